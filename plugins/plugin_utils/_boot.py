@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Where everything lives that this collection leaves on a router for its next boot.
+
+Each file has one owner: ``kernel_support`` the modules, ``nic_features`` the features, ``ruleset`` the rest. So each
+module can be used alone, and takes away exactly what it brought.
+"""
+
+from __future__ import annotations
+
+HOME = "/etc/nft-offload"
+LIBRARY = "/usr/local/lib/nft-offload"
+
+# kernel_support
+MODULES_LOAD = "/etc/modules-load.d/nft-offload.conf"
+KERNEL_FOUND = f"{HOME}/kernel.found"
+"""lines 'package NAME' and 'module NAME': what this collection brought, so that it can be taken back out"""
+
+# nic_features
+FEATURES = f"{HOME}/features"
+"""lines 'DEVICE FEATURE VALUE FOUND': wanted now and when the device appears; what it was before"""
+FEATURES_SCRIPT = f"{LIBRARY}/features"
+FEATURES_UNIT = "/etc/systemd/system/nft-offload-features@.service"
+FEATURES_RULES = "/etc/udev/rules.d/80-nft-offload-features.rules"
+
+# ruleset
+RULESET = f"{HOME}/ruleset.nft"
+"""our table, its flowtables without devices: a missing device must not fail the load (kernels up to 6.15)"""
+LISTING = f"{HOME}/ruleset.listing"
+"""how the kernel listed the table right after that text was loaded: a later difference is a change by hand"""
+DEVICES = f"{HOME}/devices"
+"""lines 'DEVICE STATEMENT': the nft statement that brings a device into its flowtable"""
+RULESET_SCRIPT = f"{LIBRARY}/ruleset"
+RULESET_UNIT = "/etc/systemd/system/nft-offload.service"
+DEVICE_SCRIPT = f"{LIBRARY}/flowtable"
+DEVICE_UNIT = "/etc/systemd/system/nft-offload-flowtable@.service"
+DEVICE_RULES = "/etc/udev/rules.d/81-nft-offload-flowtable.rules"

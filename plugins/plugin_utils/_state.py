@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The typed picture of a router: what the parsers make and what the checks judge. Data only.
+
+Everything is what the router said at one moment. A ``None`` means that the router could not say (a tool is missing, a
+file is unreadable), which is never the same as no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+ModuleState = Literal["loaded", "builtin", "available", "missing"]
+"""loaded; built into the kernel; on disk but not loaded; nowhere"""
+
+FLOWTABLE_MODULES = ("nf_flow_table", "nf_flow_table_inet", "nft_flow_offload")
+"""The modules of the fast path since Linux 5.17 (net/netfilter/Makefile; nf_flow_table_ipv4/6 went in c42ba4290b21)."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What runs there, before anything of the network is looked at."""
+
+    uid: int
+    kernel: str
+    """release, such as 6.12.48+deb13-cloud-amd64"""
+    os_id: str = ""
+    os_version: str = ""
+    os_name: str = ""
+    init: str = ""
+    """systemd, procd, or empty for any other"""
+    commands: frozenset[str] = frozenset()
+    """those of scripts/platform.sh that the router has"""
+    nft_version: tuple[int, ...] | None = None
+
+    @property
+    def kernel_version(self) -> tuple[int, int]:
+        """(major, minor); (0, 0) when the release is not understood."""
+        parts = self.kernel.split(".")
+        try:
+            return int(parts[0]), int("".join(c for c in parts[1][:3] if c.isdigit()))
+        except (IndexError, ValueError):
+            return 0, 0
+
+    @property
+    def package_manager(self) -> str:
+        """apt, opkg, apk, or empty."""
+        names = {"apt-get": "apt", "opkg": "opkg", "apk": "apk"}
+        return next((name for command, name in names.items() if command in self.commands), "")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The fast path's modules and the kernel's switches around it."""
+
+    modules: Mapping[str, ModuleState]
+    """for each of FLOWTABLE_MODULES"""
+    boot_modules: frozenset[str] = frozenset()
+    """names that systemd-modules-load, /etc/modules or OpenWrt's modules.d load at boot"""
+    modules_disabled: bool = False
+    """kernel.modules_disabled=1: nothing can be loaded until a reboot"""
+    flowtable_sysctl: bool | None = None
+    """net.netfilter.nf_flowtable_tcp_timeout exists: kernel built with NF_FLOW_TABLE, conntrack loaded (5.14 on)"""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One ethtool feature of one device (ethtool -k: on/off, [fixed], [requested on/off])."""
+
+    active: bool
+    fixed: bool = False
+    requested: bool | None = None
+    """what was asked for, where it differs from what is active"""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One network device in the router's own namespace (/sys/class/net)."""
+
+    name: str
+    index: int
+    kind: str = "nic"
+    """nic, vlan, bridge, bond, ppp, wireguard, tun, veth, dsa, loopback, dummy, other virtual: 'virtual'"""
+    driver: str = ""
+    up: bool = False
+    master: str = ""
+    """the bridge, bond or VRF it is a port of"""
+    lowers: tuple[str, ...] = ()
+    """devices below it (sysfs lower_*): a VLAN's NIC, a bridge's ports, a bond's members"""
+    addresses: tuple[str, ...] = ()
+    """addresses with prefix length, link-local ones left out"""
+    forwarding: tuple[str, ...] = ()
+    """address families it forwards: ipv4, ipv6"""
+    default_route: tuple[str, ...] = ()
+    """address families whose default route leaves here"""
+    hw_tc_offload: Feature | None = None
+
+
+@dataclass(frozen=True)
+class Flowtable:
+    """A flowtable in the live ruleset (nft's text listing: its JSON has neither flags nor counter)."""
+
+    family: str
+    table: str
+    name: str
+    devices: tuple[str, ...] = ()
+    priority: str = "filter"
+    hardware: bool = False
+    """flags offload"""
+    counter: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"{self.family} {self.table} {self.name}"
+
+
+@dataclass(frozen=True)
+class FlowRule:
+    """A rule that feeds a flowtable."""
+
+    family: str
+    table: str
+    chain: str
+    flowtable: str
+    text: str
+    reachable: bool
+    """its chain hangs on the forward hook, or is jumped to from one that does"""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One netfilter hook on a device's ingress, as nft list hooks prints it."""
+
+    device: str
+    function: str
+    """such as nf_flow_offload_inet_hook, or 'flowtable' where the kernel names it (6.17 on)"""
+    flowtable: str = ""
+    """'family table name' where the kernel tells (6.17 on)"""
+
+
+FlowClass = Literal["hardware", "software", "slow", "local"]
+"""hardware: [HW_OFFLOAD]; software: [OFFLOAD]; slow: eligible (TCP established or assured UDP) but neither;
+local: the router itself is one end"""
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Conntrack, sampled: /proc/net/nf_conntrack comes in hash order, so its first lines are a fair sample."""
+
+    total: int | None
+    """entries in the table (nf_conntrack_count)"""
+    maximum: int | None
+    sampled: int
+    """lines looked at"""
+    seconds: int
+    """for how long offloaded flows were waited for"""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """'ipv4 tcp hardware' -> lines; family, protocol and FlowClass"""
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """FlowClass -> a few conntrack lines"""
+    recent_slow: int = 0
+    """slow ones that saw a packet within the last RECENT seconds (their timeout tells)"""
+
+    def of(self, *classes: FlowClass) -> int:
+        """Sampled flows of these classes."""
+        return sum(count for key, count in self.counts.items() if key.rsplit(" ", 1)[-1] in classes)
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What this collection left for the next boot, and whether boot will use it."""
+
+    ruleset: str | None = None
+    """text of /etc/nft-offload/ruleset.nft"""
+    listing: str | None = None
+    """how the kernel listed our table when that text was loaded (ruleset.listing)"""
+    live: str | None = None
+    """how the kernel lists our table now; None: no such table"""
+    attachments: Mapping[str, str] = field(default_factory=dict)
+    """device -> nft statement that attaches it when it appears"""
+    features: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(device, feature) -> on or off, set when the device appears"""
+    enabled: Mapping[str, bool] = field(default_factory=dict)
+    """boot piece (unit or rules file) -> will boot use it"""
+
+
+@dataclass(frozen=True)
+class RouterState:
+    """Everything that one exec of scripts/observe.sh told."""
+
+    platform: Platform
+    kernel: Kernel
+    devices: Mapping[str, Device]
+    flowtables: tuple[Flowtable, ...] | None
+    """None: the ruleset could not be read"""
+    rules: tuple[FlowRule, ...]
+    hooks: tuple[Hook, ...] | None
+    """None: this kernel or nft cannot list hooks (NETFILTER_NETLINK_HOOK off, as in Debian 12)"""
+    flows: Flows | None
+    """None: conntrack could not be read"""
+    boot: Boot
+    firewall: str = ""
+    """who else is in charge: nftables.service, firewalld, fw4, docker, ...; comma separated"""
+    not_understood: tuple[str, ...] = ()
+    """lines that no parser knew, for the evidence; never silently dropped"""
+
+    def as_result(self) -> dict[str, Any]:
+        """The picture as plain JSON types."""
+        return _plain(asdict(self))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {" ".join(key) if isinstance(key, tuple) else key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

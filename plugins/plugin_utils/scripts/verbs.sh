@@ -1,0 +1,67 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What a plan may do to a router (_plan.py writes the calls). Each verb changes one thing and returns its exit code.
+failed=
+live=
+staged=
+made=
+
+# step N VERB [ARGUMENT...]: unless an earlier one failed
+step() {
+  [ -z "$failed" ] || return 0
+  _step=$1
+  shift
+  case $1 in stage) ;; *) live=yes ;; esac
+  section "step.$_step" "$@" || failed=$_step
+}
+
+# undo N VERB [ARGUMENT...]: only when a step failed after something live was touched
+undo() {
+  [ -n "$failed" ] && [ -n "$live" ] || return 0
+  _step=$1
+  shift
+  section "undo.$_step" "$@"
+}
+
+# finish: whatever is still staged was not wanted
+finish() {
+  for _file in $staged; do rm -f "$_file.nft-offload-new"; done
+  [ -z "$failed" ] || for _dir in $made; do rmdir "$_dir" 2>/dev/null; done
+  staged=
+}
+
+make_dir() {
+  [ -d "$1" ] && return 0
+  make_dir "${1%/*}" || return
+  mkdir "$1" && made="$1 $made"
+}
+
+# stage PATH MODE TEXT: beside its target, read back, so that a full disk shows before anything changes
+stage() {
+  make_dir "${1%/*}" || return
+  if [ -d "$1" ]; then
+    echo "$1: Is a directory"
+    return 1
+  fi
+  staged="$staged $1"
+  printf '%s' "$3" >"$1.nft-offload-new" || return
+  chmod "$2" "$1.nft-offload-new" || return
+  [ "$(cat "$1.nft-offload-new" && echo .)" = "$3." ] || {
+    echo "$1: what was written does not read back"
+    return 1
+  }
+}
+
+# commit: every staged file into place, each in one rename
+commit() {
+  sync
+  for _file in $staged; do mv -f "$_file.nft-offload-new" "$_file" || return; done
+  staged=
+}
+
+# remove PATH: and its directory when that is ours and empty now
+remove() {
+  rm -f "$1" || return
+  case ${1%/*} in */nft-offload) rmdir "${1%/*}" 2>/dev/null ;; esac
+  return 0
+}
