@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# One target, one job. Everything generated goes to build/. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := build/venv
+RESULTS := build/results
+COLLECTION := build/collections/ansible_collections/kmod/nft_offload
+PYTEST := $(VENV)/bin/python -m pytest
+SOURCES := $(wildcard $(COLLECTION)/plugins lab bench tests)
+
+# The venv first, so that tools find each other. The collection is the working tree, through the link $(COLLECTION).
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+export ANSIBLE_HOME := $(CURDIR)/build/ansible
+# Molecule would rather have scenarios in extensions/molecule and warns about any other place; ours stay at the top
+# level, where a reader of this tree looks for them. Naming the place ends the warning.
+export MOLECULE_GLOB := molecule/*/molecule.yml
+
+.DEFAULT_GOAL := help
+.PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
+        unit docs-check build-collection sanity lab-test molecule clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- setting up
+
+system: ## install the system packages that are missing
+	@tests/tools/system.sh $(PYTHON)
+
+venv: $(VENV)/ready $(COLLECTION) ## make the Python environment
+
+$(VENV)/ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$($(PYTHON) --version) is too old: 3.11 or newer is needed, such as make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(COLLECTION):
+	mkdir -p $(@D)
+	ln -sfn ../../../.. $@
+
+# --- looking at it
+
+demo: system venv ## boot two routers, turn offload on, prove it
+	$(VENV)/bin/python -m lab.demo
+
+down: venv ## stop the lab
+	$(VENV)/bin/python -m lab down
+
+# --- checking it
+
+# Cheap first: the first failure ends the run.
+TESTS := ruff shellcheck yamllint changelog mypy unit docs-check ansible-lint build-collection sanity lab-test molecule
+
+test: system venv ## run every check and count the tests
+	@$(VENV)/bin/python -m tests.tools.run_steps $(RESULTS) $(TESTS)
+
+lint: ruff shellcheck yamllint changelog mypy ansible-lint ## every check that reads the source only
+
+ruff: venv
+	ruff check .
+	ruff format --check .
+
+shellcheck: venv
+	shellcheck $$(git ls-files -co --exclude-standard '*.sh' .ci/run)
+
+yamllint: venv
+	yamllint --strict .
+
+changelog: venv
+	antsibull-changelog lint
+
+mypy: venv
+	mypy $(SOURCES)
+
+ansible-lint: venv
+	ansible-lint
+
+unit: venv ## unit tests
+	$(PYTEST) tests/unit --junitxml=$(RESULTS)/unit.xml
+
+docs-check: venv ## ansible-doc of every plugin and role
+	$(PYTEST) tests/docs --junitxml=$(RESULTS)/docs-check.xml
+
+build-collection: venv ## build the artifact and import it as Galaxy does
+	rm -f build/kmod-nft_offload-*.tar.gz
+	ansible-galaxy collection build --output-path build
+	$(PYTEST) tests/artifact --junitxml=$(RESULTS)/build-collection.xml
+
+sanity: build-collection ## ansible-test sanity of what ships, nothing ignored
+	$(VENV)/bin/python -m tests.sanity.run $(RESULTS)
+
+lab-test: venv ## tests of the lab itself, in virtual machines
+	$(PYTEST) tests/lab --junitxml=$(RESULTS)/lab-test.xml
+
+# Each scenario ends in pytest-testinfra; one that ran no test there is a failure.
+molecule: venv ## every Molecule scenario
+	@set -e; for scenario in $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml)); do \
+	  report=$(CURDIR)/$(RESULTS)/molecule-$$scenario.xml; rm -f $$report; \
+	  PYTEST_ADDOPTS=--junitxml=$$report molecule test --scenario-name $$scenario; \
+	  test -s $$report || { echo "scenario $$scenario verified nothing" >&2; exit 1; }; \
+	done
+
+clean: ## remove everything generated; the lab's routers must be down
+	rm -rf build

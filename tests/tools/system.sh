@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Installs the system packages that the lab and the checks need, and only those that are missing.
+# usage: system.sh PYTHON
+set -eu
+
+python=$1
+# mke2fs lies in a directory that an ordinary user of Debian does not search.
+PATH=$PATH:/usr/sbin:/sbin
+
+# what proves that it is there | the package that brings it on Debian and Ubuntu
+missing=$(
+    while IFS='|' read -r proof package; do
+        sh -c "$proof" >/dev/null 2>&1 </dev/null || printf '%s ' "$package"
+    done <<EOF
+type qemu-system-x86_64|qemu-system-x86
+type qemu-img|qemu-utils
+type mmdebstrap|mmdebstrap
+test -e /usr/share/keyrings/debian-archive-keyring.gpg|debian-archive-keyring
+type newuidmap|uidmap
+type mke2fs|e2fsprogs
+type ssh|openssh-client
+type git|git
+type shellcheck|shellcheck
+$python -c 'import ensurepip, venv'|python3-venv
+EOF
+)
+missing=${missing% }
+
+if [ -z "$missing" ]; then
+    exit 0
+fi
+
+if ! type apt-get >/dev/null 2>&1; then
+    echo "This system has no apt-get. Install what these Debian packages bring, then run make again: $missing" >&2
+    exit 1
+fi
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=sudo
+    if ! type sudo >/dev/null 2>&1; then
+        echo "There is no sudo here. As root run: apt-get install $missing" >&2
+        exit 1
+    fi
+fi
+
+echo "Installing system packages${as_root:+ with sudo}: $missing"
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+# shellcheck disable=SC2086  # one word a package
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
