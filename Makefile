@@ -6,7 +6,6 @@ VENV := build/venv
 RESULTS := build/results
 COLLECTION := build/collections/ansible_collections/kmod/nft_offload
 PYTEST := $(VENV)/bin/python -m pytest
-SOURCES := $(wildcard $(COLLECTION)/plugins lab bench tests)
 
 # The venv first, so that tools find each other. The collection is the working tree, through the link $(COLLECTION).
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -73,7 +72,7 @@ changelog: venv
 	antsibull-changelog lint
 
 mypy: venv
-	mypy $(SOURCES)
+	mypy $(COLLECTION)/plugins lab tests $(wildcard bench)
 
 ansible-lint: venv
 	ansible-lint

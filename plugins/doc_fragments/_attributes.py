@@ -57,7 +57,7 @@ attributes:
 options: {}
 attributes:
   action_group:
-    description: Use C(group/kmod.nft_offload.all) in C(module_defaults) to set options for every module of this collection.
+    description: Use C(group/kmod.nft_offload.all) in C(module_defaults) to set options for all modules at once.
     support: full
     membership:
       - kmod.nft_offload.all
@@ -77,7 +77,8 @@ attributes:
     description: Runs on the controller as an action plugin.
     support: full
     details:
-      - Each round trip is one SSH exec of C(/bin/sh) with the script on its standard input. No file is copied to the router.
+      - Each round trip is one SSH exec of C(/bin/sh) with the script on its standard input.
+      - No file is copied to the router.
   async:
     description: Works with the C(async) keyword.
     support: none
