@@ -11,6 +11,8 @@ module can be used alone, and takes away exactly what it brought.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 HOME = "/etc/nft-offload"
 LIBRARY = "/usr/local/lib/nft-offload"
 
@@ -38,3 +40,8 @@ RULESET_UNIT = "/etc/systemd/system/nft-offload.service"
 DEVICE_SCRIPT = f"{LIBRARY}/flowtable"
 DEVICE_UNIT = "/etc/systemd/system/nft-offload-flowtable@.service"
 DEVICE_RULES = "/etc/udev/rules.d/81-nft-offload-flowtable.rules"
+
+
+def installed(name: str) -> str:
+    """Text of boot/<name>, which goes to the router as it is."""
+    return (Path(__file__).parent / "boot" / name).read_text(encoding="utf-8")

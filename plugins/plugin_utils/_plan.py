@@ -89,8 +89,17 @@ class Plan:
         return [*steps, *undo, ("finish",)]
 
 
+class StepError(OffloadError):
+    """A step that the router refused; ``said`` is what its tool printed."""
+
+    def __init__(self, step: Step, said: str, outcome: str) -> None:
+        self.step = step
+        self.said = said
+        super().__init__(f"could not {step.says}: {said}; {outcome}", remedy_for(said), failed_step=step.says)
+
+
 def check_applied(plan: Plan, answer: Sections) -> None:
-    """Raise OffloadError for the first step that failed, telling what became of the router."""
+    """Raise StepError for the first step that failed, telling what became of the router."""
     for number, step in enumerate(plan.all_steps()):
         section = answer.get(f"step.{number}")
         if section is None or section.rc == 0:
@@ -100,14 +109,13 @@ def check_applied(plan: Plan, answer: Sections) -> None:
             for index, undo in enumerate(plan.undo)
             if f"undo.{index}" in answer and answer[f"undo.{index}"].rc != 0
         ]
-        state = f"it could not be undone ({'; '.join(failed_undo)})" if failed_undo else "nothing was left changed"
-        said = section.text.strip()
-        raise OffloadError(
-            f"could not {step.says}: {said or f'exit code {section.rc}'}; {state}",
-            remedy_for(said),
-            failed_step=step.says,
-            stderr=said,
-        )
+        if failed_undo:
+            outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"
+        elif step in plan.steps[:1] or step.call[0] == "stage" or plan.undo:
+            outcome = "nothing was left changed"
+        else:
+            outcome = "the steps before it stay done; the next run goes on from there"
+        raise StepError(step, section.text.strip() or f"exit code {section.rc}", outcome)
 
 
 REMEDIES = (

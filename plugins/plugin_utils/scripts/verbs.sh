@@ -11,8 +11,11 @@ step() {
   [ -z "$failed" ] || return 0
   _step=$1
   shift
-  case $1 in stage) ;; *) live=yes ;; esac
-  section "step.$_step" "$@" || failed=$_step
+  if section "step.$_step" "$@"; then
+    case $1 in stage | snapshot) ;; *) live=yes ;; esac
+  else
+    failed=$_step
+  fi
 }
 
 # undo N VERB [ARGUMENT...]: only when a step failed after something live was touched

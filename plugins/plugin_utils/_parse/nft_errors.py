@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What nft says when it refuses a text -> where and why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LOCATED = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+)(?:-\d+)?: Error: (?P<says>.*)$")
+BARE = re.compile(r"^(?:Error|nft): (?P<says>.*)$")
+
+
+@dataclass(frozen=True)
+class NftError:
+    """One complaint; ``line`` and ``column`` count from 1, and are 0 where nft named no place."""
+
+    says: str
+    line: int = 0
+    column: int = 0
+
+
+def parse_errors(text: str) -> list[NftError]:
+    """nft's complaints in their order: the kernel goes on after the first one, so the later ones may only be echoes of it
+    (nf_tables collects all errors of a batch: net/netfilter/nfnetlink.c)."""
+    found = []
+    for line in text.splitlines():
+        if located := LOCATED.match(line):
+            found.append(NftError(located["says"], int(located["line"]), int(located["column"])))
+        elif bare := BARE.match(line):
+            found.append(NftError(bare["says"]))
+    return found

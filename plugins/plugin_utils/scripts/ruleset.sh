@@ -1,0 +1,46 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Readings for the ruleset module: our table, the files for boot, and what each NIC says to a hardware flowtable.
+
+# read_table FAMILY TABLE: stateless and terse, so that neither counters nor a set's elements look like a change
+read_table() {
+  section table nft -s -t list table "$1" "$2"
+}
+
+# read_files PATH...: only those that exist
+read_files() {
+  for _file in "$@"; do
+    [ -f "$_file" ] && section "file $_file" cat "$_file"
+  done
+}
+
+# read_links: the devices that exist
+read_links() {
+  section links _links
+}
+
+_links() {
+  for _link in /sys/class/net/*; do echo "${_link##*/}"; done
+}
+
+# read_unit UNIT: will boot start it, and is it on now?
+read_unit() {
+  has systemctl || return 0
+  section enabled systemctl is-enabled "$1"
+  section active systemctl is-active "$1"
+}
+
+# probe_hardware DEVICE...: nft -c asks the driver itself and takes the answer back (see nf_tables: prepare, then abort)
+probe_hardware() {
+  for _device in "$@"; do
+    section "probe $_device" nft -c "add table inet nft_offload_probe
+      add flowtable inet nft_offload_probe ft { hook ingress priority 0; devices = { \"$_device\" }; flags offload; }"
+  done
+}
+
+# probe_if_loaded DEVICE...: nft -c would load missing modules by itself; a check run must not
+probe_if_loaded() {
+  grep -q '^nf_flow_table_inet ' /proc/modules ||
+    grep -q '/nf_flow_table_inet\.ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null || return 0
+  probe_hardware "$@"
+}

@@ -1,0 +1,56 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What the ruleset module may do, beside verbs.sh.
+before=
+
+# snapshot FAMILY TABLE: kept on the router, where a large set costs nothing
+snapshot() {
+  before=$(nft -s list table "$1" "$2" 2>/dev/null) || before=
+}
+
+# restore FAMILY TABLE: two transactions, because a hardware flowtable cannot be replaced in one (flow_block_cb_setup_simple)
+restore() {
+  nft delete table "$1" "$2" 2>/dev/null
+  [ -z "$before" ] || load "$before"
+}
+
+# load TEXT: one transaction, all or nothing
+load() {
+  printf '%s\n' "$1" | nft -f -
+}
+
+# dry_load TEXT
+dry_load() {
+  printf '%s\n' "$1" | nft -c -f -
+}
+
+# drop_table FAMILY TABLE
+drop_table() {
+  nft delete table "$1" "$2"
+}
+
+# drop_table_if_there FAMILY TABLE
+drop_table_if_there() {
+  nft list table "$1" "$2" >/dev/null 2>&1 || return 0
+  drop_table "$1" "$2"
+}
+
+# stage_listing PATH FAMILY TABLE: how the kernel lists the table now, without what comes and goes with the devices
+stage_listing() {
+  _listing=$(nft -s -t list table "$2" "$3") || return
+  stage "$1" 0644 "$_listing
+"
+}
+
+# enable_unit UNIT: for the next boot and, so that reloads reach it, as active now
+enable_unit() {
+  systemctl daemon-reload && systemctl --quiet enable "$1" && systemctl start "$1"
+}
+
+disable_unit() {
+  systemctl --quiet disable --now "$1"
+}
+
+reload_managers() {
+  systemctl daemon-reload && udevadm control --reload
+}
