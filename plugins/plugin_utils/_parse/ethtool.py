@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""ethtool -k and ethtool -i (scripts/nic.sh) -> Feature, driver name.
+
+The text form is read: JSON came with ethtool 5.17, and Debian 11 has 5.9.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature
+
+LINE = re.compile(r"\s*([^:\s]+): (on|off)(?: \[(fixed|requested (on|off))\])?\s*")
+
+
+def parse_features(text: str) -> dict[str, Feature]:
+    """Lines such as ``hw-tc-offload: off [fixed]``; whatever else ethtool says (headers, errors) is no feature."""
+    found: dict[str, Feature] = {}
+    for line in text.splitlines():
+        match = LINE.fullmatch(line)
+        if match:
+            name, state, note, requested = match.groups()
+            found[name] = Feature(
+                active=state == "on",
+                fixed=note == "fixed",
+                requested=requested == "on" if requested else None,
+            )
+    return found
+
+
+def parse_driver(text: str) -> str:
+    """The driver's name, empty when it has none."""
+    match = re.search(r"^driver: *(\S+)", text, re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def parse_feature_record(text: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """_boot.FEATURES, lines ``DEVICE FEATURE VALUE FOUND`` -> (device, feature) -> (value, found), each on or off."""
+    words = (line.split() for line in text.splitlines() if not line.startswith("#"))
+    return {(w[0], w[1]): (w[2], w[3]) for w in words if len(w) == 4 and {w[2], w[3]} <= {"on", "off"}}
