@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
@@ -43,8 +43,8 @@ class ActionModule(ChangeAction):
     """The ruleset action."""
 
     SPEC = ARGUMENT_SPEC
-    CONSTRAINTS = {"mutually_exclusive": [["content", "src"]]}
-    FRAGMENTS = ("platform", "nic", "ruleset")
+    CONSTRAINTS: ClassVar[dict[str, Any]] = {"mutually_exclusive": [["content", "src"]]}
+    FRAGMENTS = ("platform", "files", "nic", "ruleset")
     VERBS = ("ruleset_verbs",)
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _requests(options: Options) -> list[_ruleset.Request]:
     for request in requests:
         if not NAME.match(request.name):
             raise OffloadError(
-                f"option flowtables: {request.name!r} is no name for a flowtable", "use letters, digits, _"
+                f"option flowtables: {request.name!r} is no name for a flowtable", "use letters and digits"
             )
         for device in request.devices:
             if not DEVICE.match(device):

@@ -45,8 +45,8 @@ class Plan:
     """The steps to the wanted state. No steps: nothing to change.
 
     ``files`` are staged beside their targets before the first step and renamed into place after the last one, so a full
-    or read-only file system is met before anything live changes. ``undo`` runs, newest first in the caller's order, when a
-    step fails after an earlier one changed something live. ``closing`` runs after the files are in place.
+    or read-only file system is met before anything live changes. ``undo`` runs when a step fails after an earlier one
+    changed something live. ``closing`` runs after the files are in place.
     """
 
     steps: Sequence[Step] = ()

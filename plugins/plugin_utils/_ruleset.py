@@ -138,7 +138,7 @@ def read_state(answer: Sections) -> TableState:
         platform=parse_platform(answer["platform"].text),
         table=listing,
         flowtables=tuple(parse_flowtables(listing)) if listing else (),
-        files={path: part.text + "\n" for path, part in told("file ").items() if part.rc == 0},
+        files={path: part.text + "\n" for path, part in told("file.").items() if part.rc == 0},
         links=frozenset(answer["links"].text.split()),
         drivers={device: parse_driver(part.text) for device, part in told("driver ").items() if part.rc == 0},
         features=features,

@@ -51,8 +51,8 @@ def fragment(name: str) -> str:
 def compose(nonce: str, fragments: Sequence[str], values: Mapping[str, str], calls: Sequence[Call]) -> str:
     """One script for ``/bin/sh -s``.
 
-    Values become quoted assignments and calls become quoted words, so neither can become code. The braces make the shell
-    read the whole script before it runs any of it: an upload that is cut off runs nothing.
+    Values become quoted assignments and calls become quoted words, so neither can become code. The braces make the
+    shell read the whole script before it runs any of it: an upload that is cut off runs nothing.
     """
     assignments = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     body = [fragment(name) for name in ("prelude", *fragments)]

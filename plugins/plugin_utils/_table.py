@@ -88,7 +88,7 @@ class WantedTable:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int, str]]:
-    """(line, depth, text) of every piece of nft text between braces, semicolons and line ends; no comments, no strings."""
+    """(line, depth, text) of every piece between braces, semicolons and line ends; no comments, no strings."""
     depth = 0
     for number, line in enumerate(text.splitlines(), start=1):
         bare = re.sub(r'"[^"]*"', '""', line).split("#", 1)[0]
@@ -119,7 +119,7 @@ def check_content(content: str, family: str, table: str, where: str) -> None:
         elif depth == 0 and words[0] not in ("define", "redefine", "undefine"):
             raise OffloadError(
                 f"{where}, line {line}: '{text}' stands outside of the table",
-                f"put it inside of 'table {family} {table} {{ ... }}'; other tables and 'flush ruleset' are never touched",
+                f"put it inside of 'table {family} {table} {{ ... }}'; other tables are never touched",
             )
         elif depth == 1 and words[0] == "flowtable":
             raise OffloadError(
@@ -138,9 +138,9 @@ def transaction(
 ) -> str:
     """The text that turns the live table into the wanted one, all or nothing.
 
-    ``present`` are the devices that exist now; ``live`` holds the names of the live table's objects by kind, None where there is no table. A flowtable that stays as it
-    is stays in place with its devices: a driver built on flow_block_cb_setup_simple cannot take a second one while the
-    first is bound, and every flow in it would be torn down.
+    ``present`` are the devices that exist now; ``live`` holds the names of the live table's objects by kind, None where
+    there is no table. A flowtable that stays as it is stays in place with its devices: a driver built on
+    flow_block_cb_setup_simple cannot take a second one while the first is bound, and every flow would be torn down.
     """
     if live is None:
         return wanted.boot_text() + device_changes(wanted, present, ())

@@ -1,17 +1,10 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Readings for the ruleset module: our table, the files for boot, and what each NIC says to a hardware flowtable.
+# Readings for the ruleset module: our table, and what each NIC says to a hardware flowtable.
 
 # read_table FAMILY TABLE: stateless and terse, so that neither counters nor a set's elements look like a change
 read_table() {
   section table nft -s -t list table "$1" "$2"
-}
-
-# read_files PATH...: only those that exist
-read_files() {
-  for _file in "$@"; do
-    [ -f "$_file" ] && section "file $_file" cat "$_file"
-  done
 }
 
 # read_links: the devices that exist
