@@ -155,7 +155,7 @@ def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> s
     the real run turns it on before it asks.
     """
     feature = state.features.get(device)
-    driver = state.drivers.get(device) or "no hardware driver"
+    driver = state.drivers.get(device) or "none"
     probe = state.probes.get(device)
     held = any(old.hardware and old.name == flowtable and device in old.devices for old in state.flowtables)
     if held or (probe is not None and probe.rc == 0):
@@ -164,7 +164,7 @@ def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> s
     if checking and off and feature is not None and not feature.fixed:
         return ""
     if probe is None:
-        return "" if feature is not None and not feature.fixed else f"{driver} has no changeable {FEATURE}"
+        return "" if feature is not None and not feature.fixed else f"its driver ({driver}) has no changeable {FEATURE}"
     if "Device or resource busy" in probe.text:
         return "it is in another hardware flowtable already, and its driver takes only one"
     if off and feature is not None:

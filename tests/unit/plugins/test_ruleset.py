@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a router says of our table to the plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step, StepError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import Request, TableState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature, Flowtable, Platform
+
+CONTENT = (
+    "table inet nft_offload {\n\tchain forward {\n"
+    "\t\ttype filter hook forward priority filter + 10; policy accept;\n"
+    "\t\tmeta l4proto { tcp, udp } flow add @ft\n\t}\n}\n"
+)
+LISTING = (
+    "table inet nft_offload {\n\tflowtable ft {\n\t\thook ingress priority filter\n\t\tdevices = { lan0, wan0 }\n"
+    "\t\tflags offload\n\t}\n\n\tchain forward {\n\t\ttype filter hook forward priority filter + 10; policy accept;\n"
+    "\t\tmeta l4proto { tcp, udp } flow add @ft\n\t}\n}\n"
+)
+PLATFORM = Platform(
+    uid=0, kernel="6.12.1", init="systemd", commands=frozenset({"nft", "ethtool", "systemctl"}), nft_version=(1, 1, 3)
+)
+ON = Feature(active=True)
+OFF = Feature(active=False)
+FIXED = Feature(active=False, fixed=True)
+TAKES = Section("", 0)
+REFUSES = Section("Error: Could not process rule: Operation not supported\nError: No such file or directory", 1)
+BUSY = Section("Error: Could not process rule: Device or resource busy", 1)
+
+FRESH = TableState(
+    platform=PLATFORM,
+    table=None,
+    flowtables=(),
+    files={},
+    links=frozenset({"lo", "lan0", "wan0", "mgmt0"}),
+    drivers={"lan0": "labnic", "wan0": "labnic", "mgmt0": "virtio_net"},
+    features={"lan0": ON, "wan0": ON, "mgmt0": FIXED},
+    probes={"lan0": TAKES, "wan0": TAKES, "mgmt0": REFUSES},
+    enabled=False,
+    active=False,
+)
+REQUEST = Request("ft", ("lan0", "wan0"), "auto")
+
+
+def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> _ruleset.Plan:
+    return _ruleset.plan_present(state, "inet", "nft_offload", content, requests or (REQUEST,), checking)
+
+
+def converged(*devices: str) -> TableState:
+    """The router after a plan for a fresh one was carried out."""
+    files = {path: text for path, (_mode, text) in present(FRESH).files.items()}
+    return replace(
+        FRESH,
+        table=LISTING,
+        flowtables=(Flowtable("inet", "nft_offload", "ft", devices or ("lan0", "wan0"), hardware=True),),
+        files={**files, _boot.LISTING: LISTING},
+        probes={"lan0": BUSY, "wan0": BUSY},
+        enabled=True,
+        active=True,
+    )
+
+
+def loaded(plan: _ruleset.Plan) -> str:
+    return next(step.call[1] for step in plan.steps if step.call[0] == "load")
+
+
+def test_a_fresh_router_gets_table_files_and_unit() -> None:
+    plan = present(FRESH)
+    assert [step.call[0] for step in plan.steps] == ["snapshot", "load", "stage_listing"]
+    assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
+    assert set(plan.files) == set(_ruleset.OWN_FILES) - {_boot.LISTING}
+    assert [step.call[0] for step in plan.closing] == ["reload_managers", "enable_unit"]
+    assert plan.result["flowtables"][0]["offload"] == "hardware"
+
+
+def test_a_converged_router_needs_nothing() -> None:
+    plan = present(converged())
+    assert not plan.changed
+    assert plan.diffs == () or list(plan.diffs) == []
+
+
+def test_a_change_by_hand_is_put_right_and_shown() -> None:
+    state = replace(converged(), table=LISTING.replace("policy accept", "policy drop"))
+    plan = present(state)
+    assert "policy accept" in loaded(plan)
+    assert "policy drop" in plan.diffs[0].before
+    assert "policy accept" in plan.diffs[0].after
+
+
+def test_a_flushed_table_comes_back() -> None:
+    state = replace(converged(), table=None, flowtables=(), probes={"lan0": TAKES, "wan0": TAKES})
+    plan = present(state)
+    assert 'devices = { "lan0" }' in loaded(plan)
+    assert not plan.files
+
+
+def test_a_lost_device_is_brought_back_alone() -> None:
+    state = converged("lan0")
+    state = replace(state, probes={"lan0": BUSY, "wan0": TAKES})
+    assert loaded(present(state)) == (
+        'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }\n'
+    )
+
+
+def test_a_device_that_is_away_is_a_warning_when_it_was_there_before() -> None:
+    state = replace(converged("lan0"), links=frozenset({"lo", "lan0"}), probes={"lan0": BUSY, "wan0": REFUSES})
+    plan = present(state, Request("ft", ("lan0", "wan0"), "auto"))
+    assert "wan0 is away" in plan.warnings[0]
+
+
+def test_an_unknown_device_is_an_error_with_a_hint() -> None:
+    with pytest.raises(OffloadError, match=r"no device 'wam0'.*did you mean 'wan0'"):
+        present(FRESH, Request("ft", ("lan0", "wam0"), "auto"))
+
+
+def test_hardware_names_the_nic_that_refuses() -> None:
+    with pytest.raises(OffloadError, match=r"mgmt0: hw-tc-offload is off and fixed by its driver \(virtio_net\)"):
+        present(FRESH, Request("ft", ("lan0", "mgmt0"), "hardware"))
+
+
+def test_auto_falls_back_and_says_why() -> None:
+    flowtable = present(FRESH, Request("ft", ("lan0", "mgmt0"), "auto")).result["flowtables"][0]
+    assert flowtable["offload"] == "software"
+    assert "mgmt0" in flowtable["reason"]
+    assert list(flowtable["refused"]) == ["mgmt0"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "probe", "checking", "why"),
+    [
+        (ON, TAKES, False, ""),
+        (OFF, REFUSES, False, "hw-tc-offload is off"),
+        (OFF, REFUSES, True, ""),
+        (OFF, None, True, ""),
+        (FIXED, None, True, "its driver (none) has no changeable hw-tc-offload"),
+        (None, None, True, "its driver (none) has no changeable hw-tc-offload"),
+        (ON, REFUSES, False, "its driver (none) takes no flowtables"),
+        (ON, BUSY, False, "it is in another hardware flowtable already, and its driver takes only one"),
+        (ON, Section("Error: something new", 1), False, "Error: something new"),
+    ],
+)
+def test_refusals(feature: Feature | None, probe: Section | None, checking: bool, why: str) -> None:
+    state = replace(FRESH, drivers={}, features={"x": feature} if feature else {}, probes={"x": probe} if probe else {})
+    assert _ruleset.refusal(state, "ft", "x", checking) == why
+
+
+def test_busy_is_no_refusal_for_a_device_that_we_hold() -> None:
+    assert _ruleset.refusal(converged(), "ft", "lan0", checking=False) == ""
+
+
+def test_from_hardware_to_software() -> None:
+    text = loaded(present(converged(), Request("ft", ("lan0", "wan0"), "software")))
+    assert "delete flowtable inet nft_offload ft" in text
+    assert "flags offload" not in text
+
+
+def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
+    content = CONTENT.replace("nft_offload", "edge")
+    state = replace(converged(), table=None, flowtables=())
+    plan = _ruleset.plan_present(state, "inet", "edge", content, (Request("ft", (), "software"),), False)
+    assert ("drop_table_if_there", "inet", "nft_offload") in [step.call for step in plan.steps]
+
+
+def test_check_mode_plans_the_same_as_the_real_run() -> None:
+    real, check = present(FRESH), present(replace(FRESH, features={"lan0": OFF, "wan0": OFF}, probes={}), checking=True)
+    assert real.actions() == check.actions()
+    assert [diff.as_result() for diff in real.diffs] == [diff.as_result() for diff in check.diffs]
+    assert check.checks[0].call[0] == "dry_load"
+    assert "lan0" not in check.checks[0].call[1]
+
+
+def test_absent_takes_everything_out_and_then_nothing() -> None:
+    plan = _ruleset.plan_absent(converged(), "inet", "nft_offload")
+    assert [step.call[0] for step in plan.steps] == ["disable_unit", "drop_table"]
+    assert set(plan.removed) == set(_ruleset.OWN_FILES)
+    assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
+
+
+def test_nft_and_kernel_must_be_new_enough() -> None:
+    with pytest.raises(OffloadError, match=r"nft 0\.9\.8 is too old"):
+        _ruleset.require_nft(replace(PLATFORM, nft_version=(0, 9, 8)), checking=False)
+    with pytest.raises(OffloadError, match=r"Linux 5\.4\.0 cannot"):
+        _ruleset.require_nft(replace(PLATFORM, kernel="5.4.0"), checking=False)
+    with pytest.raises(OffloadError, match="no nft"):
+        _ruleset.require_nft(replace(PLATFORM, nft_version=None), checking=False)
+    _ruleset.require_nft(replace(PLATFORM, nft_version=None), checking=True)
+
+
+def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
+    text = loaded(present(FRESH))
+    line = text[: text.index("policy accept")].count("\n") + 1
+    error = StepError(Step("load", ("load", text)), f"/dev/stdin:{line}:3-9: Error: syntax error", "nothing changed")
+    told = str(_ruleset.located(error, CONTENT, "template edge.nft.j2"))
+    assert "template edge.nft.j2, line 3 as rendered, column 3: syntax error: 'type filter hook forward" in told
