@@ -7,8 +7,8 @@ read_features() {
   _features=$1
   shift
   for _device in "$@"; do
-    section "features.$_device" _device_features "$_device" "$_features"
-    section "driver.$_device" _device_driver "$_device"
+    section "features $_device" _device_features "$_device" "$_features"
+    section "driver $_device" _device_driver "$_device"
   done
 }
 
