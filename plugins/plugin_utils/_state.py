@@ -85,7 +85,8 @@ class Device:
     name: str
     index: int
     kind: str = "nic"
-    """nic, vlan, bridge, bond, ppp, wireguard, tun, veth, dsa, loopback, dummy, other virtual: 'virtual'"""
+    """nic (on a bus), veth, tun, ppp, loopback; or the kernel's word (SET_NETDEV_DEVTYPE): vlan, bridge, bond,
+    wireguard, dsa, wlan, vxlan, ...; 'virtual' for all others"""
     driver: str = ""
     up: bool = False
     master: str = ""
@@ -206,12 +207,16 @@ class RouterState:
     boot: Boot
     firewall: str = ""
     """who else is in charge: nftables.service, firewalld, fw4, docker, ...; comma separated"""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """part of the picture that could not be read -> the router's own words, such as nft's error"""
     not_understood: tuple[str, ...] = ()
     """lines that no parser knew, for the evidence; never silently dropped"""
 
     def as_result(self) -> dict[str, Any]:
-        """The picture as plain JSON types."""
-        return _plain(asdict(self))
+        """The picture as plain JSON types; of the long texts in ``boot`` only whether they are there."""
+        picture: dict[str, Any] = _plain(asdict(self))
+        picture["boot"].update({name: picture["boot"][name] is not None for name in ("ruleset", "listing", "live")})
+        return picture
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The reading that shows a router whole: the calls that make it, and its sections -> RouterState. Pure: no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse import boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.conntrack import parse_conntrack
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import parse_devices
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_driver, parse_features
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.hooks import parse_hooks
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import parse_modules
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_flowtables, parse_rules
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Section, Sections
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
+    FLOWTABLE_MODULES,
+    Device,
+    Hook,
+    Platform,
+    RouterState,
+)
+
+FRAGMENTS = ("platform", "kernel", "nic", "files", "nftables", "devices", "conntrack", "boot")
+FEATURE = "hw-tc-offload"
+SAMPLE = 4096
+"""lines of conntrack: a class that 1 in 1,000 flows belongs to is seen with a certainty of 98 %"""
+SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall")
+"""services that load rules of their own"""
+
+
+def reading(
+    family: str = "inet",
+    table: str = "nft_offload",
+    sample: int = SAMPLE,
+    wait: int = 0,
+    wanted: Literal["hardware", "software"] = "hardware",
+) -> list[Call]:
+    """The calls, for FRAGMENTS. ``family`` and ``table`` name the table that this collection keeps on the router.
+
+    ``sample`` lines of conntrack are looked at once a second, until one is a ``wanted`` flow (software: or better), for
+    at most ``wait`` seconds.
+    """
+    return [
+        ("read_platform",),
+        ("read_modules", *FLOWTABLE_MODULES),
+        ("read_nftables", family, table),
+        ("read_devices",),
+        ("read_nic_features", FEATURE),
+        ("read_boot", _boot.RULESET, *boot.FILES),
+        ("read_files", *boot.READ),
+        ("read_services", boot.UNIT, *SERVICES),
+        ("read_conntrack", str(sample), str(wait), wanted),
+    ]
+
+
+def state_of(answer: Sections) -> RouterState:
+    """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
+    unknown: list[str] = []
+    platform = parse_platform(_said(answer, "platform"))
+    flowtables = parse_flowtables(_said(answer, "flowtables"), unknown) if _ok(answer, "flowtables") else None
+    rules = (
+        parse_rules(f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}", unknown) if flowtables is not None else ()
+    )
+    conntrack = parse_conntrack(_said(answer, "conntrack"), unknown) if _ok(answer, "conntrack") else None
+    return RouterState(
+        platform=platform,
+        kernel=parse_modules(_said(answer, "modules")),
+        devices=_devices(answer, unknown),
+        flowtables=flowtables,
+        rules=rules,
+        hooks=_hooks(answer, unknown),
+        flows=conntrack,
+        boot=boot.parse_boot(answer),
+        firewall=", ".join(_firewalls(answer, platform)),
+        unseen=_unseen(answer),
+        not_understood=tuple(dict.fromkeys(unknown)),
+    )
+
+
+def _ok(answer: Sections, name: str) -> bool:
+    return name in answer and answer[name].rc == 0
+
+
+def _said(answer: Sections, name: str) -> str:
+    """What a command printed, also beside an error; empty when it was not run."""
+    return answer[name].text if name in answer else ""
+
+
+def _each(answer: Sections, prefix: str) -> dict[str, Section]:
+    """Sections that there are one of a device, by device."""
+    return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
+
+
+def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
+    """Devices with what ethtool knows of them: a driver that sysfs does not name, and the feature."""
+    texts = {name: _said(answer, name) for name in ("devices", "links", "forwarding", "addresses", "routes")}
+    features = {device: parse_features(part.text).get(FEATURE) for device, part in _each(answer, "features ").items()}
+    drivers = {device: parse_driver(part.text) for device, part in _each(answer, "driver ").items()}
+    return {
+        name: replace(device, driver=drivers.get(name) or device.driver, hw_tc_offload=features.get(name))
+        for name, device in parse_devices(texts, unknown).items()
+    }
+
+
+def _hooks(answer: Sections, unknown: list[str]) -> tuple[Hook, ...] | None:
+    """None where nothing could be listed; a device that is gone (listed by name only, Linux 6.16 on) has no hooks."""
+    listings = _each(answer, "hooks ")
+    told = [part for part in listings.values() if part.rc == 0]
+    if not _ok(answer, "flowtables") or (listings and not told):
+        return None
+    return tuple(hook for part in told for hook in parse_hooks(part.text, unknown))
+
+
+def _firewalls(answer: Sections, platform: Platform) -> list[str]:
+    """Services that are active (systemctl is-active says so in one line each, in order), and OpenWrt's own."""
+    active = zip(SERVICES, _said(answer, "services").split(), strict=False)
+    return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
+
+
+def _unseen(answer: Sections) -> dict[str, str]:
+    """What could not be read, with the first words of the tool that failed."""
+    reasons = {
+        name: answer[name].text
+        for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack")
+        if name in answer and answer[name].rc != 0
+    }
+    if "flowtables" not in answer:
+        reasons["flowtables"] = "nft is not installed"
+    if "addresses" not in answer:
+        reasons["addresses"] = "ip is not installed"
+    listings = _each(answer, "hooks ")
+    if listings and all(part.rc for part in listings.values()):
+        reasons["hooks"] = next(iter(listings.values())).text
+    return {name: next(iter(text.strip().splitlines()), "no word why")[:300] for name, text in reasons.items()}

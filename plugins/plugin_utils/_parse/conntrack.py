@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""scripts/conntrack.sh -> Flows."""
+
+from __future__ import annotations
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows
+
+
+def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
+    """Lines of read_conntrack; what is not among them is unknown (None) or nothing (0)."""
+    unknown = unknown if unknown is not None else []
+    numbers: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    examples: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        match line.split():
+            case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if number.isdecimal():
+                numbers[key] = int(number)
+            case ["count", family, protocol, kind, number] if number.isdecimal():
+                counts[f"{family} {protocol} {kind}"] = int(number)
+            case ["example", kind, *flow] if flow:
+                examples.setdefault(kind, []).append(" ".join(flow))
+            case [_, *_]:
+                unknown.append(f"conntrack: {line.strip()}")
+    return Flows(
+        total=numbers.get("total"),
+        maximum=numbers.get("maximum"),
+        sampled=numbers.get("sampled", 0),
+        seconds=numbers.get("waited", 0),
+        counts=counts,
+        examples={kind: tuple(lines) for kind, lines in examples.items()},
+        recent_slow=numbers.get("recent", 0),
+    )

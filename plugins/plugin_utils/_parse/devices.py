@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""scripts/devices.sh -> Device, one for each that the router has. One function a section, none of them raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device
+
+IFF_UP = 0x1
+ARPHRD_ETHER = "1"
+ARPHRD_PPP = "512"
+ARPHRD_LOOPBACK = "772"
+
+Values = Mapping[str, str]
+
+
+def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) -> dict[str, Device]:
+    """From the sections devices, links, forwarding, addresses and routes; a missing one says nothing."""
+    unknown = unknown if unknown is not None else []
+    values = _values(texts.get("devices", ""), unknown)
+    links = _links(texts.get("links", ""))
+    forwarding = _pairs(r"(?P<value>ipv[46])/conf/(?P<device>[^/]+)/forwarding:1", texts.get("forwarding", ""))
+    addresses = _pairs(r"(?P<device>\S+) inet6? (?P<value>\S+)", texts.get("addresses", ""))
+    routes = _default_routes(texts.get("routes", ""))
+    devices = {
+        name: Device(
+            name=name,
+            index=_number(value.get("IFINDEX", "")),
+            kind=_kind(value, links.get(name, {})),
+            driver=links.get(name, {}).get("device/driver", ""),
+            up=bool(_number(value.get("flags", "")) & IFF_UP),
+            master=links.get(name, {}).get("master", ""),
+            lowers=_lowers(links.get(name, {})),
+            addresses=addresses.get(name, ()),
+            forwarding=forwarding.get(name, ()),
+            default_route=routes.get(name, ()),
+        )
+        for name, value in values.items()
+    }
+    return _over_pppoe(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("devices", ""))
+
+
+def _number(text: str) -> int:
+    """Decimal, or hexadecimal with 0x; 0 when it is neither."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        return 0
+
+
+def _values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:
+    """``lan0/flags:0x1003`` and ``lan0/uevent:DEVTYPE=vlan`` -> device -> name -> value."""
+    found: dict[str, dict[str, str]] = {}
+    for line in text.splitlines():
+        if match := re.fullmatch(r"([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", line):
+            device, file, key, value = match.groups()
+            found.setdefault(device, {})[key or file] = value
+        elif line.strip() and not line.startswith("pppoe:"):
+            unknown.append(f"devices: {line.strip()}")
+    return found
+
+
+def _links(text: str) -> dict[str, dict[str, str]]:
+    """``lan0/device/driver -> ../../bus/pci/drivers/igb`` -> device -> link -> last part of what it points to."""
+    found: dict[str, dict[str, str]] = {}
+    for match in re.finditer(r"^([^/\s]+)/(\S+) -> (?:.*/)?([^/\n]+)$", text, re.MULTILINE):
+        found.setdefault(match[1], {})[match[2]] = match[3]
+    return found
+
+
+def _pairs(pattern: str, text: str) -> dict[str, tuple[str, ...]]:
+    """Device -> values, from lines of this pattern; each value once, in the order of the lines."""
+    found: dict[str, dict[str, None]] = {}
+    for line in text.splitlines():
+        if match := re.fullmatch(pattern, line):
+            found.setdefault(match["device"], {})[match["value"]] = None
+    return {device: tuple(values) for device, values in found.items()}
+
+
+def _default_routes(text: str) -> dict[str, tuple[str, ...]]:
+    """``ipv4 default via 192.0.2.1 dev wan0`` -> device -> families; multipath routes name a device a line."""
+    found: dict[str, dict[str, None]] = {}
+    for line in text.splitlines():
+        match = re.match(r"(ipv[46])\s+(?:default|nexthop)\s.*?\bdev (\S+)", line)
+        if match:
+            found.setdefault(match[2], {})[match[1]] = None
+    return {device: tuple(families) for device, families in found.items()}
+
+
+def _lowers(links: Values) -> tuple[str, ...]:
+    return tuple(sorted(link.removeprefix("lower_") for link in links if link.startswith("lower_")))
+
+
+def _kind(values: Values, links: Values) -> str:
+    """The kernel's own word where it has one (SET_NETDEV_DEVTYPE): bridge, vlan, bond, wireguard, dsa, ..."""
+    if values.get("type") == ARPHRD_LOOPBACK:
+        return "loopback"
+    if values.get("DEVTYPE"):
+        return values["DEVTYPE"]
+    if "tun_flags" in values:
+        return "tun"
+    if values.get("type") == ARPHRD_PPP:
+        return "ppp"
+    if "device" in links or "device/driver" in links:
+        return "nic"
+    # a veth's other end is its iflink (veth.c: veth_get_iflink)
+    apart = values.get("iflink", values.get("IFINDEX")) != values.get("IFINDEX")
+    if apart and values.get("type") == ARPHRD_ETHER and not _lowers(links):
+        return "veth"
+    return "virtual"
+
+
+def _over_pppoe(devices: dict[str, Device], text: str) -> dict[str, Device]:
+    """A ppp device has no link to its NIC, but with one such device and one session (/proc/net/pppoe) it is known."""
+    nics = re.findall(r"^pppoe:\S+ +\S+ +(\S+)$", text, re.MULTILINE)
+    sessions = [nic for nic in nics if nic in devices]
+    ppp = [device for device in devices.values() if device.kind == "ppp"]
+    if len(sessions) == len(ppp) == 1 and not ppp[0].lowers:
+        devices[ppp[0].name] = replace(ppp[0], lowers=(sessions[0],))
+    return devices

@@ -1,0 +1,72 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What conntrack says of forwarded flows. Its table may hold millions: the file comes in hash order, so that its first
+# lines are a fair sample, and only counts and a few examples leave the router.
+
+# read_conntrack SAMPLE WAIT WANTED: looks at SAMPLE lines once a second, until a flow of the wanted class (hardware, or
+# software: either) is among them, or WAIT seconds are over
+read_conntrack() {
+  section conntrack _conntrack "$@"
+}
+
+_conntrack() {
+  head -n 1 /proc/net/nf_conntrack >/dev/null || return
+  _waited=0
+  while _flows=$(_look "$1"); do
+    case $3:$_flows in *" hardware "* | software:*" software "*) break ;; esac
+    [ "$_waited" -lt "$2" ] || break
+    sleep 1
+    _waited=$((_waited + 1))
+  done
+  echo "waited $_waited"
+  echo "total $(_sysctl count)"
+  echo "maximum $(_sysctl max)"
+  printf '%s\n' "$_flows"
+}
+
+_sysctl() {
+  cat "/proc/sys/net/netfilter/nf_conntrack_$1"
+}
+
+# sampled LINES, recent LINES, count FAMILY PROTOCOL CLASS LINES, example CLASS LINE
+# Local addresses come first: /proc/net/if_inet6 has IPv6 as 32 digits, conntrack prints it in full.
+# The timeout column is not there for offloaded flows (nf_conntrack_standalone.c: ct_seq_show).
+_look() {
+  {
+    has ip && ip -o -4 addr
+    cat /proc/net/if_inet6 2>/dev/null
+    echo --
+    head -n "$1" /proc/net/nf_conntrack
+  } | awk -v tcp="$(_sysctl tcp_timeout_established)" -v udp="$(_sysctl udp_timeout_stream)" '
+    $1 == "--" { flows = 1; next }
+    !flows && $3 == "inet" { split($4, part, "/"); here[part[1]] = 1 }
+    !flows && length($1) == 32 {
+      address = substr($1, 1, 4)
+      for (i = 5; i < 32; i += 4) address = address ":" substr($1, i, 4)
+      here[address] = 1
+    }
+    !flows { next }
+    {
+      sampled++
+      from = back = ""
+      for (i = 5; i <= NF && back == ""; i++) if ($i ~ /^src=/) {
+        if (from == "") from = substr($i, 5)
+        else back = substr($i, 5)
+      }
+      if (/\[HW_OFFLOAD\]/) class = "hardware"
+      else if (/\[OFFLOAD\]/) class = "software"
+      else if (from in here || back in here) class = "local"
+      else if ($3 == "tcp" && $6 == "ESTABLISHED" || $3 == "udp" && /\[ASSURED\]/) class = "slow"
+      else next
+      count[$1 " " $3 " " class]++
+      if (class == "local") next
+      if (class == "slow" && $5 > ($3 == "tcp" ? tcp : udp) - 5) recent++
+      if (seen[class]++ < 3) print "example " class " " $0
+    }
+    END {
+      for (key in count) print "count " key " " count[key]
+      print "sampled " sampled + 0
+      print "recent " recent + 0
+    }
+  '
+}
