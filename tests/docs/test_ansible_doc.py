@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,8 +54,9 @@ PLUGINS = list(find_plugins())
 
 def ansible_doc(*arguments: str) -> str:
     """What ansible-doc prints; fails on an exit code and on any warning."""
-    program = Path(sys.executable).parent / "ansible-doc"
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    program = str(Path(sys.executable).parent / "ansible-doc")
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections")}
+    done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "[WARNING]" not in done.stderr and "[ERROR]" not in done.stderr, done.stderr
     return done.stdout

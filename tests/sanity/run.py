@@ -51,7 +51,9 @@ def make_home() -> None:
     cache.mkdir(parents=True, exist_ok=True)
     (cache / f"get_pip_{pip.replace('.', '_')}.py").write_text(GET_PIP)
     # It hands no PIP_* variable on to pip, but pip reads its settings below HOME.
-    settings = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
+    settings = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+    )
     options = {"quiet": "1"}
     for line in settings.stdout.splitlines():
         name, _, value = line.partition("=")
@@ -68,7 +70,8 @@ def main(results: Path) -> int:
     """ansible-test's exit code; its JUnit reports go to ``results``."""
     stage()
     make_home()
-    command = [Path(sys.executable).parent / "ansible-test", "sanity", "--color", "no", "--junit", "--python", PYTHON]
+    program = str(Path(sys.executable).parent / "ansible-test")
+    command = [program, "sanity", "--color", "no", "--junit", "--python", PYTHON]
     done = subprocess.run(command, cwd=STAGE, env={**os.environ, "HOME": str(HOME)}, check=False)
     results.mkdir(parents=True, exist_ok=True)
     for report in (STAGE / "tests/output/junit").glob("*.xml"):
