@@ -1,0 +1,27 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a router says of flow offload, without judging it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
+    "table": {"type": "str", "default": "nft_offload"},
+}
+
+
+class ActionModule(OffloadAction):
+    """The offload_info action."""
+
+    SPEC = ARGUMENT_SPEC
+
+    def work(self, router: Router, options: Options) -> dict[str, Any]:
+        return {"router": state_of(router.run(FRAGMENTS, calls=reading(**options))).as_result()}

@@ -1,0 +1,92 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The devices that a flowtable should list, picked from what offload_info returned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import flowtable_devices, forwards
+
+DOCUMENTATION = r"""
+---
+name: flowtable_devices
+short_description: Pick the devices that a flowtable should list
+version_added: 0.1.0
+author:
+  - the kmod.nft_offload authors (@kmod)
+description:
+  - From what M(kmod.nft_offload.offload_info) returned, picks the devices that forward. These are up, have IPv4 or IPv6
+    forwarding on, and have an address of that family or its default route.
+  - Each is replaced by what the kernel's fast path sees. A bridge stands for its ports that are up, without those of
+    containers and virtual machines; a VLAN for its NIC; PPPoE for the NIC below it where that is known. Bonds, WireGuard,
+    other tunnels and the user ports of a switch (DSA) stand for themselves.
+  - Fails when fewer than two devices are left, because a flowtable needs both directions of a flow.
+positional: _input
+options:
+  _input:
+    description:
+      - The RV(kmod.nft_offload.offload_info#module:router) of a router.
+    type: dict
+    required: true
+seealso:
+  - module: kmod.nft_offload.offload_info
+  - module: kmod.nft_offload.ruleset
+"""
+
+EXAMPLES = r"""
+- name: See the router
+  kmod.nft_offload.offload_info:
+  register: seen
+
+- name: Name the devices that a flowtable should list
+  ansible.builtin.debug:
+    msg: "{{ seen.router | kmod.nft_offload.flowtable_devices }}"  # such as ['lan0', 'wan0']
+"""
+
+RETURN = r"""
+_value:
+  description: Names of the devices, sorted.
+  type: list
+  elements: str
+  sample: [lan0, wan0]
+"""
+
+
+def _device(seen: Mapping[str, Any]) -> Device:
+    """One device of the result as it was in the router's picture; the feature plays no part here."""
+    known = {field.name for field in fields(Device)} - {"hw_tc_offload"}
+    return Device(**{name: tuple(v) if isinstance(v, list) else v for name, v in seen.items() if name in known})
+
+
+def select(router: Any) -> list[str]:
+    """The filter; raises AnsibleFilterError for another kind of input, and for fewer than two devices."""
+    try:
+        devices = {name: _device(seen) for name, seen in router["devices"].items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnsibleFilterError(
+            "flowtable_devices takes what offload_info returned as 'router'. Remedy: write "
+            "'(seen.router | kmod.nft_offload.flowtable_devices)', where seen is the registered result"
+        ) from error
+    found = flowtable_devices(devices)
+    if len(found) < 2:
+        forwarding = ", ".join(sorted(name for name, device in devices.items() if forwards(device))) or "none"
+        raise AnsibleFilterError(
+            f"a flowtable needs the devices of both directions, found: {', '.join(found) or 'none'} "
+            f"(devices that forward: {forwarding}; all: {', '.join(sorted(devices))}). Remedy: turn forwarding on, or "
+            "name the devices yourself (flow_offload_devices in the role, flowtables in the module ruleset)"
+        )
+    return found
+
+
+class FilterModule:
+    """Ansible's way to find the filter."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"flowtable_devices": select}

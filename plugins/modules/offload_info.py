@@ -1,0 +1,245 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: offload_info
+short_description: See what a router says of flow offload
+version_added: 0.1.0
+author:
+  - the kmod.nft_offload authors (@kmod)
+description:
+  - Returns one picture of a router, namely its kernel, network devices, flowtables, the rules that feed them, the hooks that
+    they sit on, its connection tracking counted by class, and what the next boot will load.
+  - Judges nothing. Use M(kmod.nft_offload.offload_verify) for what the picture means.
+  - What could not be seen is null and named with the reason in RV(router.unseen), which is never the same as not being there.
+    Without root that is the ruleset and connection tracking.
+extends_documentation_fragment:
+  - kmod.nft_offload._attributes.info_module
+  - kmod.nft_offload._attributes.actiongroup
+  - kmod.nft_offload._attributes.router
+options:
+  family:
+    description: Address family of O(table).
+    type: str
+    choices: [inet, ip, ip6]
+    default: inet
+  table:
+    description:
+      - The table that M(kmod.nft_offload.ruleset) keeps on the router, for RV(router.boot). The flowtables and rules of every
+        table are returned in any case.
+    type: str
+    default: nft_offload
+notes:
+  - One SSH exec. The answer is a few kilobytes, and its cost does not grow with the connection tracking table, of which the
+    first 4096 entries are looked at. They are a fair sample, because the kernel lists them in the order of a hash.
+seealso:
+  - module: kmod.nft_offload.offload_verify
+  - plugin: kmod.nft_offload.flowtable_devices
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: See the router
+  kmod.nft_offload.offload_info:
+  register: seen
+
+- name: Show each flowtable with its devices
+  ansible.builtin.debug:
+    msg: "{{ item.table }} {{ item.name }}: {{ item.devices | join(', ') }}"
+  loop: "{{ seen.router.flowtables or [] }}"
+
+- name: Name the devices that a flowtable should list
+  ansible.builtin.debug:
+    msg: "{{ seen.router | kmod.nft_offload.flowtable_devices }}"
+"""
+
+RETURN = r"""
+router:
+  description: The picture.
+  returned: success
+  type: dict
+  contains:
+    platform:
+      description: What runs there.
+      type: dict
+      contains:
+        uid:
+          description: User id of the login, with become if it is used.
+          type: int
+        kernel:
+          description: Release of the running kernel.
+          type: str
+        os_id:
+          description: C(ID) of C(/etc/os-release).
+          type: str
+        os_version:
+          description: C(VERSION_ID) of C(/etc/os-release).
+          type: str
+        os_name:
+          description: C(PRETTY_NAME) of C(/etc/os-release).
+          type: str
+        init:
+          description: V(systemd), V(procd), or empty for any other.
+          type: str
+        commands:
+          description: Those of the commands that this collection can use that the router has.
+          type: list
+          elements: str
+        nft_version:
+          description: Version of nft, null where there is none.
+          type: list
+          elements: int
+    kernel:
+      description: The modules of the fast path, and the kernel's switches around them.
+      type: dict
+      contains:
+        modules:
+          description: Module to V(loaded), V(builtin), V(available) (on disk) or V(missing).
+          type: dict
+        boot_modules:
+          description: Those that are loaded at boot by name.
+          type: list
+          elements: str
+        modules_disabled:
+          description: Whether C(kernel.modules_disabled) is on, so that no module can be loaded until a reboot.
+          type: bool
+        flowtable_sysctl:
+          description: Whether C(net.netfilter.nf_flowtable_tcp_timeout) exists, null while connection tracking is not loaded.
+          type: bool
+    devices:
+      description:
+        - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers) (devices
+          below it), C(addresses), C(forwarding) and C(default_route) (address families), and C(hw_tc_offload).
+        - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), or the kernel's own word such as C(bridge), C(vlan),
+          C(bond), C(wireguard) or C(dsa); C(virtual) for all others.
+        - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is missing.
+      type: dict
+    flowtables:
+      description: The flowtables of every table, null where the ruleset cannot be read.
+      type: list
+      elements: dict
+      contains:
+        family:
+          description: Address family of its table.
+          type: str
+        table:
+          description: Its table.
+          type: str
+        name:
+          description: Its name.
+          type: str
+        devices:
+          description: Devices that it lists. From Linux 6.16 on they need not exist.
+          type: list
+          elements: str
+        priority:
+          description: Priority of its hook, as nft prints it.
+          type: str
+        hardware:
+          description: Whether it has C(flags offload).
+          type: bool
+        counter:
+          description: Whether its packets count in connection tracking.
+          type: bool
+    rules:
+      description: The rules that feed flowtables.
+      type: list
+      elements: dict
+      contains:
+        family:
+          description: Address family of its table.
+          type: str
+        table:
+          description: Its table.
+          type: str
+        chain:
+          description: Its chain.
+          type: str
+        flowtable:
+          description: The flowtable that it feeds.
+          type: str
+        text:
+          description: The rule as nft prints it.
+          type: str
+        reachable:
+          description: Whether a packet at a forward hook can get to its chain, through jumps, gotos and verdict maps.
+          type: bool
+    hooks:
+      description: The netfilter hooks on the ingress of each device that a flowtable lists, null where they cannot be listed.
+      type: list
+      elements: dict
+      contains:
+        device:
+          description: The device.
+          type: str
+        function:
+          description: What is called, V(flowtable) where the kernel names the flowtable (Linux 6.17 on).
+          type: str
+        flowtable:
+          description: Family, table and name of the flowtable, empty where the kernel does not tell.
+          type: str
+    flows:
+      description: Connection tracking, sampled; null where it cannot be read.
+      type: dict
+      contains:
+        total:
+          description: Entries in the table.
+          type: int
+        maximum:
+          description: Entries that it can hold.
+          type: int
+        sampled:
+          description: Entries that were looked at.
+          type: int
+        seconds:
+          description: For how long offloaded flows were waited for.
+          type: int
+        counts:
+          description:
+            - Family, protocol and class to the number of entries. V(hardware) and V(software) are offloaded; V(slow) could be
+              but are not (established TCP, assured UDP); V(local) are the router's own. Others are not counted.
+          type: dict
+        examples:
+          description: Class to at most three entries.
+          type: dict
+        recent_slow:
+          description: Those of class V(slow) that saw a packet within the last 5 seconds.
+          type: int
+    boot:
+      description: What this collection left for the next boot.
+      type: dict
+      contains:
+        ruleset:
+          description: Whether there is a ruleset to load.
+          type: bool
+        listing:
+          description: Whether it is on record how the kernel listed it when it was loaded.
+          type: bool
+        live:
+          description: Whether the table is there now.
+          type: bool
+        attachments:
+          description: Device to the nft statement that brings it into its flowtable when it appears.
+          type: dict
+        features:
+          description: Device and feature to V(on) or V(off), set when the device appears.
+          type: dict
+        enabled:
+          description: Each unit or rules file that boot starts from, to whether it will.
+          type: dict
+    firewall:
+      description: Services with rules of their own that are active, separated by commas.
+      type: str
+    unseen:
+      description: Part of the picture that could not be read, to the first words of what said so.
+      type: dict
+    not_understood:
+      description: Lines of the router's tools that this version does not know.
+      type: list
+      elements: str
+  sample: {}
+"""

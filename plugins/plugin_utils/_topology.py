@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Which devices a flowtable should list: those where packets come in, as the kernel's fast path sees them. Pure.
+
+The kernel looks a flow's device up below VLANs, bridges and PPPoE (ndo_fill_forward_path: vlan, bridge, pppoe, dsa; Linux
+5.13 on), so the device below must be listed; bonds, tunnels and the rest have no such function and are listed themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device
+
+SEEN_THROUGH = ("vlan", "ppp")
+GUESTS = ("veth", "tun")
+"""as ports of a bridge: containers and virtual machines, which come and go"""
+
+
+def forwards(device: Device) -> bool:
+    """It is up and forwards a family of addresses that it has, or that leaves here by default."""
+    families = {"ipv6" if ":" in address else "ipv4" for address in device.addresses} | set(device.default_route)
+    return device.up and device.kind != "loopback" and bool(families & set(device.forwarding))
+
+
+def flowtable_devices(devices: Mapping[str, Device]) -> list[str]:
+    """Names, sorted, of the devices that a flowtable for all forwarded traffic should list."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    ahead = [name for name, device in devices.items() if forwards(device)]
+    while ahead:
+        device = devices.get(ahead.pop())
+        if device is None or device.name in seen:
+            continue
+        seen.add(device.name)
+        below = [devices[name] for name in device.lowers if name in devices]
+        if device.kind == "bridge":
+            ahead += [port.name for port in below if port.up and port.kind not in GUESTS]
+        elif device.kind in SEEN_THROUGH and below:
+            ahead += [lower.name for lower in below]
+        else:
+            found.add(device.name)
+    return sorted(found)
