@@ -22,6 +22,7 @@ type mke2fs|e2fsprogs
 type ssh|openssh-client
 type git|git
 type shellcheck|shellcheck
+type busybox|busybox
 $python -c 'import ensurepip, venv'|python3-venv
 EOF
 )
