@@ -22,11 +22,11 @@ version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - From what M(kmod.nft_offload.offload_info) returned, picks the devices that forward. These are up, have IPv4 or IPv6
-    forwarding on, and have an address of that family or its default route.
+  - From what M(kmod.nft_offload.offload_info) returned, picks the devices that forward. These are up, have IPv4 or
+    IPv6 forwarding on, and have an address of that family or its default route.
   - Each is replaced by what the kernel's fast path sees. A bridge stands for its ports that are up, without those of
-    containers and virtual machines; a VLAN for its NIC; PPPoE for the NIC below it where that is known. Bonds, WireGuard,
-    other tunnels and the user ports of a switch (DSA) stand for themselves.
+    containers and virtual machines; a VLAN for its NIC; PPPoE for the NIC below it where that is known. Bonds,
+    WireGuard, other tunnels and the user ports of a switch (DSA) stand for themselves.
   - Fails when fewer than two devices are left, because a flowtable needs both directions of a flow.
 positional: _input
 options:
@@ -62,7 +62,8 @@ _value:
 def _device(seen: Mapping[str, Any]) -> Device:
     """One device of the result as it was in the router's picture; the feature plays no part here."""
     known = {field.name for field in fields(Device)} - {"hw_tc_offload"}
-    return Device(**{name: tuple(v) if isinstance(v, list) else v for name, v in seen.items() if name in known})
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in seen.items() if name in known}
+    return Device(**values)
 
 
 def select(router: Any) -> list[str]:

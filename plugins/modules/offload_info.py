@@ -12,11 +12,11 @@ version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - Returns one picture of a router, namely its kernel, network devices, flowtables, the rules that feed them, the hooks that
-    they sit on, its connection tracking counted by class, and what the next boot will load.
+  - Returns one picture of a router, namely its kernel, network devices, flowtables, the rules that feed them, the
+    hooks that they sit on, its connection tracking counted by class, and what the next boot will load.
   - Judges nothing. Use M(kmod.nft_offload.offload_verify) for what the picture means.
-  - What could not be seen is null and named with the reason in RV(router.unseen), which is never the same as not being there.
-    Without root that is the ruleset and connection tracking.
+  - What could not be seen is null and named with the reason in RV(router.unseen), which is never the same as not
+    being there. Without root that is the ruleset and connection tracking.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes.info_module
   - kmod.nft_offload._attributes.actiongroup
@@ -29,13 +29,14 @@ options:
     default: inet
   table:
     description:
-      - The table that M(kmod.nft_offload.ruleset) keeps on the router, for RV(router.boot). The flowtables and rules of every
-        table are returned in any case.
+      - The table that M(kmod.nft_offload.ruleset) keeps on the router, for RV(router.boot). The flowtables and rules
+        of every table are returned in any case.
     type: str
     default: nft_offload
 notes:
-  - One SSH exec. The answer is a few kilobytes, and its cost does not grow with the connection tracking table, of which the
-    first 4096 entries are looked at. They are a fair sample, because the kernel lists them in the order of a hash.
+  - One SSH exec. The answer is a few kilobytes, and its cost does not grow with the connection tracking table, of
+    which the first 4096 entries are looked at. They are a fair sample, because the kernel lists them in the order of
+    a hash.
 seealso:
   - module: kmod.nft_offload.offload_verify
   - plugin: kmod.nft_offload.flowtable_devices
@@ -108,15 +109,18 @@ router:
           description: Whether C(kernel.modules_disabled) is on, so that no module can be loaded until a reboot.
           type: bool
         flowtable_sysctl:
-          description: Whether C(net.netfilter.nf_flowtable_tcp_timeout) exists, null while connection tracking is not loaded.
+          description: Whether C(net.netfilter.nf_flowtable_tcp_timeout) exists, null while connection tracking is
+            not loaded.
           type: bool
     devices:
       description:
-        - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers) (devices
-          below it), C(addresses), C(forwarding) and C(default_route) (address families), and C(hw_tc_offload).
-        - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), or the kernel's own word such as C(bridge), C(vlan),
-          C(bond), C(wireguard) or C(dsa); C(virtual) for all others.
-        - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is missing.
+        - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers)
+          (devices below it), C(addresses), C(forwarding) and C(default_route) (address families), and
+          C(hw_tc_offload).
+        - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), or the kernel's own word such as C(bridge),
+          C(vlan), C(bond), C(wireguard) or C(dsa); C(virtual) for all others.
+        - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is
+          missing.
       type: dict
     flowtables:
       description: The flowtables of every table, null where the ruleset cannot be read.
@@ -169,7 +173,8 @@ router:
           description: Whether a packet at a forward hook can get to its chain, through jumps, gotos and verdict maps.
           type: bool
     hooks:
-      description: The netfilter hooks on the ingress of each device that a flowtable lists, null where they cannot be listed.
+      description: The netfilter hooks on the ingress of each device that a flowtable lists, null where they cannot
+        be listed.
       type: list
       elements: dict
       contains:
@@ -200,8 +205,9 @@ router:
           type: int
         counts:
           description:
-            - Family, protocol and class to the number of entries. V(hardware) and V(software) are offloaded; V(slow) could be
-              but are not (established TCP, assured UDP); V(local) are the router's own. Others are not counted.
+            - Family, protocol and class to the number of entries. V(hardware) and V(software) are offloaded; V(slow)
+              could be but are not (established TCP, assured UDP); V(local) are the router's own. Others are not
+              counted.
           type: dict
         examples:
           description: Class to at most three entries.

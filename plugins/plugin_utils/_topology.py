@@ -5,8 +5,9 @@
 # PRIVATE to the collection: may change at any time.
 """Which devices a flowtable should list: those where packets come in, as the kernel's fast path sees them. Pure.
 
-The kernel looks a flow's device up below VLANs, bridges and PPPoE (ndo_fill_forward_path: vlan, bridge, pppoe, dsa; Linux
-5.13 on), so the device below must be listed; bonds, tunnels and the rest have no such function and are listed themselves.
+The kernel looks a flow's device up below VLANs, bridges and PPPoE (ndo_fill_forward_path: vlan, bridge, pppoe, dsa;
+Linux 5.13 on), so the device below must be listed; bonds, tunnels and the rest have no such function and are listed
+themselves.
 """
 
 from __future__ import annotations
