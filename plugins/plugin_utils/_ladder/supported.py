@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Rung 1, supported: the running kernel and its tools can do flow offload."""
+
+from __future__ import annotations
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import (
+    Expectation,
+    Finding,
+    Kind,
+    RungResult,
+    rung,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import feeding
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES, RouterState
+
+OLDEST_KERNEL = (5, 8)
+"""flowtables without devices, which is how one is loaded at boot (05abe4456fa3)"""
+OLDEST_NFT = (0, 9, 9)
+"""'flags offload' can be set and is listed (8e6cc9f3)"""
+
+NOT_PERMITTED = Kind(
+    "supported.not-permitted",
+    "error",
+    "The login may not look",
+    "Reading the ruleset and connection tracking needs root on the router. Without it nothing above this rung can be"
+    " seen, so nothing is said about the router itself.",
+    "set become: true for the task, or log in as root",
+)
+KERNEL_TOO_OLD = Kind(
+    "supported.kernel-too-old",
+    "error",
+    "The kernel is older than Linux 5.8",
+    "Since Linux 5.8 a flowtable can be loaded without devices and take them later, which is what keeps a router"
+    " with a missing device from booting without a firewall. Older kernels cannot.",
+    "upgrade the router's kernel to Linux 5.8 or later",
+)
+MODULES_MISSING = Kind(
+    "supported.modules-missing",
+    "error",
+    "The running kernel has no flowtable modules",
+    "The fast path needs the modules nf_flow_table, nf_flow_table_inet and nft_flow_offload, loaded, built in or on"
+    " disk for exactly the kernel that runs. They are missing where the kernel was built without them, where their"
+    " package is not installed, or where the kernel was upgraded and the router not rebooted since.",
+    "install them with kmod.nft_offload.kernel_support; reboot first if the kernel was upgraded since the last boot",
+)
+NFT_MISSING = Kind(
+    "supported.nft-missing",
+    "error",
+    "There is no nft on the router",
+    "Flowtables are configured and listed with nft.",
+    "install nftables with kmod.nft_offload.kernel_support",
+)
+NFT_TOO_OLD = Kind(
+    "supported.nft-too-old",
+    "error",
+    "The nft command is older than 0.9.9",
+    "Before 0.9.9 nft can neither set nor show 'flags offload', so a hardware flowtable looks like a software one.",
+    "upgrade nftables to 0.9.9 or later",
+)
+KINDS = (NOT_PERMITTED, KERNEL_TOO_OLD, MODULES_MISSING, NFT_MISSING, NFT_TOO_OLD)
+
+
+def permission(state: RouterState, _expectation: Expectation) -> list[Finding]:
+    uid = state.platform.uid
+    return [] if uid == 0 else [NOT_PERMITTED.found(f"the login on the router is not root (uid {uid})", f"uid {uid}")]
+
+
+def kernel(state: RouterState, _expectation: Expectation) -> list[Finding]:
+    if not (0, 0) < state.platform.kernel_version < OLDEST_KERNEL:
+        return []
+    return [KERNEL_TOO_OLD.found(f"Linux {state.platform.kernel} is too old", f"kernel {state.platform.kernel}")]
+
+
+def modules(state: RouterState, _expectation: Expectation) -> list[Finding]:
+    missing = [name for name in FLOWTABLE_MODULES if state.kernel.modules.get(name) == "missing"]
+    missing = [name for name in missing if name not in in_use(state)]
+    if not missing:
+        return []
+    evidence = [f"no module {name} for kernel {state.platform.kernel}" for name in missing]
+    if state.kernel.flowtable_sysctl:
+        evidence.append("net.netfilter.nf_flowtable_tcp_timeout exists: this kernel was built for flowtables")
+    return [MODULES_MISSING.found(f"the running kernel has no {', '.join(missing)}", *evidence)]
+
+
+def nft(state: RouterState, _expectation: Expectation) -> list[Finding]:
+    version = state.platform.nft_version
+    if version is None:
+        return [] if "nft" in state.platform.commands else [NFT_MISSING.found("nft is not installed")]
+    if version >= OLDEST_NFT:
+        return []
+    return [NFT_TOO_OLD.found(f"nft {_dotted(version)} is too old", f"nft {_dotted(version)}")]
+
+
+def in_use(state: RouterState) -> set[str]:
+    """Modules that must be there because a flowtable or a rule of theirs is live, whatever the file system says.
+
+    OpenWrt's kernels have no modules.builtin, and up to Linux 5.16 an ip flowtable did without nf_flow_table_inet.
+    """
+    live = state.flowtables or ()
+    used = {"nf_flow_table", "nf_flow_table_inet"} if live else set()
+    return used | ({"nft_flow_offload"} if any(feeding(state, flowtable) for flowtable in live) else set())
+
+
+CHECKS = (permission, kernel, modules, nft)
+
+
+def judge(state: RouterState, expectation: Expectation) -> RungResult:
+    platform = state.platform
+    states = state.kernel.modules
+    evidence = [
+        f"kernel {platform.kernel or 'unknown'}",
+        "modules: " + ", ".join(f"{name} {states.get(name, 'unknown')}" for name in FLOWTABLE_MODULES),
+        f"nft {_dotted(platform.nft_version) if platform.nft_version else 'of unknown version'}",
+    ]
+    known = platform.kernel_version > (0, 0) and platform.nft_version is not None
+    known = known and all(name in states or name in in_use(state) for name in FLOWTABLE_MODULES)
+    return rung("supported", known, evidence, [f for check in CHECKS for f in check(state, expectation)])
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes the documentation page of all findings from the tables in the code.
+
+usage: PYTHONPATH=build/collections python -m tests.tools.findings_page
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Kind
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import kinds
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGE: Final = ROOT / "docs" / "docsite" / "rst" / "findings.rst"
+LABEL: Final = "ansible_collections.kmod.nft_offload.docsite.findings"
+
+HEAD: Final = f"""\
+..
+  Copyright: (c) 2026, the kmod.nft_offload authors
+  GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+  SPDX-License-Identifier: GPL-3.0-or-later
+
+  Written by tests/tools/findings_page.py from plugins/plugin_utils/_ladder: change it there.
+
+.. _{LABEL}:
+
+Findings
+========
+
+Every finding that ``kmod.nft_offload.offload_verify`` and the fleet report can have, in the order of the evidence
+ladder. The name before the dot is the rung that the finding belongs to. Words in capitals in a remedy stand for the
+router's own names.
+
+- An **error** fails its rung, and the task.
+- A **warning** is about something that works now, but will not stay so. The task succeeds.
+- An **info** is worth knowing. It is never about a fault.
+
+.. contents::
+   :local:
+   :depth: 2
+"""
+
+GROUPS: Final = {
+    "supported": "The running kernel and its tools can do flow offload.",
+    "loaded": "The kernel modules are in, and will be after a reboot.",
+    "configured": (
+        "The flowtable, its flags and devices and a rule that feeds it are in the live ruleset, equal to what boot will"
+        " load, and the NICs have what hardware offload needs."
+    ),
+    "bound": "The flowtable's ingress hook sits on every one of its devices.",
+    "offloading": "Connection tracking shows flows with the offload bit.",
+    "bypassing": "Forwarded packets stay out of the forward chain.",
+    "hardware": "Connection tracking shows flows with the hardware bit.",
+    "fleet": "Not a rung: what the fleet report says of a router without a verdict.",
+}
+
+
+class _Capitals(dict[str, str]):
+    """Stands for the names that only a router has: {device} -> DEVICE."""
+
+    def __missing__(self, name: str) -> str:
+        return name.upper()
+
+
+def page() -> str:
+    """The whole page, as it must stand in docs/docsite/rst/findings.rst."""
+    by_group = groupby(kinds(), key=lambda kind: kind.id.partition(".")[0])
+    parts = [HEAD]
+    for group, members in by_group:
+        parts += [f"\n{_title(group, '-')}\n{_escaped(GROUPS[group])}\n", *(_entry(kind) for kind in members)]
+    return "".join(parts)
+
+
+def _entry(kind: Kind) -> str:
+    return "\n" + "\n".join(_lines(kind)) + "\n"
+
+
+def _lines(kind: Kind) -> Iterator[str]:
+    yield f".. _{LABEL}.{kind.id}:\n"
+    yield _title(kind.id, "~")
+    yield f"**{kind.severity}**: {_escaped(kind.title)}\n"
+    yield f"{_escaped(kind.explanation)}\n"
+    yield f"**Remedy**: {_escaped(re.sub('!r', '', kind.remedy).format_map(_Capitals()))}"
+
+
+def _title(text: str, line: str) -> str:
+    return f"{text}\n{line * len(text)}\n"
+
+
+def _escaped(text: str) -> str:
+    """Text as text: nothing in it is markup."""
+    return re.sub(r"([*`|\\]|(?<=\w)_(?!\w))", r"\\\1", text)
+
+
+if __name__ == "__main__":
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE}\n")

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever a router says, judging it gives a whole result and never raises."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
+    FLOWTABLE_MODULES,
+    Boot,
+    Device,
+    Feature,
+    FlowRule,
+    Flows,
+    Flowtable,
+    Hook,
+    Kernel,
+    Platform,
+    RouterState,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.plugins.routers import router
+
+NAMES = st.sampled_from(["lan0", "wan0", "br0", "eth*", "*", "", "{device}", "x" * 300]) | st.text(max_size=8)
+TABLES = st.sampled_from(["nft_offload", "filter"]) | NAMES
+FAMILIES = st.sampled_from(["inet", "ip", "netdev"])
+TEXTS = st.none() | st.sampled_from([router().boot.ruleset, router().boot.live]) | st.text(max_size=60)
+COUNTS = st.integers(min_value=0, max_value=1_000_000)
+FEATURES = st.builds(Feature, active=st.booleans(), fixed=st.booleans(), requested=st.none() | st.booleans())
+DEVICES = st.builds(
+    Device,
+    name=NAMES,
+    index=COUNTS,
+    kind=st.sampled_from(["nic", "bridge", "vlan", "dsa", "bond", "ppp"]),
+    lowers=st.lists(NAMES, max_size=3).map(tuple),
+    hw_tc_offload=st.none() | FEATURES,
+)
+FLOWTABLES = st.builds(
+    Flowtable, FAMILIES, TABLES, NAMES, devices=st.lists(NAMES, max_size=4).map(tuple), hardware=st.booleans()
+)
+STATES = st.builds(
+    RouterState,
+    platform=st.builds(
+        Platform,
+        uid=st.sampled_from([-1, 0, 1000]),
+        kernel=st.sampled_from(["6.1.0", "6.12.1", "7.2", "5.4", "", "."]) | st.text(max_size=8),
+        commands=st.frozensets(st.sampled_from(["nft", "ethtool"])),
+        nft_version=st.none() | st.lists(st.integers(0, 9), max_size=3).map(tuple),
+    ),
+    kernel=st.builds(
+        Kernel,
+        modules=st.dictionaries(
+            st.sampled_from(FLOWTABLE_MODULES), st.sampled_from(["loaded", "builtin", "available", "missing"])
+        ),
+        boot_modules=st.frozensets(st.sampled_from(FLOWTABLE_MODULES)),
+        modules_disabled=st.booleans(),
+        flowtable_sysctl=st.none() | st.booleans(),
+    ),
+    devices=st.lists(DEVICES, max_size=4).map(lambda found: {device.name: device for device in found}),
+    flowtables=st.none() | st.lists(FLOWTABLES, max_size=3).map(tuple),
+    rules=st.lists(st.builds(FlowRule, FAMILIES, TABLES, NAMES, NAMES, NAMES, st.booleans()), max_size=3).map(tuple),
+    hooks=st.none() | st.lists(st.builds(Hook, NAMES, NAMES, NAMES), max_size=4).map(tuple),
+    flows=st.none()
+    | st.builds(
+        Flows,
+        total=st.none() | COUNTS,
+        maximum=st.none() | COUNTS,
+        sampled=COUNTS,
+        seconds=COUNTS,
+        counts=st.dictionaries(
+            st.sampled_from(["ipv4 tcp hardware", "ipv6 udp software", "ipv4 tcp slow", "local", ""]), COUNTS
+        ),
+        examples=st.dictionaries(st.sampled_from(["hardware", "software"]), st.lists(NAMES, max_size=2).map(tuple)),
+        recent_slow=COUNTS,
+    ),
+    boot=st.builds(
+        Boot,
+        ruleset=TEXTS,
+        listing=TEXTS,
+        live=TEXTS,
+        attachments=st.dictionaries(NAMES, NAMES, max_size=3),
+        features=st.dictionaries(
+            st.tuples(NAMES, st.just("hw-tc-offload")), st.sampled_from(["on", "off"]), max_size=3
+        ),
+        enabled=st.dictionaries(NAMES, st.booleans(), max_size=3),
+    ),
+    firewall=NAMES,
+    unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks"]), NAMES),
+    not_understood=st.lists(NAMES, max_size=4).map(tuple),
+)
+EXPECTATIONS = st.builds(
+    Expectation,
+    expect=st.sampled_from(["any", "hardware", "software", "disabled"]),
+    require=st.sampled_from(["", *RUNGS]),
+    devices=st.lists(NAMES, max_size=3).map(tuple),
+    table=st.sampled_from(["inet nft_offload", "inet filter", ""]),
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(state=STATES, expectation=EXPECTATIONS)
+def test_judging_never_raises(state: RouterState, expectation: Expectation) -> None:
+    verdict = judge(state, expectation)
+    result: dict[str, Any] = json.loads(json.dumps(verdict.as_result()))
+    assert [rung["name"] for rung in result["rungs"]] == list(RUNGS)
+    assert result["verdict"] in {"none", *RUNGS}
+    assert isinstance(verdict.shortfall(expectation), str)
+    for rung in verdict.rungs:
+        assert (rung.status == "failed") == any(finding.severity == "error" for finding in rung.findings)
