@@ -116,7 +116,7 @@ class ChangeAction(OffloadAction):
                     changed=True,
                     diff=[diff.as_result() for diff in left.diffs],
                 )
-            outcome = left.result
+            outcome = {**plan.result, **left.result}
         result: dict[str, Any] = {**outcome, "changed": plan.changed, "actions": plan.actions()}
         if plan.warnings:
             result["warnings"] = list(plan.warnings)

@@ -72,7 +72,8 @@ class Plan:
         stage = [
             Step(f"write {path}", ("stage", path, mode, text)) for path, (mode, text) in sorted(self.files.items())
         ]
-        commit = [Step("put the files in place", ("commit",))] if stage else []
+        stage += [Step(f"remove {path}", ("removable", path)) for path in self.removed]
+        commit = [Step("put the files in place", ("commit",))] if self.files else []
         remove = [Step(f"remove {path}", ("remove", path)) for path in self.removed]
         return [*stage, *self.steps, *commit, *remove, *self.closing]
 
@@ -111,7 +112,7 @@ def check_applied(plan: Plan, answer: Sections) -> None:
         ]
         if failed_undo:
             outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"
-        elif step in plan.steps[:1] or step.call[0] == "stage" or plan.undo:
+        elif step in plan.steps[:1] or step.call[0] in {"stage", "removable"} or plan.undo:
             outcome = "nothing was left changed"
         else:
             outcome = "the steps before it stay done; the next run goes on from there"
@@ -124,6 +125,9 @@ REMEDIES = (
     ("Permission denied", "run the task as root, or set become: true"),
     ("Operation not permitted", "run the task as root, or set become: true"),
     ("Could not get lock", "wait for the package manager that is running on the router, then run the play again"),
+    ("Failed to fetch", "give the router a way to its package source, or install the package by hand"),
+    ("Could not change any device features", "the driver refused, see the kernel log (dmesg); leave the device out"),
+    ("did not become o", "the driver refused, see the kernel log (dmesg); leave the device out"),
     ("Unable to locate package", "add a package source that has it to the router, or install it by hand"),
     ("Device or resource busy", "the driver cannot take a second flowtable: remove the other one that uses the device"),
 )

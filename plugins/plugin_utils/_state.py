@@ -21,6 +21,11 @@ ModuleState = Literal["loaded", "builtin", "available", "missing"]
 FLOWTABLE_MODULES = ("nf_flow_table", "nf_flow_table_inet", "nft_flow_offload")
 """The modules of the fast path since Linux 5.17 (net/netfilter/Makefile; nf_flow_table_ipv4/6 went in c42ba4290b21)."""
 
+OLDEST_KERNEL = (5, 8)
+"""flowtables without devices, which is how one is loaded at boot (05abe4456fa3)"""
+OLDEST_NFT = (0, 9, 9)
+"""'flags offload' can be set and is listed (8e6cc9f3)"""
+
 
 @dataclass(frozen=True)
 class Platform:

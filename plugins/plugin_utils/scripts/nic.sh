@@ -24,3 +24,35 @@ _device_driver() {
     _driver=$(readlink "/sys/class/net/$1/device/driver") && echo "driver: ${_driver##*/}"
   fi
 }
+
+# read_nics RECORD DEVICE...: the names of all devices; features and driver of these, of those in the record, and of the
+# NICs that switch ports among them hang on
+read_nics() {
+  section nics _nics
+  _record=$1
+  shift
+  _seen=/
+  for _nic in "$@" $(_conduits | cut -d ' ' -f 2) $(sed -n 's/^\([^# ]*\) .*/\1/p' "$_record" 2>/dev/null); do
+    case $_seen in */"$_nic"/*) continue ;; esac
+    _seen=$_seen$_nic/
+    [ ! -e "/sys/class/net/$_nic" ] || read_features '.*' "$_nic"
+  done
+}
+
+_nics() {
+  for _path in /sys/class/net/*/; do
+    _path=${_path%/}
+    echo "device=${_path##*/}"
+  done
+  _conduits | sed 's/^/conduit=/'
+}
+
+# PORT CONDUIT: a port of a switch (DSA) stands above the NIC that carries its packets
+_conduits() {
+  grep -lx DEVTYPE=dsa /sys/class/net/*/uevent 2>/dev/null | while read -r _path; do
+    _path=${_path%/uevent}
+    for _lower in "$_path"/lower_*; do
+      echo "${_path##*/} ${_lower##*/lower_}"
+    done
+  done
+}

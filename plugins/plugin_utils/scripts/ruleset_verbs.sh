@@ -50,7 +50,3 @@ enable_unit() {
 disable_unit() {
   systemctl --quiet disable --now "$1"
 }
-
-reload_managers() {
-  systemctl daemon-reload && udevadm control --reload
-}

@@ -12,7 +12,7 @@ step() {
   _step=$1
   shift
   if section "step.$_step" "$@"; then
-    case $1 in stage | snapshot) ;; *) live=yes ;; esac
+    case $1 in stage | removable | snapshot) ;; *) live=yes ;; esac
   else
     failed=$_step
   fi
@@ -55,6 +55,13 @@ stage() {
   }
 }
 
+# removable PATH: seen before anything changes
+removable() {
+  [ -w "${1%/*}" ] && return
+  echo "${1%/*}: Read-only file system"
+  return 1
+}
+
 # commit: every staged file into place, each in one rename
 commit() {
   sync
@@ -67,4 +74,8 @@ remove() {
   rm -f "$1" || return
   case ${1%/*} in */nft-offload) rmdir "${1%/*}" 2>/dev/null ;; esac
   return 0
+}
+
+reload_managers() {
+  systemctl daemon-reload && udevadm control --reload
 }

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A kernel that can offload, and the tools to tell it to: now and at boot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _kernel
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "packages": {"type": "list", "elements": "str", "default": ["nftables", "ethtool"]},
+}
+
+
+class ActionModule(ChangeAction):
+    """The kernel_support action."""
+
+    SPEC = ARGUMENT_SPEC
+    FRAGMENTS = ("platform", "kernel", "files")
+    VERBS = ("kernel_verbs",)
+
+    def reading(self, options: Options) -> Sequence[Call]:
+        _kernel.check_packages(options["packages"])
+        packages = ("read_packages", *options["packages"])
+        removal = ("read_removal", _boot.KERNEL_FOUND)
+        return [
+            ("read_platform",),
+            ("read_modules", *FLOWTABLE_MODULES),
+            ("read_files", *_kernel.OWN_FILES, *_kernel.USERS_FILES),
+            packages if options["state"] == "present" else removal,
+        ]
+
+    def plan(self, answer: Sections, options: Options) -> Plan:
+        state = _kernel.read_state(answer)
+        require_root(state.platform)
+        if options["state"] == "absent":
+            return _kernel.plan_absent(state, self.checking)
+        return _kernel.plan_present(state, options["packages"])

@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Features of NICs, such as hw-tc-offload: now, at boot, and when a device is plugged in again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _nic
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "devices": {"type": "list", "elements": "str"},
+    "features": {"type": "dict", "default": {"hw-tc-offload": True}},
+    "unsupported": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
+}
+
+
+class ActionModule(ChangeAction):
+    """The nic_features action."""
+
+    SPEC = ARGUMENT_SPEC
+    CONSTRAINTS: ClassVar = {"required_if": [("state", "present", ["devices"])]}
+    FRAGMENTS = ("platform", "nic", "files")
+    VERBS = ("nic_verbs",)
+
+    def reading(self, options: Options) -> Sequence[Call]:
+        self.devices: list[str] = options["devices"] or []
+        self.features = _nic.check_options(self.devices, options["features"])
+        if options["state"] == "absent":
+            self.devices = []
+        return [
+            ("read_platform",),
+            ("read_nics", _boot.FEATURES, *self.devices),
+            ("read_files", *_nic.OWN_FILES),
+        ]
+
+    def plan(self, answer: Sections, options: Options) -> Plan:
+        state = _nic.read_state(answer)
+        require_root(state.platform)
+        if options["state"] == "absent":
+            return _nic.plan_absent(state)
+        return _nic.plan_present(state, self.devices, self.features, options["unsupported"] == "skip")

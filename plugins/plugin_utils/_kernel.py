@@ -1,0 +1,314 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""From what a router says of its kernel and packages to the plan that makes it able to offload. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import file_changes, read_files
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import (
+    LoadedModule,
+    ModuleFacts,
+    parse_module_facts,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.packages import (
+    parse_candidates,
+    parse_removals,
+    parse_statuses,
+    upstream_version,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Diff, Plan, Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Sections
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
+    FLOWTABLE_MODULES,
+    OLDEST_KERNEL,
+    OLDEST_NFT,
+    ModuleState,
+    Platform,
+)
+
+TOOLS = {"nftables": "nft", "ethtool": "ethtool"}
+"""package -> the command that makes it unnecessary when the router has it from elsewhere"""
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
+"""a package's name (deb-control(5))"""
+OWN_FILES = (_boot.MODULES_LOAD, _boot.KERNEL_FOUND)
+USERS_FILES = {_boot.RULESET: "ruleset", _boot.FEATURES: "nic_features"}
+"""what needs the tools -> the module that it belongs to"""
+
+
+@dataclass(frozen=True)
+class Record:
+    """_boot.KERNEL_FOUND: what this collection brought."""
+
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """package -> its dpkg status before: config-files, or not-installed"""
+    modules: frozenset[str] = frozenset()
+
+    def text(self) -> str:
+        """The file; empty when nothing was brought."""
+        packages = [f"package {name} {found}\n" for name, found in sorted(self.packages.items())]
+        return "".join([*packages, *(f"module {name}\n" for name in sorted(self.modules))])
+
+
+def parse_record(text: str) -> Record:
+    """Lines ``package NAME FOUND`` and ``module NAME``; others are not ours and are left out."""
+    words = [line.split() for line in text.splitlines()]
+    return Record(
+        packages={w[1]: w[2] for w in words if len(w) == 3 and w[0] == "package"},
+        modules=frozenset(w[1] for w in words if len(w) == 2 and w[0] == "module"),
+    )
+
+
+@dataclass(frozen=True)
+class KernelState:
+    """What the router told of its kernel, its packages and our files."""
+
+    platform: Platform
+    facts: ModuleFacts
+    files: Mapping[str, str] = field(default_factory=dict)
+    """path -> text"""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """package -> dpkg status, empty when dpkg does not know it"""
+    candidates: Mapping[str, str] = field(default_factory=dict)
+    """package -> version that apt would install"""
+    removals: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """installed package of the record -> every package that would go with it"""
+    used: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """installed package of the record -> signs that somebody uses it by now"""
+
+    @property
+    def record(self) -> Record:
+        return parse_record(self.files.get(_boot.KERNEL_FOUND, ""))
+
+    @property
+    def modules(self) -> Mapping[str, ModuleState]:
+        return self.facts.kernel.modules
+
+
+def read_state(answer: Sections) -> KernelState:
+    """Sections of scripts/kernel.sh -> KernelState."""
+
+    def told(prefix: str) -> dict[str, str]:
+        return {name.removeprefix(prefix): part.text for name, part in answer.items() if name.startswith(prefix)}
+
+    return KernelState(
+        platform=parse_platform(answer["platform"].text),
+        facts=parse_module_facts(answer["modules"].text),
+        files=read_files(answer),
+        packages=parse_statuses(answer["packages"].text) if "packages" in answer else {},
+        candidates=parse_candidates(answer["candidates"].text) if "candidates" in answer else {},
+        removals={package: parse_removals(text) for package, text in told("removal.").items()},
+        used={package: tuple(text.split("\n")) for package, text in told("used.").items() if text},
+    )
+
+
+def check_packages(packages: Iterable[str]) -> None:
+    """Raise OffloadError for what cannot be a package's name."""
+    for package in packages:
+        if not PACKAGE.fullmatch(package):
+            raise OffloadError(
+                f"option packages: {package!r} is no package's name", "use small letters, digits, +, - and ."
+            )
+
+
+def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
+    """Plan for a router that can offload: packages in, modules loaded, now and at boot."""
+    _require_kernel(state)
+    extra = _modules_package(state)
+    lacking = [package for package in packages if not _there(state, package)]
+    _require_packages(state, lacking)
+    install = [*lacking, *extra]
+    load = [name for name in FLOWTABLE_MODULES if state.modules[name] == "available"]
+    later = [name for name in FLOWTABLE_MODULES if state.modules[name] == "missing"]
+    brought = {*load, *later, *(need for name in load for need in state.facts.needs[name])} - set(state.facts.live)
+    record = Record(
+        packages={**{name: state.packages.get(name) or "not-installed" for name in install}, **state.record.packages},
+        modules=state.record.modules | (brought - state.facts.builtin),
+    )
+    boot = [name for name in FLOWTABLE_MODULES if state.modules[name] != "builtin"]
+    changes = file_changes(
+        state.files,
+        {
+            _boot.MODULES_LOAD: ("0644", _modules_load(boot)) if boot else None,
+            _boot.KERNEL_FOUND: ("0644", record.text()) if record.text() else None,
+        },
+    )
+    known = all(package in state.candidates for package in install)
+    steps = [
+        *([_load(load)] if load else []),
+        *([] if known else [Step("update the package lists", ("update_packages",))]),
+        *([Step(f"install {', '.join(install)}", ("install_packages", *install))] if install else []),
+        *([_load(later)] if later else []),
+    ]
+    loaded: dict[str, str] = {name: "loaded" for name in [*load, *later]}
+    return Plan(
+        steps=steps,
+        files=changes.written,
+        removed=changes.removed,
+        undo=[
+            *([Step("unload the modules", ("unload_new",))] if loaded else []),
+            *([Step("remove the packages", ("uninstall_new",))] if install else []),
+        ],
+        checks=[Step(f"install {', '.join(install)}", ("simulate_install", *install))] if install and known else [],
+        diffs=[*_diffs(state, {**state.modules, **loaded}, installed=install), *changes.diffs],
+        result=_result(state, {**state.modules, **loaded}, record, boot),
+    )
+
+
+def plan_absent(state: KernelState, checking: bool) -> Plan:
+    """Plan that takes back what this collection brought and nobody else uses.
+
+    In check mode the tasks that would have taken out what needs it have not done so.
+    """
+    for path, module in USERS_FILES.items():
+        if path in state.files and not checking:
+            raise OffloadError(
+                f"what {module} set up is still there ({path}) and needs these modules and tools",
+                f"run kmod.nft_offload.{module} with state: absent first",
+            )
+    record = state.record
+    unload, kept = unloading(record.modules, state.facts.live)
+    uninstall: dict[str, list[str]] = {"purge": [], "remove": []}
+    for package, going in sorted(state.removals.items()):
+        others = sorted(going - set(record.packages))
+        if others:
+            kept[package] = f"needed by {', '.join(others)}"
+        elif package in state.used:
+            kept[package] = "; ".join(state.used[package])
+        else:
+            # what an earlier installation left of its configuration stays, as it was found
+            uninstall["remove" if record.packages[package] == "config-files" else "purge"].append(package)
+    gone = [*uninstall["purge"], *uninstall["remove"]]
+    changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
+    modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
+    return Plan(
+        steps=[
+            *([Step(f"unload {', '.join(unload)}", ("unload_modules", *unload))] if unload else []),
+            *(
+                Step(f"uninstall {', '.join(some)}", ("uninstall", how, *some))
+                for how, some in uninstall.items()
+                if some
+            ),
+        ],
+        removed=changes.removed,
+        undo=[_load(list(reversed(unload)))] if unload else [],
+        diffs=[*_diffs(state, modules, uninstalled=gone), *changes.diffs],
+        result=_result(state, modules, Record(), []) | ({"kept": kept} if kept else {}),
+    )
+
+
+def unloading(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> tuple[list[str], dict[str, str]]:
+    """(modules to unload, in order; module that stays -> why): one is free once all its holders were unloaded."""
+    left = {name for name in brought if name in live}
+    order: list[str] = []
+    while free := sorted(n for n in left if live[n].references == len(live[n].users & set(order))):
+        order += free
+        left -= set(free)
+    others = {name: sorted(live[name].users - set(order)) for name in sorted(left)}
+    return order, {name: f"used by {', '.join(users)}" if users else "in use" for name, users in others.items()}
+
+
+def _require_kernel(state: KernelState) -> None:
+    """Raise OffloadError for a kernel that cannot be made to offload, saying what would help."""
+    release = state.platform.kernel
+    if (0, 0) < state.platform.kernel_version < OLDEST_KERNEL:
+        raise OffloadError(
+            f"Linux {release} is too old: it cannot hold a flowtable without devices",
+            "upgrade the router's kernel to Linux 5.8 or later",
+        )
+    lacking = [name for name in FLOWTABLE_MODULES if state.modules[name] in {"available", "missing"}]
+    missing = [name for name in lacking if state.modules[name] == "missing"]
+    if missing and not state.facts.tree:
+        raise OffloadError(
+            f"there are no modules for the running kernel: /lib/modules/{release} does not exist",
+            "reboot the router if its kernel was upgraded since the last boot; in a container, use the host instead",
+        )
+    if lacking and state.facts.kernel.modules_disabled:
+        raise OffloadError(
+            f"{', '.join(lacking)} cannot be loaded: kernel.modules_disabled is 1",
+            "reboot the router and have the modules loaded before kernel.modules_disabled is set",
+        )
+    if missing and not _modules_package(state):
+        raise OffloadError(
+            f"Linux {release} was built without flowtables: there is no {', '.join(missing)}",
+            "boot a kernel with CONFIG_NF_FLOW_TABLE, CONFIG_NF_FLOW_TABLE_INET and CONFIG_NFT_FLOW_OFFLOAD, such as "
+            "Debian's linux-image-amd64 or linux-image-arm64",
+        )
+
+
+def _modules_package(state: KernelState) -> list[str]:
+    """The package with the modules that are missing, where there is one that is not installed."""
+    package = f"linux-modules-extra-{state.platform.kernel}"
+    missing = "missing" in state.modules.values()
+    ubuntu = state.platform.os_id == "ubuntu"
+    return [package] if missing and ubuntu and state.packages.get(package) != "installed" else []
+
+
+def _there(state: KernelState, package: str) -> bool:
+    return TOOLS.get(package) in state.platform.commands or state.packages.get(package) == "installed"
+
+
+def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
+    """Raise OffloadError where what is missing cannot be installed, or would be too old."""
+    manager = state.platform.package_manager
+    if manager in {"opkg", "apk"}:
+        raise OffloadError(
+            f"routers with the package manager {manager} are not supported yet by kernel_support",
+            "install nftables, ethtool and the flowtable modules by hand",
+        )
+    if lacking and not manager:
+        names = ", ".join(TOOLS.get(package, package) for package in lacking)
+        raise OffloadError(f"{names} is missing, and this router has no apt to install it with", "install it by hand")
+    version = state.platform.nft_version
+    if version is None and "nftables" in lacking:
+        version = upstream_version(state.candidates.get("nftables", "")) or None
+    if version is not None and version < OLDEST_NFT:
+        raise OffloadError(
+            f"nft {'.'.join(str(part) for part in version)} is too old: it knows no flowtable flags",
+            "give the router a package source with nftables 0.9.9 or later, such as Debian 12 has",
+        )
+
+
+def _load(modules: Sequence[str]) -> Step:
+    return Step(f"load {', '.join(modules)}", ("load_modules", *modules))
+
+
+def _modules_load(modules: Sequence[str]) -> str:
+    head = "# Written by kmod.nft_offload: the modules of flow offload (modules-load.d(5)).\n"
+    return head + "".join(f"{name}\n" for name in modules)
+
+
+def _diffs(
+    state: KernelState, modules: Mapping[str, str], installed: Sequence[str] = (), uninstalled: Sequence[str] = ()
+) -> list[Diff]:
+    diffs = []
+    if modules != state.modules:
+        before = "".join(f"{name}: {is_}\n" for name, is_ in state.modules.items())
+        diffs.append(Diff("kernel modules", before, "".join(f"{name}: {is_}\n" for name, is_ in modules.items())))
+    if installed or uninstalled:
+        diffs.append(Diff("packages", _lines(uninstalled), _lines(installed)))
+    return diffs
+
+
+def _lines(names: Iterable[str]) -> str:
+    return "".join(f"{name}\n" for name in sorted(names))
+
+
+def _result(state: KernelState, modules: Mapping[str, str], record: Record, boot: Sequence[str]) -> dict[str, Any]:
+    version = state.platform.nft_version
+    return {
+        "kernel": {"release": state.platform.kernel, "modules": dict(modules)},
+        "nft_version": ".".join(str(part) for part in version) if version else "",
+        "packages_installed": sorted(record.packages),
+        "boot": {"file": _boot.MODULES_LOAD if boot else "", "modules": list(boot)},
+    }
