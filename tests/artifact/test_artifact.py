@@ -69,7 +69,7 @@ def test_galaxy_takes_it(artifact: Path, tmp_path: Path) -> None:
     log = done.stdout + done.stderr
     assert done.returncode == 0, log
     complaints = [line for line in log.splitlines() if line.startswith(("WARNING", "ERROR", "CRITICAL"))]
-    assert complaints == []
+    assert "\n".join(complaints) == ""
     assert "Importer processing completed successfully" in log
     imported = json.loads((tmp_path / "importer_result.json").read_text())
     assert imported["metadata"]["name"] == "nft_offload"

@@ -58,7 +58,11 @@ def ansible_doc(*arguments: str) -> str:
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections")}
     done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "[WARNING]" not in done.stderr and "[ERROR]" not in done.stderr, done.stderr
+    complaints = [
+        line for line in done.stderr.splitlines() if line.startswith(("[WARNING]", "[ERROR]", "[DEPRECATION"))
+    ]
+    # ansible-core 2.21 complains about a collection inside of itself.
+    assert [line for line in complaints if "ansible/_protomatter" not in line] == []
     return done.stdout
 
 
