@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse import boot
@@ -41,12 +40,11 @@ def reading(
     table: str = "nft_offload",
     sample: int = SAMPLE,
     wait: int = 0,
-    wanted: Literal["hardware", "software"] = "hardware",
 ) -> list[Call]:
     """The calls, for FRAGMENTS. ``family`` and ``table`` name the table that this collection keeps on the router.
 
-    ``sample`` lines of conntrack are looked at once a second, until one is a ``wanted`` flow (software: or better), for
-    at most ``wait`` seconds.
+    ``sample`` lines of conntrack are looked at once a second, until an offloaded flow is among them, for at most
+    ``wait`` seconds.
     """
     return [
         ("read_platform",),
@@ -57,7 +55,7 @@ def reading(
         ("read_boot", _boot.RULESET, *boot.FILES),
         ("read_files", *boot.READ),
         ("read_services", boot.UNIT, *SERVICES),
-        ("read_conntrack", str(sample), str(wait), wanted),
+        ("read_conntrack", str(sample), str(wait)),
     ]
 
 

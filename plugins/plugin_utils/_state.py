@@ -170,7 +170,7 @@ class Flows:
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """FlowClass -> a few conntrack lines"""
     recent_slow: int = 0
-    """slow ones that saw a packet within the last RECENT seconds (their timeout tells)"""
+    """slow ones that saw a packet while they were looked at, within the last 5 seconds (their timeout tells)"""
 
     def of(self, *classes: FlowClass) -> int:
         """Sampled flows of these classes."""

@@ -82,8 +82,8 @@ DEVICE_MISSING = Kind(
     "error",
     "An expected device is in no flowtable",
     "Packets that come in through a device that is not in the flowtable stay on the slow path. Conntrack can still"
-    " show such flows as offloaded, because the other direction is. Since Linux 5.13 a bridge or VLAN counts as listed when"
-    " the devices below it are.",
+    " show such flows as offloaded, because the other direction is. Since Linux 5.13 a bridge or VLAN counts as listed"
+    " when the devices below it are.",
     "add {device} with kmod.nft_offload.ruleset; up to Linux 6.15 a device that was re-created must be added again",
 )
 NO_RULE = Kind(

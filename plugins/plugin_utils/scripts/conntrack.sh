@@ -3,17 +3,18 @@
 # What conntrack says of forwarded flows. Its table may hold millions: the file comes in hash order, so that its first
 # lines are a fair sample, and only counts and a few examples leave the router.
 
-# read_conntrack SAMPLE WAIT WANTED: looks at SAMPLE lines once a second, until a flow of the wanted class (hardware, or
-# software: either) is among them, or WAIT seconds are over
+# read_conntrack SAMPLE WAIT: looks at SAMPLE lines once a second, until an offloaded flow is among them (one in hardware
+# where nftables.sh found a hardware flowtable: flows start in software there too), or WAIT seconds are over
 read_conntrack() {
   section conntrack _conntrack "$@"
 }
 
 _conntrack() {
   head -n 1 /proc/net/nf_conntrack >/dev/null || return
+  case ${_found-} in *"flags offload"*) _wanted=hardware ;; *) _wanted=software ;; esac
   _waited=0
-  while _flows=$(_look "$1"); do
-    case $3:$_flows in *" hardware "* | software:*" software "*) break ;; esac
+  while _flows=$(_look "$1" "$_waited"); do
+    case $_wanted:$_flows in *" hardware "* | software:*" software "*) break ;; esac
     [ "$_waited" -lt "$2" ] || break
     sleep 1
     _waited=$((_waited + 1))
@@ -28,7 +29,8 @@ _sysctl() {
   cat "/proc/sys/net/netfilter/nf_conntrack_$1"
 }
 
-# sampled LINES, recent LINES, count FAMILY PROTOCOL CLASS LINES, example CLASS LINE
+# _look SAMPLE WAITED: sampled LINES, recent LINES (slow flows with a packet while we waited, in the last 5 seconds at
+# most), count FAMILY PROTOCOL CLASS LINES, example CLASS LINE
 # Local addresses come first: /proc/net/if_inet6 has IPv6 as 32 digits, conntrack prints it in full.
 # The timeout column is not there for offloaded flows (nf_conntrack_standalone.c: ct_seq_show).
 _look() {
@@ -37,7 +39,7 @@ _look() {
     cat /proc/net/if_inet6 2>/dev/null
     echo --
     head -n "$1" /proc/net/nf_conntrack
-  } | awk -v tcp="$(_sysctl tcp_timeout_established)" -v udp="$(_sysctl udp_timeout_stream)" '
+  } | awk -v within="$(($2 < 5 ? $2 : 5))" -v tcp="$(_sysctl tcp_timeout_established)" -v udp="$(_sysctl udp_timeout_stream)" '
     $1 == "--" { flows = 1; next }
     !flows && $3 == "inet" { split($4, part, "/"); here[part[1]] = 1 }
     !flows && length($1) == 32 {
@@ -60,7 +62,7 @@ _look() {
       else next
       count[$1 " " $3 " " class]++
       if (class == "local") next
-      if (class == "slow" && $5 > ($3 == "tcp" ? tcp : udp) - 5) recent++
+      if (class == "slow" && $5 > ($3 == "tcp" ? tcp : udp) - within) recent++
       if (seen[class]++ < 3) print "example " class " " $0
     }
     END {
