@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Is offload what it is expected to be? One reading, judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import Verdict, judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE, NAME
+
+LONGEST_SAMPLE = 60
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "expect": {"type": "str", "choices": ["hardware", "software", "disabled", "any"], "default": "any"},
+    "require": {"type": "str", "choices": list(RUNGS), "default": "bound"},
+    "devices": {"type": "list", "elements": "str", "default": []},
+    "sample": {"type": "int", "default": 3},
+    "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
+    "table": {"type": "str", "default": "nft_offload"},
+}
+
+
+class ActionModule(OffloadAction):
+    """The offload_verify action."""
+
+    SPEC = ARGUMENT_SPEC
+
+    def work(self, router: Router, options: Options) -> dict[str, Any]:
+        expectation = _expectation(options)
+        wait = 0 if expectation.expect == "disabled" else options["sample"]
+        state = state_of(router.run(FRAGMENTS, calls=reading(options["family"], options["table"], wait=wait)))
+        verdict = judge(state, expectation)
+        result = {
+            **verdict.as_result(),
+            "flows": _counted(state.flows),
+            "kernel": state.platform.kernel,
+            "firewall": state.firewall,
+        }
+        if notes := [f"{f.id}: {f.message}" for f in verdict.findings if f.severity == "warning"]:
+            result["warnings"] = [f"{router.name}: {note}" for note in notes]
+        if problems := _problems(verdict, expectation):
+            result |= {"failed": True, "msg": f"{router.name}: {' | '.join(problems)}"}
+        return result
+
+
+def _expectation(options: Options) -> Expectation:
+    """The options, checked for what an argument spec cannot say."""
+    if not 0 <= options["sample"] <= LONGEST_SAMPLE:
+        raise OffloadError(
+            f"option sample: {options['sample']} seconds is out of range", f"choose 0 to {LONGEST_SAMPLE} seconds"
+        )
+    if not NAME.match(options["table"]):
+        raise OffloadError(f"option table: {options['table']!r} is no name for a table", "use letters, digits, _ and -")
+    for device in options["devices"]:
+        if not DEVICE.match(device):
+            raise OffloadError(f"option devices: {device!r} is no device name", "correct it; ip -br link lists them")
+    if options["expect"] == "disabled" and options["devices"]:
+        raise OffloadError("option devices: with expect: disabled no device can be in a flowtable", "leave devices out")
+    return Expectation(
+        expect=options["expect"],
+        require=options["require"],
+        devices=tuple(options["devices"]),
+        table=f"{options['family']} {options['table']}",
+    )
+
+
+def _problems(verdict: Verdict, expectation: Expectation) -> list[str]:
+    """Everything that makes the task fail, each with its remedy."""
+    shortfall = verdict.shortfall(expectation)
+    return verdict.errors() + ([shortfall] if shortfall else [])
+
+
+def _counted(flows: Flows | None) -> dict[str, Any] | None:
+    """The sample of connection tracking in numbers; None where it could not be read."""
+    if flows is None:
+        return None
+    return {
+        "total": flows.total,
+        "maximum": flows.maximum,
+        "sampled": flows.sampled,
+        "seconds": flows.seconds,
+        "hardware": flows.of("hardware"),
+        "software": flows.of("software"),
+        "slow": flows.of("slow"),
+        "recent_slow": flows.recent_slow,
+        "local": flows.of("local"),
+    }

@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: offload_verify
+short_description: Prove that flow offload works on a router
+version_added: 0.1.0
+author:
+  - the kmod.nft_offload authors (@kmod)
+description:
+  - Climbs the evidence ladder, seven rungs of which each is shown on its own and rests on those below. V(supported)
+    the running kernel and nft can; V(loaded) the modules are in, and will be after a reboot; V(configured) flowtable,
+    flags, devices and a rule that feeds it are live, equal to what boot will load; V(bound) the ingress hook sits on
+    every device; V(offloading) connection tracking shows flows with the offload bit; V(bypassing) forwarded packets
+    stay out of the forward chain; V(hardware) connection tracking shows flows with the hardware bit.
+  - Fails with every reason and its remedy when a rung does not hold, or when O(require) is not reached. The full
+    result is returned in any case.
+  - A rung that nothing was seen of is unproven, which is not failed. Without forwarded TCP or UDP traffic
+    V(offloading) and the rungs above cannot be shown, and that is a failure only where O(require) demands them.
+  - V(bypassing) is not measured by this version and therefore always unproven.
+  - What the next boot will do is judged for O(table) as M(kmod.nft_offload.ruleset) keeps it. Another firewall's
+    flowtable is judged as it is now.
+extends_documentation_fragment:
+  - kmod.nft_offload._attributes.info_module
+  - kmod.nft_offload._attributes.actiongroup
+  - kmod.nft_offload._attributes.router
+options:
+  expect:
+    description:
+      - What the router should do. V(any) takes the flowtable as it is, and holds a hardware flowtable to its flag, so
+        that flows which the NIC silently leaves in software are an error.
+      - With V(disabled) every leftover of this collection is an error, and no rung is asked of the router.
+    type: str
+    choices: [hardware, software, disabled, any]
+    default: any
+  require:
+    description:
+      - The rung that must be proven. Ignored with O(expect=disabled).
+    type: str
+    choices: [supported, loaded, configured, bound, offloading, bypassing, hardware]
+    default: bound
+  devices:
+    description:
+      - Devices that must be in a flowtable. A bridge or VLAN counts as listed when the devices below it are.
+    type: list
+    elements: str
+    default: []
+  sample:
+    description:
+      - For how many seconds offloaded flows are waited for, from 0, which looks once, to 60. The wait ends with the
+        first one, in hardware where the flowtable asks for hardware.
+    type: int
+    default: 3
+  family:
+    description: Address family of O(table).
+    type: str
+    choices: [inet, ip, ip6]
+    default: inet
+  table:
+    description:
+      - The table whose flowtables are judged. Where it does not exist, every flowtable on the router is.
+    type: str
+    default: nft_offload
+notes:
+  - One SSH exec. Its cost does not grow with the connection tracking table, of which the first 4096 entries are
+    looked at. They are a fair sample, because the kernel lists them in the order of a hash.
+  - Up to Linux 6.15 a device's name leaves the flowtable together with its hook. Where hooks cannot be listed there,
+    as on Debian 12, the flowtable's own list stands in for them at V(bound), and the evidence says so.
+seealso:
+  - module: kmod.nft_offload.offload_info
+  - plugin: kmod.nft_offload.fleet_report
+    plugin_type: callback
+  - name: Findings
+    description: Every finding, with its severity, what it means and what to do.
+    link: https://github.com/kmod/nft_offload/blob/main/docs/docsite/rst/findings.rst
+"""
+
+EXAMPLES = r"""
+- name: Verify that both devices take part and are bound, whatever the traffic
+  kmod.nft_offload.offload_verify:
+    devices: [lan0, wan0]
+
+- name: Verify that the NIC takes flows, which needs traffic meanwhile
+  kmod.nft_offload.offload_verify:
+    expect: hardware
+    require: hardware
+    sample: 10
+
+- name: Look, and decide in the play
+  kmod.nft_offload.offload_verify:
+  register: verified
+  failed_when: verified.rung < 4
+
+- name: Verify that nothing is left
+  kmod.nft_offload.offload_verify:
+    expect: disabled
+"""
+
+RETURN = r"""
+verdict:
+  description:
+    - Name of the highest rung that is proven with none below it failed; V(none) where there is none, and with
+      O(expect=disabled).
+  returned: when the router could be read
+  type: str
+  sample: hardware
+rung:
+  description: Its number, 0 to 7.
+  returned: when the router could be read
+  type: int
+  sample: 7
+unproven:
+  description: Rungs of which nothing was seen either way.
+  returned: when the router could be read
+  type: list
+  elements: str
+  sample: [bypassing]
+rungs:
+  description: The seven rungs, from the ground up.
+  returned: when the router could be read
+  type: list
+  elements: dict
+  contains:
+    number:
+      description: 1 to 7.
+      type: int
+    name:
+      description: Name of the rung.
+      type: str
+    status:
+      description:
+        - V(proven) was seen to hold, V(failed) was seen not to hold, V(unproven) is neither, V(not_applicable) is not
+          asked of this router, such as V(hardware) of a software flowtable.
+      type: str
+    evidence:
+      description: What was seen, in the router's words where it has any.
+      type: list
+      elements: str
+    findings:
+      description: Ids of the findings at this rung.
+      type: list
+      elements: str
+  sample:
+    - number: 7
+      name: hardware
+      status: proven
+      evidence:
+        - "of 6 sampled conntrack entries: 4 in hardware, 0 in software, 0 slow, 2 of the router itself"
+        - ipv4 2 tcp 6 ESTABLISHED src=192.0.2.9 dst=198.51.100.9 sport=40222 dport=5201 src=198.51.100.9
+          dst=198.51.100.1 sport=5201 dport=40222 [HW_OFFLOAD] mark=0 zone=0 use=4
+      findings: []
+findings:
+  description: Everything that is wrong or worth knowing, from the ground up.
+  returned: when the router could be read
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: What kind of finding it is. Ids stay the same in later versions.
+      type: str
+    severity:
+      description:
+        - V(error) fails the rung and the task, V(warning) works now but will not stay so, V(info) is worth knowing.
+      type: str
+    message:
+      description: What is wrong, with the names of this router.
+      type: str
+    evidence:
+      description: What the router said that shows it.
+      type: list
+      elements: str
+    remedy:
+      description: What to do about it.
+      type: str
+  sample:
+    - id: configured.feature-off
+      severity: error
+      message: hw-tc-offload is off on wan0 (driver mtk_soc_eth)
+      evidence:
+        - "wan0: hw-tc-offload: off"
+      remedy: turn it on with kmod.nft_offload.nic_features (ethtool -K wan0 hw-tc-offload on)
+flows:
+  description: The sample of connection tracking in numbers; null where it could not be read.
+  returned: when the router could be read
+  type: dict
+  contains:
+    total:
+      description: Entries in the table.
+      type: int
+    maximum:
+      description: Entries that the table can hold.
+      type: int
+    sampled:
+      description: Entries looked at.
+      type: int
+    seconds:
+      description: Seconds waited for offloaded flows.
+      type: int
+    hardware:
+      description: Sampled flows that the NIC took.
+      type: int
+    software:
+      description: Sampled flows on the fast path of the kernel.
+      type: int
+    slow:
+      description: Sampled forwarded flows that could be offloaded and are not, also those that passed no packet lately.
+      type: int
+    recent_slow:
+      description: Those of them that passed a packet while they were looked at, in the last 5 seconds at most.
+      type: int
+    local:
+      description: Sampled flows of the router itself, which are never offloaded.
+      type: int
+  sample:
+    total: 6
+    maximum: 65536
+    sampled: 6
+    seconds: 0
+    hardware: 4
+    software: 0
+    slow: 0
+    recent_slow: 0
+    local: 2
+kernel:
+  description: Release of the running kernel.
+  returned: when the router could be read
+  type: str
+  sample: 6.12.48+deb13-cloud-amd64
+firewall:
+  description: Who else is in charge of rules, comma separated.
+  returned: when the router could be read
+  type: str
+  sample: nftables, docker
+"""
