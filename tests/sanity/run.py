@@ -54,7 +54,7 @@ def make_home() -> None:
     settings = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     )
-    options = {"quiet": "1"}
+    options = {"quiet": "2"}
     for line in settings.stdout.splitlines():
         name, _, value = line.partition("=")
         section, _, key = name.rpartition(".")
