@@ -17,7 +17,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
 .PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
-        unit docs-check build-collection sanity lab-test molecule clean
+        unit docs-check artifact build-collection sanity lab-test molecule clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,12 +83,14 @@ unit: venv ## unit tests
 docs-check: venv ## ansible-doc of every plugin and role
 	$(PYTEST) tests/docs --junitxml=$(RESULTS)/docs-check.xml
 
-build-collection: venv ## build the artifact and import it as Galaxy does
-	rm -f build/kmod-nft_offload-*.tar.gz
+artifact: venv
+	@rm -f build/kmod-nft_offload-*.tar.gz
 	ansible-galaxy collection build --output-path build
+
+build-collection: artifact ## build the artifact and import it as Galaxy does
 	$(PYTEST) tests/artifact --junitxml=$(RESULTS)/build-collection.xml
 
-sanity: build-collection ## ansible-test sanity of what ships, nothing ignored
+sanity: artifact ## ansible-test sanity of what ships, nothing ignored
 	$(VENV)/bin/python -m tests.sanity.run $(RESULTS)
 
 lab-test: venv ## tests of the lab itself, in virtual machines
