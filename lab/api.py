@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab for tests and Molecule: the same functions that the command line uses, by router name.
+
+    from lab import api
+    api.up(["edge-hw=trixie/offload"])
+    api.ssh("edge-hw", "uname -r").stdout
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+from lab import inventory as _inventory
+from lab import routers, spec
+from lab import traffic as _traffic
+from lab.host import LabError
+from lab.login import Command, command_line
+from lab.routers import Router
+from lab.traffic import Carried
+
+__all__ = [
+    "Carried", "LabError", "Router", "down", "host", "inventory", "reboot", "replug", "ssh", "status", "traffic", "up",
+]  # fmt: skip
+
+SIDES = ("lan", "wan")
+
+
+def up(names: list[str], *, fresh: bool = False) -> list[Router]:
+    """Bring up routers given as NAME or NAME=SUITE/NIC."""
+    return routers.up(spec.parse_all(names), fresh=fresh)
+
+
+def down(names: list[str] | None = None) -> list[str]:
+    """Take down these routers, or all; returns the names that were there."""
+    return routers.down(names or [])
+
+
+def status() -> list[Router]:
+    """The routers that are up."""
+    return routers.running_routers()
+
+
+def ssh(name: str, command: Command, *, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run as root on the router. A string is a shell command line, a list is taken word by word."""
+    return routers.get(name).login.run(command, timeout=timeout)
+
+
+def host_command(side: str, command: Command) -> str:
+    """The router's command line that runs `command` in the LAN or the WAN host."""
+    if side not in SIDES:
+        raise LabError(f"no such side: {side}", "lan or wan")
+    return f"ip netns exec {side} " + command_line(["sh", "-c", command_line(command)])
+
+
+def host(name: str, side: str, command: Command, *, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run in the `lan` or the `wan` host behind the router."""
+    return routers.get(name).login.run(host_command(side, command), timeout=timeout)
+
+
+def inventory(names: list[str] | None = None, group: str = "routers") -> dict[str, Any]:
+    """These routers, or all that are up, as an Ansible inventory."""
+    chosen = [routers.get(name) for name in names] if names else status()
+    return _inventory.inventory(chosen, group)
+
+
+def traffic(name: str, seconds: float = 5, *, background: bool = False) -> list[Carried]:
+    """Drive traffic from LAN to WAN; see `lab.traffic.drive`."""
+    return _traffic.drive(routers.get(name), seconds, background=background)
+
+
+def reboot(name: str) -> None:
+    """Reboot and wait for a login to the new boot."""
+    routers.reboot(routers.get(name))
+
+
+def replug(name: str, device: str) -> None:
+    """Re-plug lan0 or wan0."""
+    routers.replug(routers.get(name), device)

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Forwarded traffic: TCP and UDP, IPv4 and IPv6, from the LAN host to the WAN host and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.host import LabError
+from lab.routers import Router
+
+RATE = 100  # packets a second per flow, which emulation carries with ease
+LONGEST = 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What one flow carried: packets sent by the LAN host, packets and bytes that came back from the WAN host."""
+
+    flow: str
+    sent: int
+    returned: int
+    bytes: int
+    error: str
+
+    def __str__(self) -> str:
+        trouble = f" ({self.error})" if self.error else ""
+        return f"{self.flow}: {self.returned} of {self.sent} packets there and back, {self.bytes} bytes{trouble}"
+
+
+def parse(text: str) -> list[Carried]:
+    """Lines of `NAME SENT RETURNED BYTES [ERROR]`, as guest/root/usr/lib/lab/traffic.py prints them."""
+    flows = []
+    for line in text.splitlines():
+        name, sent, returned, size, *error = line.split(maxsplit=4)
+        flows.append(Carried(name, int(sent), int(returned), int(size), " ".join(error)))
+    return flows
+
+
+def drive(router: Router, seconds: float = 5, *, background: bool = False) -> list[Carried]:
+    """Send for `seconds`; in the background, return as soon as every flow has carried packets both ways.
+
+    Flows that carried nothing are in the result, with `returned` 0; in the background nothing then goes on.
+    """
+    if not 0 < seconds <= LONGEST:
+        raise LabError(f"traffic for {seconds} seconds", f"between 1 and {LONGEST} seconds")
+    command = f"ip netns exec lan python3 /usr/lib/lab/traffic.py send --seconds {seconds} --rate {RATE}"
+    done = router.login.run(command + " --background" * background, timeout=seconds + 90)
+    flows = parse(done.stdout) if done.returncode in (0, 1) else []
+    if not flows:
+        raise LabError(f"the traffic generator of {router.name} failed: {done.stderr.strip() or done.returncode}")
+    return flows
