@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _nic
@@ -36,7 +37,7 @@ class ActionModule(ChangeAction):
             self.devices = []
         return [
             ("read_platform",),
-            ("read_nics", _boot.FEATURES, *self.devices),
+            ("read_nics", _boot.FEATURES, "|".join(self.features), *self.devices),
             ("read_files", *_nic.OWN_FILES),
         ]
 
@@ -45,4 +46,10 @@ class ActionModule(ChangeAction):
         require_root(state.platform)
         if options["state"] == "absent":
             return _nic.plan_absent(state)
-        return _nic.plan_present(state, self.devices, self.features, options["unsupported"] == "skip")
+        skip = options["unsupported"] == "skip"
+        if self.checking and not _nic.has_ethtool(state):
+            plan = _nic.plan_present(_nic.foreseen(state, self.features), self.devices, self.features, skip)
+            warning = "there is no ethtool yet: what the NICs can do is guessed from their having a driver"
+            return replace(plan, warnings=[*plan.warnings, warning])
+        _nic.require_ethtool(state, "set a feature")
+        return _nic.plan_present(state, self.devices, self.features, skip)

@@ -85,6 +85,8 @@ class KernelState:
     """installed package of the record -> every package that would go with it"""
     used: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """installed package of the record -> signs that somebody uses it by now"""
+    tables: tuple[str, ...] = ()
+    """nft's tables, or what nft said instead; nf_tables counts no reference for a table without hooks and rules"""
 
     @property
     def record(self) -> Record:
@@ -109,6 +111,7 @@ def read_state(answer: Sections) -> KernelState:
         candidates=parse_candidates(answer["candidates"].text) if "candidates" in answer else {},
         removals={package: parse_removals(text) for package, text in told("removal.").items()},
         used={package: tuple(text.split("\n")) for package, text in told("used.").items() if text},
+        tables=tuple(answer["tables"].text.splitlines()) if "tables" in answer else (),
     )
 
 
@@ -177,7 +180,11 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
                 f"run kmod.nft_offload.{module} with state: absent first",
             )
     record = state.record
-    unload, kept = unloading(record.modules, state.facts.live)
+    live = dict(state.facts.live)
+    if state.tables and "nf_tables" in live:
+        held = live["nf_tables"]
+        live["nf_tables"] = LoadedModule(held.references + 1, held.users | set(state.tables))
+    unload, kept = unloading(record.modules, live)
     uninstall: dict[str, list[str]] = {"purge": [], "remove": []}
     for package, going in sorted(state.removals.items()):
         others = sorted(going - set(record.packages))

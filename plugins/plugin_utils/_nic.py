@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -108,15 +108,29 @@ def word(on: bool) -> str:
     return "on" if on else "off"
 
 
+def foreseen(state: NicState, features: Iterable[str]) -> NicState:
+    """For check mode on a router where the real run would have installed ethtool by now.
+
+    A NIC with a driver is taken for one whose features are off and can change: only ethtool could tell better.
+    """
+    off = {name: Feature(active=False) for name in features}
+    nics = {name: replace(nic, features=off if nic.driver else {}) for name, nic in state.nics.items()}
+    return replace(state, nics=nics)
+
+
 def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str, bool], skip: bool) -> Plan:
     """Plan for features as wanted, now and whenever a device appears; features no longer wanted go back."""
-    _require_ethtool(state, "set a feature")
     wants = [_want(state, device, feature, on) for device in devices for feature, on in features.items()]
     unsupported: dict[str, str] = {}
     for want in wants:
         reason = _refusal(state, want)
         if reason and not skip:
-            raise OffloadError(f"option devices: {reason}", _remedy(state, want), device=want.device)
+            raise OffloadError(
+                f"option devices: {reason}",
+                "leave the device out, set unsupported: skip, or use a NIC whose driver can change the feature "
+                f"('ethtool -k {want.target}' lists its features)",
+                device=want.device,
+            )
         if reason:
             unsupported.setdefault(want.device, reason)
     settable = {w.key: w for w in wants if not _refusal(state, w) and not _feature(state, w.key).fixed}
@@ -140,7 +154,7 @@ def plan_absent(state: NicState) -> Plan:
     """Plan that gives every feature back the value it was found with."""
     back = {key: found for key, (_wanted, found) in state.record.items()}
     if any(device in state.names for device, _feature in back):
-        _require_ethtool(state, "restore a feature")
+        require_ethtool(state, "restore a feature")
     return _plan(state, back, {}, result={"devices": {}, "unsupported_devices": {}})
 
 
@@ -191,17 +205,22 @@ def _files(record: Mapping[Key, tuple[str, str]], systemd: bool) -> Wanted:
     return {_boot.FEATURES: ("0644", head + lines), **(BOOT_PIECES if systemd else {})}
 
 
-def _require_ethtool(state: NicState, what: str) -> None:
-    if "ethtool" not in state.platform.commands:
+def has_ethtool(state: NicState) -> bool:
+    return "ethtool" in state.platform.commands
+
+
+def require_ethtool(state: NicState, what: str) -> None:
+    if not has_ethtool(state):
         raise OffloadError(f"there is no ethtool on this router to {what} with", "run kmod.nft_offload.kernel_support")
 
 
 def _want(state: NicState, device: str, feature: str, on: bool) -> Want:
     """What gates a switch port's flow offload is the NIC that the switch hangs on (net/dsa/user.c)."""
     if device not in state.names:
+        near = difflib.get_close_matches(device, sorted(state.names), n=1)
         raise OffloadError(
             f"option devices: there is no device {device!r} on this router",
-            _near(device, state.names) + f"the devices are {', '.join(sorted(state.names))}",
+            (f"did you mean {near[0]!r}? " if near else "") + f"The devices are: {', '.join(sorted(state.names))}",
         )
     return Want(device, feature, on, state.conduits.get(device, device) if feature == HW_TC else device)
 
@@ -216,22 +235,10 @@ def _refusal(state: NicState, want: Want) -> str:
     driver = f"driver {nic.driver or 'unknown'}"
     feature = nic.features.get(want.feature)
     if feature is None:
-        return f"{want.target} ({driver}) has no feature {want.feature}"
+        return f"{want.target} ({driver}) has no feature {want.feature!r}"
     if feature.fixed and feature.active != want.on:
         return f"{want.feature} of {want.target} is fixed {word(feature.active)} by its {driver}"
     return ""
-
-
-def _remedy(state: NicState, want: Want) -> str:
-    nic = state.nics.get(want.target, Nic("", {}))
-    if nic.features and want.feature not in nic.features:
-        return _near(want.feature, nic.features) + f"'ethtool -k {want.target}' lists its features"
-    return "leave the device out, set unsupported: skip, or use a NIC whose driver can change it"
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(names), n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def _devices(state: NicState, wants: Iterable[Want], found: Mapping[Key, str]) -> dict[str, Any]:
@@ -259,7 +266,7 @@ def check_options(devices: Sequence[str], features: Mapping[str, Any]) -> dict[s
         try:
             told[name] = boolean(value)
         except TypeError:
-            raise OffloadError(f"option features, {name}: {value!r} is neither true nor false", "use one") from None
+            raise OffloadError(f"option features, {name}: {value!r} is no boolean", "use true or false") from None
     if not told:
         raise OffloadError("option features is empty", "name a feature, such as hw-tc-offload: true")
     return told

@@ -25,17 +25,18 @@ _device_driver() {
   fi
 }
 
-# read_nics RECORD DEVICE...: the names of all devices; features and driver of these, of those in the record, and of the
-# NICs that switch ports among them hang on
+# read_nics RECORD FEATURES DEVICE...: the names of all devices; these features, and those in the record, of these devices,
+# of those in the record, and of the NICs that switch ports hang on
 read_nics() {
   section nics _nics
-  _record=$1
-  shift
+  _recorded=$(sed -n 's/^\([^# ][^ ]* [^ ]*\) .*/\1/p' "$1" 2>/dev/null)
+  _wanted=$2$(echo "$_recorded" | sed -n 's/.* /|/p' | sort -u | tr -d '\n')
+  shift 2
   _seen=/
-  for _nic in "$@" $(_conduits | cut -d ' ' -f 2) $(sed -n 's/^\([^# ]*\) .*/\1/p' "$_record" 2>/dev/null); do
+  for _nic in "$@" $(_conduits | cut -d ' ' -f 2) $(echo "$_recorded" | cut -d ' ' -f 1); do
     case $_seen in */"$_nic"/*) continue ;; esac
     _seen=$_seen$_nic/
-    [ ! -e "/sys/class/net/$_nic" ] || read_features '.*' "$_nic"
+    [ ! -e "/sys/class/net/$_nic" ] || read_features "$_wanted" "$_nic"
   done
 }
 
