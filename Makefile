@@ -11,6 +11,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 export ANSIBLE_HOME := $(CURDIR)/build/ansible
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/hypothesis
 # Molecule would rather have scenarios in extensions/molecule and warns about any other place; ours stay at the top
 # level, where a reader of this tree looks for them. Naming the place ends the warning.
 export MOLECULE_GLOB := molecule/*/molecule.yml
