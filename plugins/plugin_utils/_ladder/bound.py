@@ -14,7 +14,13 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     RungResult,
     rung,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import existing, judged, matching, words
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import (
+    NOTHING_TO_JUDGE,
+    existing,
+    judged,
+    matching,
+    words,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable, Hook, RouterState
 
 NAMES_OUTLIVE_HOOKS = (6, 16)
@@ -68,7 +74,8 @@ CHECKS = (hooks, readable)
 def judge(state: RouterState, expectation: Expectation) -> RungResult:
     flowtables = judged(state, expectation)
     absent = [d for flowtable in flowtables for d in flowtable.devices if not matching(d, state.devices)]
-    evidence = [f"{device}: no such device, so no hook" for device in absent]
+    evidence = [] if flowtables else [NOTHING_TO_JUDGE]
+    evidence += [f"{device}: no such device, so no hook" for device in absent]
     holds = bool(flowtables) and all(flowtable.devices for flowtable in flowtables) and not absent
     if state.hooks is not None:
         devices = dict.fromkeys(device.name for flowtable in flowtables for device in existing(state, flowtable))

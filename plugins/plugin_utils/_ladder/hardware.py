@@ -16,7 +16,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.offloading import counted
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import judged
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import NOTHING_TO_JUDGE, judged
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
 REFUSED = Kind(
@@ -53,8 +53,9 @@ CHECKS = (refused,)
 
 def judge(state: RouterState, expectation: Expectation) -> RungResult:
     if not _asked(state, expectation):
-        asked = judged(state, expectation)
-        return rung("hardware", None if asked else False, ["the flowtable offloads in software"] if asked else [])
+        if judged(state, expectation):
+            return rung("hardware", None, ["the flowtable offloads in software"])
+        return rung("hardware", False, [NOTHING_TO_JUDGE])
     seen = state.flows
     evidence = [counted(seen)] if seen is not None else []
     holds = seen is not None and seen.of("hardware") > 0

@@ -42,6 +42,10 @@ def ours(flowtables: Iterable[Flowtable], state: RouterState, expectation: Expec
     return table in (OUR_TABLE, boot_table(state)) and all(_table(flowtable) == table for flowtable in flowtables)
 
 
+NOTHING_TO_JUDGE = "there is no flowtable"
+"""Evidence of the rungs that rest on one."""
+
+
 def words(state: RouterState, *parts: str) -> list[str]:
     """The router's own words on why parts of the picture could not be read; none where they could."""
     return [f"{part}: {state.unseen[part]}" for part in parts if part in state.unseen]

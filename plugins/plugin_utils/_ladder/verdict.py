@@ -86,7 +86,9 @@ class Verdict:
             result = next((result for result in self.rungs if result.status == "unproven"), None)
         else:
             result = self.rungs[RUNGS.index(expectation.require)] if expectation.require else None
-        if result is None or result.status not in {"unproven", "not_applicable"}:
+        if result is None or result.status == "proven":
+            return ""
+        if any(lower.status == "failed" for lower in self.rungs[: result.number]):
             return ""
         said = [f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings]
         reason = "; ".join(said or result.evidence) or "nothing was seen of it"
