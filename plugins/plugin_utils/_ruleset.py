@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import file_changes, read_files
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_driver, parse_features
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import (
     listing_without_devices,
@@ -138,7 +139,7 @@ def read_state(answer: Sections) -> TableState:
         platform=parse_platform(answer["platform"].text),
         table=listing,
         flowtables=tuple(parse_flowtables(listing)) if listing else (),
-        files={path: part.text + "\n" for path, part in told("file.").items() if part.rc == 0},
+        files=read_files(answer),
         links=frozenset(answer["links"].text.split()),
         drivers={device: parse_driver(part.text) for device, part in told("driver ").items() if part.rc == 0},
         features=features,
@@ -152,7 +153,8 @@ def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> s
     """Why a device cannot be in a hardware flowtable; empty when it can, as far as can be known before loading.
 
     The driver's own answer to a dry run decides. In check mode a changeable feature that is still off says nothing yet:
-    the real run turns it on before it asks.
+    the real run turns it on before it asks, and a router without
+    ethtool gets it before.
     """
     feature = state.features.get(device)
     driver = state.drivers.get(device) or "none"
@@ -162,6 +164,8 @@ def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> s
         return ""
     off = feature is not None and not feature.active
     if checking and off and feature is not None and not feature.fixed:
+        return ""
+    if checking and "ethtool" not in state.platform.commands and state.drivers.get(device):
         return ""
     if probe is None:
         return "" if feature is not None and not feature.fixed else f"its driver ({driver}) has no changeable {FEATURE}"
@@ -239,7 +243,8 @@ def plan_present(
         **BOOT_PIECES,
         **(SYSTEMD_PIECES if systemd else {}),
     }
-    differing = {path: want for path, want in files.items() if state.files.get(path) != want[1]}
+    changes = file_changes(state.files, files)
+    differing = changes.written
     load = _live_change(state, wanted)
     steps: list[Step] = []
     if load:
@@ -264,7 +269,7 @@ def plan_present(
         closing=closing,
         undo=[Step(f"bring table {wanted.path} back", ("restore", family, table))] if load else [],
         checks=checks,
-        diffs=[*_live_diffs(state, wanted, load), *_file_diffs(state, differing)],
+        diffs=[*_live_diffs(state, wanted, load), *changes.diffs],
         result={"table": wanted.path, "flowtables": [why for _flowtable, why in decisions]},
         warnings=warnings,
     )
@@ -321,15 +326,11 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
     )
 
 
-def _file_diffs(state: TableState, differing: Mapping[str, tuple[str, str]]) -> list[Diff]:
-    return [Diff(path, state.files.get(path, ""), text) for path, (_mode, text) in sorted(differing.items())]
-
-
 def plan_absent(state: TableState, family: str, table: str) -> Plan:
     """Plan that leaves no trace of our table: live, files, units."""
     owned = {(family, table), *([old] if (old := owned_table(state.files.get(_boot.RULESET, ""))) else [])}
     live = state.table is not None
-    there = sorted(state.files)
+    changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
     steps = []
     if state.enabled or state.active:
         steps.append(Step(f"disable {UNIT}", ("disable_unit", UNIT)))
@@ -338,12 +339,12 @@ def plan_absent(state: TableState, family: str, table: str) -> Plan:
     steps += [
         Step(f"drop table {' '.join(old)}", ("drop_table_if_there", *old)) for old in sorted(owned - {(family, table)})
     ]
-    systemd = state.platform.init == "systemd" and bool(set(there) & set(SYSTEMD_PIECES))
+    systemd = state.platform.init == "systemd" and bool(set(changes.removed) & set(SYSTEMD_PIECES))
     diffs = [Diff(f"live table {family} {table}", listing_without_devices(state.table or ""), "")] if live else []
     return Plan(
         steps=steps,
-        removed=there,
+        removed=changes.removed,
         closing=[Step("make systemd and udev read their files again", ("reload_managers",))] if systemd else [],
-        diffs=[*diffs, *(Diff(path, state.files[path], "") for path in there)],
+        diffs=[*diffs, *changes.diffs],
         result={"table": f"{family} {table}", "flowtables": []},
     )
