@@ -12,7 +12,7 @@ from dataclasses import replace
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse import boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.conntrack import parse_conntrack
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import parse_devices
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import TEXTS, parse_devices
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_driver, parse_features
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.hooks import parse_hooks
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import parse_modules
@@ -78,7 +78,7 @@ def state_of(answer: Sections) -> RouterState:
         flows=conntrack,
         boot=boot.parse_boot(answer),
         firewall=", ".join(_firewalls(answer, platform)),
-        unseen=_unseen(answer),
+        unseen=_unseen(answer, platform),
         not_understood=tuple(dict.fromkeys(unknown)),
     )
 
@@ -99,7 +99,7 @@ def _each(answer: Sections, prefix: str) -> dict[str, Section]:
 
 def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
     """Devices with what ethtool knows of them: a driver that sysfs does not name, and the feature."""
-    texts = {name: _said(answer, name) for name in ("devices", "links", "forwarding", "addresses", "routes")}
+    texts = {name: _said(answer, name) for name in TEXTS}
     features = {device: parse_features(part.text).get(FEATURE) for device, part in _each(answer, "features ").items()}
     drivers = {device: parse_driver(part.text) for device, part in _each(answer, "driver ").items()}
     return {
@@ -109,12 +109,17 @@ def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
 
 
 def _hooks(answer: Sections, unknown: list[str]) -> tuple[Hook, ...] | None:
-    """None where nothing could be listed; a device that is gone (listed by name only, Linux 6.16 on) has no hooks."""
-    listings = _each(answer, "hooks ")
-    told = [part for part in listings.values() if part.rc == 0]
-    if not _ok(answer, "flowtables") or (listings and not told):
+    """None where they cannot be listed; a device that is gone (Linux 6.16 on keeps its name) has none."""
+    if not _ok(answer, "flowtables") or _hooks_error(answer):
         return None
-    return tuple(hook for part in told for hook in parse_hooks(part.text, unknown))
+    listings = _each(answer, "hooks ").values()
+    return tuple(hook for part in listings if part.rc == 0 for hook in parse_hooks(part.text, unknown))
+
+
+def _hooks_error(answer: Sections) -> str:
+    """What nft said where it could not list the hooks of a device that is there."""
+    failed = (part.text for part in _each(answer, "hooks ").values() if part.rc and "No such device" not in part.text)
+    return next(failed, "")
 
 
 def _firewalls(answer: Sections, platform: Platform) -> list[str]:
@@ -123,7 +128,7 @@ def _firewalls(answer: Sections, platform: Platform) -> list[str]:
     return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
 
 
-def _unseen(answer: Sections) -> dict[str, str]:
+def _unseen(answer: Sections, platform: Platform) -> dict[str, str]:
     """What could not be read, with the first words of the tool that failed."""
     reasons = {
         name: answer[name].text
@@ -134,7 +139,8 @@ def _unseen(answer: Sections) -> dict[str, str]:
         reasons["flowtables"] = "nft is not installed"
     if "addresses" not in answer:
         reasons["addresses"] = "ip is not installed"
-    listings = _each(answer, "hooks ")
-    if listings and all(part.rc for part in listings.values()):
-        reasons["hooks"] = next(iter(listings.values())).text
+    if "ethtool" not in platform.commands:
+        reasons["hw_tc_offload"] = "ethtool is not installed"
+    if error := _hooks_error(answer):
+        reasons["hooks"] = error
     return {name: next(iter(text.strip().splitlines()), "no word why")[:300] for name, text in reasons.items()}

@@ -20,15 +20,18 @@ ARPHRD_LOOPBACK = "772"
 
 Values = Mapping[str, str]
 
+TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes ipv6", "pppoe")
+"""the sections of read_devices"""
+
 
 def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) -> dict[str, Device]:
-    """From the sections devices, links, forwarding, addresses and routes; a missing one says nothing."""
+    """From the sections of TEXTS; a missing one says nothing."""
     unknown = unknown if unknown is not None else []
     values = _values(texts.get("devices", ""), unknown)
     links = _links(texts.get("links", ""))
     forwarding = _pairs(r"(?P<value>ipv[46])/conf/(?P<device>[^/]+)/forwarding:1", texts.get("forwarding", ""))
     addresses = _pairs(r"(?P<device>\S+) inet6? (?P<value>\S+)", texts.get("addresses", ""))
-    routes = _default_routes(texts.get("routes", ""))
+    routes = _default_routes(texts)
     devices = {
         name: Device(
             name=name,
@@ -44,7 +47,7 @@ def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) ->
         )
         for name, value in values.items()
     }
-    return _over_pppoe(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("devices", ""))
+    return _over_pppoe(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("pppoe", ""))
 
 
 def _number(text: str) -> int:
@@ -56,21 +59,21 @@ def _number(text: str) -> int:
 
 
 def _values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:
-    """``lan0/flags:0x1003`` and ``lan0/uevent:DEVTYPE=vlan`` -> device -> name -> value."""
+    """``./lan0/flags:0x1003`` and ``./lan0/uevent:DEVTYPE=vlan`` -> device -> name -> value."""
     found: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
-        if match := re.fullmatch(r"([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", line):
+        if match := re.fullmatch(r"\./([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", line):
             device, file, key, value = match.groups()
             found.setdefault(device, {})[key or file] = value
-        elif line.strip() and not line.startswith("pppoe:"):
+        elif line.strip():
             unknown.append(f"devices: {line.strip()}")
     return found
 
 
 def _links(text: str) -> dict[str, dict[str, str]]:
-    """``lan0/device/driver -> ../../bus/pci/drivers/igb`` -> device -> link -> last part of what it points to."""
+    """``... ./lan0/device/driver -> ../../bus/pci/drivers/igb`` -> device -> link -> last part of what it points to."""
     found: dict[str, dict[str, str]] = {}
-    for match in re.finditer(r"^([^/\s]+)/(\S+) -> (?:.*/)?([^/\n]+)$", text, re.MULTILINE):
+    for match in re.finditer(r" \./([^/\s]+)/(\S+) -> (?:.*/)?([^/\n]+)$", text, re.MULTILINE):
         found.setdefault(match[1], {})[match[2]] = match[3]
     return found
 
@@ -84,13 +87,14 @@ def _pairs(pattern: str, text: str) -> dict[str, tuple[str, ...]]:
     return {device: tuple(values) for device, values in found.items()}
 
 
-def _default_routes(text: str) -> dict[str, tuple[str, ...]]:
-    """``ipv4 default via 192.0.2.1 dev wan0`` -> device -> families; multipath routes name a device a line."""
+def _default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """``default via 192.0.2.1 dev wan0`` -> device -> families; a multipath route names a device a line."""
     found: dict[str, dict[str, None]] = {}
-    for line in text.splitlines():
-        match = re.match(r"(ipv[46])\s+(?:default|nexthop)\s.*?\bdev (\S+)", line)
-        if match:
-            found.setdefault(match[2], {})[match[1]] = None
+    for family in ("ipv4", "ipv6"):
+        for match in re.finditer(
+            r"^\s*(?:default|nexthop) .*?\bdev (\S+)", texts.get(f"routes {family}", ""), re.MULTILINE
+        ):
+            found.setdefault(match[1], {})[family] = None
     return {device: tuple(families) for device, families in found.items()}
 
 
@@ -119,7 +123,7 @@ def _kind(values: Values, links: Values) -> str:
 
 def _over_pppoe(devices: dict[str, Device], text: str) -> dict[str, Device]:
     """A ppp device has no link to its NIC, but with one such device and one session (/proc/net/pppoe) it is known."""
-    nics = re.findall(r"^pppoe:\S+ +\S+ +(\S+)$", text, re.MULTILINE)
+    nics = re.findall(r"^\S+ +[0-9A-Fa-f:]{17} +(\S+)$", text, re.MULTILINE)
     sessions = [nic for nic in nics if nic in devices]
     ppp = [device for device in devices.values() if device.kind == "ppp"]
     if len(sessions) == len(ppp) == 1 and not ppp[0].lowers:

@@ -20,27 +20,30 @@ _conntrack() {
     _waited=$((_waited + 1))
   done
   echo "waited $_waited"
-  echo "total $(_sysctl count)"
-  echo "maximum $(_sysctl max)"
   printf '%s\n' "$_flows"
 }
 
-_sysctl() {
-  cat "/proc/sys/net/netfilter/nf_conntrack_$1"
-}
-
-# _look SAMPLE WAITED: sampled LINES, recent LINES (slow flows with a packet while we waited, in the last 5 seconds at
-# most), count FAMILY PROTOCOL CLASS LINES, example CLASS LINE
+# _look SAMPLE WAITED: total ENTRIES, maximum ENTRIES, sampled LINES, recent LINES (slow flows with a packet while we
+# waited, in the last 5 seconds at most), count FAMILY PROTOCOL CLASS LINES, example CLASS LINE
 # Local addresses come first: /proc/net/if_inet6 has IPv6 as 32 digits, conntrack prints it in full.
 # The timeout column is not there for offloaded flows (nf_conntrack_standalone.c: ct_seq_show).
 _look() {
   {
     has ip && ip -o -4 addr
-    cat /proc/net/if_inet6 2>/dev/null
+    (
+      cd /proc/sys/net/netfilter &&
+        grep . nf_conntrack_count nf_conntrack_max nf_conntrack_tcp_timeout_established nf_conntrack_udp_timeout_stream
+      [ ! -e /proc/net/if_inet6 ] || cat /proc/net/if_inet6
+    )
     echo --
     head -n "$1" /proc/net/nf_conntrack
-  } | awk -v within="$(($2 < 5 ? $2 : 5))" -v tcp="$(_sysctl tcp_timeout_established)" -v udp="$(_sysctl udp_timeout_stream)" '
+  } | awk -v within="$(($2 < 5 ? $2 : 5))" '
+    BEGIN {
+      limit["tcp"] = "nf_conntrack_tcp_timeout_established"
+      limit["udp"] = "nf_conntrack_udp_timeout_stream"
+    }
     $1 == "--" { flows = 1; next }
+    !flows && split($0, part, ":") == 2 && part[1] ~ /^nf_conntrack_/ { sysctl[part[1]] = part[2]; next }
     !flows && $3 == "inet" { split($4, part, "/"); here[part[1]] = 1 }
     !flows && length($1) == 32 {
       address = substr($1, 1, 4)
@@ -62,10 +65,12 @@ _look() {
       else next
       count[$1 " " $3 " " class]++
       if (class == "local") next
-      if (class == "slow" && $5 > ($3 == "tcp" ? tcp : udp) - within) recent++
+      if (class == "slow" && $5 > sysctl[limit[$3]] - within) recent++
       if (seen[class]++ < 3) print "example " class " " $0
     }
     END {
+      print "total " sysctl["nf_conntrack_count"]
+      print "maximum " sysctl["nf_conntrack_max"]
       for (key in count) print "count " key " " count[key]
       print "sampled " sampled + 0
       print "recent " recent + 0

@@ -7,23 +7,26 @@ read_nftables() {
   has nft || return 0
   section flowtables _flowtables
   section ruleset _ruleset
-  section maps _verdict_maps
+  case $_rules in *"vmap @"*) section maps _verdict_maps ;; esac
   section live nft -s -t list table "$1" "$2"
-  _flowtable_devices | while read -r _device; do
+  set -f # a name may hold a *
+  for _device in $_listed; do
     section "hooks $_device" nft list hooks netdev device "$_device"
   done
+  set +f
 }
 
 _flowtables() {
   _found=$(nft list flowtables)
   _code=$?
   printf '%s\n' "$_found"
+  _listed=" $(printf '%s\n' "$_found" | awk '
+    sub(/^[ \t]*devices = [{]/, "") {
+      gsub(/["{},]/, " ")
+      for (i = 1; i <= NF; i++) if (!seen[$i]++) printf "%s ", $i
+    }
+  ')"
   return "$_code"
-}
-
-_flowtable_devices() {
-  printf '%s\n' "$_found" | sed -n 's/^[[:space:]]*devices = {\(.*\)}.*/\1/p' | sed 's/[",]/ /g' | tr -s ' ' '\n' |
-    sed '/^$/d' | sort -u
 }
 
 _ruleset() {
@@ -33,7 +36,7 @@ _ruleset() {
   return "$_code"
 }
 
-# A terse listing has no elements, but those of a verdict map are jumps
+# A terse listing has no elements, but those of a verdict map lead to chains
 _verdict_maps() {
   printf '%s\n' "$_rules" | awk '$1 == "table" { at = $2 " " $3 } $1 == "vmap" { print at, substr($2, 2) }' | sort -u |
     while read -r _family _table _map; do nft -s list map "$_family" "$_table" "$_map"; done | _reduce
