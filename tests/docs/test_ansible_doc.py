@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,12 @@ def ansible_doc(*arguments: str) -> str:
     return done.stdout
 
 
-def read_doc(kind: str, name: str) -> dict[str, Any]:
-    documents = json.loads(ansible_doc("--type", kind, "--json", f"{COLLECTION}.{name}"))
-    assert list(documents) == [f"{COLLECTION}.{name}"]
-    document: dict[str, Any] = documents[f"{COLLECTION}.{name}"]
-    return document
+@cache
+def read_docs(kind: str) -> dict[str, Any]:
+    """Full name -> documentation, of every plugin or role of a kind in one go."""
+    names = [f"{COLLECTION}.{name}" for each, name in PLUGINS if each == kind]
+    documents: dict[str, Any] = json.loads(ansible_doc("--type", kind, "--json", *names))
+    return documents
 
 
 def test_there_is_something_to_show() -> None:
@@ -88,7 +90,7 @@ def test_renders_as_text(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), [plugin for plugin in PLUGINS if plugin[0] != "role"])
 def test_plugin_is_documented(kind: str, name: str) -> None:
-    document = read_doc(kind, name)
+    document = read_docs(kind)[f"{COLLECTION}.{name}"]
     assert document["doc"]["short_description"] and document["doc"]["description"]
     if kind in ("module", "filter", "test", "lookup"):
         assert document["examples"] and document["return"]
@@ -96,7 +98,7 @@ def test_plugin_is_documented(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for kind, name in PLUGINS if kind == "role"])
 def test_role_is_documented(name: str) -> None:
-    entry_points = read_doc("role", name)["entry_points"]
+    entry_points = read_docs("role")[f"{COLLECTION}.{name}"]["entry_points"]
     assert "main" in entry_points
     for entry_point in entry_points.values():
         assert entry_point["short_description"] and entry_point["description"]
