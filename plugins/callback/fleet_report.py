@@ -6,18 +6,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-import textwrap
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Kind
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.fleet import NOT_VERIFIED, UNREACHABLE
-
 DOCUMENTATION = r"""
 name: fleet_report
 type: aggregate
@@ -51,6 +39,18 @@ notes:
 seealso:
   - module: kmod.nft_offload.offload_verify
 """
+
+import json
+import os
+import tempfile
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Kind
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.fleet import NOT_VERIFIED, UNREACHABLE
 
 ACTION = "kmod.nft_offload.offload_verify"
 COLORS = {"proven": "green", "failed": "red", "unproven": "yellow", "error": "red", "warning": "bright purple"}

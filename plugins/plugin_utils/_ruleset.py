@@ -328,7 +328,8 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
 
 def plan_absent(state: TableState, family: str, table: str) -> Plan:
     """Plan that leaves no trace of our table: live, files, units."""
-    owned = {(family, table), *([old] if (old := owned_table(state.files.get(_boot.RULESET, ""))) else [])}
+    written = owned_table(state.files.get(_boot.RULESET, ""))
+    owned = {(family, table), *([written] if written else [])}
     live = state.table is not None
     changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
     steps = []

@@ -92,7 +92,7 @@ def same(state: RouterState, expectation: Expectation) -> list[Finding]:
     recorded, live = (_lines(text) for text in (boot.listing, boot.live))
     if recorded == live:
         return []
-    changes = [line for line in difflib.unified_diff(recorded, live, lineterm="", n=0)][2:]
+    changes = list(difflib.unified_diff(recorded, live, lineterm="", n=0))[2:]
     changes = [line for line in changes if not line.startswith("@@")]
     evidence = changes[:8] + ([f"... and {len(changes) - 8} more lines"] if len(changes) > 8 else [])
     return [LIVE_DIFFERS.found(f"table {expectation.table} was changed since it was loaded", *evidence)]
