@@ -29,8 +29,8 @@ NO_TRAFFIC = Kind(
     "offloading.no-traffic",
     "info",
     "No traffic was forwarded, so nothing could be seen",
-    "Flows are offloaded while they forward TCP or UDP packets. Connections of the router itself never are. This is"
-    " no fault of the router.",
+    "Flows are offloaded while they forward TCP or UDP packets. Connections of the router itself never are, and none is"
+    " tracked on a router whose ruleset has no use for it. Without traffic this is no fault of the router.",
     "send TCP or UDP traffic through the router while it is verified, or raise sample",
 )
 NONE_OFFLOADED = Kind(
@@ -55,7 +55,7 @@ def flows(state: RouterState, expectation: Expectation) -> list[Finding]:
     if state.flows.recent_slow:
         message = f"{state.flows.recent_slow} flows were forwarded just now, none of them offloaded"
         return [NONE_OFFLOADED.found(message, counted(state.flows), *state.flows.examples.get("slow", ())[:2])]
-    message = "no forwarded flow passed a packet while the router was looked at"
+    message = "connection tracking shows no forwarded flow that passed a packet while the router was looked at"
     return [NO_TRAFFIC.found(message, counted(state.flows), f"looked at for {state.flows.seconds} seconds")]
 
 
@@ -68,7 +68,7 @@ def judge(state: RouterState, expectation: Expectation) -> RungResult:
     evidence += [counted(seen)] if seen is not None else []
     holds = seen is not None and seen.of("hardware", "software") > 0
     if seen is not None and holds:
-        evidence += (seen.examples.get("hardware", ()) + seen.examples.get("software", ()))[:1]
+        evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
     return rung("offloading", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
 
 

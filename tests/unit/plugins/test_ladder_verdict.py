@@ -55,7 +55,7 @@ def test_an_unproven_rung_falls_short_and_says_why() -> None:
     idle = judge(replace(HARD, flows=flows()), Expectation())
     assert idle.shortfall(Expectation(require="bound")) == ""
     said = idle.shortfall(Expectation(require="offloading"))
-    assert "rung offloading must be shown, but is unproven: no forwarded flow" in said
+    assert "rung offloading must be shown, but is unproven: connection tracking shows no forwarded flow" in said
     assert "Remedy: send TCP or UDP traffic" in said
 
 
