@@ -173,7 +173,8 @@ def _plan(
             continue
         was = word(now.active)
         says = f"turn {feature} {value} for {device} (driver {state.nics[device].driver or 'unknown'})"
-        steps.append(Step(says, ("set_feature", device, feature, value, was)))
+        wished = word(now.active if now.requested is None else now.requested)
+        steps.append(Step(says, ("set_feature", device, feature, value, wished)))
         undo.append(Step(f"turn {feature} {was} for {device}", ("set_feature", device, feature, was, value)))
         before += f"{device} {feature}: {was}\n"
         after += f"{device} {feature}: {value}\n"

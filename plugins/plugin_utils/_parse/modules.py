@@ -50,7 +50,7 @@ def _loaded(line: str) -> tuple[str, LoadedModule]:
     """NAME SIZE REFERENCES USERS: ``nf_flow_table 57344 2 nft_flow_offload,nf_flow_table_inet,`` (- for no users)"""
     name, _size, references, users = [*line.split(), "", "", "-"][:4]
     held_by = frozenset(user for user in users.split(",") if user not in ("", "-"))
-    return name, LoadedModule(int(references) if references.isdigit() else 0, held_by)
+    return name, LoadedModule(int(references) if references.isdecimal() else 0, held_by)
 
 
 def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> ModuleFacts:

@@ -15,7 +15,7 @@ _modules() {
   # a line of modules.dep names a module's file and everything it needs; OpenWrt has no such file and a flat directory
   _files=$(if [ -e "$_tree/modules.dep" ]; then cat "$_tree/modules.dep"; else ls "$_tree"; fi 2>/dev/null |
     grep -E "^([^:]*/)?($_names)\.ko")
-  [ -z "$_files" ] || echo "$_files" | sed 's/^/file=/'
+  [ -z "$_files" ] || echo "$_files" | sed 's/[^ ]*\///g; s/^/file=/'
   grep -E "/($_names)\.ko" "$_tree/modules.builtin" 2>/dev/null | sed 's/^/builtin=/'
   for _name in "$@"; do
     [ ! -d "/sys/module/$_name" ] || echo "sys=$_name"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What the nic_features module may do, beside verbs.sh.
 
-# set_feature DEVICE FEATURE on|off INSTEAD: the kernel answers ethtool with success when a driver refuses (net/ethtool/
+# set_feature DEVICE FEATURE on|off WISHED: the kernel answers ethtool with success when a driver refuses (net/ethtool/
 # features.c), so what became of it is read back. A refused wish would stay noted and be tried again with the next
-# change of any feature, so it is taken back.
+# change of any feature, so what was wished before takes its place.
 set_feature() {
   ethtool -K "$1" "$2" "$3"
   _rc=$?

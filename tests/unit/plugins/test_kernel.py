@@ -1,0 +1,304 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a router says of its kernel and packages to the plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _kernel
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import (
+    KernelState,
+    parse_record,
+    plan_absent,
+    plan_present,
+    unloading,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import LoadedModule, ModuleFacts
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES, Kernel, Platform
+from hypothesis import given
+from hypothesis import strategies as st
+
+TOOLS = ("nftables", "ethtool")
+NEEDS = {
+    "nf_flow_table": ("nf_conntrack", "libcrc32c"),
+    "nf_flow_table_inet": ("nf_tables", "nfnetlink", "nf_flow_table", "nf_conntrack", "libcrc32c"),
+    "nft_flow_offload": ("nf_tables", "nfnetlink", "nf_flow_table", "nf_conntrack", "libcrc32c"),
+}
+BROUGHT = {*FLOWTABLE_MODULES, "nf_conntrack", "libcrc32c", "nf_tables"}
+DEBIAN = Platform(uid=0, kernel="6.12.117+deb13-amd64", os_id="debian", commands=frozenset({"apt-get", "systemctl"}))
+
+
+def facts(state: str = "available", live: dict[str, LoadedModule] | None = None, **kernel: bool) -> ModuleFacts:
+    """All three modules in one state."""
+    return ModuleFacts(
+        tree=True,
+        needs={} if state in {"missing", "builtin"} else NEEDS,
+        builtin=frozenset(FLOWTABLE_MODULES if state == "builtin" else ()),
+        live={"nfnetlink": LoadedModule(1)} if live is None else live,
+        kernel=Kernel(modules=dict.fromkeys(FLOWTABLE_MODULES, state), **kernel),  # type: ignore[arg-type]
+    )
+
+
+BARE = KernelState(
+    platform=DEBIAN,
+    facts=facts(),
+    packages={"nftables": "", "ethtool": ""},
+    candidates={"nftables": "1.1.3-1", "ethtool": "1:6.14.2-1"},
+)
+LIVE = {
+    "nft_flow_offload": LoadedModule(0),
+    "nf_flow_table_inet": LoadedModule(0),
+    "nf_flow_table": LoadedModule(2, frozenset({"nft_flow_offload", "nf_flow_table_inet"})),
+    "nf_tables": LoadedModule(2, frozenset({"nft_flow_offload", "nf_flow_table_inet"})),
+    "nf_conntrack": LoadedModule(2, frozenset({"nft_flow_offload", "nf_flow_table"})),
+    "libcrc32c": LoadedModule(2, frozenset({"nf_tables", "nf_conntrack"})),
+    "nfnetlink": LoadedModule(2, frozenset({"nf_tables"})),
+}
+
+
+def carried_out(plan: Plan, state: KernelState) -> KernelState:
+    """The router after the plan: what its verbs do, in short."""
+    files = {path: text for path, text in state.files.items() if path not in plan.removed}
+    files |= {path: text for path, (_mode, text) in plan.files.items()}
+    state = replace(state, files=files)
+    for step in plan.steps:
+        verb, *words = step.call
+        if verb == "install_packages":
+            commands = state.platform.commands | {_kernel.TOOLS.get(word, word) for word in words}
+            platform = replace(state.platform, commands=commands, nft_version=(1, 1, 3))
+            packages = {**state.packages, **dict.fromkeys(words, "installed")}
+            state = replace(
+                state, platform=platform, packages=packages, removals={word: frozenset({word}) for word in words}
+            )
+        elif verb == "load_modules":
+            state = replace(state, facts=facts("loaded", LIVE))
+        elif verb == "unload_modules":
+            live = {name: module for name, module in state.facts.live.items() if name not in words}
+            state = replace(state, facts=facts("available", live))
+        elif verb == "uninstall":
+            state = replace(state, removals={n: r for n, r in state.removals.items() if n not in words[1:]})
+    return state
+
+
+# --- present
+
+
+def test_fresh_router() -> None:
+    plan = plan_present(BARE, TOOLS)
+    assert plan.actions() == [
+        "load nf_flow_table, nf_flow_table_inet, nft_flow_offload",
+        "install nftables, ethtool",
+        "write /etc/modules-load.d/nft-offload.conf",
+        "write /etc/nft-offload/kernel.found",
+    ]
+    record = parse_record(plan.files[_boot.KERNEL_FOUND][1])
+    assert record.packages == {"nftables": "not-installed", "ethtool": "not-installed"}
+    assert record.modules == BROUGHT
+    assert [step.call for step in plan.checks] == [("simulate_install", "nftables", "ethtool")]
+    assert [step.call for step in plan.undo] == [("unload_new",), ("uninstall_new",)]
+    assert [diff.header for diff in plan.diffs][:2] == ["kernel modules", "packages"]
+    assert plan.result["kernel"]["modules"] == dict.fromkeys(FLOWTABLE_MODULES, "loaded")
+
+
+def test_second_run_changes_nothing() -> None:
+    state = carried_out(plan_present(BARE, TOOLS), BARE)
+    plan = plan_present(state, TOOLS)
+    assert not plan.changed
+    assert not plan.diffs
+    assert plan.result["packages_installed"] == ["ethtool", "nftables"]
+    assert plan.result["nft_version"] == "1.1.3"
+
+
+def test_lists_without_a_package_are_updated_first() -> None:
+    plan = plan_present(replace(BARE, candidates={"ethtool": "1:6.14.2-1"}), TOOLS)
+    assert plan.actions()[1:3] == ["update the package lists", "install nftables, ethtool"]
+    assert not plan.checks, "a simulation would fail for want of the lists"
+
+
+def test_command_from_elsewhere_is_enough() -> None:
+    platform = replace(DEBIAN, commands=frozenset({"nft"}), nft_version=(1, 0, 6))
+    state = replace(BARE, platform=platform, packages={"nftables": "", "ethtool": "installed"})
+    plan = plan_present(state, TOOLS)
+    assert "install" not in " ".join(plan.actions())
+    assert parse_record(plan.files[_boot.KERNEL_FOUND][1]).packages == {}
+
+
+def test_what_was_loaded_before_is_not_noted_as_brought() -> None:
+    state = replace(carried_out(plan_present(BARE, TOOLS), BARE), files={})
+    plan = plan_present(state, TOOLS)
+    assert list(plan.files) == [_boot.MODULES_LOAD]
+    assert plan.result["packages_installed"] == []
+
+
+def test_record_of_an_earlier_run_is_kept() -> None:
+    state = replace(BARE, files={_boot.KERNEL_FOUND: "package nftables config-files\nmodule old_module\n"})
+    record = parse_record(plan_present(state, TOOLS).files[_boot.KERNEL_FOUND][1])
+    assert record.packages == {"nftables": "config-files", "ethtool": "not-installed"}
+    assert record.modules == {"old_module", *BROUGHT}
+
+
+def test_modules_in_the_kernel_need_no_boot_file() -> None:
+    stale = {_boot.MODULES_LOAD: "nf_flow_table\n"}
+    platform = replace(DEBIAN, commands=frozenset({"nft", "ethtool", "apt-get"}))
+    plan = plan_present(replace(BARE, platform=platform, facts=facts("builtin"), files=stale), TOOLS)
+    assert plan.actions() == [f"remove {_boot.MODULES_LOAD}"]
+    assert plan.result["boot"] == {"file": "", "modules": []}
+
+
+def test_ubuntu_has_a_package_for_the_modules() -> None:
+    extra = f"linux-modules-extra-{DEBIAN.kernel}"
+    ubuntu = replace(BARE, platform=replace(DEBIAN, os_id="ubuntu"), facts=facts("missing"))
+    plan = plan_present(replace(ubuntu, candidates={**BARE.candidates, extra: "6.8.0"}), TOOLS)
+    assert [step.call[0] for step in plan.steps] == ["install_packages", "load_modules"]
+    assert extra in plan.steps[0].call
+    with pytest.raises(OffloadError, match="built without flowtables"):
+        plan_present(replace(ubuntu, packages={**BARE.packages, extra: "installed"}), TOOLS)
+
+
+def platform(**changes: object) -> KernelState:
+    return replace(BARE, platform=replace(DEBIAN, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (platform(kernel="5.4.0-42-generic"), "Linux 5.4.0-42-generic is too old.*Linux 5.8"),
+        (replace(BARE, facts=facts("missing")), "6.12.117.*built without flowtables: there is no nf_flow_table,"),
+        (replace(BARE, facts=replace(facts("missing"), tree=False)), "/lib/modules/6.12.117.*does not exist.*reboot"),
+        (replace(BARE, facts=facts(modules_disabled=True)), "kernel.modules_disabled is 1.*reboot"),
+        (platform(commands=frozenset({"opkg"})), "opkg are not supported yet"),
+        (platform(commands=frozenset({"apk"})), "apk are not supported yet"),
+        (platform(commands=frozenset()), "nft, ethtool is missing, and this router has no apt"),
+        (platform(commands=frozenset({"nft", "ethtool"}), nft_version=(0, 9, 8)), "nft 0.9.8 is too old.*0.9.9"),
+        (replace(BARE, candidates={"nftables": "0.9.8-3.1"}), "nft 0.9.8 is too old"),
+    ],
+)
+def test_routers_that_cannot(state: KernelState, says: str) -> None:
+    with pytest.raises(OffloadError, match=says):
+        plan_present(state, TOOLS)
+
+
+def test_locked_modules_that_are_in_already_will_do() -> None:
+    state = replace(BARE, facts=facts("loaded", LIVE, modules_disabled=True))
+    assert "load" not in plan_present(state, TOOLS).actions()[0]
+
+
+@pytest.mark.parametrize("name", ["Nftables", "nft ables", "-y", "x", "nft;reboot", ""])
+def test_what_is_no_package(name: str) -> None:
+    with pytest.raises(OffloadError, match="option packages"):
+        _kernel.check_packages(["ethtool", name])
+
+
+# --- absent
+
+
+def test_absent_on_an_untouched_router() -> None:
+    plan = plan_absent(BARE, checking=False)
+    assert not plan.changed
+    assert "kept" not in plan.result
+
+
+def test_absent_takes_back_exactly_what_was_brought() -> None:
+    state = carried_out(plan_present(BARE, TOOLS), BARE)
+    plan = plan_absent(state, checking=False)
+    unload, uninstall = (step.call for step in plan.steps)
+    assert set(unload[1:]) == BROUGHT, "nfnetlink was there before"
+    assert uninstall == ("uninstall", "purge", "ethtool", "nftables")
+    assert set(plan.removed) == {_boot.MODULES_LOAD, _boot.KERNEL_FOUND}
+    after = carried_out(plan, state)
+    assert not plan_absent(after, checking=False).changed
+    assert set(after.facts.live) == {"nfnetlink"}
+
+
+def test_configuration_left_from_before_stays() -> None:
+    state = replace(BARE, packages={"nftables": "config-files", "ethtool": ""})
+    plan = plan_absent(carried_out(plan_present(state, TOOLS), state), checking=False)
+    assert [step.call for step in plan.steps[1:]] == [
+        ("uninstall", "purge", "ethtool"),
+        ("uninstall", "remove", "nftables"),
+    ]
+
+
+def test_what_others_use_by_now_stays() -> None:
+    state = carried_out(plan_present(BARE, TOOLS), BARE)
+    conntrack = LoadedModule(3, LIVE["nf_conntrack"].users | {"nf_nat"})
+    state = replace(
+        state,
+        facts=facts("loaded", {**LIVE, "nf_conntrack": conntrack, "nft_flow_offload": LoadedModule(1)}),
+        removals={"nftables": frozenset({"nftables", "firewalld"}), "ethtool": frozenset({"ethtool"})},
+        used={"ethtool": ("ethtool.service is active",)},
+    )
+    plan = plan_absent(state, checking=False)
+    assert [step.call for step in plan.steps] == [("unload_modules", "nf_flow_table_inet")]
+    assert plan.result["kept"] == {
+        "nft_flow_offload": "in use",
+        "nf_flow_table": "used by nft_flow_offload",
+        "nf_tables": "used by nft_flow_offload",
+        "nf_conntrack": "used by nf_flow_table, nf_nat, nft_flow_offload",
+        "libcrc32c": "used by nf_conntrack, nf_tables",
+        "nftables": "needed by firewalld",
+        "ethtool": "ethtool.service is active",
+    }
+    assert set(plan.removed) == {_boot.MODULES_LOAD, _boot.KERNEL_FOUND}
+
+
+def test_nf_tables_stays_while_there_is_a_table() -> None:
+    state = replace(carried_out(plan_present(BARE, TOOLS), BARE), tables=("table inet sets",))
+    plan = plan_absent(state, checking=False)
+    assert "nf_tables" not in plan.steps[0].call
+    assert plan.result["kept"]["nf_tables"] == "used by table inet sets"
+
+
+def test_absent_waits_for_those_that_need_it() -> None:
+    state = carried_out(plan_present(BARE, TOOLS), BARE)
+    for path, module in _kernel.USERS_FILES.items():
+        needed = replace(state, files={**state.files, path: "x\n"})
+        with pytest.raises(OffloadError, match=f"{module} with state: absent first"):
+            plan_absent(needed, checking=False)
+        assert plan_absent(needed, checking=True).changed
+
+
+MODULES = st.sets(st.sampled_from("abcdefgh"))
+
+
+@given(MODULES, st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(MODULES, st.integers(0, 1))))
+def test_only_free_modules_are_unloaded_and_in_order(brought: set[str], told: dict[str, tuple[set[str], int]]) -> None:
+    live = {
+        name: LoadedModule(len(users - {name}) + more, frozenset(users - {name}))
+        for name, (users, more) in told.items()
+    }
+    order, kept = unloading(brought, live)
+    assert set(order) | set(kept) == brought & set(live)
+    assert not set(order) & set(kept)
+    for position, name in enumerate(order):
+        assert live[name].references == len(live[name].users & set(order[:position]))
+    for name in kept:
+        assert live[name].references > len(live[name].users & set(order))
+
+
+def test_sections_become_a_state() -> None:
+    answer = {
+        "platform": Section("uid=0\nkernel=6.12.1\nhas=apt-get", 0),
+        "modules": Section("tree=yes", 0),
+        "packages": Section("nftables installed\nethtool ", 0),
+        "candidates": Section("ethtool:\n  Candidate: 1:6.1-1", 0),
+        f"file.{_boot.KERNEL_FOUND}": Section("package nftables not-installed\nmodule nf_tables", 0),
+        "tables": Section("", 0),
+        "removal.nftables": Section("Remv nftables [1]", 0),
+        "used.nftables": Section("/etc/nftables.conf was edited", 0),
+        "removal.ethtool": Section("", 0),
+        "used.ethtool": Section("", 3),
+    }
+    state = _kernel.read_state(answer)
+    assert state.packages == {"nftables": "installed", "ethtool": ""}
+    assert state.candidates == {"ethtool": "1:6.1-1"}
+    assert state.removals == {"nftables": frozenset({"nftables"}), "ethtool": frozenset()}
+    assert state.used == {"nftables": ("/etc/nftables.conf was edited",)}
+    assert state.tables == ()
+    assert state.record.modules == {"nf_tables"}
