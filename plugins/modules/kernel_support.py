@@ -12,12 +12,13 @@ version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - Installs what is missing of nftables and ethtool, loads the kernel modules C(nf_flow_table), C(nf_flow_table_inet) and
-    C(nft_flow_offload), and has them loaded at every boot.
+  - Installs what is missing of nftables and ethtool, loads the kernel modules C(nf_flow_table), C(nf_flow_table_inet)
+    and C(nft_flow_offload), and has them loaded at every boot.
   - On Ubuntu it installs C(linux-modules-extra) of the running kernel when that is where the modules are.
   - Notes what it brought, so that O(state=absent) leaves a router as it was found.
-  - Says why where it cannot help, and changes nothing then. The kernel is too old or was built without flowtables, it was
-    upgraded and the router not rebooted since, C(kernel.modules_disabled) is set, nft is too old, or there is no C(apt).
+  - Says why where it cannot help, and changes nothing then. The kernel is too old or was built without flowtables, it
+    was upgraded and the router not rebooted since, C(kernel.modules_disabled) is set, nft is too old, or there is no
+    C(apt).
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
@@ -49,8 +50,8 @@ options:
     default: [nftables, ethtool]
 notes:
   - One SSH exec when nothing changes, two when something does.
-  - Installing works through C(apt-get), without recommended packages. The package lists are updated only when they do not
-    have a package that is needed.
+  - Installing works through C(apt-get), without recommended packages. The package lists are updated only when they do
+    not have a package that is needed.
   - The files are C(/etc/modules-load.d/nft-offload.conf) and C(/etc/nft-offload/kernel.found).
 seealso:
   - module: kmod.nft_offload.nic_features
@@ -87,8 +88,8 @@ kernel:
       type: str
     modules:
       description:
-        - Each flowtable module with V(loaded), V(builtin), V(available) (on disk, not loaded) or V(missing). In check mode,
-          what it would be.
+        - Each flowtable module with V(loaded), V(builtin), V(available) (on disk, not loaded) or V(missing). In check
+          mode, what it would be.
       type: dict
   sample:
     release: 6.12.48+deb13-amd64
@@ -123,7 +124,8 @@ boot:
     file: /etc/modules-load.d/nft-offload.conf
     modules: [nf_flow_table, nf_flow_table_inet, nft_flow_offload]
 kept:
-  description: Modules and packages that this module brought and that stay because they are in use, each with who uses it.
+  description:
+    - Modules and packages that this module brought and that stay because they are in use, each with who uses it.
   returned: when O(state=absent) leaves something in place
   type: dict
   sample:

@@ -12,13 +12,13 @@ version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - Sets features as C(ethtool -K) does, reads them back, and keeps them set at every boot and every time a device is plugged
-    in again.
+  - Sets features as C(ethtool -K) does, reads them back, and keeps them set at every boot and every time a device is
+    plugged in again.
   - The kernel reports success even where a driver refuses, so what counts here is what the device says afterwards.
-  - Notes the value that each feature had before, so that O(state=absent) leaves the devices as they were found. A device or
-    feature that is no longer asked for is given back too.
-  - The offload of a switch port (DSA) is that of the NIC that the switch hangs on, so C(hw-tc-offload) is set there. The
-    result names that NIC.
+  - Notes the value that each feature had before, so that O(state=absent) leaves the devices as they were found. A
+    device or feature that is no longer asked for is given back too.
+  - The offload of a switch port (DSA) is that of the NIC that the switch hangs on, so C(hw-tc-offload) is set there.
+    The result names that NIC.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
@@ -95,8 +95,9 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description:
-    - The devices of O(devices) that have the features, each with C(driver) (empty when it names none) and C(features). Of
-      each feature it tells whether it is C(active) now, C(fixed) by the driver, and what it C(was) before this module set it.
+    - The devices of O(devices) that have the features, each with C(driver) (empty when it names none) and C(features).
+      Of each feature it tells whether it is C(active) now, C(fixed) by the driver, and what it C(was) before this
+      module set it.
     - For a port of a switch (DSA), C(conduit) is the NIC on which C(hw-tc-offload) is set.
   returned: success
   type: dict

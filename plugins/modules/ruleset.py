@@ -12,13 +12,13 @@ version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - Loads one table in a single transaction, brings devices into its flowtables, and leaves everything that the next boot,
-    or a device that comes back, needs to arrive at the same state.
+  - Loads one table in a single transaction, brings devices into its flowtables, and leaves everything that the next
+    boot, or a device that comes back, needs to arrive at the same state.
   - Owns that table only. Other tables are never touched, and nothing is ever flushed but this table.
-  - A flowtable that does not change stays in place with its devices and the flows in it; adding or removing a device touches
-    that device only. Many drivers could not take a second hardware flowtable while the first one is there.
-  - At boot the table is loaded early and without devices, because up to Linux 6.15 a single missing device fails the whole
-    file and leaves the router without a firewall. Each device joins when it appears, after its features are set.
+  - A flowtable that does not change stays in place with its devices and the flows in it; adding or removing a device
+    touches that device only. Many drivers could not take a second hardware flowtable while the first one is there.
+  - At boot the table is loaded early and without devices, because up to Linux 6.15 a single missing device fails the
+    whole file and leaves the router without a firewall. Each device joins when it appears, after its features are set.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
@@ -52,8 +52,8 @@ options:
   content:
     description:
       - Text of the table, as nft reads it, with O(family) and O(table) in its head and without flowtables (see
-        O(flowtables)). Several blocks of the same table and C(define) lines may stand beside each other; anything else is
-        refused.
+        O(flowtables)). Several blocks of the same table and C(define) lines may stand beside each other; anything else
+        is refused.
       - Mutually exclusive with O(src).
     type: str
   src:
@@ -74,8 +74,8 @@ options:
         required: true
       devices:
         description:
-          - The devices that packets of accelerated flows arrive on, of both directions. A device that is left out stays slow
-            without a word from the kernel.
+          - The devices that packets of accelerated flows arrive on, of both directions. A device that is left out stays
+            slow without a word from the kernel.
           - A device must exist, or have been in the list when it did.
         type: list
         elements: str

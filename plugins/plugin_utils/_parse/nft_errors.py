@@ -24,8 +24,8 @@ class NftError:
 
 
 def parse_errors(text: str) -> list[NftError]:
-    """nft's complaints in their order: the kernel goes on after the first one, so the later ones may only be echoes of it
-    (nf_tables collects all errors of a batch: net/netfilter/nfnetlink.c)."""
+    """nft's complaints in their order: the kernel goes on after the first one, so the later ones may only be
+    echoes of it (nf_tables collects all errors of a batch: net/netfilter/nfnetlink.c)."""
     found = []
     for line in text.splitlines():
         if located := LOCATED.match(line):
