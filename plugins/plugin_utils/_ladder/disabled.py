@@ -16,6 +16,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     RungResult,
     rung,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.offloading import counted
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import boot_table, table_exists, words
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.supported import permission
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
@@ -86,12 +87,16 @@ CHECKS = (permission, table, boot, flows)
 
 def judge(state: RouterState, expectation: Expectation) -> list[RungResult]:
     """The whole ladder: no rung is asked of the router, those with leftovers fail, an unseen one is unproven."""
-    findings = [finding for check in CHECKS for finding in check(state, expectation)]
+    found = [finding for check in CHECKS for finding in check(state, expectation)]
+    evidence = {"offloading": [counted(state.flows)] if state.flows is not None else []}
+    if not found:
+        evidence["configured"] = [f"there is no table {expectation.table}, and nothing is left for boot"]
     return [
         rung(
             name,
             False if name == "configured" and _unreadable(state) else None,
-            findings=[finding for finding in findings if finding.rung == name],
+            evidence.get(name, ["offload is expected to be off"]),
+            [finding for finding in found if finding.rung == name],
         )
         for name in RUNGS
     ]

@@ -52,10 +52,11 @@ CHECKS = (refused,)
 
 
 def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    if not _asked(state, expectation):
-        if judged(state, expectation):
-            return rung("hardware", None, ["the flowtable offloads in software"])
+    if not judged(state, expectation):
         return rung("hardware", False, [NOTHING_TO_JUDGE])
+    if not _asked(state, expectation):
+        expected = expectation.expect == "software"
+        return rung("hardware", None, ["software is expected" if expected else "the flowtable offloads in software"])
     seen = state.flows
     evidence = [counted(seen)] if seen is not None else []
     holds = seen is not None and seen.of("hardware") > 0

@@ -203,7 +203,12 @@ CONFIGURED = {
         SOFT, "configured.flag-missing", "loaded", expect=EXPECT_HARDWARE, hardware="not_applicable"
     ),
     "hardware, software expected": case(
-        HARD, "configured.flag-unexpected", "loaded", expect=EXPECT_SOFTWARE, hardware="not_applicable"
+        HARD,
+        "configured.flag-unexpected",
+        "loaded",
+        "software is expected",
+        expect=EXPECT_SOFTWARE,
+        hardware="not_applicable",
     ),
     "hardware, software expected, features off": case(
         with_device(HARD, "lan0", hw_tc_offload=OFF), "configured.flag-unexpected", "loaded", expect=EXPECT_SOFTWARE
@@ -552,7 +557,7 @@ GONE = replace(
     with_platform(NOT_THERE, commands=frozenset({"ip"}), nft_version=None), kernel=bare().kernel, flows=flows(slow=1)
 )
 DISABLED_CASES = {
-    "never touched": case(bare(), "", "none", expect=DISABLED, **OFF_EVERYWHERE),
+    "never touched": case(bare(), "", "none", "there is no table inet nft_offload", expect=DISABLED, **OFF_EVERYWHERE),
     "nft gone too": case(GONE, "", "none", expect=DISABLED, **OFF_EVERYWHERE),
     "another firewall's flowtable": case(foreign(), "", "none", expect=DISABLED),
     "boot pieces known to be off": case(
