@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Routers for the live tests.
+
+    @pytest.mark.router("forky/offload", "tools")
+    def test_something(router): ...
+
+gives a router of that kind in that state, brought back to it before the test. Kinds are the lab's SUITE/NIC. States:
+``bare`` as the lab starts it, without nft and ethtool; ``tools`` after kernel_support; ``offloading`` after the role.
+The default is ``trixie/offload``, ``offloading``. A mark on a class or a module (``pytestmark``) holds for its tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lab import api
+from tests.lab.plays import control_paths
+from tests.lab.router import Live, sweep
+
+DEFAULT = ("trixie/offload", "offloading")
+
+
+def _tools(router: Live) -> None:
+    task = router.module("kernel_support", state="present")
+    assert task.status == "ok", task.msg
+
+
+def _offloading(router: Live) -> None:
+    router.role().worked()
+
+
+# state -> the state it is made from, and how
+STATES: dict[str, tuple[str, Callable[[Live], None]]] = {
+    "tools": ("bare", _tools),
+    "offloading": ("tools", _offloading),
+}
+
+
+class Rack:
+    """Holds one router at a time: the machine may be small, and tests are sorted by kind."""
+
+    def __init__(self) -> None:
+        self.router: Live | None = None
+
+    def get(self, kind: str, state: str) -> Live:
+        if self.router is not None and self.router.kind != kind:
+            self.clear()
+        if self.router is None:
+            self.router = Live(f"test-{os.getpid()}-{kind.replace('/', '-')}", kind)
+        self._bring(self.router, state)
+        return self.router
+
+    def _bring(self, router: Live, state: str) -> None:
+        """Restore the state, after making it when it is asked for the first time."""
+        if state not in router.saved:
+            base, make = STATES[state]
+            self._bring(router, base)
+            make(router)
+            router.save(state)
+        else:
+            router.restore(state)
+
+    def clear(self) -> None:
+        if self.router is not None:
+            api.down([self.router.name])
+        self.router = None
+
+
+def _asked(item: pytest.Item) -> tuple[str, str]:
+    """The kind and the state that a test's nearest mark names."""
+    mark = item.get_closest_marker("router")
+    asked: tuple[str, ...] = mark.args if mark else ()
+    named = (*asked, *DEFAULT[len(asked) :])
+    return named[0], named[1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One kind of router after the other, and the tests without one first; else in the order written."""
+    kinds = [DEFAULT[0]]
+    for item in items:
+        if _asked(item)[0] not in kinds:
+            kinds.append(_asked(item)[0])
+    items.sort(
+        key=lambda item: kinds.index(_asked(item)[0]) + 1 if "router" in getattr(item, "fixturenames", ()) else 0
+    )
+
+
+@pytest.fixture(scope="session")
+def rack() -> Iterator[Rack]:
+    sweep("test")
+    rack = Rack()
+    yield rack
+    rack.clear()
+    shutil.rmtree(control_paths(), ignore_errors=True)
+
+
+@pytest.fixture
+def router(request: pytest.FixtureRequest, rack: Rack) -> Live:
+    """A router as the nearest mark asks for it."""
+    return rack.get(*_asked(request.node))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "router(kind, state): the lab router that a test needs")

@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lab router as the tests see it: brought back to a known state in a second, looked at, and changed by Ansible."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lab import api, routers
+from lab.login import hang_up
+from tests.lab.plays import ROLE, Run, Task, control_paths, run_playbook
+
+OBSERVER = "/opt/observer"
+"""nft and ethtool of the tests' own on the router, which has none at first: out of the way of what is tested"""
+
+# The packages that nft and ethtool need are in the router's own repository, or installed already.
+MAKE_OBSERVER = f"""
+set -e
+mkdir -p {OBSERVER}
+for deb in /var/lib/lab/apt/*.deb; do dpkg-deb -x "$deb" {OBSERVER}; done
+for tool in nft ethtool; do
+  printf '#!/bin/sh\\nLD_LIBRARY_PATH={OBSERVER}/usr/lib/x86_64-linux-gnu exec {OBSERVER}/usr/sbin/%s "$@"\\n' $tool \\
+    >{OBSERVER}/$tool
+  chmod +x {OBSERVER}/$tool
+done
+"""
+
+# What the collection could change on a router, section by section. nft would load nf_tables just by asking.
+FINGERPRINT = rf"""
+echo '== packages'; dpkg-query -W -f '${{Package}} ${{Version}} ${{db:Status-Abbrev}}\n'
+echo '== modules'; cut -d ' ' -f 1 /proc/modules | sort
+echo '== files'; find /etc /usr/local /root /home /tmp /var/tmp -xdev ! -path /etc/ld.so.cache \
+  -printf '%p %y %m %u %l\n' | sort
+echo '== contents'; find /etc /usr/local /root /home -xdev -type f ! -path /etc/ld.so.cache -exec sha1sum {{}} + |
+  sort -k 2
+echo '== units'; systemctl list-units --no-legend --plain --all 'nft*' '*offload*' | awk '{{ print $1, $3, $4 }}' | sort
+echo '== features'; for nic in lan0 wan0 mgmt0; do {OBSERVER}/ethtool -k "$nic"; done
+echo '== ruleset'; ! grep -q '^nf_tables ' /proc/modules || {OBSERVER}/nft -s list ruleset
+"""
+
+
+class Live:
+    """One router. ``kind`` is SUITE/NIC; saved states are QEMU's, inside of the running machine."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.saved: dict[str, dict[str, list[str]]] = {}
+        """state -> its fingerprint"""
+        self.untouched = False
+        """is it known to be just as in the state that it was brought to?"""
+        api.up([f"{name}={kind}"])
+        self.sh(MAKE_OBSERVER)
+        self.save("bare")
+
+    # --- its states
+
+    def save(self, state: str) -> None:
+        """Remember the machine as it is now."""
+        self.saved[state] = self.fingerprint()
+        routers.get(self.name).machine.monitor(f"savevm {state}")
+        self.state = state
+
+    def restore(self, state: str) -> None:
+        """Back to a remembered state, where it is not known to be in it. Every connection is of another time then."""
+        if not (self.untouched and self.state == state):
+            router = routers.get(self.name)
+            self.hang_up()
+            router.login.hang_up()
+            router.machine.monitor(f"loadvm {state}")
+            router.login.settle(self.name)
+        self.state = state
+        self.untouched = False
+
+    def is_untouched(self) -> None:
+        """Assert that nothing changed on it since it was brought to its state."""
+        assert self.fingerprint() == self.saved[self.state]
+        self.untouched = True
+
+    def reboot(self) -> None:
+        """Reboot, and forget Ansible's connections too."""
+        self.hang_up()
+        api.reboot(self.name)
+
+    def hang_up(self) -> None:
+        """Close Ansible's shared connections."""
+        for control in control_paths().iterdir():
+            hang_up(control)
+
+    # --- looking at it, and at what is behind it
+
+    def sh(self, command: str) -> str:
+        """Output of a command on the router, which must succeed."""
+        done = api.ssh(self.name, command, timeout=180)
+        assert done.returncode == 0, f"{command}: exit code {done.returncode}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def succeeds(self, command: str) -> bool:
+        return api.ssh(self.name, command, timeout=60).returncode == 0
+
+    def nft(self, command: str) -> str:
+        """nft of the tests' own, whatever is installed."""
+        return self.sh(f"{OBSERVER}/nft {command}")
+
+    def host(self, side: str, command: str) -> tuple[int, str]:
+        """Exit code and output of a command in the lan or the wan host."""
+        done = api.host(self.name, side, command, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def feature(self, device: str) -> str:
+        """hw-tc-offload of a device as ethtool tells it, such as ``on`` or ``off [fixed]``."""
+        found = re.search(r"^hw-tc-offload: (.*)$", self.sh(f"{OBSERVER}/ethtool -k {device}"), re.MULTILINE)
+        assert found, f"ethtool knows no hw-tc-offload of {device}"
+        return found[1].strip()
+
+    def fingerprint(self) -> dict[str, list[str]]:
+        """Everything that the collection could change on it, by section."""
+        sections: dict[str, list[str]] = {}
+        for line in self.sh(FINGERPRINT).splitlines():
+            if line.startswith("== "):
+                current = sections[line.removeprefix("== ")] = []
+            else:
+                current.append(line)
+        return sections
+
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Fails when the router differs afterwards; for a router that the test prepared."""
+        before = self.fingerprint()
+        yield
+        assert self.fingerprint() == before
+
+    def sessions(self) -> int:
+        """SSH sessions opened since the boot, the one of this question included."""
+        return int(self.sh("journalctl --sync; journalctl -o cat -b _COMM=sshd + _COMM=sshd-session | "
+                           "grep -c 'Starting session:'"))  # fmt: skip
+
+    # --- traffic
+
+    def flows(self, mark: str = "", seconds: float = 10) -> list[str]:
+        """Start fresh flows and return conntrack's lines of them once all four have the mark, or as they are then.
+
+        Marks are OFFLOAD and HW_OFFLOAD; the flows go on for ``seconds`` in the background.
+        """
+        carried = api.traffic(self.name, seconds, background=True)
+        assert all(flow.returned for flow in carried), [str(flow) for flow in carried]
+        deadline = time.monotonic() + 5
+        while True:
+            lines = [line for line in self.sh("cat /proc/net/nf_conntrack").splitlines() if "dport=7000" in line]
+            if sum(f"[{mark}]" in line for line in lines) >= len(carried) or time.monotonic() > deadline:
+                return lines
+            time.sleep(0.2)
+
+    def carried(self, seconds: float = 3) -> int:
+        """Packets of fresh flows that went to the WAN host and back, each counted twice, as the forward chain would."""
+        flows = api.traffic(self.name, seconds)
+        assert all(flow.returned for flow in flows), [str(flow) for flow in flows]
+        return 2 * sum(flow.returned for flow in flows)
+
+    def count_forwarded(self) -> None:
+        """A table of the tests' own that counts what walks the forward chain, see ``forwarded``."""
+        self.nft("'add table inet probe; add chain inet probe seen { type filter hook forward priority -300; }; "
+                 "add rule inet probe seen counter'")  # fmt: skip
+
+    def forwarded(self) -> int:
+        """Packets through the forward chain since ``count_forwarded``."""
+        found = re.search(r"counter packets (\d+)", self.nft("list table inet probe"))
+        assert found
+        return int(found[1])
+
+    # --- Ansible
+
+    def inventory(self, **variables: Any) -> dict[str, Any]:
+        """Only this router, with these variables over the lab's own."""
+        inventory = api.inventory([self.name])
+        inventory["routers"]["hosts"][self.name].update(variables)
+        return inventory
+
+    def play(
+        self,
+        tasks: Sequence[Mapping[str, Any]],
+        *,
+        check: bool = False,
+        host: Mapping[str, Any] | None = None,
+        roles: Sequence[Mapping[str, Any]] = (),
+        **keywords: Any,
+    ) -> Run:
+        """Run tasks on it. ``host`` are host variables, such as another user; keywords are the play's own."""
+        play = {"hosts": "all", "gather_facts": False, **keywords, "roles": list(roles), "tasks": list(tasks)}
+        return run_playbook([play], self.inventory(**(host or {})), _flags(check))
+
+    def role(self, *, check: bool = False, host: Mapping[str, Any] | None = None, **variables: Any) -> Run:
+        """Run the role with these variables."""
+        return self.play([], check=check, host=host, roles=[{"role": ROLE}], vars=variables)
+
+    def module(self, name: str, *, check: bool = False, host: Mapping[str, Any] | None = None, **options: Any) -> Task:
+        """Run one module with these options; its task, failed or not."""
+        run = self.play([{"name": name, f"kmod.nft_offload.{name}": options}], check=check, host=host)
+        assert run.tasks, run.output
+        return run.tasks[-1]
+
+    def playbook(self, name: str, *arguments: str, check: bool = False, **variables: Any) -> Run:
+        """Run one of the collection's playbooks by its full name."""
+        return run_playbook(f"kmod.nft_offload.{name}", self.inventory(**variables), [*_flags(check), *arguments])
+
+
+def _flags(check: bool) -> list[str]:
+    return ["--diff", *(["--check"] if check else [])]
+
+
+def sweep(prefix: str) -> None:
+    """Take down what an earlier test run left: routers named PREFIX-PID-..., whose process is gone."""
+    for router in api.status():
+        found = re.match(rf"{prefix}-(\d+)-", router.name)
+        if found and not os.path.exists(f"/proc/{found[1]}"):
+            api.down([router.name])

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Root by way of become: sudo without and with a password, and su, which needs a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.lab.router import Live
+from tests.lab.test_bad_input import CONTENT, FT
+
+OPERATOR = {"ansible_user": "operator", "ansible_become": True}
+AUDITOR = {"ansible_user": "auditor", "ansible_become": True}
+SU = {"ansible_user": "guest", "ansible_become": True, "ansible_become_method": "su"}
+ROOT_PASSWORD = "root-lab"
+
+pytestmark = pytest.mark.router("trixie/offload", "tools")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        OPERATOR,
+        {**AUDITOR, "ansible_become_password": "auditor-lab"},
+        {**SU, "ansible_become_password": ROOT_PASSWORD},
+    ],
+    ids=["sudo", "sudo with a password", "su"],
+)
+def test_become(router: Live, host: dict[str, Any]) -> None:
+    """The whole way: read, change, read again; in as many execs as root needs."""
+    router.sh(f"echo root:{ROOT_PASSWORD} | chpasswd")
+    options: dict[str, Any] = {"content": CONTENT, "flowtables": [FT]}
+    task = router.module("ruleset", host=host, **options)
+    assert task.status == "ok", task.msg
+    assert task.changed
+    assert len(task.execs) == 2
+    again = router.module("ruleset", host=host, **options)
+    assert (again.status, again.changed, len(again.execs)) == ("ok", False, 1)
+    seen = router.module("offload_info", host=host)
+    assert seen.result["router"]["platform"]["uid"] == 0
+    assert len(seen.execs) == 1
+    assert router.sh("find / -xdev -name '*ansible*' -newer /etc/hostname ! -path '/proc/*' ! -path '/sys/*'") == ""
+
+
+def test_role_with_become(router: Live) -> None:
+    run = router.role(host=OPERATOR).worked()
+    assert "offload_verify" in run.tasks[-1].action
+    assert router.role(host=OPERATOR).worked().changed == []
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        (AUDITOR, "password"),
+        ({**AUDITOR, "ansible_become_password": "wrong"}, "password"),
+        ({**OPERATOR, "ansible_user": "guest", "ansible_become_password": "guest"}, ""),
+    ],
+    ids=["password missing", "password wrong", "not allowed"],
+)
+def test_become_refused(router: Live, host: dict[str, Any], says: str) -> None:
+    task = router.module("ruleset", host=host, content=CONTENT, flowtables=[FT])
+    assert task.status in ("failed", "unreachable")
+    assert says in task.msg
+    router.is_untouched()

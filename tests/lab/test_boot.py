@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Boot and re-plug: the table is there early, devices join when they exist, and other services do not take it away."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lab import api
+from tests.lab.router import Live
+from tests.lab.test_modes import flows_are
+
+PLUG = """eval "$(sed '/^case "/,$d' /usr/lib/lab/net)"; plug"""
+"""the lab's own function: replug would want to pull the device out first"""
+
+
+def devices(router: Live) -> list[str]:
+    """Devices in the flowtable."""
+    found = re.search(r"devices = \{ (.*) \}", router.nft("list flowtables"))
+    return sorted(found[1].replace('"', "").split(", ")) if found else []
+
+
+@pytest.mark.parametrize("device", ["lan0", "wan0"])
+def test_replug(router: Live, device: str) -> None:
+    api.replug(router.name, device)
+    router.sh("udevadm settle")
+    assert router.feature(device) == "on"
+    assert devices(router) == ["lan0", "wan0"]
+    flows_are(router, "HW_OFFLOAD")
+    assert router.role().worked().changed == []
+
+
+def test_boot_without_the_devices(router: Live) -> None:
+    """The table is there all the same; when the devices come, they join, their features first."""
+    router.sh("systemctl -q disable lab-net")
+    router.reboot()
+    assert not router.succeeds("test -e /sys/class/net/lan0")
+    assert router.sh("systemctl is-active nft-offload").strip() == "active"
+    assert "flow add @ft" in router.nft("list table inet nft_offload")
+    assert devices(router) == []
+
+    router.sh("systemctl start lab-net lab-sink && udevadm settle")
+    assert devices(router) == ["lan0", "wan0"]
+    assert (router.feature("lan0"), router.feature("wan0")) == ("on", "on")
+    flows_are(router, "HW_OFFLOAD")
+    assert router.role().worked().changed == []
+
+
+def test_a_device_that_is_away_for_long(router: Live) -> None:
+    """It stays in the plan: a run warns, changes nothing, and the device joins when it is back."""
+    router.sh("echo wan0 >/sys/module/labnic/parameters/remove")
+    run = router.role(flow_offload_devices=["lan0", "wan0"])
+    task = run.task("ruleset")
+    assert task.status == "ok", task.msg
+    assert not task.changed
+    assert "wan0 is away" in str(task.result["warnings"])
+    router.sh(f"{PLUG} wan && udevadm settle")
+    assert devices(router) == ["lan0", "wan0"]
+
+
+@pytest.mark.parametrize("verb", ["start", "reload", "restart"])
+def test_nftables_service(router: Live, verb: str) -> None:
+    """Debian's nftables.service flushes every table when it starts and reloads: ours comes back with it."""
+    if verb != "start":
+        router.sh("systemctl start nftables")
+    router.sh(f"systemctl {verb} nftables && udevadm settle")
+    assert devices(router) == ["lan0", "wan0"]
+    flows_are(router, "HW_OFFLOAD")
+
+
+def test_flushed_by_hand(router: Live) -> None:
+    """Nothing can notice that; the next run does."""
+    router.nft("flush ruleset")
+    assert router.module("offload_verify").status == "failed"
+    assert router.role(check=True).worked().task("ruleset").changed
+    assert router.role().worked().task("ruleset").changed
+    flows_are(router, "HW_OFFLOAD")

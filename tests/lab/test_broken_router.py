@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Routers that something is wrong with: the error says what and what helps, and the router stays as it is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from lab import routers
+from tests.lab.plays import Task
+from tests.lab.router import Live
+from tests.lab.test_bad_input import CONTENT, FT
+
+RULESET: dict[str, Any] = {"content": CONTENT, "flowtables": [FT]}
+GUEST = {"ansible_user": "guest"}
+
+
+def refused(router: Live, task: Task, *parts: str) -> None:
+    """The task failed, naming the router, every part and a remedy."""
+    assert task.status == "failed", task
+    for part in (router.name, *parts, "Remedy"):
+        assert part in task.msg
+
+
+@pytest.mark.router("trixie/offload", "bare")
+class TestToolsAreMissing:
+    def test_no_nft(self, router: Live) -> None:
+        refused(router, router.module("ruleset", **RULESET), "there is no nft", "kernel_support")
+        router.is_untouched()
+
+    def test_no_ethtool(self, router: Live) -> None:
+        refused(router, router.module("nic_features", devices=["lan0"]), "there is no ethtool", "kernel_support")
+        router.is_untouched()
+
+    def test_no_package_source(self, router: Live) -> None:
+        router.sh("rm /etc/apt/sources.list.d/lab.sources; rm -rf /var/lib/apt/lists/*")
+        with router.unchanged():
+            refused(router, router.module("kernel_support"), "nftables")
+
+    def test_nft_too_old(self, router: Live) -> None:
+        """The old nft is a stand-in that only tells its version."""
+        router.sh("printf '#!/bin/sh\\necho nftables v0.9.8\\n' >/usr/local/bin/nft; chmod +x /usr/local/bin/nft")
+        with router.unchanged():
+            refused(router, router.module("ruleset", **RULESET), "nft 0.9.8 is too old", "0.9.9")
+            failure = router.role().failure
+            assert failure.action == "kmod.nft_offload.kernel_support"
+            refused(router, failure, "nft 0.9.8 is too old", "0.9.9")
+
+    def test_kernel_without_flowtables(self, router: Live) -> None:
+        router.sh(
+            "cd /lib/modules/$(uname -r) && mkdir /root/away && "
+            "mv $(find . -name 'nf_flow_table*' -o -name 'nft_flow_offload*') /root/away && depmod"
+        )
+        with router.unchanged():
+            failure = router.role().failure
+            refused(router, failure, "built without flowtables", "CONFIG_NF_FLOW_TABLE")
+            refused(router, router.module("offload_verify"), "supported.", "CONFIG_NF_FLOW_TABLE")
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [("kernel_support", {}), ("nic_features", {"devices": ["lan0"]}), ("ruleset", RULESET), ("offload_verify", {})],
+)
+def test_not_root(router: Live, module: str, options: dict[str, Any]) -> None:
+    task = router.module(module, host=GUEST, **options)
+    refused(router, task, "root", "become: true")
+    router.is_untouched()
+
+
+def test_role_as_nobody_in_particular(router: Live) -> None:
+    refused(router, router.role(host=GUEST).failure, "root", "become: true")
+    router.is_untouched()
+
+
+FULL = """
+set -e
+cp -a /etc /run/etc
+mount -t tmpfs -o size=4m,mode=755 tmpfs /etc
+cp -a /run/etc/. /etc
+! dd if=/dev/zero of=/etc/ballast bs=512 2>/dev/null
+"""
+READ_ONLY = "mount --bind /etc /etc && mount -o remount,ro,bind /etc"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [(FULL, "No space left on device"), (READ_ONLY, "Read-only file system")],
+    ids=["full", "read-only"],
+)
+class TestEtc:
+    @pytest.mark.router("trixie/offload", "tools")
+    def test_modules(self, router: Live, prepare: str, says: str) -> None:
+        router.sh(prepare)
+        with router.unchanged():
+            refused(router, router.module("nic_features", devices=["lan0"]), says, "/etc/", "nothing was left changed")
+            refused(router, router.module("ruleset", **RULESET), says, "/etc/", "nothing was left changed")
+
+    @pytest.mark.router("trixie/offload", "bare")
+    def test_role_on_a_fresh_router(self, router: Live, prepare: str, says: str) -> None:
+        router.sh(prepare)
+        with router.unchanged():
+            refused(router, router.role().failure, says, "/etc/", "nothing was left changed")
+
+    def test_role_on_a_converged_router(self, router: Live, prepare: str, says: str) -> None:
+        """Nothing is to be written, so nothing is in the way; a change is, and the flows go on."""
+        router.sh(prepare)
+        with router.unchanged():
+            assert router.role().worked().changed == []
+            refused(router, router.role(flow_offload_counter=True).failure, says, "nothing was left changed")
+
+
+# Stands in front of nft and takes its time to load, so that a test can strike in the middle of an apply.
+SLOW_NFT = """
+cat >/usr/local/bin/nft <<'EOT'
+#!/bin/sh
+[ "$*" != "-f -" ] || { touch /run/applying; sleep 3; }
+exec /usr/sbin/nft "$@"
+EOT
+chmod +x /usr/local/bin/nft
+"""
+
+
+class TestHalfWay:
+    def strike(self, router: Live, blow: str) -> None:
+        """Run a change against the slow nft and strike when it has begun to load the table."""
+        router.sh(SLOW_NFT)
+
+        def watch() -> None:
+            while not router.succeeds("test -e /run/applying"):
+                time.sleep(0.1)
+            if blow == "connection":
+                router.hang_up()
+            else:
+                routers.get(router.name).machine.monitor("system_reset")
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        run = router.role(flow_offload_mode="software", host={"ansible_ssh_retries": 0, "ansible_timeout": 10})
+        watcher.join(60)
+        assert run.failure.status == "unreachable", run.output
+        assert run.failure.action == "kmod.nft_offload.ruleset"
+
+    def converges(self, router: Live) -> None:
+        router.role(flow_offload_mode="software").worked()
+        assert router.role(flow_offload_mode="software").worked().changed == []
+        lines = router.flows("OFFLOAD")
+        assert len(lines) >= 4 and all("[OFFLOAD]" in line for line in lines)
+
+    def test_connection_is_cut(self, router: Live) -> None:
+        """The router finishes what it began: the whole new table, its files and all."""
+        self.strike(router, "connection")
+        deadline = time.monotonic() + 20
+        while router.succeeds("pgrep -x sleep || pgrep -f '^/bin/sh -s'") and time.monotonic() < deadline:
+            time.sleep(0.3)
+        assert "flags offload" not in router.nft("list flowtables")
+        assert "flags offload" not in router.sh("cat /etc/nft-offload/ruleset.nft /etc/nft-offload/devices")
+        assert router.sh("find /etc /usr/local -name '*.nft-offload-new'") == ""
+        self.converges(router)
+
+    def test_power_is_cut(self, router: Live) -> None:
+        """The next boot has the old table: nothing of the new one was in place yet."""
+        console = routers.get(router.name).machine.console
+        boots = console.read_bytes().count(b"lab-ready")
+        router.sh("sync")
+        self.strike(router, "power")
+        routers.get(router.name).login.hang_up()
+        routers.get(router.name).machine.wait_ready(boots + 1, 240)
+        routers.get(router.name).login.settle(router.name)
+        assert "flags offload" in router.nft("list flowtables")
+        router.sh("rm /usr/local/bin/nft")
+        self.converges(router)
+
+
+def test_unreachable_is_unreachable(router: Live) -> None:
+    """Ansible's own word for it, so that its strategies for unreachable hosts hold."""
+    task = router.module("offload_info", host={"ansible_port": 1})
+    assert task.status == "unreachable"

@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Convergence: a check run predicts the real one, a second run changes nothing, and neither takes many SSH execs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.lab.plays import Run
+from tests.lab.router import Live
+
+MOST_EXECS = 6
+
+Record = Callable[[str, object], None]
+
+
+def predicted(checked: Run, real: Run) -> None:
+    """The check run told, task for task, what the real run did."""
+    for run in (checked, real):
+        run.worked()
+    changes = [task for task in real.ours if "actions" in task.result]
+    foretold = [task for task in checked.ours if "actions" in task.result]
+    assert [task.name for task in foretold] == [task.name for task in changes]
+    for before, after in zip(foretold, changes, strict=True):
+        assert before.actions == after.actions, after.name
+        assert before.diff == after.diff, after.name
+        assert before.changed == after.changed, after.name
+
+
+def few_execs(run: Run, record: Record, title: str) -> None:
+    """One exec to read, two to change; told in the report with the bytes up and down."""
+    for task in run.ours:
+        most = 2 if task.changed else 1
+        assert 1 <= len(task.execs) <= most, task.name
+        record(
+            f"{title}: {task.action.rsplit('.', 1)[-1]}", "; ".join(f"{up} up, {down} down" for up, down in task.execs)
+        )
+
+
+@pytest.mark.router("trixie/offload", "bare")
+def test_fresh_router(router: Live, record_property: Record) -> None:
+    checked = router.role(check=True)
+    router.is_untouched()
+
+    first = router.role()
+    predicted(checked, first)
+    assert len(first.changed) == 3
+    few_execs(first, record_property, "first run")
+
+    before = router.sessions()
+    second = router.role().worked()
+    opened = router.sessions() - before - 1
+    assert second.changed == []
+    assert second.execs <= MOST_EXECS
+    assert opened <= MOST_EXECS, "as counted by the router's own SSH server"
+    few_execs(second, record_property, "second run")
+
+
+# Every change of mind about a router that offloads to hardware.
+CHANGES: dict[str, dict[str, Any]] = {
+    "software": {"flow_offload_mode": "software"},
+    "disabled": {"flow_offload_mode": "disabled"},
+    "counter": {"flow_offload_counter": True},
+    "other devices": {"flow_offload_devices": ["lan0", "mgmt0"]},
+    "firewall": {
+        "flow_offload_ruleset": "router",
+        "flow_offload_router": {
+            "zones": [
+                {"name": "inside", "devices": ["lan0", "mgmt0"], "services": ["ssh"]},
+                {"name": "outside", "devices": ["wan0"], "masquerade": True},
+            ],
+            "forward": [{"from": "inside", "to": ["outside"]}],
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change_of_mind(router: Live, change: str) -> None:
+    checked = router.role(check=True, **CHANGES[change])
+    router.is_untouched()
+    real = router.role(**CHANGES[change])
+    predicted(checked, real)
+    assert real.changed
+    assert router.role(**CHANGES[change]).worked().changed == []
+
+
+@pytest.mark.router("trixie/plain", "bare")
+def test_fresh_router_with_plain_nics(router: Live) -> None:
+    checked = router.role(check=True)
+    router.is_untouched()
+    real = router.role()
+    predicted(checked, real)
+    (flowtable,) = real.task("ruleset").result["flowtables"]
+    assert flowtable["offload"] == "software"
+    assert set(flowtable["refused"]) == {"lan0", "wan0"}
+    assert "veth" in flowtable["reason"]
+    assert router.role().worked().changed == []

@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role's full firewall on every kernel: what it lets through, what it does not, and that it offloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.lab.router import Live
+from tests.lab.test_boot import devices
+from tests.lab.test_modes import flows_are
+
+FIREWALL: dict[str, Any] = {
+    "flow_offload_ruleset": "router",
+    "flow_offload_router": {
+        "zones": [
+            {"name": "lan", "devices": ["lan0"], "services": ["ssh", "dns"]},
+            {"name": "wan", "devices": ["wan0"], "masquerade": True, "services": ["udp/51820"]},
+            {"name": "mgmt", "devices": ["mgmt0"], "services": ["ssh"]},
+        ],
+        "forward": [{"from": "lan", "to": ["wan"]}],
+    },
+}
+LAN_HOST, WAN_HOST = {4: "10.10.0.2", 6: "fd00:10::2"}, {4: "203.0.113.2", 6: "2001:db8:203::2"}
+ROUTER_LAN, ROUTER_WAN = {4: "10.10.0.1", 6: "fd00:10::1"}, {4: "203.0.113.1", 6: "2001:db8:203::1"}
+
+Probe = Callable[[str, str], bool]
+
+
+def reaches(router: Live, side: str, address: str, port: int = 0) -> bool:
+    """Does a ping, or with a port a TCP connection, from that host get an answer?"""
+    if port:
+        code, _output = router.host(side, f"timeout 3 bash -c '</dev/tcp/{address}/{port}'")
+    else:
+        code, _output = router.host(side, f"ping -c 1 -W 2 {address}")
+    return code == 0
+
+
+def check_paths(router: Live, filtered: bool) -> None:
+    """What must and must not get through; without the firewall, everything does."""
+    for version in (4, 6):
+        assert reaches(router, "lan", WAN_HOST[version])
+        assert reaches(router, "lan", WAN_HOST[version], 7000)
+        assert reaches(router, "lan", ROUTER_LAN[version], 22)
+        assert reaches(router, "wan", ROUTER_WAN[version])
+        assert reaches(router, "wan", ROUTER_WAN[version], 22) is not filtered
+        assert reaches(router, "wan", LAN_HOST[version]) is not filtered
+        assert reaches(router, "wan", LAN_HOST[version], 7000) is not filtered
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.router(kind, "tools"))
+        for kind in ("trixie/offload", "bookworm/offload", "forky/offload")
+    ],
+)
+def test_firewall(router: Live, kind: str) -> None:
+    router.sh("systemd-run -q ip netns exec lan python3 /usr/lib/lab/traffic.py sink")
+    check_paths(router, filtered=False)
+
+    run = router.role(**FIREWALL).worked()
+    assert run.task("ruleset").result["flowtables"][0]["offload"] == "hardware"
+    router.hang_up()
+    assert router.role(**FIREWALL).worked().changed == [], "and a new SSH connection gets in"
+
+    # neighbours must be discovered anew, with the firewall in place
+    for flush in (
+        "ip neigh flush dev lan0",
+        "ip neigh flush dev wan0",
+        "ip -n lan neigh flush all",
+        "ip -n wan neigh flush all",
+    ):
+        router.sh(flush)
+    check_paths(router, filtered=True)
+
+    flows_are(router, "HW_OFFLOAD")
+    assert devices(router) == ["lan0", "wan0"]
+    masqueraded = [line for line in router.flows("HW_OFFLOAD") if line.startswith("ipv4") and "src=10.10.0.2" in line]
+    assert masqueraded
+    assert all(f"dst={ROUTER_WAN[4]} " in line for line in masqueraded)
+    untouched = [line for line in router.flows("HW_OFFLOAD") if line.startswith("ipv6")]
+    assert all(line.count("fd00:0010:0000:0000:0000:0000:0000:0002") == 2 for line in untouched)

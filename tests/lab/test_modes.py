@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modes: from one to the next with the traffic to show for it, and back to the router as it was found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.router import Live
+
+
+def flows_are(router: Live, mark: str) -> None:
+    lines = router.flows(mark)
+    assert len(lines) >= 4
+    assert [line for line in lines if f"[{mark}]" not in line] == []
+
+
+@pytest.mark.router("trixie/offload", "bare")
+def test_from_mode_to_mode_and_back(router: Live) -> None:
+    run = router.role(flow_offload_mode="hardware").worked()
+    assert run.task("ruleset").result["flowtables"][0]["offload"] == "hardware"
+    flows_are(router, "HW_OFFLOAD")
+
+    run = router.role(flow_offload_mode="software").worked()
+    assert run.task("ruleset").result["flowtables"][0]["offload"] == "software"
+    assert "flags offload" not in router.nft("list flowtables")
+    assert (router.feature("lan0"), router.feature("wan0")) == ("off", "off")
+    flows_are(router, "OFFLOAD")
+
+    router.role().worked()
+    assert (router.feature("lan0"), router.feature("wan0")) == ("on", "on")
+    flows_are(router, "HW_OFFLOAD")
+
+    router.role(flow_offload_mode="disabled").worked()
+    router.is_untouched()
+    assert router.role(flow_offload_mode="disabled").worked().changed == []
+    assert all(flow for flow in router.flows("no such mark", seconds=1)) is True
+
+
+OWN_SETUP = """
+set -e
+apt-get -qq install nftables ethtool >/dev/null
+ethtool -K lan0 hw-tc-offload on
+echo 'table ip mine { chain c { type filter hook forward priority 0; ct state invalid drop; } }' >/etc/nftables.conf
+systemctl -q enable --now nftables
+mkdir -p /etc/modules-load.d && echo nf_flow_table >/etc/modules-load.d/mine.conf
+modprobe nf_flow_table
+"""
+
+
+@pytest.mark.router("trixie/offload", "bare")
+def test_what_was_there_before_stays(router: Live) -> None:
+    """An administrator's own packages, firewall, feature and module are not ours to take away."""
+    router.sh(OWN_SETUP)
+    with router.unchanged():
+        router.role().worked()
+        flows_are(router, "HW_OFFLOAD")
+        run = router.role(flow_offload_mode="disabled").worked()
+        assert "lan0" not in " ".join(run.task("nic_features").actions), "lan0 had the feature on before"
+    assert "table ip mine" in router.nft("list ruleset")
