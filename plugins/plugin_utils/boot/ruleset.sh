@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Written by kmod.nft_offload: load our table, then bring in the devices that are there already (features first).
 nft -f /etc/nft-offload/ruleset.nft || exit
 while read -r device statement; do
