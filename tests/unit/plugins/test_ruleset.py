@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step, StepError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import Request, TableState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature, Flowtable, Platform
@@ -50,7 +50,7 @@ FRESH = TableState(
 REQUEST = Request("ft", ("lan0", "wan0"), "auto")
 
 
-def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> _ruleset.Plan:
+def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> Plan:
     return _ruleset.plan_present(state, "inet", "nft_offload", content, requests or (REQUEST,), checking)
 
 
@@ -68,7 +68,7 @@ def converged(*devices: str) -> TableState:
     )
 
 
-def loaded(plan: _ruleset.Plan) -> str:
+def loaded(plan: Plan) -> str:
     return next(step.call[1] for step in plan.steps if step.call[0] == "load")
 
 
