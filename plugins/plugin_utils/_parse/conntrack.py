@@ -7,7 +7,11 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows
+
+NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
@@ -18,9 +22,9 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     examples: dict[str, list[str]] = {}
     for line in text.splitlines():
         match line.split():
-            case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if number.isdecimal():
+            case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if NUMBER.fullmatch(number):
                 numbers[key] = int(number)
-            case ["count", family, protocol, kind, number] if number.isdecimal():
+            case ["count", family, protocol, kind, number] if NUMBER.fullmatch(number):
                 counts[f"{family} {protocol} {kind}"] = int(number)
             case ["example", kind, *flow] if flow:
                 examples.setdefault(kind, []).append(" ".join(flow))

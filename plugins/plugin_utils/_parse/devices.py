@@ -114,8 +114,8 @@ def _kind(values: Values, links: Values) -> str:
         return "ppp"
     if "device" in links or "device/driver" in links:
         return "nic"
-    # a veth's other end is its iflink (veth.c: veth_get_iflink)
-    apart = values.get("iflink", values.get("IFINDEX")) != values.get("IFINDEX")
+    # the other end of a veth is its iflink (veth.c: veth_get_iflink); 0 is none
+    apart = values.get("iflink", "0") not in {"0", values.get("IFINDEX")}
     if apart and values.get("type") == ARPHRD_ETHER and not _lowers(links):
         return "veth"
     return "virtual"

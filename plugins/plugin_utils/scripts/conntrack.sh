@@ -23,10 +23,7 @@ _conntrack() {
   printf '%s\n' "$_flows"
 }
 
-# _look SAMPLE WAITED: total ENTRIES, maximum ENTRIES, sampled LINES, recent LINES (slow flows with a packet while we
-# waited, in the last 5 seconds at most), count FAMILY PROTOCOL CLASS LINES, example CLASS LINE
-# Local addresses come first: /proc/net/if_inet6 has IPv6 as 32 digits, conntrack prints it in full.
-# The timeout column is not there for offloaded flows (nf_conntrack_standalone.c: ct_seq_show).
+# _look SAMPLE WAITED
 _look() {
   {
     has ip && ip -o -4 addr
@@ -37,7 +34,16 @@ _look() {
     )
     echo --
     head -n "$1" /proc/net/nf_conntrack
-  } | awk -v within="$(($2 < 5 ? $2 : 5))" '
+  } | _classify "$(($2 < 5 ? $2 : 5))"
+}
+
+# Reads local addresses, limits and, below --, conntrack; prints total ENTRIES, maximum ENTRIES, sampled LINES,
+# recent LINES (slow flows with a packet within the last $1 seconds), count FAMILY PROTOCOL CLASS LINES, and
+# example CLASS LINE, three of a class at most.
+# /proc/net/if_inet6 has IPv6 addresses as 32 digits, conntrack prints them in full. The timeout column is not there for
+# offloaded flows (nf_conntrack_standalone.c: ct_seq_show).
+_classify() {
+  awk -v within="$1" '
     BEGIN {
       limit["tcp"] = "nf_conntrack_tcp_timeout_established"
       limit["udp"] = "nf_conntrack_udp_timeout_stream"

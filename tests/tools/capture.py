@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes tests/unit/plugins/captured anew: what routers of the lab answer to the reading of _observe.py.
+
+    python -m lab up NAME=SUITE/offload && python -m tests.tools.capture NAME
+
+Needed after the reading has changed. Leaves the router full of odd devices: take it down afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose
+
+from lab import api
+
+CAPTURED = Path(__file__).parents[1] / "unit" / "plugins" / "captured"
+NONCE = "0123456789abcdef"
+UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def on(router: str, command: str | list[str]) -> str:
+    """What a command printed; its failure ends the capture."""
+    done = api.ssh(router, command, timeout=300)
+    if done.returncode:
+        sys.exit(f"{command}: exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def observe(router: str, as_user: list[str]) -> str:
+    """One answer, by the shell that every router has."""
+    return on(router, [*as_user, "/bin/sh", "-c", compose(NONCE, FRAGMENTS, {}, reading())])
+
+
+def capture(router: str) -> None:
+    """A router with the ruleset and traffic, the same without root, with every kind of device, and with odd names."""
+    suite = next(found.suite for found in api.status() if found.name == router)
+    on(router, "apt-get -qq update && apt-get -qq install nftables ethtool")
+    on(router, "for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done")
+    on(router, ["nft", (CAPTURED / "ruleset.nft").read_text()])
+    api.traffic(router, 600, background=True)
+    texts = {"router": observe(router, []), "ruleset": on(router, "nft list ruleset")}
+    texts["user"] = observe(router, UNPRIVILEGED)
+    for name in ("devices", "names"):
+        on(router, (CAPTURED / f"{name}.sh").read_text())
+        texts[name] = observe(router, [])
+    for name, text in texts.items():
+        (CAPTURED / f"{suite}.{name}.txt").write_text(text)
+
+
+if __name__ == "__main__":
+    capture(sys.argv[1])
