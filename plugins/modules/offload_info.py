@@ -247,5 +247,89 @@ router:
       description: Lines of the router's tools that this version does not know.
       type: list
       elements: str
-  sample: {}
+  sample:
+    platform:
+      uid: 0
+      kernel: 6.12.117+deb13-cloud-amd64
+      os_id: debian
+      os_version: "13"
+      os_name: Debian GNU/Linux 13 (trixie)
+      init: systemd
+      commands: [apt-get, ethtool, ip, modprobe, nft, systemctl, udevadm]
+      nft_version: [1, 1, 3]
+    kernel:
+      modules: {nf_flow_table: loaded, nf_flow_table_inet: loaded, nft_flow_offload: loaded}
+      boot_modules: [nf_flow_table, nf_flow_table_inet, nft_flow_offload]
+      modules_disabled: false
+      flowtable_sysctl: true
+    devices:
+      lan0:
+        name: lan0
+        index: 3
+        kind: nic
+        driver: mlx5_core
+        up: true
+        master: ""
+        lowers: []
+        addresses: [10.10.0.1/24, "fd00:10::1/64"]
+        forwarding: [ipv4, ipv6]
+        default_route: []
+        hw_tc_offload: {active: true, fixed: false, requested: null}
+      wan0:
+        name: wan0
+        index: 5
+        kind: nic
+        driver: mlx5_core
+        up: true
+        master: ""
+        lowers: []
+        addresses: [203.0.113.1/24, "2001:db8:203::1/64"]
+        forwarding: [ipv4, ipv6]
+        default_route: [ipv4, ipv6]
+        hw_tc_offload: {active: true, fixed: false, requested: null}
+    flowtables:
+      - family: inet
+        table: nft_offload
+        name: ft
+        devices: [lan0, wan0]
+        priority: filter
+        hardware: true
+        counter: false
+    rules:
+      - family: inet
+        table: nft_offload
+        chain: forward
+        flowtable: ft
+        text: ct state { established, related } meta l4proto { tcp, udp } flow add @ft
+        reachable: true
+    hooks:
+      - {device: lan0, function: nf_flow_offload_inet_hook, flowtable: ""}
+      - {device: wan0, function: nf_flow_offload_inet_hook, flowtable: ""}
+    flows:
+      total: 7
+      maximum: 65536
+      sampled: 7
+      seconds: 0
+      counts: {ipv4 tcp hardware: 4, ipv4 udp hardware: 1, ipv4 tcp local: 2}
+      examples:
+        hardware:
+          - >-
+            ipv4 2 tcp 6 src=10.10.0.2 dst=198.51.100.9 sport=54580 dport=443
+            src=198.51.100.9 dst=203.0.113.1 sport=443 dport=54580 [HW_OFFLOAD] mark=0 zone=0 use=3
+      recent_slow: 0
+    boot:
+      ruleset: true
+      listing: true
+      live: true
+      attachments:
+        lan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "lan0" }; flags offload; }'
+        wan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }'
+      features: {lan0 hw-tc-offload: "on", wan0 hw-tc-offload: "on"}
+      enabled:
+        /etc/systemd/system/nft-offload.service: true
+        /etc/udev/rules.d/80-nft-offload-features.rules: true
+        /etc/udev/rules.d/81-nft-offload-flowtable.rules: true
+    firewall: nftables
+    unseen: {}
+    not_understood: []
 """
