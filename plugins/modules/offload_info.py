@@ -201,7 +201,7 @@ router:
           description: Entries that were looked at.
           type: int
         seconds:
-          description: For how long offloaded flows were waited for.
+          description: For how long offloaded flows were waited for, 0 for this module.
           type: int
         counts:
           description:
@@ -213,7 +213,8 @@ router:
           description: Class to at most three entries.
           type: dict
         recent_slow:
-          description: Those of class V(slow) that saw a packet within the last 5 seconds.
+          description:
+            - Those of class V(slow) that saw a packet while offloaded flows were waited for. This module does not wait.
           type: int
     boot:
       description: What this collection left for the next boot.

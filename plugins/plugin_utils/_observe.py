@@ -31,6 +31,8 @@ FRAGMENTS = ("platform", "kernel", "nic", "files", "nftables", "devices", "connt
 FEATURE = "hw-tc-offload"
 SAMPLE = 4096
 """lines of conntrack: a class that 1 in 1,000 flows belongs to is seen with a certainty of 98 %"""
+UNKNOWN_LINES = 20
+"""that are returned at most"""
 SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall")
 """services that load rules of their own"""
 
@@ -63,10 +65,9 @@ def state_of(answer: Sections) -> RouterState:
     """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
     unknown: list[str] = []
     platform = parse_platform(_said(answer, "platform"))
-    flowtables = parse_flowtables(_said(answer, "flowtables"), unknown) if _ok(answer, "flowtables") else None
-    rules = (
-        parse_rules(f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}", unknown) if flowtables is not None else ()
-    )
+    readable = _ok(answer, "flowtables") and _ok(answer, "ruleset")
+    flowtables = parse_flowtables(_said(answer, "flowtables"), unknown) if readable else None
+    rules = parse_rules(f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}", unknown) if readable else ()
     conntrack = parse_conntrack(_said(answer, "conntrack"), unknown) if _ok(answer, "conntrack") else None
     return RouterState(
         platform=platform,
@@ -79,8 +80,15 @@ def state_of(answer: Sections) -> RouterState:
         boot=boot.parse_boot(answer),
         firewall=", ".join(_firewalls(answer, platform)),
         unseen=_unseen(answer, platform),
-        not_understood=tuple(dict.fromkeys(unknown)),
+        not_understood=_shortened(unknown),
     )
+
+
+def _shortened(lines: list[str]) -> tuple[str, ...]:
+    """Each line once and not whole pages of them; how many are left out is told."""
+    different = list(dict.fromkeys(line[:200] for line in lines))
+    left = len(different) - UNKNOWN_LINES
+    return tuple(different) if left <= 0 else (*different[:UNKNOWN_LINES], f"... and {left} more")
 
 
 def _ok(answer: Sections, name: str) -> bool:

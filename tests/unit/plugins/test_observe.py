@@ -148,9 +148,16 @@ def test_a_flowtable_without_devices_has_no_hooks_to_list() -> None:
 
 def test_a_ruleset_that_fails_half_way_is_told() -> None:
     state = state_of({**ROUTER, "ruleset": Section("Error: Could not process rule: Interrupted system call", 1)})
-    assert state.rules == ()
+    assert (state.flowtables, state.rules) == (None, ())
     assert state.unseen == {"ruleset": "Error: Could not process rule: Interrupted system call"}
-    assert state.not_understood
+
+
+def test_pages_of_unknown_lines_are_cut() -> None:
+    lines = [f"line {n} {'x' * 300}" for n in range(100)] * 2
+    state = state_of({**ROUTER, "flowtables": Section("\n".join(lines), 0)})
+    assert len(state.not_understood) == 21
+    assert state.not_understood[-1] == "... and 80 more"
+    assert len(state.not_understood[0]) == 200
 
 
 def test_firewalls() -> None:
