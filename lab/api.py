@@ -3,9 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab for tests and Molecule: the same functions that the command line uses, by router name.
 
-    from lab import api
-    api.up(["edge-hw=trixie/offload"])
-    api.ssh("edge-hw", "uname -r").stdout
+`api.up(["edge-hw=trixie/offload"])`, then `api.ssh("edge-hw", "uname -r").stdout`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ def shortfalls(fleet: Mapping[str, Any]) -> list[str]:
     """What the report does not prove, a line a router."""
     routers = fleet.get("routers", {})
     rungs = {name: routers.get(name, {}).get("rung", 0) for name in WANTED}
-    return [f"{name} stands on rung {rungs[name]}, not {least}" for name, least in WANTED.items() if rungs[name] < least]
+    return [
+        f"{name} stands on rung {rungs[name]}, not {least}" for name, least in WANTED.items() if rungs[name] < least
+    ]
 
 
 def demo() -> int:

@@ -31,6 +31,9 @@ PACKAGES = {
 }
 
 
+SHORT_ENOUGH = 40  # characters of a directory for sockets, whose paths end at 107
+
+
 class LabError(Exception):
     """Expected trouble: what went wrong, and what to do about it. The command line prints both and exits with 1."""
 
@@ -52,9 +55,9 @@ def run_root() -> Path:
 
 
 def socket_root() -> Path:
-    """A short directory for sockets: a socket's path has at most 107 characters. One for each `run_root()`."""
+    """A short directory for sockets, one for each `run_root()`."""
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    if len(str(base)) > 60:
+    if len(str(base)) > SHORT_ENOUGH:
         base = Path("/tmp")
     mark = hashlib.sha256(str(run_root()).encode()).hexdigest()[:8]
     root = base / f"nft-lab-{os.getuid()}-{mark}"

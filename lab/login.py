@@ -74,7 +74,7 @@ class Login:
             check=False,
         )
 
-    def settle(self, name: str, seconds: float = 30) -> str:
+    def settle(self, name: str, seconds: float = 60) -> str:
         """Wait for a login, tell the router its name and the time; returns its boot id."""
         deadline = time.monotonic() + seconds
         while True:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.accel import Accel, qemu_version
-from lab.host import LabError, tail, tool
+from lab.host import LabError, cache_root, tail, tool
 from lab.images import Image
 
 MEMORY = 512  # MiB
@@ -76,6 +76,11 @@ class Machine:
         return self.directory / "console.log"
 
     @property
+    def kept_console(self) -> Path:
+        """Where the console of a failed start is kept, since `directory` is cleared away."""
+        return cache_root() / "logs" / f"{self.directory.name}-console.log"
+
+    @property
     def pid_file(self) -> Path:
         return self.directory / "pid"
 
@@ -89,7 +94,8 @@ class Machine:
             "-drive", f"file={_escape(self.disk)},if=virtio,cache=unsafe,discard=unmap",
             "-netdev", f"user,id=mgmt,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22",
             "-chardev", f"file,id=console,path={_escape(self.console)}", "-serial", "chardev:console",
-            "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", f"{CMDLINE} {accel.cmdline} lab.nic={nic}",
+            "-kernel", str(image.kernel), "-initrd", str(image.initrd),
+            "-append", f"{CMDLINE} {accel.cmdline} lab.nic={nic}",
             "-qmp", f"unix:{_escape(self.qmp)},server=on,wait=off",
             "-pidfile", str(self.pid_file), "-daemonize",
             *(("-loadvm", SNAPSHOT) if resume else ()),
@@ -119,7 +125,10 @@ class Machine:
             time.sleep(0.1)
         last = "\n".join("    " + line for line in tail(self.console, 12))
         state = "did not come up in time" if self.pid() else "ended while booting"
-        raise LabError(f"the router {state}; its console ends with:\n{last}", f"whole console: {self.console}")
+        raise LabError(
+            f"the router {state}; its console ends with:\n{last}",
+            f"whole console: {self.console} or {self.kept_console}",
+        )
 
     def monitor(self, command: str) -> None:
         """Run a command of QEMU's monitor; LabError with its words when it has any."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -57,7 +58,7 @@ class Router:
     @property
     def boot_seconds(self) -> float:
         """How long a boot may take before it counts as failed."""
-        return 60.0 if self.accel == "kvm" else 240.0
+        return 60.0 if self.accel == "kvm" else 600.0
 
 
 def up(specs: list[Spec], *, fresh: bool = False) -> list[Router]:
@@ -66,16 +67,23 @@ def up(specs: list[Spec], *, fresh: bool = False) -> list[Router]:
     `fresh` boots from power-on instead of resuming a saved state. LabError when a name runs as something else.
     """
     for spec in specs:
-        if (running := find(spec.name)) and running.spec != spec:
-            raise LabError(
-                f"{spec.name} already runs, as {running.suite}/{running.nic} and not {spec.suite}/{spec.nic}",
-                f"python -m lab down {spec.name}",
-            )
+        _running_as(spec)
     return [_up(spec, fresh) for spec in specs]
 
 
+def _running_as(spec: Spec) -> Router | None:
+    """The router that already runs as asked for; LabError when one of that name runs as something else."""
+    running = find(spec.name)
+    if running and running.spec != spec:
+        raise LabError(
+            f"{spec.name} already runs, as {running.suite}/{running.nic} and not {spec.suite}/{spec.nic}",
+            f"python -m lab down {spec.name}",
+        )
+    return running
+
+
 def _up(spec: Spec, fresh: bool) -> Router:
-    if running := find(spec.name):
+    if running := _running_as(spec):
         say(f"{spec.name}: already running ({spec.suite}/{spec.nic}, port {running.port})")
         return running
     image = images.ensure(spec.suite)
@@ -83,7 +91,7 @@ def _up(spec: Spec, fresh: bool) -> Router:
     say(f"{spec.name}: {spec.suite}/{spec.nic}, kernel {image.info['kernel']}, {how.reason}")
     saved = None if fresh else _saved_state(image, spec.nic, how)
     with _lab_lock():
-        if running := find(spec.name):
+        if running := _running_as(spec):
             return running
         with step("cold boot" if fresh else "resumed"):
             return _start(spec, image, how, saved)
@@ -91,10 +99,13 @@ def _up(spec: Spec, fresh: bool) -> Router:
 
 @contextlib.contextmanager
 def _lab_lock() -> Iterator[None]:
-    run_root().mkdir(parents=True, exist_ok=True)
-    with lock(run_root(), "a router's start or stop"):
+    """The run directory, locked. `down` may have removed the one that was waited for, so look again."""
+    while True:
         run_root().mkdir(parents=True, exist_ok=True)
-        yield
+        with lock(run_root(), "a router's start or stop") as descriptor:
+            if run_root().is_dir() and os.path.samestat(os.fstat(descriptor), run_root().stat()):
+                yield
+                return
 
 
 def _start(spec: Spec, image: images.Image, how: Accel, saved: Path | None, directory: Path | None = None) -> Router:
@@ -118,6 +129,9 @@ def _start(spec: Spec, image: images.Image, how: Accel, saved: Path | None, dire
         entry.settle(spec.name)
         _write(router, directory)
     except BaseException:
+        with contextlib.suppress(OSError):
+            machine.kept_console.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(machine.console, machine.kept_console)
         _clear(machine)
         raise
     return router

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lab.host import LabError
 from lab.routers import Router
 
-RATE = 100  # packets a second per flow, which emulation carries with ease
+RATE = 25  # packets a second per flow, which emulation carries with ease
 LONGEST = 3600  # seconds
 
 

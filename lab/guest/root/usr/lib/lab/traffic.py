@@ -20,7 +20,7 @@ import time
 
 PORT = 7000
 PAYLOAD = bytes(200)
-WAN_HOST = {4: "203.0.113.2", 6: "2001:db8:203::2"}
+WAN_HOST = {4: (socket.AF_INET, "203.0.113.2"), 6: (socket.AF_INET6, "2001:db8:203::2")}
 ESTABLISHED = 5  # packets returned on every flow before --detach lets go
 PATIENCE = 20.0  # seconds for that, and for a TCP connection
 IDLE = 120.0  # seconds of silence after which the sink drops a TCP connection
@@ -59,14 +59,12 @@ class Flow:
         self.name = f"{protocol}{version}"
         self.sent = 0
         self.returned_bytes = 0
-        self.socket = socket.socket(
-            socket.AF_INET if version == 4 else socket.AF_INET6,
-            socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM,
-        )
+        family, address = WAN_HOST[version]
+        self.socket = socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
         self.socket.settimeout(PATIENCE / 4)
         self.error = ""
         try:
-            self.socket.connect((WAN_HOST[version], PORT))
+            self.socket.connect((address, PORT))
             if protocol == "tcp":
                 self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as exc:
