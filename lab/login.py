@@ -49,7 +49,7 @@ class Login:
     def host_options(self) -> list[str]:
         """Options that any SSH client needs to trust this router and no other."""
         return [
-            "-o", f"UserKnownHostsFile={shlex.quote(str(self.known_hosts))}", "-o", "GlobalKnownHostsFile=/dev/null",
+            "-o", f"UserKnownHostsFile={_quoted(self.known_hosts)}", "-o", "GlobalKnownHostsFile=/dev/null",
             "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes",
         ]  # fmt: skip
 
@@ -87,6 +87,11 @@ class Login:
 
     def hang_up(self) -> None:
         hang_up(self.control)
+
+
+def _quoted(path: Path) -> str:
+    """As ssh_config reads a file name: a space separates two."""
+    return f'"{path}"' if " " in str(path) else str(path)
 
 
 def hang_up(control: Path) -> None:

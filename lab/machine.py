@@ -26,6 +26,7 @@ CPUS = 1  # a second one costs more than it gives under emulation
 PORTS = range(2201, 2300)  # on 127.0.0.1, forwarded to the router's SSH
 READY = b"lab-ready"  # what the router writes on its console when it is up
 SNAPSHOT = "ready"
+STOP_PATIENCE = 5.0  # seconds for QEMU to end after each way of telling it
 
 # What the router is made of. A saved state fits these options and no others.
 HARDWARE = (
@@ -123,7 +124,9 @@ class Machine:
             if b"Kernel panic" in console or self.pid() is None:
                 break
             time.sleep(0.1)
-        last = "\n".join("    " + line for line in tail(self.console, 12))
+        lines = tail(self.console, 200)
+        panic = next((number for number, line in enumerate(lines) if "Kernel panic" in line), len(lines))
+        last = "\n".join("    " + line for line in lines[: panic + 1][-12:])
         state = "did not come up in time" if self.pid() else "ended while booting"
         raise LabError(
             f"the router {state}; its console ends with:\n{last}",
@@ -146,7 +149,7 @@ class Machine:
         for kill in (None, signal.SIGTERM, signal.SIGKILL):
             if kill and (pid := self.pid()):
                 os.kill(pid, kill)
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + STOP_PATIENCE
             while time.monotonic() < deadline:
                 if self.pid() is None:
                     return

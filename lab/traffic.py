@@ -44,7 +44,7 @@ def drive(router: Router, seconds: float = 5, *, background: bool = False) -> li
     Flows that carried nothing are in the result, with `returned` 0; in the background nothing then goes on.
     """
     if not 0 < seconds <= LONGEST:
-        raise LabError(f"traffic for {seconds} seconds", f"between 1 and {LONGEST} seconds")
+        raise LabError(f"{seconds:g} seconds of traffic cannot be driven", f"more than 0 and at most {LONGEST} seconds")
     command = f"ip netns exec lan python3 /usr/lib/lab/traffic.py send --seconds {seconds} --rate {RATE}"
     done = router.login.run(command + " --background" * background, timeout=seconds + 90)
     flows = parse(done.stdout) if done.returncode in (0, 1) else []
