@@ -95,12 +95,14 @@ def same(state: RouterState, expectation: Expectation) -> list[Finding]:
     changes = list(difflib.unified_diff(recorded, live, lineterm="", n=0))[2:]
     changes = [line for line in changes if not line.startswith("@@")]
     evidence = changes[:8] + ([f"... and {len(changes) - 8} more lines"] if len(changes) > 8 else [])
-    return [LIVE_DIFFERS.found(f"table {expectation.table} was changed since it was loaded", *evidence)]
+    message = f"table {expectation.table} was changed since it was loaded: {' / '.join(changes[:2])}"
+    return [LIVE_DIFFERS.found(message, *evidence)]
 
 
 def enabled(state: RouterState, expectation: Expectation) -> list[Finding]:
-    off = sorted(piece for piece, on in state.boot.enabled.items() if not on)
-    if boot_table(state) != expectation.table or not off:
+    """Pieces that boot will not use, as far as the login may ask."""
+    off = sorted(_short(piece) for piece, on in state.boot.enabled.items() if not on)
+    if boot_table(state) != expectation.table or not off or state.platform.uid != 0:
         return []
     pieces = ", ".join(off)
     return [BOOT_DISABLED.found(f"boot will not use {pieces}", *(f"{piece}: off" for piece in off), pieces=pieces)]
@@ -129,10 +131,17 @@ def evidence(state: RouterState, expectation: Expectation) -> list[str]:
     """What was seen of boot where all is well."""
     if boot_table(state) != expectation.table or any(check(state, expectation) for check in CHECKS):
         return []
-    on = ", ".join(sorted(state.boot.enabled)) or "boot"
-    devices = ", ".join(sorted(state.boot.attachments)) or "none"
     compared = "as listed when it was loaded" if state.boot.listing is not None else "not compared: no listing was kept"
-    return [f"table {expectation.table} is {compared}; {on} will load it; devices that will join: {devices}"]
+    return [
+        f"table {expectation.table} is {compared}",
+        f"boot will use {', '.join(sorted(map(_short, state.boot.enabled))) or 'its text'}",
+        f"devices that will join: {', '.join(sorted(state.boot.attachments)) or 'none'}",
+    ]
+
+
+def _short(piece: str) -> str:
+    """Name of a unit or rules file without its directory."""
+    return piece.rsplit("/", 1)[-1]
 
 
 def _lines(listing: str) -> list[str]:

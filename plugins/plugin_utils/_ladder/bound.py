@@ -15,7 +15,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import (
-    NOTHING_TO_JUDGE,
+    nothing_to_judge(state),
     existing,
     judged,
     matching,
@@ -74,7 +74,7 @@ CHECKS = (hooks, readable)
 def judge(state: RouterState, expectation: Expectation) -> RungResult:
     flowtables = judged(state, expectation)
     absent = [d for flowtable in flowtables for d in flowtable.devices if not matching(d, state.devices)]
-    evidence = [] if flowtables else [NOTHING_TO_JUDGE]
+    evidence = [] if flowtables else [nothing_to_judge(state)]
     evidence += [f"{device}: no such device, so no hook" for device in absent]
     holds = bool(flowtables) and all(flowtable.devices for flowtable in flowtables) and not absent
     if state.hooks is not None:

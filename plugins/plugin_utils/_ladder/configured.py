@@ -181,7 +181,8 @@ def expected_devices(state: RouterState, expectation: Expectation) -> list[Findi
 
 
 def rules(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if unread := words(state, "ruleset", "maps"):
+    unread = words(state, "ruleset", "maps")
+    if unread and judged(state, expectation):
         return [UNREADABLE.found("the rules could not be read whole", *unread)]
     found = []
     for flowtable in judged(state, expectation):

@@ -61,11 +61,14 @@ def table(state: RouterState, expectation: Expectation) -> list[Finding]:
 def boot(state: RouterState, _expectation: Expectation) -> list[Finding]:
     left = []
     if state.boot.ruleset is not None:
-        left.append(f"ruleset for boot (table {boot_table(state) or 'unknown'})")
+        left.append(f"table {boot_table(state) or 'of an unknown name'} is loaded")
     left += [f"device {device} joins its flowtable when it appears" for device in sorted(state.boot.attachments)]
     left += [f"{name} of {device} is set {value}" for (device, name), value in sorted(state.boot.features.items())]
-    left += [f"{piece} is enabled" for piece, on in sorted(state.boot.enabled.items()) if on]
-    return [LEFTOVER_BOOT.found(f"left for boot: {'; '.join(left)}", *left)] if left else []
+    left += [f"{piece.rsplit('/', 1)[-1]} is enabled" for piece, on in sorted(state.boot.enabled.items()) if on]
+    if not left:
+        return []
+    more = f", and {len(left) - 1} more" if len(left) > 1 else ""
+    return [LEFTOVER_BOOT.found(f"something is left for boot: {left[0]}{more}", *left)]
 
 
 def flows(state: RouterState, _expectation: Expectation) -> list[Finding]:

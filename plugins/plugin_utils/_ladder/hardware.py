@@ -16,7 +16,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.offloading import counted
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import NOTHING_TO_JUDGE, judged
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import judged
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
 REFUSED = Kind(
@@ -53,7 +53,7 @@ CHECKS = (refused,)
 
 def judge(state: RouterState, expectation: Expectation) -> RungResult:
     if not judged(state, expectation):
-        return rung("hardware", False, [NOTHING_TO_JUDGE])
+        return rung("hardware", False, [nothing_to_judge(state)])
     if not _asked(state, expectation):
         expected = expectation.expect == "software"
         return rung("hardware", None, ["software is expected" if expected else "the flowtable offloads in software"])

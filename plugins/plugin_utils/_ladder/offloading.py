@@ -14,7 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     RungResult,
     rung,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import NOTHING_TO_JUDGE, judged, words
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import judged, words
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows, RouterState
 
 CONNTRACK_UNREADABLE = Kind(
@@ -64,7 +64,7 @@ CHECKS = (flows,)
 
 def judge(state: RouterState, expectation: Expectation) -> RungResult:
     seen = state.flows
-    evidence = [] if judged(state, expectation) else [NOTHING_TO_JUDGE]
+    evidence = [] if judged(state, expectation) else [nothing_to_judge(state)]
     evidence += [counted(seen)] if seen is not None else []
     holds = seen is not None and seen.of("hardware", "software") > 0
     if seen is not None and holds:

@@ -42,8 +42,9 @@ def ours(flowtables: Iterable[Flowtable], state: RouterState, expectation: Expec
     return table in (OUR_TABLE, boot_table(state)) and all(_table(flowtable) == table for flowtable in flowtables)
 
 
-NOTHING_TO_JUDGE = "there is no flowtable"
-"""Evidence of the rungs that rest on one."""
+def nothing_to_judge(state: RouterState) -> str:
+    """Evidence of the rungs that rest on a flowtable, where none is judged."""
+    return "there is no flowtable" if state.flowtables is not None else "the ruleset could not be read"
 
 
 def words(state: RouterState, *parts: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._boot import DEVICE_RULES, RULESET_UNIT
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     Boot,
@@ -355,7 +356,7 @@ AT_BOOT = {
         with_boot(HARD, live=(HARD.boot.live or "").replace(RULE, f"ip saddr 192.0.2.0/24 {RULE}")),
         "configured.live-differs",
         "loaded",
-        f"-{RULE}",
+        f"since it was loaded: -{RULE} / +ip saddr",
         f"+ip saddr 192.0.2.0/24 {RULE}",
     ),
     "changed in many places": case(
@@ -366,7 +367,7 @@ AT_BOOT = {
     ),
     "no listing kept": case(with_boot(HARD, listing=None), "", "hardware", "not compared: no listing was kept"),
     "unit disabled": case(
-        with_boot(HARD, enabled={"nft-offload.service": False, "81-nft-offload-flowtable.rules": True}),
+        with_boot(HARD, enabled={RULESET_UNIT: False, DEVICE_RULES: True}),
         "configured.boot-disabled",
         "loaded",
         "boot will not use nft-offload.service",
@@ -560,15 +561,13 @@ DISABLED_CASES = {
     "never touched": case(bare(), "", "none", "there is no table inet nft_offload", expect=DISABLED, **OFF_EVERYWHERE),
     "nft gone too": case(GONE, "", "none", expect=DISABLED, **OFF_EVERYWHERE),
     "another firewall's flowtable": case(foreign(), "", "none", expect=DISABLED),
-    "boot pieces known to be off": case(
-        with_boot(bare(), enabled={"nft-offload.service": False}), "", "none", expect=DISABLED
-    ),
+    "boot pieces known to be off": case(with_boot(bare(), enabled={RULESET_UNIT: False}), "", "none", expect=DISABLED),
     "still on": case(
         HARD,
         "configured.leftover-table configured.leftover-boot",
         "none",
         "flowtable inet nft_offload ft",
-        "ruleset for boot (table inet nft_offload)",
+        "something is left for boot: table inet nft_offload is loaded, and 6 more",
         "hw-tc-offload of lan0 is set on",
         "nft-offload.service is enabled",
         "device wan0 joins",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._boot import DEVICE_RULES, RULESET_UNIT
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
     Boot,
@@ -91,7 +92,7 @@ def router(hardware: bool = True, kernel: str = "6.12.48+deb13-cloud-amd64") -> 
             live=listing("inet nft_offload", flowtable),
             attachments={device: wanted.attach(wanted.flowtables[0], device) for device in flowtable.devices},
             features={(device, "hw-tc-offload"): "on" for device in flowtable.devices} if hardware else {},
-            enabled={"nft-offload.service": True, "81-nft-offload-flowtable.rules": True},
+            enabled={RULESET_UNIT: True, DEVICE_RULES: True},
         ),
     )
 
