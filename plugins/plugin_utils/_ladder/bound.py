@@ -15,10 +15,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import (
-    nothing_to_judge(state),
     existing,
     judged,
     matching,
+    nothing_to_judge,
     words,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable, Hook, RouterState

@@ -16,7 +16,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.offloading import counted
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import judged
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import judged, nothing_to_judge
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
 REFUSED = Kind(

@@ -14,7 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     RungResult,
     rung,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import judged, words
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import judged, nothing_to_judge, words
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows, RouterState
 
 CONNTRACK_UNREADABLE = Kind(

@@ -68,7 +68,7 @@ def case(
     return Case(state, frozenset(finds.split()), verdict, says, expect or Expectation(), statuses)
 
 
-DENIED = {"flowtables": "Operation not permitted (you must be root)"}
+DENIED = dict.fromkeys(("flowtables", "ruleset"), "Operation not permitted (you must be root)")
 NOT_THERE = replace(HARD, flowtables=None, rules=(), hooks=None, flows=None, boot=Boot(), unseen=DENIED)
 NAMED_HOOKS = tuple(Hook(device, "flowtable", "inet nft_offload ft") for device in ("lan0", "wan0"))
 NEW_KERNEL = with_platform(replace(HARD, hooks=NAMED_HOOKS), kernel="7.2.0-cloud-amd64", nft_version=(1, 1, 7))
@@ -89,10 +89,11 @@ BRIDGE = with_device(HARD, "br0", kind="bridge", lowers=("lan0",))
 
 SUPPORTED = {
     "not root": case(
-        with_platform(NOT_THERE, uid=1000),
+        with_boot(with_platform(NOT_THERE, uid=1000), ruleset=HARD.boot.ruleset, enabled={RULESET_UNIT: False}),
         "supported.not-permitted",
         "none",
         "uid 1000",
+        "the ruleset could not be read",
         supported="failed",
         configured="unproven",
         offloading="unproven",
