@@ -29,7 +29,8 @@ _look() {
     has ip && ip -o -4 addr
     (
       cd /proc/sys/net/netfilter &&
-        grep . nf_conntrack_count nf_conntrack_max nf_conntrack_tcp_timeout_established nf_conntrack_udp_timeout_stream
+        grep . nf_conntrack_count nf_conntrack_max nf_conntrack_tcp_timeout_established \
+          nf_conntrack_tcp_timeout_unacknowledged nf_conntrack_udp_timeout_stream
       [ ! -e /proc/net/if_inet6 ] || cat /proc/net/if_inet6
     )
     echo --
@@ -41,12 +42,13 @@ _look() {
 # recent LINES (slow flows with a packet within the last $1 seconds), count FAMILY PROTOCOL CLASS LINES, and
 # example CLASS LINE, three of a class at most.
 # /proc/net/if_inet6 has IPv6 addresses as 32 digits, conntrack prints them in full. The timeout column is not there for
-# offloaded flows (nf_conntrack_standalone.c: ct_seq_show).
+# offloaded flows (nf_conntrack_standalone.c: ct_seq_show). A packet sets it anew; to the shorter of its two limits while
+# TCP data waits to be acknowledged (nf_conntrack_proto_tcp.c: nf_conntrack_tcp_packet).
 _classify() {
   awk -v within="$1" '
-    BEGIN {
-      limit["tcp"] = "nf_conntrack_tcp_timeout_established"
-      limit["udp"] = "nf_conntrack_udp_timeout_stream"
+    function fresh(left, limit) {
+      limit = sysctl["nf_conntrack_" limit]
+      return limit - within < left && left <= limit
     }
     $1 == "--" { flows = 1; next }
     !flows && split($0, part, ":") == 2 && part[1] ~ /^nf_conntrack_/ { sysctl[part[1]] = part[2]; next }
@@ -71,7 +73,9 @@ _classify() {
       else next
       count[$1 " " $3 " " class]++
       if (class == "local") next
-      if (class == "slow" && $5 > sysctl[limit[$3]] - within) recent++
+      if (class == "slow" && $3 == "udp" && fresh($5, "udp_timeout_stream")) recent++
+      if (class == "slow" && $3 == "tcp" &&
+        (fresh($5, "tcp_timeout_established") || fresh($5, "tcp_timeout_unacknowledged"))) recent++
       if (seen[class]++ < 3) print "example " class " " $0
     }
     END {

@@ -22,6 +22,7 @@ LOCAL = """\
 nf_conntrack_count:12
 nf_conntrack_max:65536
 nf_conntrack_tcp_timeout_established:432000
+nf_conntrack_tcp_timeout_unacknowledged:300
 nf_conntrack_udp_timeout_stream:120
 00000000000000000000000000000001 01 80 10 80       lo
 20010db8020300000000000000000001 03 40 00 80     wan0
@@ -94,13 +95,13 @@ def test_a_packet_just_now_shows_in_the_timeout(awk: str, tmp_path: Path) -> Non
     lines = [
         *(
             f"ipv4 2 tcp 6 {timeout} ESTABLISHED {FORWARDED}[ASSURED] use=2"
-            for timeout in (432000, 431996, 431995, 300)
+            for timeout in (432000, 431996, 431995, 301, 300, 296, 295)
         ),
         *(f"ipv4 2 udp 17 {timeout} {FORWARDED}[ASSURED] use=2" for timeout in (120, 116, 115)),
         f"ipv4 2 tcp 6 432000 ESTABLISHED {OUTGOING}[ASSURED] use=2",
     ]
-    assert classify(awk, tmp_path, *lines).recent_slow == 4
-    assert classify(awk, tmp_path, *lines, within=1).recent_slow == 2
+    assert classify(awk, tmp_path, *lines).recent_slow == 6
+    assert classify(awk, tmp_path, *lines, within=1).recent_slow == 3
     assert classify(awk, tmp_path, *lines, within=0).recent_slow == 0
 
 
