@@ -101,5 +101,5 @@ def test_packets_stay_out_of_the_forward_chain(host: Host, known: Mapping[str, A
     counter = re.search(r"counter packets (\d+)", host.check_output("nft list table inet probe"))
     host.check_output("nft delete table inet probe")
     assert counter
-    assert arrived > 500, "the traffic does not run"
-    assert int(counter[1]) < arrived / 20
+    assert arrived > 100, "the traffic does not run"
+    assert int(counter[1]) < arrived / 10
