@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, check_applied
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, StepError, check_applied
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Platform
@@ -25,11 +25,14 @@ Options = Mapping[str, Any]
 def validate(spec: Mapping[str, Any], constraints: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments checked and completed against an argument spec; raises OffloadError naming the option."""
     validated = ArgumentSpecValidator(dict(spec), **constraints).validate(dict(arguments))
-    unknown = sorted(".".join(path) if isinstance(path, tuple) else path for path in validated.unsupported_parameters)
-    for name in unknown:
-        near = difflib.get_close_matches(name.rsplit(".", 1)[-1], list(spec), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the options are: {', '.join(sorted(spec))}"
-        raise OffloadError(f"there is no option {name!r}", hint)
+    unknown = sorted(path if isinstance(path, tuple) else (path,) for path in validated.unsupported_parameters)
+    for *above, name in unknown:
+        known = spec
+        for option in above:
+            known = known[option]["options"]
+        near = difflib.get_close_matches(name, list(known), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the options are: {', '.join(sorted(known))}"
+        raise OffloadError(f"there is no option {'.'.join([*above, name])!r}", hint)
     if validated.error_messages:
         raise OffloadError("; ".join(validated.error_messages), "correct the option; ansible-doc shows what it takes")
     return validated.validated_parameters
@@ -129,10 +132,8 @@ class ChangeAction(OffloadAction):
         if not plan.checks:
             return
         calls = [("section", f"check.{number}", *check.call) for number, check in enumerate(plan.checks)]
-        answer = router.run(("verbs", *self.VERBS), calls=calls)
+        answer = router.run(("verbs", *self.VERBS, *self.FRAGMENTS), calls=calls)
         for number, check in enumerate(plan.checks):
             section = answer[f"check.{number}"]
             if section.rc != 0:
-                raise OffloadError(
-                    f"could not {check.says}: {section.text.strip()}", "see the router's own words above"
-                )
+                raise StepError(check, section.text.strip() or f"exit code {section.rc}", "nothing was changed")

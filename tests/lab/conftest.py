@@ -28,8 +28,10 @@ DEFAULT = ("trixie/offload", "offloading")
 
 
 def _tools(router: Live) -> None:
+    """With nft_ct, which the kernel would load by itself as soon as nft asks it to judge a rule of ours."""
     task = router.module("kernel_support", state="present")
     assert task.status == "ok", task.msg
+    router.sh("modprobe nft_ct")
 
 
 def _offloading(router: Live) -> None:

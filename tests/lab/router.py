@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import re
 import time
@@ -81,7 +82,7 @@ class Live:
 
     def is_untouched(self) -> None:
         """Assert that nothing changed on it since it was brought to its state."""
-        assert self.fingerprint() == self.saved[self.state]
+        same(self.saved[self.state], self.fingerprint())
         self.untouched = True
 
     def reboot(self) -> None:
@@ -135,7 +136,7 @@ class Live:
         """Fails when the router differs afterwards; for a router that the test prepared."""
         before = self.fingerprint()
         yield
-        assert self.fingerprint() == before
+        same(before, self.fingerprint())
 
     def sessions(self) -> int:
         """SSH sessions opened since the boot, the one of this question included."""
@@ -209,6 +210,16 @@ class Live:
     def playbook(self, name: str, *arguments: str, check: bool = False, **variables: Any) -> Run:
         """Run one of the collection's playbooks by its full name."""
         return run_playbook(f"kmod.nft_offload.{name}", self.inventory(**variables), [*_flags(check), *arguments])
+
+
+def same(before: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> None:
+    """Assert that two fingerprints are the same, else tell the difference."""
+    lines = [
+        f"{section}: {line}"
+        for section in before
+        for line in difflib.unified_diff(before[section], after[section], "before", "after", lineterm="", n=0)
+    ]
+    assert not lines, "the router changed:\n" + "\n".join(lines)
 
 
 def _flags(check: bool) -> list[str]:

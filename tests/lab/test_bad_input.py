@@ -194,7 +194,7 @@ def test_template_that_nft_rejects(router: Live, tmp_path: Path, module: str) ->
     else:
         failure = router.module("ruleset", src=str(template), flowtables=[FT])
     assert failure.status == "failed"
-    check(router, failure.msg, f"template {template}, line 5", "establishd", "Remedy")
+    check(router, failure.msg, f"template {template}, line 4 as rendered", "establishd", "Remedy")
 
 
 @pytest.mark.router("trixie/offload", "offloading")

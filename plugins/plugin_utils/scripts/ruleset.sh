@@ -33,7 +33,11 @@ probe_hardware() {
 
 # probe_if_loaded DEVICE...: nft -c would load missing modules by itself; a check run must not
 probe_if_loaded() {
-  grep -q '^nf_flow_table_inet ' /proc/modules ||
-    grep -q '/nf_flow_table_inet\.ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null || return 0
+  flowtables_loaded || return 0
   probe_hardware "$@"
+}
+
+flowtables_loaded() {
+  grep -q '^nf_flow_table_inet ' /proc/modules ||
+    grep -q '/nf_flow_table_inet\.ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
 }
