@@ -17,6 +17,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/hypothesis
 export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
         unit docs-check artifact build-collection sanity lab-test molecule clean
 
