@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -77,13 +77,17 @@ def select(router: Any) -> list[str]:
         ) from error
     found = flowtable_devices(devices)
     if len(found) < 2:
-        forwarding = ", ".join(sorted(name for name, device in devices.items() if forwards(device))) or "none"
+        forwarding = [name for name, device in devices.items() if forwards(device)]
         raise AnsibleFilterError(
-            f"a flowtable needs the devices of both directions, found: {', '.join(found) or 'none'} "
-            f"(devices that forward: {forwarding}; all: {', '.join(sorted(devices))}). Remedy: turn forwarding on, or "
+            f"a flowtable needs the devices of both directions, found: {_listed(found)} "
+            f"(devices that forward: {_listed(forwarding)}; all: {_listed(devices)}). Remedy: turn forwarding on, or "
             "name the devices yourself (flow_offload_devices in the role, flowtables in the module ruleset)"
         )
     return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 class FilterModule:
