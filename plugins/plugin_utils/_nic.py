@@ -125,9 +125,11 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
     for want in wants:
         reason = _refusal(state, want)
         if reason and not skip:
+            misspelt = want.feature != HW_TC and difflib.get_close_matches(want.feature, [HW_TC])
             raise OffloadError(
                 f"option devices: {reason}",
-                "leave the device out, set unsupported: skip, or use a NIC whose driver can change the feature "
+                (f"did you mean {HW_TC!r}? Else " if misspelt else "")
+                + "leave the device out, set unsupported: skip, or use a NIC whose driver can change the feature "
                 f"('ethtool -k {want.target}' lists its features)",
                 device=want.device,
             )
@@ -236,7 +238,7 @@ def _refusal(state: NicState, want: Want) -> str:
     driver = f"driver {nic.driver or 'unknown'}"
     feature = nic.features.get(want.feature)
     if feature is None:
-        return f"{want.target} ({driver}) has no feature {want.feature!r}"
+        return f"{want.target} ({driver}) has no feature {want.feature}"
     if feature.fixed and feature.active != want.on:
         return f"{want.feature} of {want.target} is fixed {word(feature.active)} by its {driver}"
     return ""

@@ -47,7 +47,8 @@ stage() {
     return 1
   fi
   staged="$staged $1"
-  printf '%s' "$3" >"$1.nft-offload-new" || return
+  # cat says why it cannot write, a shell's own printf only that it cannot
+  printf '%s' "$3" | cat >"$1.nft-offload-new" || return
   chmod "$2" "$1.nft-offload-new" || return
   [ "$(cat "$1.nft-offload-new" && echo .)" = "$3." ] || {
     echo "$1: what was written does not read back"
