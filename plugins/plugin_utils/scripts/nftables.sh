@@ -88,6 +88,9 @@ _reduce() {
       if (before && !depth) print "}"
       if (depth < 2) shown = 0
     }
-    END { exit failed }
+    END {
+      if (held != "") print "} } a string has no end: " substr(held, 1, 100)
+      exit failed
+    }
   '
 }

@@ -313,6 +313,14 @@ def test_reduction_passes_a_failure_on(awk: str, tmp_path: Path) -> None:
     assert call("nftables", "_reduce; echo $?", table(), awk, tmp_path).splitlines()[-1] == "0"
 
 
+@pytest.mark.parametrize("awk", AWKS)
+def test_reduction_tells_of_a_string_without_end(awk: str, tmp_path: Path) -> None:
+    text = flowtable('devices = { a"b }') + table("\tchain base {", HOOKED, "\t\tflow add @ft", "\t}")
+    unknown: list[str] = []
+    assert parse_rules(call("nftables", "_reduce", text, awk, tmp_path), unknown) == ()
+    assert unknown[0].startswith("a string has no end: ")
+
+
 PIECES = st.sampled_from(
     [
         "table",
