@@ -33,7 +33,7 @@ HARDWARE = (
     "-nodefaults", "-display", "none", "-machine", "pc", "-m", str(MEMORY), "-smp", str(CPUS),
     "-device", "virtio-net-pci,netdev=mgmt,romfile=", "-device", "virtio-rng-pci", "-device", "vmgenid,guid=auto",
 )  # fmt: skip
-CMDLINE = "root=/dev/vda rw console=ttyS0 fsck.mode=skip mitigations=off audit=0 quiet loglevel=4"
+CMDLINE = "root=/dev/vda rw console=ttyS0 fsck.mode=skip mitigations=off audit=0 quiet loglevel=4 TERM=dumb"
 
 
 def fingerprint(accel: Accel) -> str:

@@ -43,25 +43,33 @@ mkdir -p "/lib/modules/$kernel/extra"
 mv /usr/lib/lab/labnic.ko "/lib/modules/$kernel/extra/"
 depmod "$kernel"
 
-# The lab boots with an initramfs of its own, without udev: a driver for the disk, mount, and on. That saves seconds.
+# The lab boots with an initramfs of its own, without udev: drivers for the disk, mount, and on. That saves seconds.
 mkdir -p /boot/lab/bin /boot/lab/usr/lib /boot/lab/dev /boot/lab/root
 ln -s usr/lib /boot/lab/lib
 cp /usr/lib/klibc/bin/sh /usr/lib/klibc/bin/insmod /usr/lib/klibc/bin/mount /usr/lib/klibc/bin/run-init /boot/lab/bin
 cp /usr/lib/klibc-*.so /boot/lab/usr/lib
-disk_driver=$(modinfo -k "$kernel" -n virtio_blk)
-case $disk_driver in
-    *.xz) xz -dc "$disk_driver" ;;
-    *) cat "$disk_driver" ;;
-esac >/boot/lab/virtio_blk.ko
+for module in virtio_pci virtio_blk ext4; do
+    modprobe --set-version "$kernel" --show-depends "$module"
+done | while read -r verb file _; do # "builtin NAME" or "insmod FILE OPTIONS", each with what it needs before it
+    name=${file##*/}
+    name=${name%.xz}
+    if [ "$verb" = insmod ] && [ ! -e "/boot/lab/$name" ]; then
+        case $file in
+            *.xz) xz -dc "$file" ;;
+            *) cat "$file" ;;
+        esac >"/boot/lab/$name"
+        echo "insmod /$name"
+    fi
+done >/boot/lab/drivers
 cat >/boot/lab/init <<'EOT'
 #!/bin/sh
-insmod /virtio_blk.ko
+. /drivers
 mount -t devtmpfs dev /dev
 mount -t ext4 /dev/vda /root
 exec run-init /root /sbin/init
 EOT
 chmod +x /boot/lab/init
-(cd /boot/lab && find . | cpio --quiet --create --format=newc | gzip) >/boot/lab-initrd
+(cd /boot/lab && find . | cpio --quiet --create --format=newc) >/boot/lab-initrd
 rm -r /boot/lab
 
 # Quick to boot: nothing runs that a router in the lab has no use for, and no driver loads for QEMU's odds and ends.
