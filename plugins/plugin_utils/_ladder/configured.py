@@ -74,8 +74,10 @@ DEVICE_UNKNOWN = Kind(
     "error",
     "A named device does not exist",
     "Since Linux 6.16 a flowtable takes any name without a word and waits for such a device to appear, so a misspelt"
-    " name looks as good as a right one.",
-    "correct the name {device!r}, or bring that device up",
+    " name looks as good as a right one. A NIC whose driver refuses the flowtable when it appears, as with its feature"
+    " off, cannot appear at all while the name is listed.",
+    "correct the name {device!r}, or bring that device up; if it cannot come back, take its name out of the flowtable"
+    " first",
 )
 DEVICE_MISSING = Kind(
     "configured.device-missing",

@@ -91,7 +91,8 @@ class Verdict:
         if any(lower.status == "failed" for lower in self.rungs[: result.number]):
             return ""
         said = [f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings]
-        reason = "; ".join(said or result.evidence) or "nothing was seen of it"
+        seen = "; ".join(result.evidence) or "nothing was seen of it"
+        reason = "; ".join(said) or f"{seen}. Remedy: require a rung that can be shown on this router"
         return f"rung {result.name} must be shown, but is {result.status.replace('_', ' ')}: {reason}"
 
     def as_result(self) -> dict[str, Any]:
