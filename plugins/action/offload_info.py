@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import check_table
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
@@ -24,4 +25,5 @@ class ActionModule(OffloadAction):
     SPEC = ARGUMENT_SPEC
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
+        check_table(options["table"])
         return {"router": state_of(router.run(FRAGMENTS, calls=reading(**options))).as_result()}

@@ -15,7 +15,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE, NAME
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE, check_table
 
 LONGEST_SAMPLE = 60
 
@@ -58,8 +58,7 @@ def _expectation(options: Options) -> Expectation:
         raise OffloadError(
             f"option sample: {options['sample']} seconds is out of range", f"choose 0 to {LONGEST_SAMPLE} seconds"
         )
-    if not NAME.match(options["table"]):
-        raise OffloadError(f"option table: {options['table']!r} is no name for a table", "use letters, digits, _ and -")
+    check_table(options["table"])
     for device in options["devices"]:
         if not DEVICE.match(device):
             raise OffloadError(f"option devices: {device!r} is no device name", "correct it; ip -br link lists them")

@@ -17,7 +17,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import Of
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE, NAME, check_content
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
+    DEVICE,
+    NAME,
+    check_content,
+    check_table,
+)
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -96,8 +101,7 @@ class ActionModule(ChangeAction):
 
 def _requests(options: Options) -> list[_ruleset.Request]:
     """The option flowtables, checked for what an argument spec cannot say."""
-    if not NAME.match(options["table"]):
-        raise OffloadError(f"option table: {options['table']!r} is no name for a table", "use letters, digits, _ and -")
+    check_table(options["table"])
     requests = [
         _ruleset.Request(item["name"], tuple(sorted(item["devices"])), item["offload"], item["counter"])
         for item in options["flowtables"]

@@ -110,7 +110,7 @@ EXAMPLES = r"""
     content: |
       table inet nft_offload {
         chain forward {
-          type filter hook forward priority filter + 10; policy accept;
+          type filter hook forward priority filter + 20; policy accept;
           ct state { established, related } meta l4proto { tcp, udp } flow add @ft
         }
       }

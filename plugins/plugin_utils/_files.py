@@ -20,7 +20,7 @@ Wanted = Mapping[str, tuple[str, str] | None]
 def read_files(answer: Sections) -> dict[str, str]:
     """path -> text of each file that exists and can be read; the text ends in a newline."""
     return {
-        name.removeprefix("file."): part.text + "\n"
+        name.removeprefix("file."): part.text + "\n" if part.text else ""
         for name, part in answer.items()
         if name.startswith("file.") and part.rc == 0
     }

@@ -120,7 +120,9 @@ def foreseen(state: NicState, features: Iterable[str]) -> NicState:
 
 def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str, bool], skip: bool) -> Plan:
     """Plan for features as wanted, now and whenever a device appears; features no longer wanted go back."""
-    wants = [_want(state, device, feature, on) for device in devices for feature, on in features.items()]
+    away = [device for device in devices if device not in state.names and device in {key[0] for key in state.record}]
+    here = [device for device in devices if device not in away]
+    wants = [_want(state, device, feature, on) for device in here for feature, on in features.items()]
     unsupported: dict[str, str] = {}
     for want in wants:
         reason = _refusal(state, want)
@@ -139,7 +141,8 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
     found = {
         key: state.record[key][1] if key in state.record else word(_feature(state, key).active) for key in settable
     }
-    record = {key: (word(want.on), found[key]) for key, want in settable.items()}
+    kept = {key: value for key, value in state.record.items() if key[0] in away}
+    record = kept | {key: (word(want.on), found[key]) for key, want in settable.items()}
     dropped = {key: value for key, (_wanted, value) in state.record.items() if key not in record}
     return _plan(
         state,

@@ -112,6 +112,8 @@ def check_applied(plan: Plan, answer: Sections) -> None:
         ]
         if failed_undo:
             outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"
+        elif plan.files and step in plan.closing:
+            outcome = "everything else is done, live and for boot; only this step is left to do by hand"
         elif step in plan.steps[:1] or step.call[0] in {"stage", "removable"} or plan.undo:
             outcome = "nothing was left changed"
         else:

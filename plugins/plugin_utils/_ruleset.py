@@ -42,6 +42,7 @@ BOOT_PIECES = {
 }
 SYSTEMD_PIECES = {
     _boot.RULESET_UNIT: ("0644", _boot.installed("ruleset.service")),
+    _boot.NFTABLES_DROP_IN: ("0644", _boot.installed("nftables.conf")),
     _boot.DEVICE_UNIT: ("0644", _boot.installed("flowtable.service")),
     _boot.DEVICE_RULES: ("0644", _boot.installed("flowtable.rules")),
 }
@@ -178,6 +179,11 @@ def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> s
     return probe.text.strip().splitlines()[0] if probe.text.strip() else f"nft exit code {probe.rc}"
 
 
+def _sure(state: TableState, flowtable: str, device: str) -> bool:
+    """Would the device be taken now, without what a real run does before?"""
+    return not refusal(state, flowtable, device, checking=False)
+
+
 def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedFlowtable, dict[str, Any]]:
     """Hardware or software, and why; raises OffloadError when hardware is demanded and a device refuses."""
     refused = (
@@ -194,10 +200,14 @@ def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedF
         )
     hardware = request.offload == "hardware" or (request.offload == "auto" and bool(request.devices) and not refused)
     wanted = WantedFlowtable(request.name, request.devices, hardware, request.counter)
+    if hardware and checking and not all(_sure(state, request.name, device) for device in request.devices):
+        every = "foreseen: what the drivers take is asked in the real run"
+    else:
+        every = "every device takes it"
     reasons = {
         "software": "asked for",
-        "hardware": "asked for, and every device takes it",
-        "auto": "every device takes it" if hardware else "; ".join(f"{d}: {why}" for d, why in refused.items()),
+        "hardware": f"asked for; {every}",
+        "auto": every if hardware else "; ".join(f"{d}: {why}" for d, why in refused.items()),
     }
     return wanted, {
         "name": request.name,
@@ -250,7 +260,7 @@ def plan_present(
     if load:
         steps = [
             Step(f"keep a copy of table {wanted.path}", ("snapshot", family, table)),
-            *_drop_renamed(state, family, table),
+            *_drop_renamed(state, wanted),
             Step(f"load table {wanted.path}", ("load", load)),
             Step(f"note how the kernel lists table {wanted.path}", ("stage_listing", _boot.LISTING, family, table)),
             *([] if differing else [Step("put the listing in place", ("commit",))]),
@@ -267,7 +277,7 @@ def plan_present(
         steps=steps,
         files=differing,
         closing=closing,
-        undo=[Step(f"bring table {wanted.path} back", ("restore", family, table))] if load else [],
+        undo=_undo(state, wanted) if load else [],
         checks=checks,
         diffs=[*_live_diffs(state, wanted, load), *changes.diffs],
         result={"table": wanted.path, "flowtables": [why for _flowtable, why in decisions]},
@@ -292,12 +302,30 @@ def _without_devices(state: TableState, wanted: WantedTable) -> str:
     return transaction(wanted, frozenset(), live, state.flowtables)
 
 
-def _drop_renamed(state: TableState, family: str, table: str) -> list[Step]:
-    """When the table has a new name, the one that the boot file still names goes."""
+def _renamed(state: TableState, wanted: WantedTable) -> tuple[str, str] | None:
+    """The table that the boot file still names, when that is another one."""
     old = owned_table(state.files.get(_boot.RULESET, ""))
-    if old is None or old == (family, table):
+    return None if old == (wanted.family, wanted.name) else old
+
+
+def _drop_renamed(state: TableState, wanted: WantedTable) -> list[Step]:
+    """When the table has a new name, the old one goes, but not before nft has judged the new one."""
+    old = _renamed(state, wanted)
+    if old is None:
         return []
-    return [Step(f"drop table {' '.join(old)}", ("drop_table_if_there", *old))]
+    path = " ".join(old)
+    return [
+        Step(f"keep a copy of table {path}", ("snapshot", *old)),
+        Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted))),
+        Step(f"drop table {path}", ("drop_table_if_there", *old)),
+    ]
+
+
+def _undo(state: TableState, wanted: WantedTable) -> list[Step]:
+    """What brings every table back that the plan touches."""
+    old = _renamed(state, wanted)
+    tables = [(wanted.family, wanted.name), *([old] if old else [])]
+    return [Step(f"bring table {' '.join(pair)} back", ("restore", *pair)) for pair in tables]
 
 
 def _live_diffs(state: TableState, wanted: WantedTable, load: str) -> list[Diff]:

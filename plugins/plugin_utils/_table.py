@@ -87,6 +87,12 @@ class WantedTable:
         )
 
 
+def check_table(name: str) -> None:
+    """nft parses its arguments as a script, so a name must be no more than a name; raises OffloadError."""
+    if not NAME.match(name):
+        raise OffloadError(f"option table: {name!r} is no name for a table", "use letters, digits, _ and -")
+
+
 def _statements(text: str) -> Iterator[tuple[int, int, str]]:
     """(line, depth, text) of every piece between braces, semicolons and line ends; no comments, no strings."""
     depth = 0

@@ -1,17 +1,20 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What the ruleset module may do, beside verbs.sh.
-before=
+snapshots=
 
 # snapshot FAMILY TABLE: kept on the router, where a large set costs nothing
 snapshot() {
-  before=$(nft -s list table "$1" "$2" 2>/dev/null) || before=
+  _listed=$(nft -s list table "$1" "$2" 2>/dev/null) || return 0
+  snapshots="$snapshots
+$_listed"
 }
 
 # restore FAMILY TABLE: two transactions, because a hardware flowtable cannot be replaced in one (flow_block_cb_setup_simple)
 restore() {
   nft delete table "$1" "$2" 2>/dev/null
-  [ -z "$before" ] || load "$before"
+  _kept=$(printf '%s\n' "$snapshots" | awk -v head="table $1 $2 {" 'index($0, head) == 1 { on = 1 } on { print } /^}/ { on = 0 }')
+  [ -z "$_kept" ] || load "$_kept"
 }
 
 # load TEXT: one transaction, all or nothing

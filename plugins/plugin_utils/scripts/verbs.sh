@@ -3,6 +3,7 @@
 # What a plan may do to a router (_plan.py writes the calls). Each verb changes one thing and returns its exit code.
 failed=
 live=
+committed=
 staged=
 made=
 
@@ -12,15 +13,15 @@ step() {
   _step=$1
   shift
   if section "step.$_step" "$@"; then
-    case $1 in stage | removable | snapshot) ;; *) live=yes ;; esac
+    case $1 in stage | removable | snapshot | dry_load) ;; *) live=yes ;; esac
   else
     failed=$_step
   fi
 }
 
-# undo N VERB [ARGUMENT...]: only when a step failed after something live was touched
+# undo N VERB [ARGUMENT...]: only when a step failed after something live was touched, and before any file was in place
 undo() {
-  [ -n "$failed" ] && [ -n "$live" ] || return 0
+  [ -n "$failed" ] && [ -n "$live" ] && [ -z "$committed" ] || return 0
   _step=$1
   shift
   section "undo.$_step" "$@"
@@ -66,6 +67,7 @@ removable() {
 # commit: every staged file into place, each in one rename
 commit() {
   sync
+  committed=yes
   for _file in $staged; do mv -f "$_file.nft-offload-new" "$_file" || return; done
   staged=
 }
@@ -73,7 +75,7 @@ commit() {
 # remove PATH: and its directory when that is ours and empty now
 remove() {
   rm -f "$1" || return
-  case ${1%/*} in */nft-offload) rmdir "${1%/*}" 2>/dev/null ;; esac
+  case ${1%/*} in */nft-offload | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
   return 0
 }
 

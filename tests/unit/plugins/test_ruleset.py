@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import read_files
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import Request, TableState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section
@@ -166,7 +167,10 @@ def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
     content = CONTENT.replace("nft_offload", "edge")
     state = replace(converged(), table=None, flowtables=())
     plan = _ruleset.plan_present(state, "inet", "edge", content, (Request("ft", (), "software"),), False)
+    verbs = [step.call[0] for step in plan.steps]
+    assert verbs.index("dry_load") < verbs.index("drop_table_if_there") < verbs.index("load")
     assert ("drop_table_if_there", "inet", "nft_offload") in [step.call for step in plan.steps]
+    assert [step.call for step in plan.undo] == [("restore", "inet", "edge"), ("restore", "inet", "nft_offload")]
 
 
 def test_check_mode_plans_the_same_as_the_real_run() -> None:
@@ -200,3 +204,8 @@ def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
     error = StepError(Step("load", ("load", text)), f"/dev/stdin:{line}:3-9: Error: syntax error", "nothing changed")
     told = str(_ruleset.located(error, CONTENT, "template edge.nft.j2"))
     assert "template edge.nft.j2, line 3 as rendered, column 3: syntax error: 'type filter hook forward" in told
+
+
+def test_a_table_without_flowtables_converges() -> None:
+    answer = {f"file.{_boot.DEVICES}": Section("", 0)}
+    assert read_files(answer)[_boot.DEVICES] == present(FRESH, Request("ft", (), "software")).files[_boot.DEVICES][1]

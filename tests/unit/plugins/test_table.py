@@ -14,6 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
     WantedFlowtable,
     WantedTable,
     check_content,
+    check_table,
     owned_table,
     transaction,
 )
@@ -139,3 +140,9 @@ def test_nft_errors_keep_their_order_and_place() -> None:
         NftError("Could not process rule: No such file or directory", 20, 50),
     ]
     assert parse_errors("nft: command not found") == [NftError("command not found")]
+
+
+@pytest.mark.parametrize("name", ["keep; add table ip pwned", "a b", "", "x}", "a\nb"])
+def test_a_table_name_is_no_script(name: str) -> None:
+    with pytest.raises(OffloadError, match="option table"):
+        check_table(name)
