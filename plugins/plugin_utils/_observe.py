@@ -126,6 +126,8 @@ def _hooks(answer: Sections, unknown: list[str]) -> tuple[Hook, ...] | None:
 
 def _hooks_error(answer: Sections) -> str:
     """What nft said where it could not list the hooks of a device that is there."""
+    if "hooks" in answer and answer["hooks"].rc != 0 and not any(part.rc for part in _each(answer, "hooks ").values()):
+        return "nft lists no hook at all, not even a chain's: this kernel has no NETFILTER_NETLINK_HOOK"
     failed = (part.text for part in _each(answer, "hooks ").values() if part.rc and "No such device" not in part.text)
     return next(failed, "")
 

@@ -14,6 +14,12 @@ read_nftables() {
     section "hooks $_device" nft list hooks netdev device "$_device"
   done
   set +f
+  [ "$_listed" = " " ] || section hooks _count_hooks
+}
+
+# A kernel without NETFILTER_NETLINK_HOOK makes nft 1.0.6 list nothing, with success; any other has the forward chain's
+_count_hooks() {
+  nft list hooks 2>/dev/null | grep -c 'hook '
 }
 
 _flowtables() {

@@ -142,6 +142,14 @@ def test_hooks_that_cannot_be_listed_and_a_device_that_is_gone(said: str, hooks:
     assert state.unseen == ({"hooks": said.splitlines()[0]} if hooks is None else {})
 
 
+@pytest.mark.parametrize(("count", "hooks"), [(Section("0", 1), None), (Section("5", 0), ())])
+def test_nothing_listed_where_nothing_can_be(count: Section, hooks: tuple[Hook, ...] | None) -> None:
+    """Debian 12: nft 1.0.6 on a kernel without NETFILTER_NETLINK_HOOK lists nothing, and succeeds."""
+    state = state_of({**ROUTER, "hooks lan0": Section("", 0), "hooks wan0": Section("", 0), "hooks": count})
+    assert state.hooks == hooks
+    assert ("hooks" in state.unseen) == (hooks is None)
+
+
 def test_a_flowtable_without_devices_has_no_hooks_to_list() -> None:
     assert state_of(without("hooks ")).hooks == ()
 
