@@ -55,8 +55,9 @@ class Live:
         self.kind = kind
         self.saved: dict[str, dict[str, list[str]]] = {}
         """state -> its fingerprint"""
-        self.untouched = False
-        """is it known to be just as in the state that it was brought to?"""
+        self.acts = 0
+        self.untouched_at = -1
+        """number of the act after which it was known to be as in its state"""
         api.up([f"{name}={kind}"])
         self.sh(MAKE_OBSERVER)
         self.save("bare")
@@ -68,22 +69,23 @@ class Live:
         self.saved[state] = self.fingerprint()
         routers.get(self.name).machine.monitor(f"savevm {state}")
         self.state = state
+        self.untouched_at = self.acts
 
     def restore(self, state: str) -> None:
         """Back to a remembered state, where it is not known to be in it. Every connection is of another time then."""
-        if not (self.untouched and self.state == state):
+        if self.untouched_at != self.acts or self.state != state:
             router = routers.get(self.name)
             self.hang_up()
             router.login.hang_up()
             router.machine.monitor(f"loadvm {state}")
             router.login.settle(self.name)
         self.state = state
-        self.untouched = False
+        self.untouched_at = self.acts
 
     def is_untouched(self) -> None:
         """Assert that nothing changed on it since it was brought to its state."""
         same(self.saved[self.state], self.fingerprint())
-        self.untouched = True
+        self.untouched_at = self.acts
 
     def reboot(self) -> None:
         """Reboot, and forget Ansible's connections too."""
@@ -99,11 +101,13 @@ class Live:
 
     def sh(self, command: str) -> str:
         """Output of a command on the router, which must succeed."""
+        self.acts += 1
         done = api.ssh(self.name, command, timeout=180)
         assert done.returncode == 0, f"{command}: exit code {done.returncode}: {done.stderr}{done.stdout}"
         return done.stdout
 
     def succeeds(self, command: str) -> bool:
+        self.acts += 1
         return api.ssh(self.name, command, timeout=60).returncode == 0
 
     def nft(self, command: str) -> str:
@@ -112,6 +116,7 @@ class Live:
 
     def host(self, side: str, command: str) -> tuple[int, str]:
         """Exit code and output of a command in the lan or the wan host."""
+        self.acts += 1
         done = api.host(self.name, side, command, timeout=60)
         return done.returncode, done.stdout + done.stderr
 
@@ -194,6 +199,7 @@ class Live:
         **keywords: Any,
     ) -> Run:
         """Run tasks on it. ``host`` are host variables, such as another user; keywords are the play's own."""
+        self.acts += 1
         play = {"hosts": "all", "gather_facts": False, **keywords, "roles": list(roles), "tasks": list(tasks)}
         return run_playbook([play], self.inventory(**(host or {})), _flags(check))
 
@@ -209,6 +215,7 @@ class Live:
 
     def playbook(self, name: str, *arguments: str, check: bool = False, **variables: Any) -> Run:
         """Run one of the collection's playbooks by its full name."""
+        self.acts += 1
         return run_playbook(f"kmod.nft_offload.{name}", self.inventory(**variables), [*_flags(check), *arguments])
 
 

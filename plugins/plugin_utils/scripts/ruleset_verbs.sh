@@ -22,10 +22,26 @@ load() {
   printf '%s\n' "$1" | nft -f -
 }
 
-# dry_load TEXT: unless nft would have the kernel load the modules for it, which a check run must not
+# dry_load TEXT: a check run loads no module, so not where nft would need the flowtables' own; what the kernel loads to
+# judge a text (nft_masq and the like) goes again
 dry_load() {
   flowtables_loaded || return 0
+  _before=$(_netfilter_modules)
   printf '%s\n' "$1" | nft -c -f -
+  _rc=$?
+  while _unload_since "$_before"; do :; done
+  return "$_rc"
+}
+
+_netfilter_modules() {
+  sed -n 's/^\(nft*_[^ ]*\) .*/\1/p' /proc/modules
+}
+
+# _unload_since MODULES: those that came later; fails when none of them goes
+_unload_since() {
+  _rest=1
+  for _module in $(_netfilter_modules | grep -vxF "$1"); do rmmod "$_module" 2>/dev/null && _rest=0; done
+  return "$_rest"
 }
 
 # drop_table FAMILY TABLE
