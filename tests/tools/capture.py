@@ -27,7 +27,7 @@ def on(router: str, command: str | list[str]) -> str:
     """What a command printed; its failure ends the capture."""
     done = api.ssh(router, command, timeout=300)
     if done.returncode:
-        sys.exit(f"{command}: exit code {done.returncode}\n{done.stderr}")
+        sys.exit(f"{str(command)[:60]} ...: exit code {done.returncode}\n{done.stderr}")
     return done.stdout
 
 
