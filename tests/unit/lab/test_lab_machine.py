@@ -29,12 +29,15 @@ def mine(tmp_path: Path) -> Machine:
 @pytest.fixture
 def process(mine: Machine) -> Iterator[subprocess.Popen[bytes]]:
     """Looks like the machine's QEMU: its command line names the pid file. It does not listen to QMP."""
-    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "-pidfile", str(mine.pid_file)]
-    child = subprocess.Popen(sleeper)
+    sleeper = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "-pidfile", str(mine.pid_file)]
+    child = subprocess.Popen(sleeper, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()  # on a busy machine its command line is not to be seen at once
     mine.pid_file.write_text(f"{child.pid}\n")
     yield child
     child.kill()
     child.wait()
+    child.stdout.close()
 
 
 def test_a_port_is_free_and_not_taken_by_another_router(monkeypatch: pytest.MonkeyPatch) -> None:
