@@ -41,6 +41,8 @@ TOOLS = {"nftables": "nft", "ethtool": "ethtool"}
 """package -> the command that makes it unnecessary when the router has it from elsewhere"""
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 """a package's name (deb-control(5))"""
+ASKED_FOR_HOOKS = "nfnetlink_hook"
+"""the module that the kernel loads by itself when offload_verify and offload_info ask nft for the hooks"""
 OWN_FILES = (_boot.MODULES_LOAD, _boot.KERNEL_FOUND)
 USERS_FILES = {_boot.RULESET: "ruleset", _boot.FEATURES: "nic_features"}
 """what needs the tools -> the module that it belongs to"""
@@ -134,6 +136,8 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
     load = [name for name in FLOWTABLE_MODULES if state.modules[name] == "available"]
     later = [name for name in FLOWTABLE_MODULES if state.modules[name] == "missing"]
     brought = {*load, *later, *(need for name in load for need in state.facts.needs[name])} - set(state.facts.live)
+    if brought and ASKED_FOR_HOOKS not in state.facts.live:
+        brought.add(ASKED_FOR_HOOKS)
     record = Record(
         packages={**{name: state.packages.get(name) or "not-installed" for name in install}, **state.record.packages},
         modules=state.record.modules | (brought - state.facts.builtin),
@@ -184,7 +188,9 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
     if state.tables and "nf_tables" in live:
         held = live["nf_tables"]
         live["nf_tables"] = LoadedModule(held.references + 1, held.users | set(state.tables))
-    unload, kept = unloading(record.modules, live)
+    brought = brought_along(record.modules, live)
+    unload, kept = unloading(brought, live)
+    kept = {name: why for name, why in kept.items() if name in record.modules}
     uninstall: dict[str, list[str]] = {"purge": [], "remove": []}
     for package, going in sorted(state.removals.items()):
         others = sorted(going - set(record.packages))
@@ -212,6 +218,24 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         diffs=[*_diffs(state, modules, uninstalled=gone), *changes.diffs],
         result=_result(state, modules, Record(), []) | ({"kept": kept} if kept else {}),
     )
+
+
+def brought_along(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> set[str]:
+    """The modules brought, with what the kernel loaded on top of them when rules asked for it.
+
+    That is nft's expressions (nft_ct, nft_masq) and what those alone use (nf_nat). Others that came on top, such as
+    nf_conntrack_ftp, were somebody's wish and work without being referenced.
+    """
+    found = set(brought)
+
+    def came_along(name: str) -> bool:
+        on_top = any(name in live[below].users for below in found if below in live)
+        users = live[name].users
+        return on_top and (name.startswith("nft_") or (bool(users) and users <= found))
+
+    while more := {name for name in live if name not in found and came_along(name)}:
+        found |= more
+    return found
 
 
 def unloading(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> tuple[list[str], dict[str, str]]:

@@ -46,6 +46,9 @@ echo '== features'; for nic in lan0 wan0 mgmt0; do {OBSERVER}/ethtool -k "$nic";
 echo '== ruleset'; ! grep -q '^nf_tables ' /proc/modules || {OBSERVER}/nft -s list ruleset
 """
 
+# of a line in /proc/net/nf_conntrack: the first of the two directions, to the lab's port
+FLOW = re.compile(r"src=\S+ dst=\S+ sport=\d+ dport=7000")
+
 
 class Live:
     """One router. ``kind`` is SUITE/NIC; saved states are QEMU's, inside of the running machine."""
@@ -155,14 +158,20 @@ class Live:
 
         Marks are OFFLOAD and HW_OFFLOAD; the flows go on for ``seconds`` in the background.
         """
+        old = set(self._tracked())
         carried = api.traffic(self.name, seconds, background=True)
         assert all(flow.returned for flow in carried), [str(flow) for flow in carried]
         deadline = time.monotonic() + 5
         while True:
-            lines = [line for line in self.sh("cat /proc/net/nf_conntrack").splitlines() if "dport=7000" in line]
+            lines = [line for flow, line in self._tracked().items() if flow not in old]
             if sum(f"[{mark}]" in line for line in lines) >= len(carried) or time.monotonic() > deadline:
                 return lines
             time.sleep(0.2)
+
+    def _tracked(self) -> dict[str, str]:
+        """Conntrack's lines of the lab's flows, by where they come from and go to; none while nothing is tracked."""
+        lines = self.sh("cat /proc/net/nf_conntrack 2>/dev/null || true").splitlines()
+        return {found[0]: line for line in lines if (found := FLOW.search(line))}
 
     def carried(self, seconds: float = 3) -> int:
         """Packets of fresh flows that went to the WAN host and back, each counted twice, as the forward chain would."""

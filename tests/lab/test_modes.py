@@ -36,11 +36,12 @@ def test_from_mode_to_mode_and_back(router: Live) -> None:
     router.role(flow_offload_mode="disabled").worked()
     router.is_untouched()
     assert router.role(flow_offload_mode="disabled").worked().changed == []
-    assert all(flow for flow in router.flows("no such mark", seconds=1)) is True
+    assert router.carried(1) > 0, "and it still forwards"
 
 
 OWN_SETUP = """
 set -e
+apt-get -qq update
 apt-get -qq install nftables ethtool >/dev/null
 ethtool -K lan0 hw-tc-offload on
 echo 'table ip mine { chain c { type filter hook forward priority 0; ct state invalid drop; } }' >/etc/nftables.conf

@@ -21,7 +21,7 @@ _modules() {
     [ ! -d "/sys/module/$_name" ] || echo "sys=$_name"
   done
   _live=$(echo "$_files" | tr ' ' '\n' | sed 's/\.ko.*//; s/.*\///; s/-/_/g' | sort -u | tr '\n' '|')
-  _live=$(IFS='|' && echo "$_live$*")
+  _live=$(IFS='|' && echo "$_live$*|nf_[^ ]*|nft_[^ ]*|nfnetlink_hook")
   grep -E "^($_live) " /proc/modules 2>/dev/null | cut -d ' ' -f 1-4 | sed 's/^/live=/'
   _boot_modules | sed 's/#.*//' | grep -E "^[[:space:]]*($_names)([[:space:]]|$)" | sed 's/^/boot=/'
   [ "$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)" != 1 ] || echo modules_disabled=1

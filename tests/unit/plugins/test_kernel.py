@@ -12,6 +12,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ke
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import (
     KernelState,
+    brought_along,
     parse_record,
     plan_absent,
     plan_present,
@@ -30,7 +31,7 @@ NEEDS = {
     "nf_flow_table_inet": ("nf_tables", "nfnetlink", "nf_flow_table", "nf_conntrack", "libcrc32c"),
     "nft_flow_offload": ("nf_tables", "nfnetlink", "nf_flow_table", "nf_conntrack", "libcrc32c"),
 }
-BROUGHT = {*FLOWTABLE_MODULES, "nf_conntrack", "libcrc32c", "nf_tables"}
+BROUGHT = {*FLOWTABLE_MODULES, "nf_conntrack", "libcrc32c", "nf_tables", "nfnetlink_hook"}
 DEBIAN = Platform(uid=0, kernel="6.12.117+deb13-amd64", os_id="debian", commands=frozenset({"apt-get", "systemctl"}))
 
 
@@ -58,7 +59,8 @@ LIVE = {
     "nf_tables": LoadedModule(2, frozenset({"nft_flow_offload", "nf_flow_table_inet"})),
     "nf_conntrack": LoadedModule(2, frozenset({"nft_flow_offload", "nf_flow_table"})),
     "libcrc32c": LoadedModule(2, frozenset({"nf_tables", "nf_conntrack"})),
-    "nfnetlink": LoadedModule(2, frozenset({"nf_tables"})),
+    "nfnetlink": LoadedModule(2, frozenset({"nf_tables", "nfnetlink_hook"})),
+    "nfnetlink_hook": LoadedModule(0),
 }
 
 
@@ -235,7 +237,7 @@ def test_what_others_use_by_now_stays() -> None:
         used={"ethtool": ("ethtool.service is active",)},
     )
     plan = plan_absent(state, checking=False)
-    assert [step.call for step in plan.steps] == [("unload_modules", "nf_flow_table_inet")]
+    assert [step.call for step in plan.steps] == [("unload_modules", "nf_flow_table_inet", "nfnetlink_hook")]
     assert plan.result["kept"] == {
         "nft_flow_offload": "in use",
         "nf_flow_table": "used by nft_flow_offload",
@@ -262,6 +264,24 @@ def test_absent_waits_for_those_that_need_it() -> None:
         with pytest.raises(OffloadError, match=f"{module} with state: absent first"):
             plan_absent(needed, checking=False)
         assert plan_absent(needed, checking=True).changed
+
+
+def test_what_rules_loaded_on_top_goes_too() -> None:
+    live = {
+        "nf_conntrack": LoadedModule(4, frozenset({"nft_ct", "nf_nat", "nft_masq", "nf_conntrack_ftp"})),
+        "nf_tables": LoadedModule(2, frozenset({"nft_ct", "nft_masq"})),
+        "nf_nat": LoadedModule(1, frozenset({"nft_masq"})),
+        "nft_ct": LoadedModule(0),
+        "nft_masq": LoadedModule(0),
+        "nf_conntrack_ftp": LoadedModule(0),
+        "nft_alone": LoadedModule(0),
+    }
+    brought = {"nf_conntrack", "nf_tables"}
+    assert brought_along(brought, live) == {*brought, "nft_ct", "nft_masq", "nf_nat"}
+    assert brought_along({"nf_conntrack_ftp"}, live) == {"nf_conntrack_ftp"}
+    order, kept = unloading(brought_along(brought, live), live)
+    assert set(order) == {"nf_tables", "nft_ct", "nft_masq", "nf_nat"}
+    assert kept == {"nf_conntrack": "used by nf_conntrack_ftp"}
 
 
 MODULES = st.sets(st.sampled_from("abcdefgh"))
