@@ -52,6 +52,7 @@ def status(_args: argparse.Namespace) -> int:
 def _pass_through(name: str, command: list[str], wrap: str | None) -> int:
     """Run with this terminal as the remote one. One word is a shell command line, several are taken word by word."""
     login = routers.get(name).login
+    command = command[1:] if command[:1] == ["--"] else command
     words = [command_line(command[0] if len(command) == 1 else command)] if command else []
     if wrap:
         words = [api.host_command(wrap, words[0] if words else "exec sh -i")]

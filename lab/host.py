@@ -10,11 +10,12 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -115,10 +116,17 @@ def lock(path: Path, what: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def run_logged(command: Sequence[str], log: Path, *, remedy: str = "", lock_fd: int | None = None) -> None:
+def run_logged(
+    command: Sequence[str],
+    log: Path,
+    *,
+    remedy: str = "",
+    lock_fd: int | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
     """Run `command` with its output appended to `log`; LabError with the last lines when it fails.
 
-    The child dies with us: whatever interrupts this ends it before the exception goes on.
+    Whatever interrupts this ends the command and all it has started, before the exception goes on.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -128,16 +136,26 @@ def run_logged(command: Sequence[str], log: Path, *, remedy: str = "", lock_fd: 
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=() if lock_fd is None else (lock_fd,),
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
         )
         try:
             code = child.wait()
         except BaseException:
-            child.terminate()
-            child.wait()
+            _end_group(child)
             raise
     if code:
         last = "\n".join("    " + line for line in tail(log, 8))
         raise LabError(f"{Path(command[0]).name} failed with exit code {code}:\n{last}", remedy or f"whole log: {log}")
+
+
+def _end_group(leader: subprocess.Popen[bytes]) -> None:
+    """End a session that this process started: politely, so that it can clear up, then for good."""
+    for kill, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader.pid, kill)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            leader.wait(patience)
 
 
 def tail(path: Path, lines: int) -> list[str]:

@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import pwd
 import secrets
 import shlex
 import shutil
@@ -178,12 +179,12 @@ def as_root() -> list[str]:
     if os.getuid() == 0:
         return []
     tool("newuidmap")
-    user = Path("/etc/subuid").read_text() if Path("/etc/subuid").exists() else ""
-    names = {os.environ.get("USER", ""), str(os.getuid())}
-    if not any(line.split(":")[0] in names for line in user.splitlines()):
+    granted = Path("/etc/subuid").read_text() if Path("/etc/subuid").exists() else ""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    if not any(line.split(":")[0] in (user, str(os.getuid())) for line in granted.splitlines()):
         raise LabError(
-            "this user has no subordinate user ids, so it cannot build a root file system",
-            "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER; or build once as root",
+            f"{user} has no subordinate user ids, so it cannot build a root file system",
+            f"as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
         )
     return [tool("mmdebstrap"), "--unshare-helper"]
 
@@ -203,7 +204,9 @@ class Builder:
         return self.work / "result"
 
     def run(self, *command: str | Path, remedy: str = "") -> None:
-        run_logged([str(word) for word in command], self.log, remedy=remedy, lock_fd=self.lock_fd)
+        """Run a step. What it keeps in temporary files goes where it is cleared away with the rest."""
+        words, env = [str(word) for word in command], {"TMPDIR": str(self.roots)}
+        run_logged(words, self.log, remedy=remedy, lock_fd=self.lock_fd, env=env)
 
     def mmdebstrap(self, packages: tuple[str, ...], target: Path, *hooks: str) -> None:
         """No mirror is named: mmdebstrap knows Debian's own, and the host's proxy settings apply."""

@@ -58,27 +58,31 @@ class Login:
         return [
             tool("ssh"), "-F", "/dev/null", *self.host_options, "-i", str(self.key), "-p", str(self.port),
             "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20",
+            "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=8",
             "-o", "ControlMaster=auto", "-o", "ControlPersist=30", "-o", f"ControlPath={self.control}",
             *options, "root@127.0.0.1",
         ]  # fmt: skip
 
     def run(self, command: Command, *, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
-        """Run as root on the router, output captured. Exit code 255 is SSH's own failure."""
-        return subprocess.run(
-            [*self.ssh(), "--", command_line(command)],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-            check=False,
-        )
+        """Run as root on the router, output captured. Exit code 255 is SSH's own failure; LabError after `timeout`."""
+        try:
+            return subprocess.run(
+                [*self.ssh(), "--", command_line(command)],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(f"the router did not finish this in {timeout:g} s: {command_line(command)}") from None
 
     def settle(self, name: str, seconds: float = 60) -> str:
         """Wait for a login, tell the router its name and the time; returns its boot id."""
         deadline = time.monotonic() + seconds
         while True:
-            done = self.run(["/usr/lib/lab/settle", name, f"{time.time():.3f}"])
+            done = self.run(["/usr/lib/lab/settle", name, f"{time.time():.3f}"], timeout=seconds)
             if done.returncode == 0:
                 return done.stdout.strip()
             if time.monotonic() > deadline:

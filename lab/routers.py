@@ -250,7 +250,8 @@ def reboot(router: Router) -> None:
     before = router.login.run("cat /proc/sys/kernel/random/boot_id").stdout.strip()
     boots = router.machine.console.read_bytes().count(b"lab-ready")
     with step(f"{router.name}: reboot"):
-        router.login.run("systemctl reboot")
+        with contextlib.suppress(LabError):  # the answer may get lost
+            router.login.run("systemctl reboot", timeout=30)
         router.login.hang_up()
         router.machine.wait_ready(boots + 1, router.boot_seconds)
         after = router.login.settle(router.name)

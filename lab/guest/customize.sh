@@ -66,6 +66,7 @@ cat >/boot/lab/init <<'EOT'
 . /drivers
 mount -t devtmpfs dev /dev
 mount -t ext4 /dev/vda /root
+mount -t devtmpfs dev /root/dev
 exec run-init /root /sbin/init
 EOT
 chmod +x /boot/lab/init
@@ -81,7 +82,7 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     systemd-journal-catalog-update.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount ldconfig.service \
     systemd-udev-load-credentials.service systemd-hibernate-clear.service systemd-pcrmachine.service \
     systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-tpm2-setup.service \
-    systemd-tpm2-setup-early.service modprobe@configfs.service modprobe@drm.service modprobe@fuse.service \
+    systemd-tpm2-setup-early.service modprobe@.service \
     sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
     dev-hugepages.mount dev-mqueue.mount run-lock.mount tmp.mount; do
     ln -sf /dev/null "/etc/systemd/system/$unit"

@@ -3,9 +3,9 @@
  * labnic: a STAND-IN for a NIC with flow offload, for the lab's routers.
  *
  * What is real: hw-tc-offload can be switched (it starts off), a flowtable with "flags offload" can be bound while it is
- * on and is refused with EOPNOTSUPP while it is off, a second bind of the same device meets EBUSY (as with mlx5 and
- * mtk_eth_soc, which use the same kernel helper), and each flow that the kernel hands over is taken, so the kernel marks
- * the connection [HW_OFFLOAD].
+ * on and is refused with EOPNOTSUPP while it is off, a second bind of the same device meets EBUSY (as with mlx5
+ * and whatever else is built on flow_block_cb_setup_simple), and each flow that the kernel hands over is taken, so the
+ * kernel marks the connection [HW_OFFLOAD].
  * What it leaves out: it forwards nothing by itself, counts nothing per flow and has no table of its own to read: the
  * packets of a taken flow still walk the software flowtable. Nor does it ever run out of room or refuse a flow's shape.
  *
