@@ -36,6 +36,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     ModuleState,
     Platform,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import owned_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._unload import brought_along, unloading, without_table
 
 TOOLS = {"nftables": "nft", "ethtool": "ethtool"}
 """package -> the command that makes it unnecessary when the router has it from elsewhere"""
@@ -89,6 +91,8 @@ class KernelState:
     """installed package of the record -> signs that somebody uses it by now"""
     tables: tuple[str, ...] = ()
     """nft's tables, or what nft said instead; nf_tables counts no reference for a table without hooks and rules"""
+    flowtables: frozenset[str] = frozenset()
+    """those of them that hold a flowtable"""
 
     @property
     def record(self) -> Record:
@@ -114,7 +118,14 @@ def read_state(answer: Sections) -> KernelState:
         removals={package: parse_removals(text) for package, text in told("removal.").items()},
         used={package: tuple(text.split("\n")) for package, text in told("used.").items() if text},
         tables=tuple(answer["tables"].text.splitlines()) if "tables" in answer else (),
+        flowtables=_holders(answer["flowtables"].text) if "flowtables" in answer else frozenset(),
     )
+
+
+def _holders(listing: str) -> frozenset[str]:
+    """``nft list flowtables`` -> the tables in it, as ``nft list tables`` names them; it lists the empty ones too."""
+    blocks = re.findall(r"^(table [^{]*?) \{$(.*?)^\}$", listing, re.MULTILINE | re.DOTALL)
+    return frozenset(table for table, inside in blocks if "flowtable" in inside)
 
 
 def check_packages(packages: Iterable[str]) -> None:
@@ -184,10 +195,13 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
                 f"run kmod.nft_offload.{module} with state: absent first",
             )
     record = state.record
-    live = dict(state.facts.live)
-    if state.tables and "nf_tables" in live:
+    own = owned_table(state.files.get(_boot.RULESET, "")) if checking else None
+    table = f"table {' '.join(own)}" if own else ""
+    live = without_table(state.facts.live, table, state.tables, state.flowtables)
+    tables = [other for other in state.tables if other != table]
+    if tables and "nf_tables" in live:
         held = live["nf_tables"]
-        live["nf_tables"] = LoadedModule(held.references + 1, held.users | set(state.tables))
+        live["nf_tables"] = LoadedModule(held.references + 1, held.users | set(tables))
     brought = brought_along(record.modules, live)
     unload, kept = unloading(brought, live)
     kept = {name: why for name, why in kept.items() if name in record.modules}
@@ -218,35 +232,6 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         diffs=[*_diffs(state, modules, uninstalled=gone), *changes.diffs],
         result=_result(state, modules, Record(), []) | ({"kept": kept} if kept else {}),
     )
-
-
-def brought_along(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> set[str]:
-    """The modules brought, with what the kernel loaded on top of them when rules asked for it.
-
-    That is nft's expressions (nft_ct, nft_masq) and what those alone use (nf_nat). Others that came on top, such as
-    nf_conntrack_ftp, were somebody's wish and work without being referenced.
-    """
-    found = set(brought)
-
-    def came_along(name: str) -> bool:
-        on_top = any(name in live[below].users for below in found if below in live)
-        users = live[name].users
-        return on_top and (name.startswith("nft_") or (bool(users) and users <= found))
-
-    while more := {name for name in live if name not in found and came_along(name)}:
-        found |= more
-    return found
-
-
-def unloading(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> tuple[list[str], dict[str, str]]:
-    """(modules to unload, in order; module that stays -> why): one is free once all its holders were unloaded."""
-    left = {name for name in brought if name in live}
-    order: list[str] = []
-    while free := sorted(n for n in left if live[n].references == len(live[n].users & set(order))):
-        order += free
-        left -= set(free)
-    others = {name: sorted(live[name].users - set(order)) for name in sorted(left)}
-    return order, {name: f"used by {', '.join(users)}" if users else "in use" for name, users in others.items()}
 
 
 def _require_kernel(state: KernelState) -> None:

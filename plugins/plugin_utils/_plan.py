@@ -137,4 +137,5 @@ REMEDIES = (
 
 def remedy_for(text: str) -> str:
     """What helps against an error text of a router's tool."""
-    return next((remedy for part, remedy in REMEDIES if part in text), "see the router's own words above")
+    other = "put right what the router complains of, then run the play again"
+    return next((remedy for part, remedy in REMEDIES if part in text), other)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.utils.display import Display
@@ -31,12 +31,10 @@ class Router:
         self.execs = 0
         self._action = action
 
-    def run(
-        self, fragments: Sequence[str], values: Mapping[str, str] | None = None, calls: Sequence[Call] = ()
-    ) -> Sections:
+    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
         """Run the named script fragments, then the calls of their functions, in one SSH exec; returns its sections."""
         nonce = secrets.token_hex(8)
-        script = compose(nonce, fragments, values or {}, calls)
+        script = compose(nonce, fragments, calls)
         answer = self._execute(script)
         self.execs += 1
         output = answer["stdout"]

@@ -25,7 +25,13 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft_errors
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Diff, Plan, Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section, Sections
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature, Flowtable, Platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
+    OLDEST_KERNEL,
+    OLDEST_NFT,
+    Feature,
+    Flowtable,
+    Platform,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
     WantedFlowtable,
     WantedTable,
@@ -78,11 +84,10 @@ class TableState:
     probes: Mapping[str, Section]
     """device -> what a hardware flowtable's dry run said"""
     enabled: bool
+    """boot starts our unit"""
     active: bool
-
-
-OLDEST_KERNEL = (5, 8)
-OLDEST_NFT = (0, 9, 9)
+    outdated: bool
+    """systemd has yet to read its files as they are now"""
 
 
 def require_nft(platform: Platform, checking: bool) -> None:
@@ -130,6 +135,7 @@ def read_state(answer: Sections) -> TableState:
         return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
 
     table = answer.get("table")
+    unit = answer["unit"].text.splitlines() if "unit" in answer else []
     listing = table.text + "\n" if table is not None and table.rc == 0 else None
     features = {
         device: feature
@@ -145,8 +151,9 @@ def read_state(answer: Sections) -> TableState:
         drivers={device: parse_driver(part.text) for device, part in told("driver ").items() if part.rc == 0},
         features=features,
         probes=told("probe "),
-        enabled="enabled" in answer and answer["enabled"].text.strip() == "enabled",
-        active="active" in answer and answer["active"].text.strip() == "active",
+        enabled="UnitFileState=enabled" in unit,
+        active="ActiveState=active" in unit,
+        outdated="NeedDaemonReload=yes" in unit,
     )
 
 
@@ -266,7 +273,7 @@ def plan_present(
             *([] if differing else [Step("put the listing in place", ("commit",))]),
         ]
     closing: list[Step] = []
-    if systemd and (set(differing) & set(SYSTEMD_PIECES)):
+    if systemd and (state.outdated or set(differing) & set(SYSTEMD_PIECES)):
         closing.append(Step("make systemd and udev read their files again", ("reload_managers",)))
     if systemd and not (state.enabled and state.active):
         closing.append(Step(f"enable {UNIT}", ("enable_unit", UNIT)))
@@ -368,7 +375,7 @@ def plan_absent(state: TableState, family: str, table: str) -> Plan:
     steps += [
         Step(f"drop table {' '.join(old)}", ("drop_table_if_there", *old)) for old in sorted(owned - {(family, table)})
     ]
-    systemd = state.platform.init == "systemd" and bool(set(changes.removed) & set(SYSTEMD_PIECES))
+    systemd = state.platform.init == "systemd" and (state.outdated or bool(set(changes.removed) & set(SYSTEMD_PIECES)))
     diffs = [Diff(f"live table {family} {table}", listing_without_devices(state.table or ""), "")] if live else []
     return Plan(
         steps=steps,

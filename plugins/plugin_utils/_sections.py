@@ -48,16 +48,15 @@ def fragment(name: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
-def compose(nonce: str, fragments: Sequence[str], values: Mapping[str, str], calls: Sequence[Call]) -> str:
+def compose(nonce: str, fragments: Sequence[str], calls: Sequence[Call]) -> str:
     """One script for ``/bin/sh -s``.
 
-    Values become quoted assignments and calls become quoted words, so neither can become code. The braces make the
-    shell read the whole script before it runs any of it: an upload that is cut off runs nothing.
+    Calls become quoted words, so what is in them never becomes code. The braces make the shell read the whole script
+    before it runs any of it: an upload that is cut off runs nothing.
     """
-    assignments = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
     body = [fragment(name) for name in ("prelude", *fragments)]
     called = [shlex.join(call) for call in calls]
-    lines = [*assignments, *body, *called, 'printf "@@%s end\\n" "$nonce"']
+    lines = [*body, *called, 'printf "@@%s end\\n" "$nonce"']
     return "\n".join([f"nonce={shlex.quote(nonce)}", "{", *lines, "} </dev/null", ""])
 
 

@@ -197,7 +197,7 @@ class Boot:
 
 @dataclass(frozen=True)
 class RouterState:
-    """Everything that one exec of scripts/observe.sh told."""
+    """Everything that one exec told (_observe.py: which scripts, and what becomes of each section)."""
 
     platform: Platform
     kernel: Kernel

@@ -94,6 +94,19 @@ class Run:
         return self
 
 
+def predicted(checked: Run, real: Run) -> None:
+    """The check run told, task for task, what the real run did."""
+    for run in (checked, real):
+        run.worked()
+    changes = [task for task in real.ours if "actions" in task.result]
+    foretold = [task for task in checked.ours if "actions" in task.result]
+    assert [task.name for task in foretold] == [task.name for task in changes]
+    for before, after in zip(foretold, changes, strict=True):
+        assert before.actions == after.actions, after.name
+        assert before.diff == after.diff, after.name
+        assert before.changed == after.changed, after.name
+
+
 def run_playbook(
     playbook: str | Sequence[Mapping[str, Any]],
     inventory: Mapping[str, Any],

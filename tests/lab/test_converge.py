@@ -11,25 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.lab.plays import Run
+from tests.lab.plays import Run, predicted
 from tests.lab.router import Live
 
 MOST_EXECS = 6
 
 Record = Callable[[str, object], None]
-
-
-def predicted(checked: Run, real: Run) -> None:
-    """The check run told, task for task, what the real run did."""
-    for run in (checked, real):
-        run.worked()
-    changes = [task for task in real.ours if "actions" in task.result]
-    foretold = [task for task in checked.ours if "actions" in task.result]
-    assert [task.name for task in foretold] == [task.name for task in changes]
-    for before, after in zip(foretold, changes, strict=True):
-        assert before.actions == after.actions, after.name
-        assert before.diff == after.diff, after.name
-        assert before.changed == after.changed, after.name
 
 
 def few_execs(run: Run, record: Record, title: str) -> None:
@@ -66,6 +53,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "software": {"flow_offload_mode": "software"},
     "disabled": {"flow_offload_mode": "disabled"},
     "counter": {"flow_offload_counter": True},
+    "fewer devices": {"flow_offload_devices": ["lan0"]},
     "other devices": {"flow_offload_devices": ["lan0", "mgmt0"]},
     "firewall": {
         "flow_offload_ruleset": "router",
@@ -88,6 +76,14 @@ def test_change_of_mind(router: Live, change: str) -> None:
     predicted(checked, real)
     assert real.changed
     assert router.role(**CHANGES[change]).worked().changed == []
+
+
+def test_a_device_leaves_before_its_feature_does(router: Live) -> None:
+    """mlx5 refuses to turn hw-tc-offload off while it holds flows (en_main.c, set_feature_hw_tc)."""
+    run = router.role(**CHANGES["fewer devices"]).worked()
+    changing = [task.action.rsplit(".", 1)[-1] for task in run.ours if task.changed]
+    assert changing == ["ruleset", "nic_features"]
+    assert (router.feature("lan0"), router.feature("wan0")) == ("on", "off")
 
 
 @pytest.mark.router("trixie/plain", "bare")

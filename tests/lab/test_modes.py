@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.lab.plays import predicted
 from tests.lab.router import Live
 
 
@@ -58,6 +59,8 @@ def test_what_was_there_before_stays(router: Live) -> None:
     with router.unchanged():
         router.role().worked()
         flows_are(router, "HW_OFFLOAD")
-        run = router.role(flow_offload_mode="disabled").worked()
+        checked = router.role(check=True, flow_offload_mode="disabled")
+        run = router.role(flow_offload_mode="disabled")
+        predicted(checked, run)
         assert "lan0" not in " ".join(run.task("nic_features").actions), "lan0 had the feature on before"
     assert "table ip mine" in router.nft("list ruleset")

@@ -33,7 +33,7 @@ def on(router: str, command: str | list[str]) -> str:
 
 def observe(router: str, as_user: list[str]) -> str:
     """One answer, by the shell that every router has."""
-    return on(router, [*as_user, "/bin/sh", "-c", compose(NONCE, FRAGMENTS, {}, reading())])
+    return on(router, [*as_user, "/bin/sh", "-c", compose(NONCE, FRAGMENTS, reading())])
 
 
 def capture(router: str) -> None:

@@ -15,12 +15,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import feeding
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES, RouterState
-
-OLDEST_KERNEL = (5, 8)
-"""flowtables without devices, which is how one is loaded at boot (05abe4456fa3)"""
-OLDEST_NFT = (0, 9, 9)
-"""'flags offload' can be set and is listed (8e6cc9f3)"""
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
+    FLOWTABLE_MODULES,
+    OLDEST_KERNEL,
+    OLDEST_NFT,
+    RouterState,
+)
 
 NOT_PERMITTED = Kind(
     "supported.not-permitted",

@@ -68,10 +68,14 @@ _package_status() {
   dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1
 }
 
-# read_removal RECORD: nft's tables, which unloading nf_tables would drop unless a chain in them has a hook; and for each
-# package that this collection brought what its removal would take along, and what shows that somebody uses it by now
+# read_removal RECORD: nft's tables, which unloading nf_tables would drop unless a chain in them has a hook, and which of
+# them hold flowtables; and for each package that this collection brought what its removal would take along, and what shows
+# that somebody uses it by now
 read_removal() {
-  ! grep -q '^nf_tables ' /proc/modules || section tables nft list tables
+  ! grep -q '^nf_tables ' /proc/modules || {
+    section tables nft list tables
+    section flowtables nft list flowtables
+  }
   has apt-get && [ -f "$1" ] || return 0
   while read -r _kind _package _found; do
     [ "$_kind $(_package_status "$_package")" = "package installed" ] || continue

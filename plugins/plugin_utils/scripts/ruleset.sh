@@ -16,11 +16,9 @@ _links() {
   for _link in /sys/class/net/*; do echo "${_link##*/}"; done
 }
 
-# read_unit UNIT: will boot start it, and is it on now?
+# read_unit UNIT: will boot start it, is it on now, and has systemd read its files as they are?
 read_unit() {
-  has systemctl || return 0
-  section enabled systemctl is-enabled "$1"
-  section active systemctl is-active "$1"
+  [ ! -d /run/systemd/system ] || section unit systemctl show -p UnitFileState,ActiveState,NeedDaemonReload "$1"
 }
 
 # probe_hardware DEVICE...: nft -c asks the driver itself and takes the answer back (see nf_tables: prepare, then abort)

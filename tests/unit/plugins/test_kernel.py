@@ -12,18 +12,15 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ke
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import (
     KernelState,
-    brought_along,
     parse_record,
     plan_absent,
     plan_present,
-    unloading,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import LoadedModule, ModuleFacts
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES, Kernel, Platform
-from hypothesis import given
-from hypothesis import strategies as st
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import WantedTable
 
 TOOLS = ("nftables", "ethtool")
 NEEDS = {
@@ -266,40 +263,40 @@ def test_absent_waits_for_those_that_need_it() -> None:
         assert plan_absent(needed, checking=True).changed
 
 
-def test_what_rules_loaded_on_top_goes_too() -> None:
-    live = {
-        "nf_conntrack": LoadedModule(4, frozenset({"nft_ct", "nf_nat", "nft_masq", "nf_conntrack_ftp"})),
-        "nf_tables": LoadedModule(2, frozenset({"nft_ct", "nft_masq"})),
-        "nf_nat": LoadedModule(1, frozenset({"nft_masq"})),
-        "nft_ct": LoadedModule(0),
-        "nft_masq": LoadedModule(0),
-        "nf_conntrack_ftp": LoadedModule(0),
-        "nft_alone": LoadedModule(0),
+def test_a_check_run_foresees_that_our_table_is_gone() -> None:
+    """What our own table holds is held no more when the real run comes to the modules."""
+    own = "table inet nft_offload"
+    held = {
+        **LIVE,
+        "nft_flow_offload": LoadedModule(2),
+        "nf_flow_table_inet": LoadedModule(1),
+        "nf_tables": LoadedModule(6, LIVE["nf_tables"].users),
     }
-    brought = {"nf_conntrack", "nf_tables"}
-    assert brought_along(brought, live) == {*brought, "nft_ct", "nft_masq", "nf_nat"}
-    assert brought_along({"nf_conntrack_ftp"}, live) == {"nf_conntrack_ftp"}
-    order, kept = unloading(brought_along(brought, live), live)
-    assert set(order) == {"nf_tables", "nft_ct", "nft_masq", "nf_nat"}
-    assert kept == {"nf_conntrack": "used by nf_conntrack_ftp"}
+    state = carried_out(plan_present(BARE, TOOLS), BARE)
+    boot_file = {_boot.RULESET: WantedTable("inet", "nft_offload", "chain c { }\n", ()).boot_text()}
+    before = replace(
+        state,
+        files={**state.files, **boot_file},
+        facts=facts("loaded", held),
+        tables=(own,),
+        flowtables=frozenset({own}),
+    )
+    after = replace(state, facts=facts("loaded", LIVE))
+    foreseen, real = plan_absent(before, checking=True), plan_absent(after, checking=False)
+    assert foreseen.actions() == real.actions()
+    assert "kept" not in foreseen.result
 
+    mine = "table ip mine"
+    before = replace(before, tables=(own, mine))
+    after = replace(after, facts=facts("loaded", {**LIVE, "nf_tables": LoadedModule(6, LIVE["nf_tables"].users)}))
+    after = replace(after, tables=(mine,))
+    foreseen, real = plan_absent(before, checking=True), plan_absent(after, checking=False)
+    assert foreseen.actions() == real.actions()
+    assert foreseen.result["kept"] == real.result["kept"]
+    assert foreseen.result["kept"]["nf_tables"] == "used by table ip mine"
 
-MODULES = st.sets(st.sampled_from("abcdefgh"))
-
-
-@given(MODULES, st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(MODULES, st.integers(0, 1))))
-def test_only_free_modules_are_unloaded_and_in_order(brought: set[str], told: dict[str, tuple[set[str], int]]) -> None:
-    live = {
-        name: LoadedModule(len(users - {name}) + more, frozenset(users - {name}))
-        for name, (users, more) in told.items()
-    }
-    order, kept = unloading(brought, live)
-    assert set(order) | set(kept) == brought & set(live)
-    assert not set(order) & set(kept)
-    for position, name in enumerate(order):
-        assert live[name].references == len(live[name].users & set(order[:position]))
-    for name in kept:
-        assert live[name].references > len(live[name].users & set(order))
+    kept = plan_absent(replace(before, flowtables=frozenset({own, mine})), checking=True).result["kept"]
+    assert kept["nft_flow_offload"] == "in use"
 
 
 def test_sections_become_a_state() -> None:
@@ -309,7 +306,8 @@ def test_sections_become_a_state() -> None:
         "packages": Section("nftables installed\nethtool ", 0),
         "candidates": Section("ethtool:\n  Candidate: 1:6.1-1", 0),
         f"file.{_boot.KERNEL_FOUND}": Section("package nftables not-installed\nmodule nf_tables", 0),
-        "tables": Section("", 0),
+        "tables": Section("table ip a\ntable inet b", 0),
+        "flowtables": Section("table ip a {\n}\ntable inet b {\n\tflowtable f {\n\t}\n}", 0),
         "removal.nftables": Section("Remv nftables [1]", 0),
         "used.nftables": Section("/etc/nftables.conf was edited", 0),
         "removal.ethtool": Section("", 0),
@@ -320,5 +318,6 @@ def test_sections_become_a_state() -> None:
     assert state.candidates == {"ethtool": "1:6.1-1"}
     assert state.removals == {"nftables": frozenset({"nftables"}), "ethtool": frozenset()}
     assert state.used == {"nftables": ("/etc/nftables.conf was edited",)}
-    assert state.tables == ()
+    assert state.tables == ("table ip a", "table inet b")
+    assert state.flowtables == {"table inet b"}
     assert state.record.modules == {"nf_tables"}

@@ -213,7 +213,7 @@ def test_the_calls_name_functions_that_the_fragments_have() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_this_machine_can_be_read(shell: list[str], tmp_path: Path) -> None:
     """Whatever it is: no shell and no tool of it may make the script stumble."""
-    sections = parse(run(shell, compose(NONCE, FRAGMENTS, {}, reading()), tmp_path), NONCE)
+    sections = parse(run(shell, compose(NONCE, FRAGMENTS, reading()), tmp_path), NONCE)
     state = state_of(sections)
     assert state.devices["lo"].kind == "loopback"
     assert state.platform.kernel

@@ -91,9 +91,9 @@ def test_files_arrive_as_they_are_and_a_long_ruleset_with_its_head(shell: list[s
     (tmp_path / "short").write_text("table inet t {\n}\n")
     for name in ("long", "short"):
         calls = [("read_boot", str(tmp_path / name), str(tmp_path / "short"), "/no such"), ("read_services", UNIT)]
-        found = parse(run(shell, compose(NONCE, ("boot",), {}, calls), tmp_path), NONCE)
+        found = parse(run(shell, compose(NONCE, ("boot",), calls), tmp_path), NONCE)
         text = (tmp_path / name).read_text()
         assert found["boot.ruleset"].text == text[:65536].removesuffix("\n")
         assert found["boot.files"].text == str(tmp_path / "short")
-    nothing = parse(run(shell, compose(NONCE, ("boot",), {}, [("read_boot", "/no such", *READ)]), tmp_path), NONCE)
+    nothing = parse(run(shell, compose(NONCE, ("boot",), [("read_boot", "/no such", *READ)]), tmp_path), NONCE)
     assert "boot.ruleset" not in nothing

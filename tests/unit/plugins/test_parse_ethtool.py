@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ethtool's text, as captured from ethtool 5.9 (ioctl and netlink) to 6.14."""
+"""ethtool's text, as ethtool 5.9 (ioctl and netlink) to 6.14 prints it."""
 
 from __future__ import annotations
 

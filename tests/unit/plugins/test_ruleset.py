@@ -47,6 +47,7 @@ FRESH = TableState(
     probes={"lan0": TAKES, "wan0": TAKES, "mgmt0": REFUSES},
     enabled=False,
     active=False,
+    outdated=False,
 )
 REQUEST = Request("ft", ("lan0", "wan0"), "auto")
 
@@ -66,6 +67,7 @@ def converged(*devices: str) -> TableState:
         probes={"lan0": BUSY, "wan0": BUSY},
         enabled=True,
         active=True,
+        outdated=False,
     )
 
 
