@@ -186,6 +186,12 @@ def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> s
     return probe.text.strip().splitlines()[0] if probe.text.strip() else f"nft exit code {probe.rc}"
 
 
+def _absence(state: TableState, device: str) -> str:
+    """Why a device that is away now keeps its flowtable in software; empty when it was taken by hardware before."""
+    recorded = f"\n{state.files.get(_boot.DEVICES, '')}".partition(f"\n{device} ")[2].partition("\n")[0]
+    return "" if "flags offload" in recorded else "it is away now, and was offloaded in software before"
+
+
 def _sure(state: TableState, flowtable: str, device: str) -> bool:
     """Would the device be taken now, without what a real run does before?"""
     return not refusal(state, flowtable, device, checking=False)
@@ -193,11 +199,14 @@ def _sure(state: TableState, flowtable: str, device: str) -> bool:
 
 def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedFlowtable, dict[str, Any]]:
     """Hardware or software, and why; raises OffloadError when hardware is demanded and a device refuses."""
+    here = [device for device in request.devices if device in state.links]
     refused = (
         {}
         if request.offload == "software"
-        else {d: why for d in request.devices if (why := refusal(state, request.name, d, checking))}
+        else {d: why for d in here if (why := refusal(state, request.name, d, checking))}
     )
+    if request.offload == "auto":
+        refused |= {d: why for d in request.devices if d not in here and (why := _absence(state, d))}
     if refused and request.offload == "hardware":
         told = "; ".join(f"{device}: {why}" for device, why in refused.items())
         raise OffloadError(
@@ -207,7 +216,7 @@ def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedF
         )
     hardware = request.offload == "hardware" or (request.offload == "auto" and bool(request.devices) and not refused)
     wanted = WantedFlowtable(request.name, request.devices, hardware, request.counter)
-    if hardware and checking and not all(_sure(state, request.name, device) for device in request.devices):
+    if hardware and checking and not all(_sure(state, request.name, device) for device in here):
         every = "foreseen: what the drivers take is asked in the real run"
     else:
         every = "every device takes it"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -18,6 +19,14 @@ PLUG = """eval "$(sed '/^case "/,$d' /usr/lib/lab/net)"; plug"""
 """the lab's own function: replug would want to pull the device out first"""
 
 
+def joined(router: Live, names: list[str]) -> None:
+    """Wait for these devices to be those in the flowtable: udev only tells systemd to start the units."""
+    deadline = time.monotonic() + 30
+    while devices(router) != names and time.monotonic() < deadline:
+        time.sleep(0.3)
+    assert devices(router) == names, router.sh("journalctl --no-pager -b -u 'nft-offload*' | tail -n 30")
+
+
 def devices(router: Live) -> list[str]:
     """Devices in the flowtable."""
     found = re.search(r"devices = \{ (.*) \}", router.nft("list flowtables"))
@@ -27,24 +36,23 @@ def devices(router: Live) -> list[str]:
 @pytest.mark.parametrize("device", ["lan0", "wan0"])
 def test_replug(router: Live, device: str) -> None:
     api.replug(router.name, device)
-    router.sh("udevadm settle")
+    joined(router, ["lan0", "wan0"])
     assert router.feature(device) == "on"
-    assert devices(router) == ["lan0", "wan0"]
     flows_are(router, "HW_OFFLOAD")
     assert router.role().worked().changed == []
 
 
 def test_boot_without_the_devices(router: Live) -> None:
     """The table is there all the same; when the devices come, they join, their features first."""
-    router.sh("systemctl -q disable lab-net")
+    router.sh("systemctl -q disable lab-net lab-sink")
     router.reboot()
     assert not router.succeeds("test -e /sys/class/net/lan0")
     assert router.sh("systemctl is-active nft-offload").strip() == "active"
     assert "flow add @ft" in router.nft("list table inet nft_offload")
     assert devices(router) == []
 
-    router.sh("systemctl start lab-net lab-sink && udevadm settle")
-    assert devices(router) == ["lan0", "wan0"]
+    router.sh("systemctl start lab-net lab-sink")
+    joined(router, ["lan0", "wan0"])
     assert (router.feature("lan0"), router.feature("wan0")) == ("on", "on")
     flows_are(router, "HW_OFFLOAD")
     assert router.role().worked().changed == []
@@ -58,8 +66,8 @@ def test_a_device_that_is_away_for_long(router: Live) -> None:
     assert task.status == "ok", task.msg
     assert not task.changed
     assert "wan0 is away" in str(task.result["warnings"])
-    router.sh(f"{PLUG} wan && udevadm settle")
-    assert devices(router) == ["lan0", "wan0"]
+    router.sh(f"{PLUG} wan")
+    joined(router, ["lan0", "wan0"])
 
 
 @pytest.mark.parametrize("verb", ["start", "reload", "restart"])
@@ -67,8 +75,8 @@ def test_nftables_service(router: Live, verb: str) -> None:
     """Debian's nftables.service flushes every table when it starts and reloads: ours comes back with it."""
     if verb != "start":
         router.sh("systemctl start nftables")
-    router.sh(f"systemctl {verb} nftables && udevadm settle")
-    assert devices(router) == ["lan0", "wan0"]
+    router.sh(f"systemctl {verb} nftables")
+    joined(router, ["lan0", "wan0"])
     flows_are(router, "HW_OFFLOAD")
 
 

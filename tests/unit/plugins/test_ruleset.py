@@ -115,8 +115,16 @@ def test_a_lost_device_is_brought_back_alone() -> None:
 
 def test_a_device_that_is_away_is_a_warning_when_it_was_there_before() -> None:
     state = replace(converged("lan0"), links=frozenset({"lo", "lan0"}), probes={"lan0": BUSY, "wan0": REFUSES})
-    plan = present(state, Request("ft", ("lan0", "wan0"), "auto"))
-    assert "wan0 is away" in plan.warnings[0]
+    for offload in ("auto", "hardware"):
+        plan = present(state, Request("ft", ("lan0", "wan0"), offload))
+        assert "wan0 is away" in plan.warnings[0]
+        assert not plan.changed
+
+    recorded = state.files[_boot.DEVICES].replace(" flags offload;", "")
+    state = replace(state, files={**state.files, _boot.DEVICES: recorded})
+    flowtable = present(state, Request("ft", ("lan0", "wan0"), "auto")).result["flowtables"][0]
+    assert flowtable["offload"] == "software"
+    assert set(flowtable["refused"]) == {"wan0"}
 
 
 def test_an_unknown_device_is_an_error_with_a_hint() -> None:
