@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs make targets one after the other up to the first that fails, then counts the tests that ran.
 
-usage: python -m tests.tools.run_steps RESULTS TARGET...
+usage: python -m tests.tools.run_steps RESULTS STEP...
+
+A step is a target, or several joined with + that run at the same time. Their output is in RESULTS/TARGET.log and shown
+when it has ended.
 """
 
 from __future__ import annotations
@@ -13,34 +16,55 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from tests.tools.summary import Step, count_step, table
 
 
-def run_step(results: Path, target: str) -> Step:
-    """Make one target; its output goes where ours goes."""
-    print(f"\n=== make {target}", flush=True)
+def make(results: Path, target: str, output: IO[bytes] | None = None) -> Step:
+    """Make one target; its output goes where ours goes, or into a file."""
     # A make of its own, not a part of the one that started this: neither its flags nor its job server.
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
     started = time.monotonic()
-    done = subprocess.run(["make", "--no-print-directory", target], env=environment, check=False)
+    command = ["make", "--no-print-directory", target]
+    done = subprocess.run(command, env=environment, stdout=output, stderr=output, check=False)
     seconds = time.monotonic() - started
     succeeded = done.returncode == 0
     return Step(target, succeeded, seconds, count_step(results, target, succeeded))
 
 
-def main(results: Path, targets: list[str]) -> int:
+def make_logged(results: Path, target: str) -> Step:
+    """Make one target with its output in its log, then show the log."""
+    log = results / f"{target}.log"
+    with log.open("wb") as output:
+        step = make(results, target, output)
+    print(f"\n=== make {target} ended\n{log.read_text(encoding='utf-8', errors='replace')}", flush=True)
+    return step
+
+
+def run(results: Path, step: str) -> list[Step]:
+    """The steps that one argument names."""
+    targets = step.split("+")
+    print(f"\n=== make {' and '.join(targets)}", flush=True)
+    if len(targets) == 1:
+        return [make(results, step)]
+    with ThreadPoolExecutor(len(targets)) as pool:
+        return list(pool.map(partial(make_logged, results), targets))
+
+
+def main(results: Path, wanted: list[str]) -> int:
     """0 where every target was made, else 1."""
     # Reports of an earlier run must not be counted as of this one.
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir(parents=True)
     steps: list[Step] = []
-    for target in targets:
-        steps.append(run_step(results, target))
-        if not steps[-1].succeeded:
-            break
-    print("\n" + table(steps, not_run=targets[len(steps) :]), flush=True)
+    left = list(wanted)
+    while left and all(step.succeeded for step in steps):
+        steps += run(results, left.pop(0))
+    print("\n" + table(steps, not_run=[target for step in left for target in step.split("+")]), flush=True)
     return 0 if all(step.succeeded for step in steps) else 1
 
 
