@@ -134,6 +134,7 @@ class TestHalfWay:
     def strike(self, router: Live, blow: str) -> None:
         """Run a change against the slow nft and strike when it has begun to load the table."""
         router.sh(SLOW_NFT)
+        router.hang_up()  # a shared connection of before knows nothing of this impatience
 
         def watch() -> None:
             while not router.succeeds("test -e /run/applying"):
