@@ -29,6 +29,13 @@ FIREWALL: dict[str, Any] = {
 LAN_HOST, WAN_HOST = {4: "10.10.0.2", 6: "fd00:10::2"}, {4: "203.0.113.2", 6: "2001:db8:203::2"}
 ROUTER_LAN, ROUTER_WAN = {4: "10.10.0.1", 6: "fd00:10::1"}, {4: "203.0.113.1", 6: "2001:db8:203::1"}
 
+SINK = """
+systemd-run -q ip netns exec lan python3 /usr/lib/lab/traffic.py sink
+for try in $(seq 60); do ! ip netns exec lan ss -Hltn sport = 7000 | grep -q . || exit 0; sleep 0.5; done
+exit 1
+"""
+"""what the WAN host has answers in the LAN host too"""
+
 Probe = Callable[[str, str], bool]
 
 
@@ -61,7 +68,7 @@ def check_paths(router: Live, filtered: bool) -> None:
     ],
 )
 def test_firewall(router: Live, kind: str) -> None:
-    router.sh("systemd-run -q ip netns exec lan python3 /usr/lib/lab/traffic.py sink")
+    router.sh(SINK)
     check_paths(router, filtered=False)
 
     run = router.role(**FIREWALL).worked()

@@ -45,7 +45,7 @@ set -e
 apt-get -qq update
 apt-get -qq install nftables ethtool >/dev/null
 ethtool -K lan0 hw-tc-offload on
-echo 'table ip mine { chain c { type filter hook forward priority 0; ct state invalid drop; } }' >/etc/nftables.conf
+echo 'table ip mine { chain c { type filter hook forward priority 0; ct state invalid drop; }; }' >/etc/nftables.conf
 systemctl -q enable --now nftables
 mkdir -p /etc/modules-load.d && echo nf_flow_table >/etc/modules-load.d/mine.conf
 modprobe nf_flow_table
