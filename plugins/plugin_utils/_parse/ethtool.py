@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""ethtool -k and ethtool -i (scripts/nic.sh) -> Feature, driver name.
+"""ethtool -k, ethtool -i and devlink (scripts/nic.sh) -> Feature, driver name, mode of the embedded switch.
 
 The text form is read: JSON came with ethtool 5.17, and Debian 11 has 5.9.
 """
@@ -35,6 +35,12 @@ def parse_features(text: str) -> dict[str, Feature]:
 def parse_driver(text: str) -> str:
     """The driver's name, empty when it has none."""
     match = re.search(r"^driver: *(\S+)", text, re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def parse_eswitch(text: str) -> str:
+    """``pci/0000:03:00.0: mode legacy inline-mode none encap-mode basic`` -> legacy; empty when no mode is told."""
+    match = re.search(r"^pci/\S+: mode (legacy|switchdev)\b", text, re.MULTILINE)
     return match.group(1) if match else ""
 
 

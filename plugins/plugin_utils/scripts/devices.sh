@@ -50,4 +50,5 @@ read_nic_features() {
     set -- "$@" "${_net##*/}"
   done
   read_features "$_wanted" "$@"
+  read_eswitches "$@"
 }
