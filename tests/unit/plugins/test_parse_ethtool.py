@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import (
     parse_driver,
+    parse_eswitch,
     parse_feature_record,
     parse_features,
 )
@@ -96,3 +97,18 @@ def test_what_is_written_is_read(told: dict[str, tuple[bool, str]]) -> None:
         name: Feature(active, note == "fixed", {"requested on": True, "requested off": False}.get(note))
         for name, (active, note) in told.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("pci/0000:03:00.0: mode legacy inline-mode none encap-mode basic", "legacy"),
+        ("pci/0000:03:00.0: mode switchdev inline-mode link encap-mode basic\n", "switchdev"),
+        ("pci/0000:03:00.0: inline-mode none", ""),
+        ("kernel answers: Operation not supported", ""),
+        ("Failed to connect to devlink Netlink", ""),
+        ("", ""),
+    ],
+)
+def test_mode_of_the_embedded_switch(text: str, mode: str) -> None:
+    assert parse_eswitch(text) == mode
