@@ -11,6 +11,8 @@ driver publishes its own table, both directions must be in it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import (
     Expectation,
@@ -63,7 +65,8 @@ ONE_DIRECTION = Kind(
     "error",
     "Only one direction of the flows is in hardware",
     "Connection tracking shows the hardware bit as soon as one direction was taken. The driver's own table shows that"
-    " of each TCP flow looked at the other direction was not, so its packets still take the router's CPU.",
+    " of each TCP flow looked at the other direction was not, so its packets still take the router's CPU. An info where"
+    " a device of the flowtable cannot offload: some hardware takes flows towards Wi-Fi only.",
     "see that hw-tc-offload is on at the devices of both directions and that both are in the flowtable; a driver takes"
     " a direction only if it can also send to the device that it leaves through",
 )
@@ -155,11 +158,9 @@ def directions(state: RouterState, expectation: Expectation) -> list[Finding]:
         return []
     lines = [_directions(table), *one[:2], *none[:1]]
     if one:
-        return [
-            ONE_DIRECTION.found(
-                f"of {len(one)} TCP flows in hardware only one direction is in the driver's table", *lines
-            )
-        ]
+        message = f"of {len(one)} TCP flows in hardware only one direction is in the driver's table"
+        found = ONE_DIRECTION.found(message, *lines)
+        return [found if _all_able(state, expectation) else replace(found, severity="info")]
     return [NOT_IN_TABLE.found(f"of {len(none)} TCP flows in hardware none is in the driver's table", *lines)]
 
 
@@ -192,7 +193,7 @@ def judge(state: RouterState, expectation: Expectation) -> RungResult:
     seen = state.flows
     evidence = [counted(seen)] if seen is not None else []
     findings = [f for check in CHECKS for f in check(state, expectation)]
-    holds = seen is not None and seen.of("hardware") > 0 and NOT_IN_TABLE.id not in {f.id for f in findings}
+    holds = seen is not None and seen.of("hardware") > 0 and not directions(state, expectation)
     if seen is not None and holds:
         evidence += seen.examples.get("hardware", ())[:1]
     elif _software_elsewhere(state):
@@ -208,6 +209,12 @@ def _split(table: DriverTable) -> tuple[list[str], list[str], list[str]]:
     for flow in table.flows:
         found[2 - sum(flow.there)].append(flow.line)
     return found
+
+
+def _all_able(state: RouterState, expectation: Expectation) -> bool:
+    """Has every device that decides the feature on? Not Wi-Fi, whose hardware may take one direction only."""
+    deciding = nic.gates(state, expectation).values()
+    return all(d.kind != "wlan" and d.hw_tc_offload is not None and d.hw_tc_offload.active for d in deciding)
 
 
 def _directions(table: DriverTable) -> str:

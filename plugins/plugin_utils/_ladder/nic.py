@@ -40,7 +40,7 @@ TAKES_NONE = frozenset(
         "mlx4_en",
         "mlx4_core",
     }
-    | {"virtio_net", "veth", "e1000", "e1000e", "vmxnet3", "tun", "bonding", "team", "bridge"}
+    | {"virtio_net", "veth", "r8169", "e1000", "e1000e", "vmxnet3", "tun", "bonding", "team", "bridge"}
 )
 """Drivers that in Linux 6.18 take no flowtable (no TC_SETUP_FT in git grep), some with hw-tc-offload for other uses."""
 
@@ -96,8 +96,8 @@ UNKNOWN = Kind(
 DRIVER_HINT = Kind(
     "configured.driver-hint",
     "info",
-    "The driver is not known to take flowtables, though hw-tc-offload is on",
-    "Many drivers have the feature for tc filters alone. In Linux 6.18 mlx5_core, mtk_soc_eth and airoha_eth take"
+    "The driver is not known to take flowtables",
+    "Many drivers have hw-tc-offload for tc filters alone. In Linux 6.18 mlx5_core, mtk_soc_eth and airoha_eth take"
     " flowtables. Other kernels have others, so this is a hint: traffic decides.",
     "verify with traffic; where no flow gets into the hardware, offload in software (flow_offload_mode: software)",
 )
@@ -198,10 +198,18 @@ def features(state: RouterState, expectation: Expectation) -> list[Finding]:
 
 
 def cannot(state: RouterState, deciding: Iterable[Device]) -> bool:
-    """Can none of these devices offload? All have the feature fixed off, and no flow was seen in hardware."""
-    known = [device.hw_tc_offload for device in deciding]
-    fixed = bool(known) and all(feature is not None and feature.fixed and not feature.active for feature in known)
-    return fixed and not in_hardware(state)
+    """Can none of these devices offload? No flow was seen in hardware, and all have the feature fixed off.
+
+    Where there is no ethtool, as on most OpenWrt routers: all have drivers that take none, and flows are in software.
+    """
+    devices = list(deciding)
+    return bool(devices) and not in_hardware(state) and all(_without(state, device) for device in devices)
+
+
+def _without(state: RouterState, device: Device) -> bool:
+    if device.hw_tc_offload is not None:
+        return device.hw_tc_offload.fixed and not device.hw_tc_offload.active
+    return device.driver in TAKES_NONE and state.flows is not None and state.flows.of("software") > 0
 
 
 def in_hardware(state: RouterState) -> bool:
@@ -223,9 +231,8 @@ def drivers(state: RouterState, expectation: Expectation) -> list[Finding]:
     """Hints from what is known of drivers; what was seen in hardware is beyond hints."""
     found = []
     for name, device in gates(state, expectation).items() if not in_hardware(state) else ():
-        active = device.hw_tc_offload is not None and device.hw_tc_offload.active
-        if device.driver in TAKES_NONE and active:
-            message = f"{device.driver}, the driver of {name}, is not known to take flowtables, though {FEATURE} is on"
+        if device.driver in TAKES_NONE and (device.hw_tc_offload is None or device.hw_tc_offload.active):
+            message = f"{device.driver}, the driver of {name}, is not known to take flowtables"
             found.append(DRIVER_HINT.found(message, described(device), f"{name}: driver {device.driver}"))
         elif device.driver == "mlx5_core" and device.eswitch == "legacy":
             message = f"the embedded switch of {name} is in legacy mode"

@@ -208,6 +208,16 @@ HARDWARE = {
         configured="proven",
         hardware="failed",
     ),
+    "fake, no ethtool": case(
+        replace(both(FAKE, hw_tc_offload=None), flows=flows(software=7)),
+        FOREIGN + "configured.feature-unknown configured.driver-hint hardware.fake",
+        "offloading",
+    ),
+    "no ethtool, no traffic": case(
+        replace(both(FAKE, hw_tc_offload=None), flows=flows()),
+        FOREIGN + "configured.feature-unknown configured.driver-hint offloading.no-traffic",
+        "bound",
+    ),
     "fake, software expected": case(
         replace(FAKE, flows=flows(software=7)),
         FOREIGN + "configured.flag-unexpected",
@@ -244,6 +254,12 @@ HARDWARE = {
     ),
     "one direction of one of them": case(
         replace(HARD, driver_table=table((True, False), (True, True))), "", "hardware"
+    ),
+    "one direction, Wi-Fi among the devices": case(
+        replace(with_device(TRIO, "phy0", kind="wlan", hw_tc_offload=FIXED), driver_table=table((False, True))),
+        FOREIGN + "configured.feature-absent hardware.one-direction",
+        "offloading",
+        hardware="unproven",
     ),
     "not in the table": case(
         replace(HARD, driver_table=table((False, False))),
@@ -397,6 +413,9 @@ HEALTHY = {
     "busy, short flows": traffic(HARD, BOTH + "ipv4 udp slow 3, ipv4 tcp slow 300, ipv4 tcp local 40", "ipv4 tcp 3"),
     "IPv4 only": traffic(HARD, BOTH + "ipv4 tcp slow 3", "ipv4 tcp 1"),
     "fq_codel and mq": both(HARD, qdisc="fq_codel"),
+    "MediaTek, towards Wi-Fi only": replace(
+        with_device(TRIO, "phy0", hw_tc_offload=FIXED), driver_table=table((False, True), (False, True))
+    ),
     "MediaTek, idle flows": replace(HARD, driver_table=table((False, False), (True, True))),
     "one MTU": both(HARD, mtu=1500, addresses=("10.0.0.1/8",), forwarding=("ipv4",)),
     "mixed as OpenWrt lists it": with_device(TRIO, "phy0", hw_tc_offload=FIXED, driver="mt7915e"),
