@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool im
     parse_driver,
     parse_eswitch,
     parse_features,
+    parse_netifd,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.hooks import parse_hooks
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.link import parse_links, parse_tc, shapers
@@ -133,13 +134,14 @@ def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
     texts = {name: _said(answer, name) for name in TEXTS}
     features = {device: parse_features(part.text).get(FEATURE) for device, part in _each(answer, "features ").items()}
     drivers = {device: parse_driver(part.text) for device, part in _each(answer, "driver ").items()}
+    netifd = parse_netifd(_said(answer, "netifd"), drivers)
     eswitches = {device: parse_eswitch(part.text) for device, part in _each(answer, "eswitch ").items()}
     links = parse_links(_said(answer, "link"), unknown)
     return {
         name: replace(
             device,
             driver=drivers.get(name) or device.driver,
-            hw_tc_offload=features.get(name),
+            hw_tc_offload=features.get(name) or netifd.get(name),
             mtu=links.get(name, (0, ""))[0],
             qdisc=links.get(name, (0, ""))[1],
             eswitch=eswitches.get(name, ""),

@@ -37,7 +37,7 @@ REFUSED = Kind(
 SWITCHED_OFF = Kind(
     "hardware.switched-off",
     "error",
-    "The feature hw-tc-offload was switched off after the flowtable was loaded, and flows stay in software",
+    "The feature hw-tc-offload was switched off after the flowtable was loaded",
     "The feature is set on for boot, but is off now, so somebody or something turned it off since. The kernel lets that"
     " happen under a live flowtable, and 'nft list' goes on saying 'flags offload'.",
     "turn it on again with kmod.nft_offload.nic_features, and find what turns it off on {device}: a network manager's"
@@ -115,16 +115,21 @@ def refused(state: RouterState, expectation: Expectation) -> list[Finding]:
         names = ", ".join(f"{name} ({device.driver or 'driver unknown'})" for name, device in gates.items())
         lines = [nic.described(device) for device in list(gates.values())[:6]]
         return [FAKE.found(f"the flowtable has 'flags offload', but none of its devices can offload: {names}", *lines)]
-    if seen is None or _software_elsewhere(state) or seen.of("hardware") or not seen.of("software"):
+    if nic.in_hardware(state):
         return []
     off = [device for device in gates.values() if device.hw_tc_offload and not device.hw_tc_offload.active]
-    message = f"{seen.of('software')} flows are offloaded in software, none in hardware"
-    lines = [counted(seen), *seen.examples.get("software", ())[:1]]
-    switched = [device.name for device in off if state.boot.features.get((device.name, nic.FEATURE)) == "on"]
+    lines = [counted(seen), *seen.examples.get("software", ())[:1]] if seen is not None else []
+    at_boot = {
+        name for (name, feature), value in state.boot.features.items() if (feature, value) == (nic.FEATURE, "on")
+    }
+    switched = [d.name for d in off if d.name in at_boot and d.hw_tc_offload and not d.hw_tc_offload.fixed]
     if switched:
         names = ", ".join(switched)
-        said = f"{message}, because {nic.FEATURE} of {names} is off, though boot turns it on"
+        said = f"no flow is in hardware, because {nic.FEATURE} of {names} is off, though boot turns it on"
         return [SWITCHED_OFF.found(said, *map(nic.described, off), *lines, device=names)]
+    if seen is None or _software_elsewhere(state) or not seen.of("software"):
+        return []
+    message = f"{seen.of('software')} flows are offloaded in software, none in hardware"
     drivers = ", ".join(f"{name} {device.driver or 'unknown'}" for name, device in gates.items())
     reasons = "; ".join(map(nic.described, off))
     reason = f"likely because of {reasons}" if off else f"although {nic.FEATURE} is not off (drivers: {drivers})"

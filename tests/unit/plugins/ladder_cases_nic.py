@@ -194,6 +194,11 @@ HARDWARE = {
         "because hw-tc-offload of wan0 is off, though boot turns it on",
         hardware="failed",
     ),
+    "switched off, no traffic": case(
+        replace(with_device(HARD, "wan0", hw_tc_offload=OFF), flows=flows()),
+        "configured.feature-off hardware.switched-off offloading.no-traffic",
+        "loaded",
+    ),
     "off from the start": case(
         replace(with_device(foreign(hardware=True), "wan0", hw_tc_offload=OFF), flows=flows(software=2)),
         FOREIGN + "configured.feature-off hardware.refused",
