@@ -62,7 +62,7 @@ ONE_FAMILY = Kind(
     "warning",
     "Flows of one address family are offloaded, those of the other are not",
     "Connections of both families passed packets just now, and those of one have no offload bit at all, though the rule"
-    " that feeds the flowtable makes no difference between them. An info where a rule could mean it.",
+    " that feeds the flowtable makes no difference between them. An info where they are few, or a rule could mean it.",
     "see that the rule that feeds the flowtable stands in a table of family inet, before any verdict over {family}, and"
     " that the devices that {family} takes are in the flowtable",
 )
@@ -71,7 +71,7 @@ ONE_PROTOCOL = Kind(
     "warning",
     "Flows of one protocol are offloaded, those of the other are not",
     "TCP and UDP connections passed packets just now, and those of one have no offload bit at all, though the rule that"
-    " feeds the flowtable makes no difference between them. An info where a rule could mean it.",
+    " feeds the flowtable makes no difference between them. An info where they are few, or a rule could mean it.",
     "see that the rule that feeds the flowtable says 'meta l4proto {{ tcp, udp }}', and stands before any verdict over"
     " {protocol}",
 )
@@ -80,7 +80,7 @@ MOST_LEFT_OUT = Kind(
     "warning",
     "Most flows that could be offloaded are not",
     "Of the connections that passed packets just now, more are on the slow path than connection tracking has offloaded"
-    " flows altogether. An info where a rule could mean it.",
+    " flows altogether. An info where they are few, or a rule could mean it.",
     "see the likely reason in the message; else look for a verdict before the 'flow add' rule, for conditions in it,"
     " and for devices that are not in the flowtable",
 )
@@ -104,8 +104,8 @@ KINDS = (
 
 ENOUGH = 2
 """slow flows with packets just now before it is said that none is offloaded: one may be at its handshake"""
-ENOUGH_OF_A_KIND = 4
-"""the same of one family or protocol, while others are offloaded"""
+MANY = 4
+"""the same of one family or protocol before it is a warning that none of these is offloaded while others are"""
 NEARLY_FULL = 0.9
 NEUTRAL = re.compile(
     r'comment "[^"]*"|counter( packets \d+ bytes \d+)?|ct state (\{[^}]*\}|\S+)|flow (add|offload) @\S+'
@@ -125,6 +125,8 @@ def flows(state: RouterState, expectation: Expectation) -> list[Finding]:
         message = f"{state.flows.recent_slow} flows were forwarded just now, none of them offloaded"
         return [NONE_OFFLOADED.found(message, counted(state.flows), *state.flows.examples.get("slow", ())[:2])]
     message = "connection tracking shows no forwarded flow that passed a packet while the router was looked at"
+    if state.flows.recent_slow:
+        message = "only one forwarded flow passed packets while the router was looked at, which is too few to tell"
     return [NO_TRAFFIC.found(message, counted(state.flows), f"looked at for {state.flows.seconds} seconds")]
 
 
@@ -135,28 +137,28 @@ def left_out(state: RouterState, expectation: Expectation) -> list[Finding]:
         return []
     found = [*_families(seen), *_protocols(seen)]
     offloaded, slow = seen.of("hardware", "software"), seen.recent_slow
-    if not found and slow >= 2 * ENOUGH_OF_A_KIND and slow > offloaded:
+    if not found and slow >= 2 * ENOUGH and slow > offloaded:
         message = f"{slow} flows passed packets on the slow path just now, {offloaded} are offloaded{_reason(state)}"
-        found.append(MOST_LEFT_OUT.found(message, counted(seen), *_slow(seen, "")))
-    if found and may_be_meant(state, expectation):
-        return [replace(finding, severity="info") for finding in found]
-    return found
+        found.append((slow // 2, MOST_LEFT_OUT.found(message, counted(seen), *_slow(seen, ""))))
+    meant = may_be_meant(state, expectation)
+    return [replace(one, severity="info") if meant or count < MANY else one for count, one in found]
 
 
-def _families(seen: Flows) -> Iterator[Finding]:
+def _families(seen: Flows) -> Iterator[tuple[int, Finding]]:
+    """Of how many flows, and what is to say of them."""
     for family, other in (("ipv4", "ipv6"), ("ipv6", "ipv4")):
         slow = _recent(seen, family)
-        if slow >= ENOUGH_OF_A_KIND and not _offloaded(seen, family) and _offloaded(seen, other):
+        if slow >= ENOUGH and not _offloaded(seen, family) and _offloaded(seen, other):
             message = f"{slow} flows of {family} passed packets just now and none is offloaded, {other} is"
-            yield ONE_FAMILY.found(message, counted(seen), *_slow(seen, family), family=family)
+            yield slow, ONE_FAMILY.found(message, counted(seen), *_slow(seen, family), family=family)
 
 
-def _protocols(seen: Flows) -> Iterator[Finding]:
+def _protocols(seen: Flows) -> Iterator[tuple[int, Finding]]:
     for protocol, other in (("tcp", "udp"), ("udp", "tcp")):
         slow = _recent(seen, protocol)
-        if slow >= ENOUGH_OF_A_KIND and not _offloaded(seen, protocol) and _offloaded(seen, other):
+        if slow >= ENOUGH and not _offloaded(seen, protocol) and _offloaded(seen, other):
             message = f"{slow} flows of {protocol} passed packets just now and none is offloaded, {other} is"
-            yield ONE_PROTOCOL.found(message, counted(seen), *_slow(seen, protocol), protocol=protocol)
+            yield slow, ONE_PROTOCOL.found(message, counted(seen), *_slow(seen, protocol), protocol=protocol)
 
 
 def _recent(seen: Flows, word: str) -> int:
@@ -198,7 +200,7 @@ def may_be_meant(state: RouterState, expectation: Expectation) -> bool:
     firsts: set[str] = set()
     places: set[str] = set()
     for said in statements(state.boot.live):
-        if said.kind != "chain" or not said.words:
+        if said.kind != "chain" or not said.words or said.words[0] in {"policy", "comment"}:
             continue
         if said.words[0] == "type" and ("hook", "forward") in zip(said.words, said.words[1:], strict=False):
             places.add(said.name)

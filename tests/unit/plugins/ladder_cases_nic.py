@@ -141,7 +141,11 @@ NIC = {
 BOTH = "ipv4 tcp hardware 3, ipv4 udp hardware 2, "
 OFFLOADING = {
     "one slow flow": case(
-        replace(HARD, flows=flows(slow=1, recent=1)), "offloading.no-traffic", "bound", offloading="unproven"
+        replace(HARD, flows=flows(slow=1, recent=1)),
+        "offloading.no-traffic",
+        "bound",
+        "too few to tell",
+        offloading="unproven",
     ),
     "no flow of IPv6": case(
         traffic(HARD, BOTH + "ipv6 tcp slow 5", "ipv6 tcp 4"),
@@ -150,7 +154,7 @@ OFFLOADING = {
         "4 flows of ipv6 passed packets just now and none is offloaded, ipv4 is",
         offloading="proven",
     ),
-    "few flows of IPv6": case(traffic(HARD, BOTH + "ipv6 tcp slow 5", "ipv6 tcp 3"), "", "hardware"),
+    "one flow of IPv6": case(traffic(HARD, BOTH + "ipv6 tcp slow 5", "ipv6 tcp 1"), "", "hardware"),
     "no flow of UDP": case(
         traffic(HARD, "ipv4 tcp hardware 3, ipv6 tcp hardware 3, ipv4 udp slow 4", "ipv4 udp 4"),
         "offloading.one-protocol",
@@ -174,7 +178,7 @@ OFFLOADING = {
         "hardware",
         "likely because all that comes in through wan0 is redirected",
     ),
-    "many idle ones": case(traffic(HARD, "ipv4 tcp hardware 3, ipv4 tcp slow 900", "ipv4 tcp 7"), "", "hardware"),
+    "many idle ones": case(traffic(HARD, "ipv4 tcp hardware 3, ipv4 tcp slow 900", "ipv4 tcp 3"), "", "hardware"),
     "conntrack nearly full": case(
         replace(HARD, flows=replace(flows(hardware=4), total=59000, maximum=65536)),
         "offloading.conntrack-full",
@@ -411,8 +415,9 @@ MAY_BE_MEANT = {
     "a verdict before it": with_boot(LEFT_OUT, live=EXCLUDING, listing=EXCLUDING),
     "another firewall's": traffic(foreign(hardware=True), BOTH + "ipv6 tcp slow 5", "ipv6 tcp 5"),
     "IPsec": beside(LEFT_OUT, ipsec={"out": 1}),
+    "few": traffic(HARD, BOTH + "ipv6 tcp slow 5", "ipv6 tcp 3"),
 }
-"""routers that leave IPv6 out, and could be meant to"""
+"""routers that leave IPv6 out, and could be meant to, or do it for no more than a few flows"""
 
 HEALTHY = {
     "busy, short flows": traffic(HARD, BOTH + "ipv4 udp slow 3, ipv4 tcp slow 300, ipv4 tcp local 40", "ipv4 tcp 3"),

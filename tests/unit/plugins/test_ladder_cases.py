@@ -15,7 +15,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Rou
 
 from tests.unit.plugins import ladder_cases, ladder_cases_nic
 from tests.unit.plugins.ladder_cases import NEW_KERNEL, Case
-from tests.unit.plugins.ladder_cases_nic import MAY_BE_MEANT
+from tests.unit.plugins.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
 from tests.unit.plugins.routers import bare, flows, foreign, router, with_boot, with_platform
 
 CASES = {**ladder_cases.CASES, **ladder_cases_nic.CASES}
@@ -98,6 +98,11 @@ def test_a_healthy_router_is_not_accused(state: RouterState) -> None:
 def test_what_may_be_meant_is_told_as_information(state: RouterState) -> None:
     (found,) = (f for f in judge(state, Expectation()).findings if f.id == "offloading.one-family")
     assert found.severity == "info"
+
+
+def test_what_cannot_be_meant_is_a_warning() -> None:
+    found = {f.id: f.severity for f in judge(LEFT_OUT, Expectation()).findings}
+    assert found == {"offloading.one-family": "warning"}
 
 
 def test_an_untouched_router_is_told_what_lacks() -> None:
