@@ -40,16 +40,16 @@ def parse_legacy_tables(text: str) -> tuple[str, ...]:
 
 
 def forward_chains(text: str) -> tuple[str, ...]:
-    """Base chains at the forward hook, in a ruleset or what scripts/nftables.sh keeps of it."""
-    found = (
-        f"{said.family} {said.table} {said.name}"
-        for said in statements(text)
-        if said.kind == "chain"
-        and said.words[:1] == ("type",)
-        and ("hook", "forward") in zip(said.words, said.words[1:], strict=False)
-        and said.family in {"ip", "ip6", "inet"}
-    )
-    return tuple(dict.fromkeys(found))
+    """Base chains at the forward hook, in a ruleset or what scripts/nftables.sh keeps of it; no dormant ones."""
+    dormant: set[tuple[str, str]] = set()
+    found: dict[str, tuple[str, str]] = {}
+    for said in statements(text):
+        if not said.kind and said.words[:1] == ("flags",) and "dormant" in said.words:
+            dormant.add((said.family, said.table))
+        at_forward = ("hook", "forward") in zip(said.words, said.words[1:], strict=False)
+        if said.kind == "chain" and said.words[:1] == ("type",) and at_forward and said.family in {"ip", "ip6", "inet"}:
+            found[f"{said.family} {said.table} {said.name}"] = (said.family, said.table)
+    return tuple(chain for chain, table in found.items() if table not in dormant)
 
 
 def queues(text: str) -> tuple[str, ...]:
