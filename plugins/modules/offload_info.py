@@ -116,7 +116,8 @@ router:
       description:
         - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers)
           (devices below it), C(addresses), C(forwarding) and C(default_route) (address families), and
-          C(hw_tc_offload).
+          C(hw_tc_offload), C(mtu), C(qdisc) (the kind at its root) and C(eswitch) (V(legacy) or V(switchdev), of mlx5
+          only).
         - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), or the kernel's own word such as C(bridge),
           C(vlan), C(bond), C(wireguard) or C(dsa); C(virtual) for all others.
         - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is
@@ -216,6 +217,78 @@ router:
           description:
             - Those of class V(slow) that saw a packet while offloaded flows were waited for. This module does not wait.
           type: int
+        recent:
+          description: The same by family and protocol.
+          type: dict
+    driver_table:
+      description:
+        - The driver's own table of flows, where it publishes one (MediaTek and Airoha, in debugfs); else null.
+      type: dict
+      contains:
+        bound:
+          description: Entries that the hardware forwards.
+          type: int
+        flows:
+          description: A few TCP flows that are marked as in hardware.
+          type: list
+          elements: dict
+          contains:
+            line:
+              description: Their line in connection tracking.
+              type: str
+            there:
+              description: Whether the table has the original direction, and whether it has the reply's.
+              type: list
+              elements: bool
+        orphans:
+          description: Entries that connection tracking has no line for.
+          type: list
+          elements: str
+        looked_up:
+          description: Entries that were looked for in connection tracking.
+          type: int
+        looks:
+          description: How often the table was looked at.
+          type: int
+    work:
+      description: Work that waits for the driver, by V(add), V(del) and V(stats); empty where the kernel does not tell.
+      type: dict
+    beside:
+      description: What else has a hand in forwarded packets. Empty where there is nothing, and where it cannot be seen.
+      type: dict
+      contains:
+        shapers:
+          description: Device to the kind of its shaping qdisc.
+          type: dict
+        redirected:
+          description: Device to the one that all its incoming packets are redirected to.
+          type: dict
+        mark_rules:
+          description: Rules that route by mark, eight of a family at most.
+          type: list
+          elements: str
+        ipsec:
+          description: IPsec policies by direction, V(in), V(out) and V(fwd).
+          type: dict
+        ipsec_errors:
+          description: The kernel's counters of IPsec that are not zero.
+          type: list
+          elements: str
+        legacy_tables:
+          description: Tables of the older iptables, which nft does not list.
+          type: list
+          elements: str
+        forward_chains:
+          description: Base chains at the forward hook.
+          type: list
+          elements: str
+        queues:
+          description: Chains with a rule that hands packets to a program.
+          type: list
+          elements: str
+        clamps_mss:
+          description: Whether a rule sets the MSS of TCP connections.
+          type: bool
     boot:
       description: What this collection left for the next boot.
       type: dict
@@ -276,6 +349,9 @@ router:
         forwarding: [ipv4, ipv6]
         default_route: []
         hw_tc_offload: {active: true, fixed: false, requested: null}
+        mtu: 1500
+        qdisc: mq
+        eswitch: switchdev
       wan0:
         name: wan0
         index: 5
@@ -288,6 +364,9 @@ router:
         forwarding: [ipv4, ipv6]
         default_route: [ipv4, ipv6]
         hw_tc_offload: {active: true, fixed: false, requested: null}
+        mtu: 1500
+        qdisc: mq
+        eswitch: switchdev
     flowtables:
       - family: inet
         table: nft_offload
@@ -318,6 +397,19 @@ router:
             ipv4 2 tcp 6 src=10.10.0.2 dst=198.51.100.9 sport=54580 dport=443
             src=198.51.100.9 dst=203.0.113.1 sport=443 dport=54580 [HW_OFFLOAD] mark=0 zone=0 use=3
       recent_slow: 0
+      recent: {}
+    driver_table: null
+    work: {}
+    beside:
+      shapers: {}
+      redirected: {}
+      mark_rules: []
+      ipsec: {in: 0, out: 0, fwd: 0}
+      ipsec_errors: []
+      legacy_tables: []
+      forward_chains: [inet nft_offload forward]
+      queues: []
+      clamps_mss: false
     boot:
       ruleset: true
       listing: true

@@ -10,24 +10,43 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse import boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse import boot, policy
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.conntrack import parse_conntrack
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import TEXTS, parse_devices
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_driver, parse_features
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import (
+    parse_driver,
+    parse_eswitch,
+    parse_features,
+    parse_netifd,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.hooks import parse_hooks
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.link import parse_links, parse_tc, shapers
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import parse_modules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_flowtables, parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ppe import parse_table, parse_work
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Section, Sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
+    Beside,
     Device,
     Hook,
     Platform,
     RouterState,
 )
 
-FRAGMENTS = ("platform", "kernel", "nic", "files", "nftables", "devices", "conntrack", "boot")
+FRAGMENTS = (
+    "platform",
+    "kernel",
+    "nic",
+    "files",
+    "nftables",
+    "devices",
+    "conflicts",
+    "conntrack",
+    "driver_table",
+    "boot",
+)
 FEATURE = "hw-tc-offload"
 SAMPLE = 4096
 """lines of conntrack: a class that 1 in 1,000 flows belongs to is seen with a certainty of 98 %"""
@@ -54,10 +73,12 @@ def reading(
         ("read_nftables", family, table),
         ("read_devices",),
         ("read_nic_features", FEATURE),
+        ("read_conflicts",),
         ("read_boot", _boot.RULESET, *boot.FILES),
         ("read_files", *boot.READ),
         ("read_services", boot.UNIT, *SERVICES),
         ("read_conntrack", str(sample), str(wait)),
+        ("read_driver_table", str(sample), str(wait)),
     ]
 
 
@@ -77,6 +98,9 @@ def state_of(answer: Sections) -> RouterState:
         rules=rules,
         hooks=_hooks(answer, unknown),
         flows=conntrack,
+        driver_table=parse_table(_said(answer, "ppe"), unknown) if _ok(answer, "ppe") else None,
+        work=parse_work(_said(answer, "work"), unknown),
+        beside=_beside(answer),
         boot=boot.parse_boot(answer),
         firewall=", ".join(_firewalls(answer, platform)),
         unseen=_unseen(answer, platform),
@@ -106,14 +130,40 @@ def _each(answer: Sections, prefix: str) -> dict[str, Section]:
 
 
 def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
-    """Devices with what ethtool knows of them: a driver that sysfs does not name, and the feature."""
+    """Devices with what the tools know of them: a driver that sysfs does not name, the feature, MTU and qdisc."""
     texts = {name: _said(answer, name) for name in TEXTS}
     features = {device: parse_features(part.text).get(FEATURE) for device, part in _each(answer, "features ").items()}
     drivers = {device: parse_driver(part.text) for device, part in _each(answer, "driver ").items()}
+    netifd = parse_netifd(_said(answer, "netifd"), drivers)
+    eswitches = {device: parse_eswitch(part.text) for device, part in _each(answer, "eswitch ").items()}
+    links = parse_links(_said(answer, "link"), unknown)
     return {
-        name: replace(device, driver=drivers.get(name) or device.driver, hw_tc_offload=features.get(name))
+        name: replace(
+            device,
+            driver=drivers.get(name) or device.driver,
+            hw_tc_offload=features.get(name) or netifd.get(name),
+            mtu=links.get(name, (0, ""))[0],
+            qdisc=links.get(name, (0, ""))[1],
+            eswitch=eswitches.get(name, ""),
+        )
         for name, device in parse_devices(texts, unknown).items()
     }
+
+
+def _beside(answer: Sections) -> Beside:
+    traffic = parse_tc(_said(answer, "tc"))
+    ruleset = _said(answer, "ruleset") if _ok(answer, "ruleset") else ""
+    return Beside(
+        shapers=shapers(parse_links(_said(answer, "link")), traffic),
+        redirected=traffic.redirected,
+        mark_rules=policy.parse_mark_rules(_said(answer, "rules")),
+        ipsec=policy.parse_policy_counts(_said(answer, "xfrm")) if _ok(answer, "xfrm") else {},
+        ipsec_errors=policy.parse_xfrm_errors(_said(answer, "xfrm_stat")),
+        legacy_tables=policy.parse_legacy_tables(_said(answer, "legacy")),
+        forward_chains=policy.forward_chains(ruleset),
+        queues=policy.queues(ruleset),
+        clamps_mss=policy.clamps_mss(ruleset),
+    )
 
 
 def _hooks(answer: Sections, unknown: list[str]) -> tuple[Hook, ...] | None:
@@ -142,7 +192,7 @@ def _unseen(answer: Sections, platform: Platform) -> dict[str, str]:
     """What could not be read, with the first words of the tool that failed."""
     reasons = {
         name: answer[name].text
-        for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack")
+        for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack", "ppe")
         if name in answer and answer[name].rc != 0
     }
     if "flowtables" not in answer:

@@ -105,6 +105,12 @@ class Device:
     default_route: tuple[str, ...] = ()
     """address families whose default route leaves here"""
     hw_tc_offload: Feature | None = None
+    mtu: int = 0
+    """0: not known"""
+    qdisc: str = ""
+    """kind of its root qdisc, such as fq_codel, mq or cake"""
+    eswitch: str = ""
+    """mode of its embedded switch as devlink tells it: legacy or switchdev; empty where it has none, or none is told"""
 
 
 @dataclass(frozen=True)
@@ -171,10 +177,61 @@ class Flows:
     """FlowClass -> a few conntrack lines"""
     recent_slow: int = 0
     """slow ones that saw a packet while they were looked at, within the last 5 seconds (their timeout tells)"""
+    recent: Mapping[str, int] = field(default_factory=dict)
+    """the same by family and protocol: 'ipv4 tcp' -> lines"""
 
     def of(self, *classes: FlowClass) -> int:
         """Sampled flows of these classes."""
         return sum(count for key, count in self.counts.items() if key.rsplit(" ", 1)[-1] in classes)
+
+
+@dataclass(frozen=True)
+class DriverFlow:
+    """One flow of conntrack that has the hardware bit, and which of its directions the driver's own table has."""
+
+    line: str
+    """of conntrack"""
+    there: tuple[bool, bool]
+    """the original direction, the reply"""
+
+
+@dataclass(frozen=True)
+class DriverTable:
+    """The driver's own table of flows (debugfs: ppe*/bind of MediaTek and Airoha), looked at once or twice."""
+
+    bound: int
+    """entries that are bound"""
+    flows: tuple[DriverFlow, ...] = ()
+    """a few TCP flows with the hardware bit, and their directions at any look"""
+    orphans: tuple[str, ...] = ()
+    """entries that rewrite addresses for which conntrack had no line, at every look"""
+    looked_up: int = 0
+    """entries that were looked for in conntrack"""
+    looks: int = 1
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What else has a hand in forwarded packets. Empty where there is nothing, and where it could not be seen."""
+
+    shapers: Mapping[str, str] = field(default_factory=dict)
+    """device -> kind of the qdisc on its way out that shapes or delays: cake, htb, hfsc, tbf, ..."""
+    redirected: Mapping[str, str] = field(default_factory=dict)
+    """device -> device that its incoming packets are redirected to, such as ifb4wan"""
+    mark_rules: tuple[str, ...] = ()
+    """'ipv4: from all fwmark 0x1 lookup 100': policy routing by mark"""
+    ipsec: Mapping[str, int] = field(default_factory=dict)
+    """direction (in, out, fwd) -> IPsec policies"""
+    ipsec_errors: tuple[str, ...] = ()
+    """counters of /proc/net/xfrm_stat that are not zero: the only trace where policies cannot be listed"""
+    legacy_tables: tuple[str, ...] = ()
+    """tables of the older iptables, which nft does not list: 'ip filter'"""
+    forward_chains: tuple[str, ...] = ()
+    """base chains at the forward hook: 'inet filter forward'"""
+    queues: tuple[str, ...] = ()
+    """chains that hand packets to a program (NFQUEUE): 'inet filter forward: queue to 0'"""
+    clamps_mss: bool = False
+    """some rule sets the MSS of TCP connections"""
 
 
 @dataclass(frozen=True)
@@ -210,6 +267,11 @@ class RouterState:
     flows: Flows | None
     """None: conntrack could not be read"""
     boot: Boot
+    driver_table: DriverTable | None = None
+    """None: no driver publishes one, or debugfs is not mounted"""
+    work: Mapping[str, int] = field(default_factory=dict)
+    """add, del, stats -> work that waits for the driver (/proc/net/stat/nf_flowtable, where Linux 6.0 on has it)"""
+    beside: Beside = field(default_factory=Beside)
     firewall: str = ""
     """who else is in charge: nftables.service, firewalld, fw4, docker, ...; comma separated"""
     unseen: Mapping[str, str] = field(default_factory=dict)

@@ -5,12 +5,12 @@
 # PRIVATE to the collection: may change at any time.
 """Rung 3, configured: flowtable, flags, devices and a rule that feeds it are live, and boot will load the same.
 
-What boot will load is judged in at_boot.py, the NICs' features in nic.py.
+What boot will load is judged in at_boot.py, the NICs' features in nic.py, what else handles packets in conflicts.py.
 """
 
 from __future__ import annotations
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import at_boot, nic
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import at_boot, conflicts, nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import (
     Expectation,
     Finding,
@@ -116,6 +116,7 @@ KINDS = (
     RULE_UNREACHABLE,
     *at_boot.KINDS,
     *nic.KINDS,
+    *conflicts.KINDS,
 )
 
 
@@ -201,7 +202,7 @@ def rules(state: RouterState, expectation: Expectation) -> list[Finding]:
     return found
 
 
-CHECKS = (ruleset, flags, listed_devices, expected_devices, rules, *at_boot.CHECKS, *nic.CHECKS)
+CHECKS = (ruleset, flags, listed_devices, expected_devices, rules, *at_boot.CHECKS, *nic.CHECKS, *conflicts.CHECKS)
 
 
 def judge(state: RouterState, expectation: Expectation) -> RungResult:

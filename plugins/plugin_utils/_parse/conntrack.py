@@ -20,12 +20,15 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     numbers: dict[str, int] = {}
     counts: dict[str, int] = {}
     examples: dict[str, list[str]] = {}
+    recent: dict[str, int] = {}
     for line in text.splitlines():
         match line.split():
             case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if NUMBER.fullmatch(number):
                 numbers[key] = int(number)
             case ["count", family, protocol, kind, number] if NUMBER.fullmatch(number):
                 counts[f"{family} {protocol} {kind}"] = int(number)
+            case ["recent", family, protocol, number] if NUMBER.fullmatch(number):
+                recent[f"{family} {protocol}"] = int(number)
             case ["example", kind, *flow] if flow:
                 examples.setdefault(kind, []).append(" ".join(flow))
             case [_, *_]:
@@ -38,4 +41,5 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
         counts=counts,
         examples={kind: tuple(lines) for kind, lines in examples.items()},
         recent_slow=numbers.get("recent", 0),
+        recent=recent,
     )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""ethtool -k and ethtool -i (scripts/nic.sh) -> Feature, driver name.
+"""ethtool -k, ethtool -i, devlink (scripts/nic.sh) and netifd -> Feature, driver name, embedded switch's mode.
 
 The text form is read: JSON came with ethtool 5.17, and Debian 11 has 5.9.
 """
@@ -11,9 +11,12 @@ The text form is read: JSON came with ethtool 5.17, and Debian 11 has 5.9.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature
 
+CHANGEABLE = frozenset({"mtk_soc_eth", "airoha_eth", "mlx5_core"})
+"""Drivers that always let hw-tc-offload be turned on, so that where it is not on, it is off and not missing."""
 LINE = re.compile(r"\s*([^:\s]+): (on|off)(?: \[(fixed|requested (on|off))\])?\s*")
 
 
@@ -32,9 +35,26 @@ def parse_features(text: str) -> dict[str, Feature]:
     return found
 
 
+def parse_netifd(text: str, drivers: Mapping[str, str]) -> dict[str, Feature]:
+    """Lines ``DEVICE true|false`` -> device -> hw-tc-offload. netifd says false for off as for missing."""
+    said = (line.split(" ") for line in text.splitlines())
+    told = {words[0]: words[1] for words in said if len(words) == 2}
+    return {
+        device: Feature(active=value == "true")
+        for device, value in told.items()
+        if value == "true" or (value == "false" and drivers.get(device) in CHANGEABLE)
+    }
+
+
 def parse_driver(text: str) -> str:
     """The driver's name, empty when it has none."""
     match = re.search(r"^driver: *(\S+)", text, re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def parse_eswitch(text: str) -> str:
+    """``pci/0000:03:00.0: mode legacy inline-mode none encap-mode basic`` -> legacy; empty when no mode is told."""
+    match = re.search(r"^pci/\S+: mode (legacy|switchdev)\b", text, re.MULTILINE)
     return match.group(1) if match else ""
 
 

@@ -39,8 +39,8 @@ _look() {
 }
 
 # Reads local addresses, limits and, below --, conntrack; prints total ENTRIES, maximum ENTRIES, sampled LINES,
-# recent LINES (slow flows with a packet within the last $1 seconds), count FAMILY PROTOCOL CLASS LINES, and
-# example CLASS LINE, three of a class at most.
+# recent LINES (slow flows with a packet within the last $1 seconds) and recent FAMILY PROTOCOL LINES,
+# count FAMILY PROTOCOL CLASS LINES, and example CLASS LINE, three of a class at most.
 # /proc/net/if_inet6 has IPv6 addresses as 32 digits, conntrack prints them in full. The timeout column is not there for
 # offloaded flows (nf_conntrack_standalone.c: ct_seq_show). A packet sets it anew; to the shorter of its two limits while
 # TCP data waits to be acknowledged (nf_conntrack_proto_tcp.c: nf_conntrack_tcp_packet).
@@ -73,9 +73,11 @@ _classify() {
       else next
       count[$1 " " $3 " " class]++
       if (class == "local") next
-      if (class == "slow" && $3 == "udp" && fresh($5, "udp_timeout_stream")) recent++
-      if (class == "slow" && $3 == "tcp" &&
-        (fresh($5, "tcp_timeout_established") || fresh($5, "tcp_timeout_unacknowledged"))) recent++
+      if (class == "slow" && ($3 == "udp" && fresh($5, "udp_timeout_stream") || $3 == "tcp" &&
+        (fresh($5, "tcp_timeout_established") || fresh($5, "tcp_timeout_unacknowledged")))) {
+        recent++
+        active[$1 " " $3]++
+      }
       if (seen[class]++ < 3) print "example " class " " $0
     }
     END {
@@ -84,6 +86,7 @@ _classify() {
       for (key in count) print "count " key " " count[key]
       print "sampled " sampled + 0
       print "recent " recent + 0
+      for (key in active) print "recent " key " " active[key]
     }
   '
 }

@@ -49,7 +49,8 @@ _verdict_maps() {
 }
 
 # From a ruleset, keeps in nft's own form: tables and their flags, hooks of chains, rules that feed flowtables, and of
-# all other rules only where they lead to, once for each chain. Nothing inside of a string counts.
+# all other rules only where they lead to, and that they queue packets or set the MSS, once for each chain. Nothing
+# inside of a string counts, but what iptables named there.
 _reduce() {
   awk '
     function show(what) {
@@ -57,12 +58,15 @@ _reduce() {
       shown = 1
       print what
     }
+    function once(what) {
+      if (!(what in led)) show(what)
+      led[what] = 1
+    }
     function lead(rest) {
       while (match(rest, /(jump|goto|vmap) +@?[^ ,;{}]+/)) {
         edge = substr(rest, RSTART, RLENGTH)
         rest = substr(rest, RSTART + RLENGTH)
-        if (!(edge in led)) show(edge)
-        led[edge] = 1
+        once(edge)
       }
     }
     $0 == "# failed" { failed = 1 }
@@ -86,7 +90,11 @@ _reduce() {
         if (opens == closes && length($0) < 1000) { sub(/^[ \t]+/, ""); show($0) }
         else { show(substr(bare, RSTART, RLENGTH)); lead(bare) }
       } else if (bare ~ /^type .* hook /) show(bare)
-      else lead(bare)
+      else {
+        if (bare ~ /(^| )queue( |$)/ || /xt target "NFQUEUE"/) once("_ queue")
+        if (bare ~ /maxseg size set / || /xt target "TCPMSS"/) once("_ tcp option maxseg size set")
+        lead(bare)
+      }
       before = depth
       depth += opens - closes
       if (depth < 0) depth = 0

@@ -390,10 +390,10 @@ AT_BOOT = {
 NIC = {
     "off": case(
         replace(with_device(HARD, "wan0", hw_tc_offload=OFF), flows=flows(software=2)),
-        "configured.feature-off hardware.refused",
+        "configured.feature-off hardware.switched-off",
         "loaded",
         "hw-tc-offload is off on wan0 (driver labnic)",
-        "likely because of wan0: hw-tc-offload: off",
+        "wan0: hw-tc-offload: off",
         offloading="proven",
         hardware="failed",
     ),
@@ -402,7 +402,7 @@ NIC = {
     ),
     "off though requested": case(
         with_device(HARD, "wan0", hw_tc_offload=Feature(active=False, requested=True)),
-        "configured.feature-off",
+        "configured.feature-not-active",
         "loaded",
         "though it was requested on",
         "wan0: hw-tc-offload: off [requested on]",
@@ -436,7 +436,7 @@ NIC = {
     ),
     "another firewall's": case(foreign(hardware=True), "loaded.on-demand configured.boot-not-judged", "hardware"),
     "off at the conduit": case(
-        DSA, "configured.feature-off", "loaded", "hw-tc-offload is off on eth0 (driver mtk_soc_eth)"
+        DSA, "configured.conduit-feature-off", "loaded", "off on eth0, which carries lan0, wan0 (driver mtk_soc_eth)"
     ),
     "on at the conduit, off at the port": case(
         with_boot(
@@ -537,7 +537,10 @@ HARDWARE = {
         "unknown",
     ),
     "partly taken": case(
-        replace(HARD, flows=flows(hardware=1, software=7)), "", "hardware", "1 in hardware, 7 in software"
+        replace(HARD, flows=flows(hardware=1, software=7)),
+        "hardware.some-flows",
+        "hardware",
+        "1 in hardware, 7 in software",
     ),
     "software beside it": case(
         replace(

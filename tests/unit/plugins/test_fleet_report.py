@@ -39,7 +39,7 @@ def test_findings_are_kept_as_the_file_has_them() -> None:
     found = verified(BROKEN)
     assert found is not None
     assert (found["verdict"], found["rung"], found["unproven"]) == ("loaded", 2, ["bypassing"])
-    assert [finding["id"] for finding in found["findings"]] == ["configured.feature-off", "hardware.refused"]
+    assert [finding["id"] for finding in found["findings"]] == ["configured.feature-off", "hardware.switched-off"]
     assert all(list(finding) == ["id", "severity", "message", "remedy"] for finding in found["findings"])
     assert [rung["name"] for rung in found["rungs"]] == list(RUNGS)
 

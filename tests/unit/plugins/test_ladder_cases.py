@@ -13,8 +13,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge, kinds
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
-from tests.unit.plugins.ladder_cases import CASES, NEW_KERNEL, Case
+from tests.unit.plugins import ladder_cases, ladder_cases_nic
+from tests.unit.plugins.ladder_cases import NEW_KERNEL, Case
+from tests.unit.plugins.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
 from tests.unit.plugins.routers import bare, flows, foreign, router, with_boot, with_platform
+
+CASES = {**ladder_cases.CASES, **ladder_cases_nic.CASES}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -76,6 +80,7 @@ HEALTHY = {
     ),
     "no traffic": replace(router(), flows=flows()),
     "only the router's own traffic": replace(router(), flows=flows(local=30)),
+    **ladder_cases_nic.HEALTHY,
 }
 
 
@@ -87,6 +92,17 @@ def test_a_healthy_router_is_not_accused(state: RouterState) -> None:
         assert [finding.id for finding in verdict.findings if finding.severity != "info"] == []
         assert verdict.rung >= 4
         assert verdict.shortfall(Expectation(require="bound")) == ""
+
+
+@pytest.mark.parametrize("state", MAY_BE_MEANT.values(), ids=MAY_BE_MEANT.keys())
+def test_what_may_be_meant_is_told_as_information(state: RouterState) -> None:
+    (found,) = (f for f in judge(state, Expectation()).findings if f.id == "offloading.one-family")
+    assert found.severity == "info"
+
+
+def test_what_cannot_be_meant_is_a_warning() -> None:
+    found = {f.id: f.severity for f in judge(LEFT_OUT, Expectation()).findings}
+    assert found == {"offloading.one-family": "warning"}
 
 
 def test_an_untouched_router_is_told_what_lacks() -> None:

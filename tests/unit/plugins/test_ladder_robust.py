@@ -12,8 +12,11 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
+    Beside,
     Boot,
     Device,
+    DriverFlow,
+    DriverTable,
     Feature,
     FlowRule,
     Flows,
@@ -40,6 +43,9 @@ DEVICES = st.builds(
     index=COUNTS,
     kind=st.sampled_from(["nic", "bridge", "vlan", "dsa", "bond", "ppp"]),
     lowers=st.lists(NAMES, max_size=3).map(tuple),
+    driver=st.sampled_from(["", "ice", "mlx5_core", "labnic"]),
+    eswitch=st.sampled_from(["", "legacy", "switchdev"]),
+    mtu=st.sampled_from([0, 1400, 1500]),
     hw_tc_offload=st.none() | FEATURES,
 )
 FLOWTABLES = st.builds(
@@ -79,6 +85,7 @@ STATES = st.builds(
         ),
         examples=st.dictionaries(st.sampled_from(["hardware", "software"]), st.lists(NAMES, max_size=2).map(tuple)),
         recent_slow=COUNTS,
+        recent=st.dictionaries(st.sampled_from(["ipv4 tcp", "ipv6 udp", ""]), COUNTS),
     ),
     boot=st.builds(
         Boot,
@@ -91,7 +98,29 @@ STATES = st.builds(
         ),
         enabled=st.dictionaries(NAMES, st.booleans(), max_size=3),
     ),
-    firewall=NAMES,
+    driver_table=st.none()
+    | st.builds(
+        DriverTable,
+        bound=COUNTS,
+        flows=st.lists(st.builds(DriverFlow, NAMES, st.tuples(st.booleans(), st.booleans())), max_size=3).map(tuple),
+        orphans=st.lists(NAMES, max_size=2).map(tuple),
+        looked_up=COUNTS,
+        looks=st.integers(0, 2),
+    ),
+    work=st.dictionaries(st.sampled_from(["add", "del"]), COUNTS),
+    beside=st.builds(
+        Beside,
+        shapers=st.dictionaries(NAMES, NAMES, max_size=2),
+        redirected=st.dictionaries(NAMES, NAMES, max_size=2),
+        mark_rules=st.lists(NAMES, max_size=2).map(tuple),
+        ipsec=st.dictionaries(st.sampled_from(["in", "out"]), COUNTS),
+        ipsec_errors=st.lists(NAMES, max_size=2).map(tuple),
+        legacy_tables=st.lists(NAMES, max_size=2).map(tuple),
+        forward_chains=st.lists(NAMES, max_size=2).map(tuple),
+        queues=st.lists(NAMES, max_size=2).map(tuple),
+        clamps_mss=st.booleans(),
+    ),
+    firewall=st.sampled_from(["", "docker", "nftables, firewalld"]) | NAMES,
     unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks"]), NAMES),
     not_understood=st.lists(NAMES, max_size=4).map(tuple),
 )

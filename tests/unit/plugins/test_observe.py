@@ -19,7 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     Flowtable,
     Hook,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tools.capture import NONCE
@@ -198,6 +198,7 @@ PARTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(SECTIONS), PARTS))
 def test_no_answer_is_too_odd(sections: dict[str, Section]) -> None:
     json.dumps(state_of(sections).as_result())

@@ -101,6 +101,7 @@ def test_a_packet_just_now_shows_in_the_timeout(awk: str, tmp_path: Path) -> Non
         f"ipv4 2 tcp 6 432000 ESTABLISHED {OUTGOING}[ASSURED] use=2",
     ]
     assert classify(awk, tmp_path, *lines).recent_slow == 6
+    assert classify(awk, tmp_path, *lines).recent == {"ipv4 tcp": 4, "ipv4 udp": 2}
     assert classify(awk, tmp_path, *lines, within=1).recent_slow == 3
     assert classify(awk, tmp_path, *lines, within=0).recent_slow == 0
 

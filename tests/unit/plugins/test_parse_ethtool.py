@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import (
     parse_driver,
+    parse_eswitch,
     parse_feature_record,
     parse_features,
+    parse_netifd,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import fragment
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,4 +101,53 @@ def test_what_is_written_is_read(told: dict[str, tuple[bool, str]]) -> None:
     assert parse_features(text) == {
         name: Feature(active, note == "fixed", {"requested on": True, "requested off": False}.get(note))
         for name, (active, note) in told.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("pci/0000:03:00.0: mode legacy inline-mode none encap-mode basic", "legacy"),
+        ("pci/0000:03:00.0: mode switchdev inline-mode link encap-mode basic\n", "switchdev"),
+        ("pci/0000:03:00.0: inline-mode none", ""),
+        ("kernel answers: Operation not supported", ""),
+        ("Failed to connect to devlink Netlink", ""),
+        ("", ""),
+    ],
+)
+def test_mode_of_the_embedded_switch(text: str, mode: str) -> None:
+    assert parse_eswitch(text) == mode
+
+
+NETIFD = """\
+{
+\t"external": false,
+\t"present": true,
+\t"type": "Network device",
+\t"mtu": 1500,
+\t"hw-tc-offload": %s,
+\t"statistics": {
+\t\t"collisions": 0
+\t}
+}
+"""
+"""as netifd writes it (system-linux.c, device.c); not seen on a router"""
+
+
+@pytest.mark.parametrize("shell", ["sh", "busybox ash"])
+def test_a_router_without_ethtool_asks_netifd(shell: str, tmp_path: Path) -> None:
+    for device, value in (("eth0", "true"), ("a&b|", "false")):
+        (tmp_path / device).write_text(NETIFD % value)
+    (tmp_path / "none").write_text("{}")
+    ubus = 'ubus() { name=${4#*:\\"}; cat "${name%%\\"*}"; }'
+    script = f"""{fragment("devices")}\n{ubus}\n_netifd eth0 'a&b|' 'a"b' none"""
+    done = subprocess.run([*shell.split(), "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("eth0 true\na&b| false\n", "")
+
+
+def test_what_netifd_says() -> None:
+    drivers = {"eth0": "mtk_soc_eth", "eth1": "igb"}
+    assert parse_netifd("eth0 false\neth1 false\neth2 true\n\nubus: Command failed: x y", drivers) == {
+        "eth0": Feature(active=False),
+        "eth2": Feature(active=True),
     }
