@@ -29,7 +29,7 @@ _links() (
 
 _forwarding() (
   cd /proc/sys/net || exit
-  grep -H 1 ipv[46]/conf/*/forwarding
+  grep -H 1 ipv[46]/conf/*/forwarding ipv6/conf/*/force_forwarding 2>/dev/null
   :
 )
 
