@@ -32,6 +32,8 @@ _STATES = {"established", "related", "new", "invalid", "untracked"}
 _LOG_OPTIONS = {"prefix", "level", "flags", "group", "snaplen", "queue-threshold"}
 _SHORT = {"iif", "iifname", "oif", "oifname"}
 """conditions that nft lists with one word, not two"""
+_OPERATORS = {"!", "=", "<", ">"}
+"""``!=`` is two words for the tokenizer"""
 _PROTOCOLS = {"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp"}
 
 
@@ -101,8 +103,8 @@ def covers(text: str) -> tuple[frozenset[str], str]:
         match words[:key]:
             case ("ct", "state") if "established" in values and values <= _STATES:
                 pass
-            case ("meta", "l4proto") | ("ip", "protocol") | ("ip6", "nexthdr") if values:
-                protocols &= {_PROTOCOLS.get(value, value) for value in values}
+            case ("meta", "l4proto") | ("ip", "protocol") | ("ip6", "nexthdr") if values and values <= {*_PROTOCOLS}:
+                protocols &= {_PROTOCOLS[value] for value in values}
             case _:
                 other += words[:end]
         words = words[end:]
@@ -115,7 +117,8 @@ def _condition(words: tuple[str, ...]) -> tuple[int, int]:
     ``iifname "lan0"``, ``meta l4proto { 6, 17 }``, ``ct state established,related``, ``ip saddr != 192.0.2.1``
     """
     key = 1 if words[0] in _SHORT else 2
-    key += words[key : key + 1] in {("!=",), ("<",), (">",), ("<=",), (">=",)}
+    while words[key : key + 1] and words[key] in _OPERATORS:
+        key += 1
     if words[key : key + 1] == ("{",):
         return key, words.index("}") + 1 if "}" in words else len(words)
     end = key + 1

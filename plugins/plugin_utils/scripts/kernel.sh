@@ -33,11 +33,12 @@ _modules() {
 }
 
 # Releases that have a module of the fast path on disk, whichever kernel runs
-_other_kernels() {
-  for _file in /lib/modules/*/kernel/net/netfilter/nft_flow_offload.ko* /lib/modules/*/nft_flow_offload.ko*; do
-    [ ! -e "$_file" ] || echo "$_file" | cut -d / -f 4
+_other_kernels() (
+  cd /lib/modules 2>/dev/null || exit
+  for _file in */kernel/net/netfilter/nft_flow_offload.ko* */nft_flow_offload.ko*; do
+    [ ! -e "$_file" ] || echo "${_file%%/*}"
   done
-}
+)
 
 # What is loaded at boot: modules-load.d(5), where a file hides one of the same name further down; OpenWrt's modules.d
 _boot_modules() {

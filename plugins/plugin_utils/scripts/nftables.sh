@@ -110,6 +110,7 @@ _reduce() {
     }
     function rule(  alone, text) {
       number++
+      if (!feeds && bare !~ /notrack|ct helper/) return
       alone = depth == 2 && opens == closes ? plain(bare) : "_ _"
       text = $0
       sub(/^[ \t]+/, "", text)
