@@ -31,7 +31,8 @@ HOOK_MISSING = Kind(
     "error",
     "A listed device has no hook",
     "The flowtable names the device, but the kernel has no flowtable hook at its ingress, so packets that come in there"
-    " stay on the slow path.",
+    " stay on the slow path. Since Linux 6.16 a name in the list is only what was asked for. Up to Linux 6.15 a device"
+    " that is re-created leaves the list together with its hook, which is configured.device-missing.",
     "take {device} out of the flowtable and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
 )
 FEWER_HOOKS = Kind(

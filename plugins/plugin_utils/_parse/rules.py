@@ -12,6 +12,7 @@ condition of their own count for that, and ``ct state established accept``: a ru
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +22,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Exc
 
 LAYER_3 = {"ip", "ip6", "inet"}
 """families of tables whose forward hook can feed a flowtable"""
+PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
+CONNTRACK = -200
+"""priority at which connections are looked up (NF_IP_PRI_CONNTRACK)"""
 DEEPEST = 24
 """jumps that are followed into each other; nf_tables itself allows 16 (NFT_JUMP_STACK_SIZE)"""
 
@@ -42,6 +46,9 @@ class _Chain:
     """A chain, or a verdict map, and what stands in it."""
 
     hook: str = ""
+    early: bool = False
+    """before connection tracking, so that notrack has an effect (nft_ct.c: nft_notrack_eval)"""
+    dormant: bool = False
     lines: list[Statement] = field(default_factory=list)
 
 
@@ -81,9 +88,9 @@ def parse_exclusions(text: str) -> tuple[Exclusion, ...]:
     """Rules with ``notrack`` or ``ct helper set``; the reduction leaves one of each kind in a chain."""
     found = []
     for (family, table, _kind, name), chain in _chains(text, []).items():
-        for number, said in enumerate(chain.lines):
-            first = number == 0 and chain.hook == "prerouting"
-            if "notrack" in said.words:
+        for number, said in enumerate(() if chain.dormant else chain.lines):
+            if "notrack" in said.words and (chain.early or not chain.hook):
+                first = number == 0 and chain.hook == "prerouting"
                 everything = first and said.depth == 0 and _plain(said.words) == ("notrack",)
                 found.append(Exclusion(family, table, name, said.text, "notrack", everything))
             elif ("ct", "helper", "set") in zip(said.words, said.words[1:], said.words[2:], strict=False):
@@ -142,12 +149,22 @@ def _chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
         chain = chains.setdefault(key, _Chain())
         if said.words[0] == "type":
             chain.hook = next((hook for word, hook in _pairs(said.words) if word == "hook"), "")
+            chain.early = _priority(said.words) < CONNTRACK
         else:
             chain.lines.append(said)
     for key, chain in chains.items():
-        if key[:2] in dormant or key[0] not in LAYER_3:
+        chain.dormant = key[:2] in dormant
+        if chain.dormant or key[0] not in LAYER_3:
             chain.hook = ""
     return chains
+
+
+def _priority(words: tuple[str, ...]) -> int:
+    """``priority filter + 10``, ``priority -300``; 0 when it is not understood."""
+    said = list(words[words.index("priority") + 1 :]) if "priority" in words else []
+    base = PRIORITIES.get(said[0], 0) if said else 0
+    number = "".join(said[1:] if said and said[0] in PRIORITIES else said)
+    return base + int(number) if re.fullmatch(r"[+-]?[0-9]{1,9}", number) else base
 
 
 def _pairs(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:

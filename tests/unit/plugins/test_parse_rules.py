@@ -195,6 +195,9 @@ def raw(*rules: str, head: str = "table ip raw", hook: str = RAW) -> str:
         (raw("udp dport 53 notrack"), "notrack", False),
         (raw("iif lo return", "notrack"), "notrack", False),
         (raw("notrack", hook="type filter hook output priority raw; policy accept;"), "notrack", False),
+        (raw("notrack", hook="type filter hook prerouting priority -301; policy accept;"), "notrack", True),
+        (raw("notrack", hook="type filter hook prerouting priority raw + 99; policy accept;"), "notrack", True),
+        (raw("notrack", hook="type filter hook prerouting priority raw + x; policy accept;"), "notrack", True),
         (raw("notrack", head="table bridge raw"), "notrack", False),
         (raw('tcp dport 21 ct helper set "ftp"'), "helper", False),
         (raw("udp dport 53 notrack", "udp sport 53 notrack"), "notrack", False),
@@ -204,6 +207,20 @@ def test_what_keeps_flows_out(text: str, kind: str, everything: bool, awk: str, 
     for seen in (text, call("nftables", "_reduce", text, awk, tmp_path)):
         found = parse_exclusions(seen)
         assert {(rule.kind, rule.everything, rule.chain) for rule in found} == {(kind, everything, "pre")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        raw("notrack", hook="type filter hook prerouting priority filter; policy accept;"),
+        raw("notrack", hook="type filter hook prerouting priority raw + 100; policy accept;"),
+        raw("notrack", hook="type filter hook prerouting priority x; policy accept;"),
+        raw("notrack", head="table ip raw {\n\tflags dormant\n}\ntable ip raw"),
+    ],
+)
+def test_notrack_without_an_effect(text: str) -> None:
+    """Once a connection is known it stays so."""
+    assert parse_exclusions(text) == ()
 
 
 @pytest.mark.parametrize("rule", ['log prefix "notrack"', 'comment "notrack"', "ct helper ftp accept", "accept"])
