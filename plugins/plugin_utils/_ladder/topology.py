@@ -22,7 +22,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope imp
     judged,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device, Flowtable, RouterState
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import below, has_paths, ways
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import (
+    below,
+    flowtable_devices,
+    has_paths,
+    ways,
+)
 
 ONE_DIRECTION = Kind(
     "configured.one-direction",
@@ -100,6 +105,14 @@ BOND_MEMBER = Kind(
     "The fast path knows flows by the bond, so a hook on one of its members takes none.",
     "list {bond} instead of {device}",
 )
+CONDUIT = Kind(
+    "configured.conduit-listed",
+    "error",
+    "The NIC behind a switch is in the flowtable instead of the switch's ports",
+    "Packets of a switch (DSA) reach the NIC behind it with a tag of the switch, which the fast path does not look"
+    " into. It meets them at the ports.",
+    "list the ports {ports} instead of {device}",
+)
 BOTH_LISTED = Kind(
     "configured.upper-and-lower",
     "info",
@@ -118,6 +131,7 @@ KINDS = (
     VLAN_IN_HARDWARE,
     PPPOE_BOTH,
     BOND_MEMBER,
+    CONDUIT,
     BOTH_LISTED,
 )
 
@@ -126,12 +140,13 @@ def layers(state: RouterState, expectation: Expectation) -> list[Finding]:
     """Devices that stand above or below the one that should be listed."""
     if not has_paths(state.platform.kernel_version):
         return []
-    found = []
+    found: list[Finding] = []
     for flowtable in judged(state, expectation):
         devices = existing(state, flowtable)
         names = {device.name for device in devices}
         for device in devices:
-            found += [*_stacked(state, flowtable, device, names), *_bonded(state, flowtable, device, names)]
+            for layer in (_stacked, _bonded, _switched):
+                found += layer(state, flowtable, device, names)
     return found
 
 
@@ -158,9 +173,9 @@ def _stacked(state: RouterState, flowtable: Flowtable, device: Device, names: se
 
 
 def _bonded(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
-    """A member of a bond that is listed."""
+    """A member of a bond that is listed, unless something else than the bond needs it, such as a VLAN of its own."""
     bond = state.devices.get(device.master)
-    if bond is None or bond.kind != "bond":
+    if bond is None or bond.kind != "bond" or device.name in flowtable_devices(state.devices):
         return
     evidence = [described(flowtable), f"{device.name} is a member of {bond.name}"]
     if bond.name in names:
@@ -169,6 +184,14 @@ def _bonded(state: RouterState, flowtable: Flowtable, device: Device, names: set
     else:
         message = f"flowtable {flowtable.path} has {device.name}, but not {bond.name}, which it is a member of"
         yield BOND_MEMBER.found(message, *evidence, device=device.name, bond=bond.name)
+
+
+def _switched(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+    """The NIC behind a switch that is listed, unless it has traffic of its own."""
+    ports = sorted(port.name for port in state.devices.values() if port.kind == "dsa" and device.name in port.lowers)
+    if ports and not names & set(ports) and device.name not in flowtable_devices(state.devices):
+        message = f"flowtable {flowtable.path} has {device.name}, and none of the ports {', '.join(ports)}"
+        yield CONDUIT.found(message, described(flowtable), device=device.name, ports=", ".join(ports))
 
 
 def directions(state: RouterState, expectation: Expectation) -> list[Finding]:

@@ -85,7 +85,7 @@ def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> 
             boot_modules=frozenset(_name(line.split()[0]) for line in lines.get("boot", []) if line.strip()),
             modules_disabled="modules_disabled" in lines,
             other_kernels=tuple(release for release in lines.get("other", []) if release),
-            accounting={"0": False, "1": True}.get("".join(lines.get("acct", []))),
+            accounting={"0": False, "1": True}.get(lines.get("acct", [""])[-1]),
             flowtable_sysctl=FLOWTABLE_SYSCTL in sysctls if CONNTRACK_SYSCTL in sysctls else None,
         ),
     )

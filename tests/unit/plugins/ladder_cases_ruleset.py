@@ -118,6 +118,19 @@ RULESET = {
     "member of a bond": case(
         BONDED, "configured.bond-member", "loaded", "lan0 is a member of bond0", expect=EXPECT_SOFTWARE
     ),
+    "NIC behind a switch": case(
+        with_flowtable(with_device(foreign(), "port1", kind="dsa", lowers=("lan0",)), devices=("lan0", "wan0")),
+        f"{THEIRS} configured.conduit-listed",
+        "loaded",
+        "none of the ports port1",
+    ),
+    "NIC behind a switch and a port": case(
+        with_flowtable(
+            with_device(foreign(), "port1", kind="dsa", lowers=("lan0",)), devices=("lan0", "port1", "wan0")
+        ),
+        THEIRS,
+        "offloading",
+    ),
     "shadowed": case(with_rule(HARD, shadow=ACCEPT), "configured.rule-shadowed", "loaded", f"it comes after {ACCEPT}"),
     "one of two shadowed": case(
         replace(HARD, rules=(*HARD.rules, *with_rule(HARD, shadow=ACCEPT).rules)), "", "hardware"

@@ -8,12 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import listed, topology
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import Verdict, judge
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device, RouterState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import flowtable_devices
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from .captures import SUITES
+from .routers import router, with_boot, with_flowtable
 from .topologies import LAN, RULESETS, TOPOLOGIES, WAN, Shape, inside, outside, part, told
 
 LOWER = {"supported", "loaded", "configured", "bound"}
@@ -144,3 +148,32 @@ def test_a_management_network_left_out_is_no_more_than_worth_knowing() -> None:
     state = told(Shape("trixie", devices, ["lan0", "lan1"], ruleset="firewalld"))
     assert found(state) == set()
     assert "configured.default-route-uncovered" in found(state, infos=True)
+
+
+NAMES = st.sampled_from("abcdefgh")
+WAYS = st.sampled_from([(), ("ipv4",), ("ipv4", "ipv6")])
+DEVICES = st.builds(
+    Device,
+    name=NAMES,
+    index=st.integers(1, 9),
+    kind=st.sampled_from(["nic", "bridge", "vlan", "dsa", "bond", "ppp", "wireguard", "veth", "virtual"]),
+    up=st.booleans(),
+    master=NAMES | st.just(""),
+    lowers=st.lists(NAMES, max_size=3, unique=True).map(tuple),
+    addresses=st.sampled_from([(), ("192.0.2.1/24",), ("fd00::1/64",)]),
+    forwarding=WAYS,
+    default_route=WAYS,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(DEVICES, max_size=8), st.booleans(), st.sampled_from(["5.10.0", "6.1.0", "6.12.1", "7.2.0"]))
+def test_whatever_the_filter_picks_is_not_accused(found: list[Device], hardware: bool, kernel: str) -> None:
+    """Also of networks that nobody would build."""
+    devices = {device.name: device for device in found}
+    names = tuple(flowtable_devices(devices, paths=kernel != "5.10.0"))
+    state = with_boot(with_flowtable(router(hardware, kernel), devices=names), attachments=dict.fromkeys(names, ""))
+    state = replace(state, devices=devices)
+    for check in (*listed.CHECKS, *topology.CHECKS):
+        accused = [f for f in check(state, Expectation(devices=names)) if f.severity != "info"]
+        assert not names or accused == []
