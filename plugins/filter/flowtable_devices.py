@@ -11,8 +11,8 @@ from dataclasses import fields
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import flowtable_devices, forwards
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device, Platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import flowtable_devices, forwards, has_paths
 
 DOCUMENTATION = r"""
 ---
@@ -26,7 +26,8 @@ description:
     IPv6 forwarding on, and have an address of that family or its default route.
   - Each is replaced by what the kernel's fast path sees. A bridge stands for its ports that are up, without those of
     containers and virtual machines; a VLAN for its NIC; PPPoE for the NIC below it where that is known. Bonds,
-    WireGuard, other tunnels and the user ports of a switch (DSA) stand for themselves.
+    WireGuard, other tunnels and the user ports of a switch (DSA) stand for themselves. Before Linux 5.13 every device
+    does.
   - Fails when fewer than two devices are left, because a flowtable needs both directions of a flow.
 positional: _input
 options:
@@ -70,12 +71,13 @@ def select(router: Any) -> list[str]:
     """The filter; raises AnsibleFilterError for another kind of input, and for fewer than two devices."""
     try:
         devices = {name: _device(seen) for name, seen in router["devices"].items()}
+        kernel = Platform(uid=0, kernel=str(router.get("platform", {}).get("kernel", ""))).kernel_version
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleFilterError(
             "flowtable_devices takes what offload_info returned as 'router'. Remedy: write "
             "'(seen.router | kmod.nft_offload.flowtable_devices)', where seen is the registered result"
         ) from error
-    found = flowtable_devices(devices)
+    found = flowtable_devices(devices, has_paths(kernel))
     if len(found) < 2:
         forwarding = [name for name, device in devices.items() if forwards(device)]
         raise AnsibleFilterError(

@@ -112,6 +112,13 @@ router:
           description: Whether C(net.netfilter.nf_flowtable_tcp_timeout) exists, null while connection tracking is
             not loaded.
           type: bool
+        other_kernels:
+          description: Releases of installed kernels that do not run and have the module C(nft_flow_offload) on disk.
+          type: list
+          elements: str
+        accounting:
+          description: Whether C(net.netfilter.nf_conntrack_acct) is on, null while connection tracking is not loaded.
+          type: bool
     devices:
       description:
         - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers)
@@ -173,6 +180,38 @@ router:
         reachable:
           description: Whether a packet at a forward hook can get to its chain, through jumps, gotos and verdict maps.
           type: bool
+        shadow:
+          description:
+            - C(chain NAME) and the rule before it that certainly takes away every packet which it could offload; empty
+              where no rule does.
+          type: str
+    exclusions:
+      description: Rules of any table that keep flows from being offloaded, one of each kind in a chain.
+      type: list
+      elements: dict
+      contains:
+        family:
+          description: Address family of its table.
+          type: str
+        table:
+          description: Its table.
+          type: str
+        chain:
+          description: Its chain.
+          type: str
+        text:
+          description: The rule as nft prints it.
+          type: str
+        kind:
+          description: V(notrack), or V(helper) for C(ct helper set).
+          type: str
+        everything:
+          description: Whether it leaves every packet untracked, without any condition.
+          type: bool
+    forwarding:
+      description: Address families that the router forwards at all, null where that could not be read.
+      type: list
+      elements: str
     hooks:
       description: The netfilter hooks on the ingress of each device that a flowtable lists, null where they cannot
         be listed.
@@ -336,6 +375,8 @@ router:
       boot_modules: [nf_flow_table, nf_flow_table_inet, nft_flow_offload]
       modules_disabled: false
       flowtable_sysctl: true
+      other_kernels: []
+      accounting: false
     devices:
       lan0:
         name: lan0
@@ -382,6 +423,9 @@ router:
         flowtable: ft
         text: ct state { established, related } meta l4proto { tcp, udp } flow add @ft
         reachable: true
+        shadow: ""
+    exclusions: []
+    forwarding: [ipv4, ipv6]
     hooks:
       - {device: lan0, function: nf_flow_offload_inet_hook, flowtable: ""}
       - {device: wan0, function: nf_flow_offload_inet_hook, flowtable: ""}

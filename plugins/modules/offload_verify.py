@@ -45,7 +45,8 @@ options:
     default: bound
   devices:
     description:
-      - Devices that must be in a flowtable. A bridge or VLAN counts as listed when the devices below it are.
+      - Devices that must be in a flowtable. From Linux 5.13 on a bridge or VLAN counts as listed when the devices are
+        that P(kmod.nft_offload.flowtable_devices#filter) would pick for it.
     type: list
     elements: str
     default: []
@@ -164,7 +165,8 @@ findings:
       type: str
     severity:
       description:
-        - V(error) fails the rung and the task, V(warning) works now but will not stay so, V(info) is worth knowing.
+        - V(error) fails the rung and the task, V(warning) works but not as it should, or will not stay so, V(info) is
+          worth knowing.
       type: str
     message:
       description: What is wrong, with the names of this router.

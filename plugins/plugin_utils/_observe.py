@@ -12,7 +12,11 @@ from dataclasses import replace
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse import boot, policy
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.conntrack import parse_conntrack
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import TEXTS, parse_devices
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import (
+    TEXTS,
+    parse_devices,
+    parse_forwarding,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import (
     parse_driver,
     parse_eswitch,
@@ -22,9 +26,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.hooks import parse_hooks
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.link import parse_links, parse_tc, shapers
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import parse_modules
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_flowtables, parse_rules
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_flowtables
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ppe import parse_table, parse_work
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.rules import parse_exclusions, parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Section, Sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
@@ -50,6 +55,8 @@ FRAGMENTS = (
 FEATURE = "hw-tc-offload"
 SAMPLE = 4096
 """lines of conntrack: a class that 1 in 1,000 flows belongs to is seen with a certainty of 98 %"""
+CUT = "# cut"
+"""what scripts/nftables.sh ends with when there is more to a ruleset than it reads"""
 UNKNOWN_LINES = 20
 """that are returned at most"""
 SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall")
@@ -96,6 +103,8 @@ def state_of(answer: Sections) -> RouterState:
         devices=_devices(answer, unknown),
         flowtables=flowtables,
         rules=rules,
+        exclusions=parse_exclusions(_said(answer, "ruleset")) if readable else (),
+        forwarding=parse_forwarding(_said(answer, "forwarding")) if "forwarding" in answer else None,
         hooks=_hooks(answer, unknown),
         flows=conntrack,
         driver_table=parse_table(_said(answer, "ppe"), unknown) if _ok(answer, "ppe") else None,
@@ -203,4 +212,6 @@ def _unseen(answer: Sections, platform: Platform) -> dict[str, str]:
         reasons["hw_tc_offload"] = "ethtool is not installed"
     if error := _hooks_error(answer):
         reasons["hooks"] = error
+    if CUT in (f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}").splitlines():
+        reasons["rules"] = "the ruleset is too long to be read whole"
     return {name: next(iter(text.strip().splitlines()), "no word why")[:300] for name, text in reasons.items()}

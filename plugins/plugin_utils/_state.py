@@ -71,6 +71,10 @@ class Kernel:
     """kernel.modules_disabled=1: nothing can be loaded until a reboot"""
     flowtable_sysctl: bool | None = None
     """net.netfilter.nf_flowtable_tcp_timeout exists: kernel built with NF_FLOW_TABLE, conntrack loaded (5.14 on)"""
+    other_kernels: tuple[str, ...] = ()
+    """releases that are installed, do not run, and have the module nft_flow_offload on disk"""
+    accounting: bool | None = None
+    """net.netfilter.nf_conntrack_acct; None while conntrack is not loaded"""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,21 @@ class FlowRule:
     text: str
     reachable: bool
     """its chain hangs on the forward hook, or is jumped to from one that does"""
+    shadow: str = ""
+    """'chain NAME: RULE' that certainly takes every packet away that this rule could offload; empty where none does"""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A rule that keeps flows from being offloaded, whichever flowtable they would go to."""
+
+    family: str
+    table: str
+    chain: str
+    text: str
+    kind: Literal["notrack", "helper"]
+    everything: bool = False
+    """it is the first rule of a chain at the prerouting hook and has no condition"""
 
 
 @dataclass(frozen=True)
@@ -272,6 +291,9 @@ class RouterState:
     work: Mapping[str, int] = field(default_factory=dict)
     """add, del, stats -> work that waits for the driver (/proc/net/stat/nf_flowtable, where Linux 6.0 on has it)"""
     beside: Beside = field(default_factory=Beside)
+    exclusions: tuple[Exclusion, ...] = ()
+    forwarding: tuple[str, ...] | None = None
+    """address families that the router forwards at all; None where that could not be read"""
     firewall: str = ""
     """who else is in charge: nftables.service, firewalld, fw4, docker, ...; comma separated"""
     unseen: Mapping[str, str] = field(default_factory=dict)

@@ -40,7 +40,7 @@ ladder. The name before the dot is the rung that the finding belongs to. Words i
 router's own names.
 
 - An **error** fails its rung, and the task.
-- A **warning** is about something that works now, but will not stay so. The task succeeds.
+- A **warning** is about something that works, but not as it should, or will not stay so. The task succeeds.
 - An **info** is worth knowing. It is never about a fault.
 
 .. contents::

@@ -31,8 +31,17 @@ HOOK_MISSING = Kind(
     "error",
     "A listed device has no hook",
     "The flowtable names the device, but the kernel has no flowtable hook at its ingress, so packets that come in there"
-    " stay on the slow path.",
+    " stay on the slow path. Since Linux 6.16 a name in the list is only what was asked for. Up to Linux 6.15 a device"
+    " that is re-created leaves the list together with its hook, which is configured.device-missing.",
     "take {device} out of the flowtable and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
+)
+FEWER_HOOKS = Kind(
+    "bound.fewer-hooks",
+    "error",
+    "A device has fewer hooks than flowtables that list it",
+    "Up to Linux 6.16 the kernel does not say which flowtable a hook belongs to. Some of the flowtables that list the"
+    " device have one, and at least one of them has none.",
+    "take {device} out of the flowtables and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
 )
 HOOKS_UNREADABLE = Kind(
     "bound.hooks-unreadable",
@@ -42,23 +51,23 @@ HOOKS_UNREADABLE = Kind(
     " needs nft 1.0.0 and a kernel with NETFILTER_NETLINK_HOOK.",
     "make 'nft list hooks' work: upgrade nftables, and load nfnetlink_hook",
 )
-KINDS = (HOOK_MISSING, HOOKS_UNREADABLE)
+KINDS = (HOOK_MISSING, FEWER_HOOKS, HOOKS_UNREADABLE)
 
 
 def hooks(state: RouterState, expectation: Expectation) -> list[Finding]:
     """Each existing device of each flowtable against the hooks, where they can be listed."""
     if state.hooks is None:
         return []
-    return [
-        HOOK_MISSING.found(
-            f"flowtable {flowtable.path} has no hook on {device.name}",
-            *(_described(hook) for hook in _flow_hooks(state, device.name)),
-            device=device.name,
-        )
-        for flowtable in judged(state, expectation)
-        for device in existing(state, flowtable)
-        if not _hooked(state, flowtable, device.name)
-    ]
+    found = []
+    for flowtable in judged(state, expectation):
+        for device in existing(state, flowtable):
+            kind = _lacking(state, flowtable, device.name)
+            what = "has no hook" if kind is HOOK_MISSING else "may have no hook: there are fewer than flowtables"
+            evidence = [_described(hook) for hook in _flow_hooks(state, device.name)]
+            if kind is not None:
+                message = f"flowtable {flowtable.path} {what} on {device.name}"
+                found.append(kind.found(message, *evidence, device=device.name))
+    return found
 
 
 def readable(state: RouterState, expectation: Expectation) -> list[Finding]:
@@ -105,19 +114,31 @@ def _flow_hooks(state: RouterState, device: str) -> list[Hook]:
     ]
 
 
-def _hooked(state: RouterState, flowtable: Flowtable, device: str) -> bool:
-    """Is this flowtable's hook on the device? Hooks without a name are told apart by their number only."""
+def _lacking(state: RouterState, flowtable: Flowtable, device: str) -> Kind | None:
+    """What is wrong with this flowtable's hook on the device. Hooks without a name are told apart by their number."""
     found = _flow_hooks(state, device)
     if any(hook.flowtable == flowtable.path for hook in found):
-        return True
-    nameless = sum(not hook.flowtable for hook in found)
+        return None
+    nameless = sum(not hook.flowtable and _may_be(hook, flowtable) for hook in found)
     named = {hook.flowtable for hook in found}
     sharing = [
         other
         for other in state.flowtables or ()
-        if other.path not in named and any(matching(listed, [device]) for listed in other.devices)
+        if other.family == flowtable.family
+        and other.path not in named
+        and any(matching(listed, [device]) for listed in other.devices)
     ]
-    return nameless >= max(len(sharing), 1)
+    if nameless >= max(len(sharing), 1):
+        return None
+    return FEWER_HOOKS if nameless else HOOK_MISSING
+
+
+def _may_be(hook: Hook, flowtable: Flowtable) -> bool:
+    """A hook's function tells the family (nf_flow_table_inet.c): nf_flow_offload_inet_hook, _ip_hook, _ipv6_hook."""
+    family = {"_inet_hook": "inet", "_ip_hook": "ip", "_ipv6_hook": "ip6"}
+    return next((name for end, name in family.items() if hook.function.endswith(end)), flowtable.family) == (
+        flowtable.family
+    )
 
 
 def _described(hook: Hook) -> str:

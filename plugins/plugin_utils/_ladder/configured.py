@@ -5,12 +5,21 @@
 # PRIVATE to the collection: may change at any time.
 """Rung 3, configured: flowtable, flags, devices and a rule that feeds it are live, and boot will load the same.
 
-What boot will load is judged in at_boot.py, the NICs' features in nic.py, what else handles packets in conflicts.py.
+Devices are judged in listed.py and topology.py, rules in feeding.py, the kernel's switches in sysctls.py, what boot
+will load in at_boot.py, the NICs' features in nic.py, what else handles packets in conflicts.py.
 """
 
 from __future__ import annotations
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import at_boot, conflicts, nic
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import (
+    at_boot,
+    conflicts,
+    feeding,
+    listed,
+    nic,
+    sysctls,
+    topology,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import (
     Expectation,
     Finding,
@@ -19,18 +28,15 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import (
+    OUR_TABLE,
     boot_table,
-    feeding,
+    described,
     judged,
-    matching,
-    ours,
     table_exists,
     words,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable, RouterState
-
-PATHS_THROUGH_LOWERS = {"bridge", "vlan", "ppp"}
-"""Kinds of device that flows are taken around, by the devices below them, since Linux 5.13 (nf_flowtable.rst)."""
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import feeding as fed_by
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
 UNREADABLE = Kind(
     "configured.unreadable",
@@ -61,59 +67,24 @@ FLAG_UNEXPECTED = Kind(
     " queueing and counters.",
     "give the flowtable offload: software in kmod.nft_offload.ruleset (flow_offload_mode: software in the role)",
 )
-NO_DEVICES = Kind(
-    "configured.no-devices",
+OTHER_FLOWTABLE = Kind(
+    "configured.other-flowtable",
     "error",
-    "The flowtable has no device",
-    "A flowtable takes packets only where they come in through one of its devices. Without any it takes none. Up to"
-    " Linux 6.15 a device that is re-created drops out of the list for good.",
-    "give the devices of both directions to kmod.nft_offload.ruleset and run it again",
-)
-DEVICE_UNKNOWN = Kind(
-    "configured.device-unknown",
-    "error",
-    "A named device does not exist",
-    "Since Linux 6.16 a flowtable takes any name without a word and waits for such a device to appear, so a misspelt"
-    " name looks as good as a right one. A NIC whose driver refuses the flowtable when it appears, as with its feature"
-    " off, cannot appear at all while the name is listed.",
-    "correct the name {device!r}, or bring that device up; if it cannot come back, take its name out of the flowtable"
-    " first",
-)
-DEVICE_MISSING = Kind(
-    "configured.device-missing",
-    "error",
-    "An expected device is in no flowtable",
-    "Packets that come in through a device that is not in the flowtable stay on the slow path. Conntrack can still"
-    " show such flows as offloaded, because the other direction is. Since Linux 5.13 a bridge or VLAN counts as listed"
-    " when the devices below it are.",
-    "add {device} with kmod.nft_offload.ruleset; up to Linux 6.15 a device that was re-created must be added again",
-)
-NO_RULE = Kind(
-    "configured.no-rule",
-    "error",
-    "No rule feeds the flowtable",
-    "Flows get into a flowtable by a rule 'flow add @name' that their packets reach. There is none.",
-    "add a rule such as 'ct state established meta l4proto {{ tcp, udp }} flow add @{flowtable}' to a chain at the"
-    " forward hook",
-)
-RULE_UNREACHABLE = Kind(
-    "configured.rule-unreachable",
-    "error",
-    "The rule that feeds the flowtable is never reached",
-    "A 'flow add' rule works only in a chain that forwarded packets walk: a base chain at the forward hook, or a chain"
-    " that one jumps to.",
-    "put the rule into a chain at the forward hook, or jump to chain {chain} from one",
+    "The expected table is not there, another flowtable is",
+    "The option table names a table that the live ruleset does not have. The flowtables that there are belong"
+    " to another firewall, and what was found of them says nothing about the expected one.",
+    "load {table}, or name the table of the flowtable that is there (options family and table)",
 )
 KINDS = (
     UNREADABLE,
     NO_FLOWTABLE,
     FLAG_MISSING,
     FLAG_UNEXPECTED,
-    NO_DEVICES,
-    DEVICE_UNKNOWN,
-    DEVICE_MISSING,
-    NO_RULE,
-    RULE_UNREACHABLE,
+    OTHER_FLOWTABLE,
+    *listed.KINDS,
+    *topology.KINDS,
+    *feeding.KINDS,
+    *sysctls.KINDS,
     *at_boot.KINDS,
     *nic.KINDS,
     *conflicts.KINDS,
@@ -140,102 +111,54 @@ def flags(state: RouterState, expectation: Expectation) -> list[Finding]:
     for flowtable in judged(state, expectation):
         if expectation.expect == "hardware" and not flowtable.hardware:
             message = f"flowtable {flowtable.path} offloads in software, expected is hardware"
-            found.append(FLAG_MISSING.found(message, f"{_described(flowtable)}: no 'flags offload'"))
+            found.append(FLAG_MISSING.found(message, f"{described(flowtable)}: no 'flags offload'"))
         if expectation.expect == "software" and flowtable.hardware:
             message = f"flowtable {flowtable.path} offloads in hardware, expected is software"
-            found.append(FLAG_UNEXPECTED.found(message, _described(flowtable)))
+            found.append(FLAG_UNEXPECTED.found(message, described(flowtable)))
     return found
 
 
-def listed_devices(state: RouterState, expectation: Expectation) -> list[Finding]:
-    """Devices that flowtables name."""
-    found = []
-    for flowtable in judged(state, expectation):
-        if not flowtable.devices:
-            found.append(NO_DEVICES.found(f"flowtable {flowtable.path} has no device", _described(flowtable)))
-        found += [
-            _unknown(state, device, f"flowtable {flowtable.path} names")
-            for device in flowtable.devices
-            if state.devices and not matching(device, state.devices)
-        ]
-    return found
-
-
-def expected_devices(state: RouterState, expectation: Expectation) -> list[Finding]:
-    """Devices that the user names, or that join our flowtable at boot."""
-    flowtables = judged(state, expectation)
-    if not flowtables or not state.devices:
+def expected_table(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """A table that the user named and that is not there. The default one need not be: any other firewall's will do."""
+    table = expectation.table
+    paths = [flowtable.path for flowtable in judged(state, expectation)]
+    if table in {OUR_TABLE, boot_table(state)} or table_exists(state, table) or not paths:
         return []
-    listed = {device for flowtable in flowtables for device in flowtable.devices}
-    found = [
-        _unknown(state, device, "the option devices names")
-        for device in dict.fromkeys(expectation.devices)
-        if device not in state.devices and device not in listed
-    ]
-    wanted = dict.fromkeys(device for device in expectation.devices if device in state.devices)
-    if ours(flowtables, state, expectation):
-        wanted |= dict.fromkeys(device for device in state.boot.attachments if device in state.devices)
-    evidence = [_described(flowtable) for flowtable in flowtables]
-    return found + [
-        DEVICE_MISSING.found(f"device {device} is in no flowtable", *evidence, device=device)
-        for device in wanted
-        if not _covered(state, device, listed)
-    ]
+    return [OTHER_FLOWTABLE.found(f"there is no table {table}, but {', '.join(paths)}", *paths, table=f"table {table}")]
 
 
 def rules(state: RouterState, expectation: Expectation) -> list[Finding]:
     unread = words(state, "ruleset", "maps")
-    if unread and judged(state, expectation):
-        return [UNREADABLE.found("the rules could not be read whole", *unread)]
-    found = []
-    for flowtable in judged(state, expectation):
-        feeders = feeding(state, flowtable)
-        if not feeders:
-            message = f"no rule feeds flowtable {flowtable.path}"
-            evidence = f"no 'flow add @{flowtable.name}' in table {flowtable.family} {flowtable.table}"
-            found.append(NO_RULE.found(message, evidence, flowtable=flowtable.name))
-        elif not any(rule.reachable for rule in feeders):
-            chains = ", ".join(dict.fromkeys(rule.chain for rule in feeders))
-            message = f"no forwarded packet reaches the rule that feeds flowtable {flowtable.path}, in chain {chains}"
-            texts = [f"chain {rule.chain}: {rule.text}" for rule in feeders]
-            found.append(RULE_UNREACHABLE.found(message, *texts, chain=chains))
-    return found
+    if not unread or not judged(state, expectation):
+        return []
+    return [UNREADABLE.found("the rules could not be read whole", *unread)]
 
 
-CHECKS = (ruleset, flags, listed_devices, expected_devices, rules, *at_boot.CHECKS, *nic.CHECKS, *conflicts.CHECKS)
+CHECKS = (
+    ruleset,
+    expected_table,
+    flags,
+    rules,
+    *listed.CHECKS,
+    *topology.CHECKS,
+    *feeding.CHECKS,
+    *sysctls.CHECKS,
+    *at_boot.CHECKS,
+    *nic.CHECKS,
+    *conflicts.CHECKS,
+)
 
 
 def judge(state: RouterState, expectation: Expectation) -> RungResult:
     flowtables = judged(state, expectation)
-    evidence = [_described(flowtable) for flowtable in flowtables]
+    evidence = [described(flowtable) for flowtable in flowtables]
     evidence += [
-        f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in feeding(state, flowtable)[:2]
+        f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in fed_by(state, flowtable)[:2]
     ]
     evidence += at_boot.evidence(state, expectation)
     if state.firewall:
         evidence.append(f"in charge beside it: {state.firewall}")
+    evidence += [f"rules: {line}" for line in words(state, "rules")]
     evidence += [f"not understood: {line}" for line in state.not_understood[:3]]
-    holds = bool(flowtables) and not words(state, "ruleset", "maps")
+    holds = bool(flowtables) and not words(state, "ruleset", "maps", "rules")
     return rung("configured", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
-
-
-def _described(flowtable: Flowtable) -> str:
-    kind = "hardware" if flowtable.hardware else "software"
-    return f"flowtable {flowtable.path}: {kind}, devices {', '.join(flowtable.devices) or 'none'}"
-
-
-def _unknown(state: RouterState, device: str, who: str) -> Finding:
-    others = ", ".join(sorted(name for name, known in state.devices.items() if known.kind != "loopback"))
-    return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)
-
-
-def _covered(state: RouterState, device: str, listed: set[str], above: tuple[str, ...] = ()) -> bool:
-    """Is the device in the list, or, where flows are taken around it, everything below it?"""
-    if any(matching(name, [device]) for name in listed):
-        return True
-    known = state.devices.get(device)
-    if known is None or device in above or known.kind not in PATHS_THROUGH_LOWERS:
-        return False
-    if state.platform.kernel_version < (5, 13):
-        return False
-    return bool(known.lowers) and all(_covered(state, lower, listed, (*above, device)) for lower in known.lowers)

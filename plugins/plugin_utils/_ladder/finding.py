@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Severity = Literal["info", "warning", "error"]
-"""info: worth knowing; warning: works now, but will not stay so; error: the rung does not hold"""
+"""info: worth knowing; warning: works, but not as it should, or will not stay so; error: the rung does not hold"""
 
 Status = Literal["proven", "unproven", "failed", "not_applicable"]
 """seen to hold; nothing was seen either way; seen not to hold; this rung is not asked of this router"""

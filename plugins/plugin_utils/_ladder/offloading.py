@@ -183,6 +183,8 @@ def _reason(state: RouterState) -> str:
     redirected = sorted(state.beside.redirected)
     if redirected:
         return f", likely because all that comes in through {', '.join(redirected)} is redirected"
+    if state.exclusions:
+        return f", likely because of '{state.exclusions[0].text}' in chain {state.exclusions[0].chain}"
     if any(state.beside.ipsec.values()):
         return ", likely because of IPsec policies"
     return ""
@@ -192,10 +194,12 @@ def may_be_meant(state: RouterState, expectation: Expectation) -> bool:
     """Could a rule want flows to stay on the slow path?
 
     Not in a table of ours whose every 'flow add' makes no difference between eligible flows and is the first rule of a
-    chain at the forward hook. IPsec keeps flows out as well.
+    chain at the forward hook. IPsec, notrack and ct helpers keep flows out as well.
     """
     flowtables = judged(state, expectation)
-    if any(state.beside.ipsec.values()) or state.boot.live is None or not ours(flowtables, state, expectation):
+    if state.exclusions or any(state.beside.ipsec.values()):
+        return True
+    if state.boot.live is None or not ours(flowtables, state, expectation):
         return True
     firsts: set[str] = set()
     places: set[str] = set()

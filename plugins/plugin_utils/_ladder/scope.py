@@ -47,6 +47,12 @@ def nothing_to_judge(state: RouterState) -> str:
     return "there is no flowtable" if state.flowtables is not None else "the ruleset could not be read"
 
 
+def described(flowtable: Flowtable) -> str:
+    """A flowtable in one line of evidence."""
+    kind = "hardware" if flowtable.hardware else "software"
+    return f"flowtable {flowtable.path}: {kind}, devices {', '.join(flowtable.devices) or 'none'}"
+
+
 def words(state: RouterState, *parts: str) -> list[str]:
     """The router's own words on why parts of the picture could not be read; none where they could."""
     return [f"{part}: {state.unseen[part]}" for part in parts if part in state.unseen]

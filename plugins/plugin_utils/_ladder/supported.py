@@ -14,7 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     RungResult,
     rung,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import feeding
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import feeding, judged
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
     OLDEST_KERNEL,
@@ -41,11 +41,28 @@ KERNEL_TOO_OLD = Kind(
 MODULES_MISSING = Kind(
     "supported.modules-missing",
     "error",
-    "The running kernel has no flowtable modules",
+    "The flowtable modules are not installed",
     "The fast path needs the modules nf_flow_table, nf_flow_table_inet and nft_flow_offload, loaded, built in or on"
-    " disk for exactly the kernel that runs. They are missing where the kernel was built without them, where their"
-    " package is not installed, or where the kernel was upgraded and the router not rebooted since.",
-    "install them with kmod.nft_offload.kernel_support; reboot first if the kernel was upgraded since the last boot",
+    " disk for exactly the kernel that runs. They are not there, for this kernel or any other: their package is not"
+    " installed.",
+    "install them with kmod.nft_offload.kernel_support",
+)
+OTHER_KERNEL = Kind(
+    "supported.modules-for-another-kernel",
+    "error",
+    "The flowtable modules on disk are for another kernel than the one that runs",
+    "A module works with exactly the kernel that it was built for. Mostly the kernel was upgraded, and the router not"
+    " rebooted since.",
+    "reboot into {kernels}; where that does not help, install the modules of the kernel that runs",
+)
+NO_FLOWTABLES = Kind(
+    "supported.kernel-without-flowtables",
+    "error",
+    "The running kernel was built without flowtables",
+    "Connection tracking is there, but its switches for flowtables are not, which every kernel from Linux 5.14 on has"
+    " that was built with CONFIG_NF_FLOW_TABLE. No module can add them.",
+    "install a kernel of the distribution, which has NF_FLOW_TABLE, NF_FLOW_TABLE_INET and NFT_FLOW_OFFLOAD,"
+    " and reboot",
 )
 NFT_MISSING = Kind(
     "supported.nft-missing",
@@ -61,7 +78,46 @@ NFT_TOO_OLD = Kind(
     "Before 0.9.9 nft can neither set nor show 'flags offload', so a hardware flowtable looks like a software one.",
     "upgrade nftables to 0.9.9 or later",
 )
-KINDS = (NOT_PERMITTED, KERNEL_TOO_OLD, MODULES_MISSING, NFT_MISSING, NFT_TOO_OLD)
+NFT_WITHOUT_COUNTER = Kind(
+    "supported.nft-without-counter",
+    "error",
+    "The nft command is older than 0.9.4",
+    "Before 0.9.4 nft knows neither 'counter' nor 'flags offload' in a flowtable, and before 0.9.5 it cannot"
+    " add a device to a live one.",
+    "upgrade nftables to 0.9.9 or later",
+)
+NFT_HIDES_FLAGS = Kind(
+    "supported.nft-hides-flags",
+    "info",
+    "Whether the flowtable is a hardware one cannot be seen",
+    "Before 0.9.9 nft does not show 'flags offload'. What else is seen of the flowtable holds all the same.",
+    "upgrade nftables to 0.9.9 or later",
+)
+ETHTOOL_MISSING = Kind(
+    "supported.ethtool-missing",
+    "info",
+    "There is no ethtool on the router",
+    "Hardware offload rests on a feature of the NIC that ethtool shows and sets. Without it only traffic shows whether"
+    " the NIC takes flows.",
+    "install ethtool with kmod.nft_offload.kernel_support",
+)
+KINDS = (
+    NOT_PERMITTED,
+    KERNEL_TOO_OLD,
+    NO_FLOWTABLES,
+    MODULES_MISSING,
+    OTHER_KERNEL,
+    NFT_MISSING,
+    NFT_TOO_OLD,
+    NFT_WITHOUT_COUNTER,
+    NFT_HIDES_FLAGS,
+    ETHTOOL_MISSING,
+)
+
+SYSCTL_SINCE = (5, 14)
+"""kernels from here on have net.netfilter.nf_flowtable_tcp_timeout where they have flowtables"""
+NFT_COUNTER = (0, 9, 4)
+"""'counter' in a flowtable (b119428c)"""
 
 
 def permission(state: RouterState, _expectation: Expectation) -> list[Finding]:
@@ -80,19 +136,38 @@ def modules(state: RouterState, _expectation: Expectation) -> list[Finding]:
     missing = [name for name in missing if name not in in_use(state)]
     if not missing:
         return []
+    known = state.kernel
     evidence = [f"no module {name} for kernel {state.platform.kernel}" for name in missing]
-    if state.kernel.flowtable_sysctl:
+    if known.other_kernels:
+        others = ", ".join(known.other_kernels)
+        message = f"the running kernel {state.platform.kernel} has no {', '.join(missing)}, but {others} has"
+        return [OTHER_KERNEL.found(message, *evidence, f"on disk for {others}", kernels=others)]
+    if known.flowtable_sysctl is False and state.platform.kernel_version >= SYSCTL_SINCE:
+        evidence.append("net.netfilter.nf_flowtable_tcp_timeout does not exist, net.netfilter.nf_conntrack_max does")
+        return [NO_FLOWTABLES.found(f"kernel {state.platform.kernel} was built without flowtables", *evidence)]
+    if known.flowtable_sysctl:
         evidence.append("net.netfilter.nf_flowtable_tcp_timeout exists: this kernel was built for flowtables")
     return [MODULES_MISSING.found(f"the running kernel has no {', '.join(missing)}", *evidence)]
 
 
-def nft(state: RouterState, _expectation: Expectation) -> list[Finding]:
+def nft(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Too old is an error where hardware offload is expected or nothing is there; what works is not accused."""
     version = state.platform.nft_version
     if version is None:
         return [] if "nft" in state.platform.commands else [NFT_MISSING.found("nft is not installed")]
     if version >= OLDEST_NFT:
         return []
-    return [NFT_TOO_OLD.found(f"nft {_dotted(version)} is too old", f"nft {_dotted(version)}")]
+    if state.flowtables and expectation.expect != "hardware":
+        return [NFT_HIDES_FLAGS.found(f"nft {_dotted(version)} does not show 'flags offload'")]
+    kind = NFT_WITHOUT_COUNTER if version < NFT_COUNTER else NFT_TOO_OLD
+    return [kind.found(f"nft {_dotted(version)} is too old", f"nft {_dotted(version)}")]
+
+
+def ethtool(state: RouterState, expectation: Expectation) -> list[Finding]:
+    needed = expectation.expect == "hardware" or any(flowtable.hardware for flowtable in judged(state, expectation))
+    if "ethtool" in state.platform.commands or not needed or expectation.expect == "software":
+        return []
+    return [ETHTOOL_MISSING.found("ethtool is not installed, and hardware offload needs a feature that it shows")]
 
 
 def in_use(state: RouterState) -> set[str]:
@@ -105,7 +180,7 @@ def in_use(state: RouterState) -> set[str]:
     return used | ({"nft_flow_offload"} if any(feeding(state, flowtable) for flowtable in live) else set())
 
 
-CHECKS = (permission, kernel, modules, nft)
+CHECKS = (permission, kernel, modules, nft, ethtool)
 
 
 def judge(state: RouterState, expectation: Expectation) -> RungResult:

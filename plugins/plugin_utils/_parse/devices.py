@@ -50,6 +50,18 @@ def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) ->
     return _over_pppoe(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("pppoe", ""))
 
 
+def parse_forwarding(text: str) -> tuple[str, ...]:
+    """Address families that the router forwards at all, from the section forwarding.
+
+    IPv4 is a matter of each device (IN_DEV_FORWARD). For IPv6 conf/all decides (net/ipv6/ip6_output.c: ip6_forward),
+    and from Linux 6.17 on also a device's force_forwarding.
+    """
+    on = {tuple(line.removesuffix(":1").split("/")) for line in text.splitlines() if line.endswith(":1")}
+    ipv4 = any(path[0] == "ipv4" and path[2:3] != ("lo",) and path[-1] == "forwarding" for path in on)
+    ipv6 = ("ipv6", "conf", "all", "forwarding") in on or any(path[-1] == "force_forwarding" for path in on)
+    return (("ipv4",) if ipv4 else ()) + (("ipv6",) if ipv6 else ())
+
+
 def _number(text: str) -> int:
     """Decimal, or hexadecimal with 0x; 0 when it is neither."""
     try:

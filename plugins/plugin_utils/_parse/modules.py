@@ -84,6 +84,8 @@ def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> 
             modules={name: state(name) for name in wanted},
             boot_modules=frozenset(_name(line.split()[0]) for line in lines.get("boot", []) if line.strip()),
             modules_disabled="modules_disabled" in lines,
+            other_kernels=tuple(release for release in lines.get("other", []) if release),
+            accounting={"0": False, "1": True}.get(lines.get("acct", [""])[-1]),
             flowtable_sysctl=FLOWTABLE_SYSCTL in sysctls if CONNTRACK_SYSCTL in sysctls else None,
         ),
     )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What ``nft list`` prints -> flowtables, the objects of a table, and the rules that feed flowtables.
+"""What ``nft list`` prints -> statements, flowtables, and the objects of a table. Rules: _parse/rules.py.
 
 The text form, because nft's JSON has neither flags nor counter for flowtables (json.c, up to 1.1.6). Styles of 0.9.6 to
 1.1.7 are read: device names are quoted since 1.1.4, priorities are names or numbers. No function here raises, whatever
@@ -13,10 +13,10 @@ the text; what is not known is added to the caller's list of ``unknown`` lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FlowRule, Flowtable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable
 
 # Comments and strings first: nothing in them is grammar. nft knows no escape inside a string.
 _TOKEN = re.compile(r'"[^"]*"|\#[^\n]*|\n|[{};,=]|[^\s{};,="#][^\s{};,=]*|["]')
@@ -38,6 +38,8 @@ class Statement:
     name: str = ""
     words: tuple[str, ...] = ()
     text: str = ""
+    depth: int = 0
+    """of anonymous chains around it; 0 is the object itself"""
 
 
 def statements(text: str) -> Iterator[Statement]:
@@ -51,7 +53,8 @@ def statements(text: str) -> Iterator[Statement]:
     def said(end: int) -> Iterator[Statement]:
         nonlocal words, start
         if words and start is not None:
-            yield Statement(place.family, place.table, place.kind, place.name, tuple(words), _line(text[start:end]))
+            where = (place.family, place.table, place.kind, place.name)
+            yield Statement(*where, tuple(words), _line(text[start:end]), max(level - 2, 0))
         words, start = [], None
 
     for match in _TOKEN.finditer(text):
@@ -141,68 +144,3 @@ def parse_table(text: str) -> dict[str, tuple[str, ...]]:
 def listing_without_devices(text: str) -> str:
     """A listing less the ``devices = { ... }`` lines of its flowtables, to compare across re-plugs."""
     return _DEVICE_LIST.sub(lambda match: match.group() if match.group().startswith('"') else "", text)
-
-
-@dataclass
-class _Chain:
-    """What a chain, or a verdict map, leads to."""
-
-    forward: bool = False
-    jumps: set[str] = field(default_factory=set)
-    maps: set[str] = field(default_factory=set)
-
-
-_Key = tuple[str, str, str, str]
-"""family, table, chain or map, name"""
-
-
-def parse_rules(text: str, unknown: list[str] | None = None) -> tuple[FlowRule, ...]:
-    """The rules that feed flowtables, each with whether packets at a forward hook can get to its chain.
-
-    ``text`` is a ruleset, whole or reduced by scripts/nftables.sh. Elements of verdict maps may follow it in further
-    tables of the same name.
-    """
-    unknown = unknown if unknown is not None else []
-    chains: dict[_Key, _Chain] = {}
-    dormant: set[tuple[str, str]] = set()
-    fed: list[tuple[_Key, str, str]] = []
-    for said in statements(text):
-        key = (said.family, said.table, said.kind, said.name)
-        if not said.table and said.words:
-            unknown.append(said.text)
-        if not said.kind and said.words[:1] == ("flags",) and "dormant" in said.words:
-            dormant.add((said.family, said.table))
-        if said.kind not in {"chain", "map"} or not said.words:
-            continue
-        chain = chains.setdefault(key, _Chain())
-        pairs = list(zip(said.words, said.words[1:], strict=False))
-        chain.forward |= said.words[0] == "type" and ("hook", "forward") in pairs
-        chain.jumps |= {target for verb, target in pairs if verb in _OPENS_CHAIN}
-        chain.maps |= {target[1:] for verb, target in pairs if verb == "vmap" and target.startswith("@")}
-        fed += [(key, flowtable, said.text) for flowtable in _fed_by(said.words)]
-    reached = {key for key in _reached(chains) if key[:2] not in dormant}
-    return tuple(FlowRule(key[0], key[1], key[3], flowtable, rule, key in reached) for key, flowtable, rule in fed)
-
-
-def _fed_by(words: tuple[str, ...]) -> list[str]:
-    """Flowtables named by ``flow add @name``; nft up to 0.9.0 wrote ``flow offload``."""
-    return [
-        name[1:]
-        for flow, verb, name in zip(words, words[1:], words[2:], strict=False)
-        if flow == "flow" and verb in {"add", "offload"} and name.startswith("@")
-    ]
-
-
-def _reached(chains: Mapping[_Key, _Chain]) -> set[_Key]:
-    """Chains (and maps) that a forwarded packet can get to."""
-    ahead = [key for key, chain in chains.items() if chain.forward and key[0] in {"ip", "ip6", "inet"}]
-    reached: set[_Key] = set()
-    while ahead:
-        key = ahead.pop()
-        if key in reached:
-            continue
-        reached.add(key)
-        chain = chains.get(key, _Chain())
-        ahead += [(key[0], key[1], "chain", name) for name in chain.jumps]
-        ahead += [(key[0], key[1], "map", name) for name in chain.maps]
-    return reached

@@ -9,8 +9,13 @@ read_devices() {
   [ ! -e /proc/net/pppoe ] || section pppoe cat /proc/net/pppoe
   has ip || return 0
   section addresses _addresses
-  section "routes ipv4" ip -4 route show table all default
-  section "routes ipv6" ip -6 route show table all default
+  section "routes ipv4" _default_routes -4
+  section "routes ipv6" _default_routes -6
+}
+
+# Of every table, because several ways out each have their own
+_default_routes() {
+  ip "$1" route show table all default | head -n 256
 }
 
 # ./NAME/FILE:VALUE; DEVTYPE and IFINDEX come out of uevent
@@ -29,7 +34,7 @@ _links() (
 
 _forwarding() (
   cd /proc/sys/net || exit
-  grep -H 1 ipv[46]/conf/*/forwarding
+  grep -H 1 ipv[46]/conf/*/forwarding ipv6/conf/*/force_forwarding 2>/dev/null
   :
 )
 

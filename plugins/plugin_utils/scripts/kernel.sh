@@ -28,7 +28,17 @@ _modules() {
   for _name in nf_conntrack_max nf_flowtable_tcp_timeout; do
     [ ! -e "/proc/sys/net/netfilter/$_name" ] || echo "sysctl=$_name"
   done
+  sed 's/^/acct=/' /proc/sys/net/netfilter/nf_conntrack_acct 2>/dev/null
+  _other_kernels | grep -vxF "$(uname -r)" | sort -u | head -n 8 | sed 's/^/other=/'
 }
+
+# Releases that have a module of the fast path on disk, whichever kernel runs
+_other_kernels() (
+  cd /lib/modules 2>/dev/null || exit
+  for _file in */kernel/net/netfilter/nft_flow_offload.ko* */nft_flow_offload.ko*; do
+    [ ! -e "$_file" ] || echo "${_file%%/*}"
+  done
+)
 
 # What is loaded at boot: modules-load.d(5), where a file hides one of the same name further down; OpenWrt's modules.d
 _boot_modules() {

@@ -77,6 +77,19 @@ VYOS = replace(
     flowtables=tuple(Flowtable(family, f"vyos_{family}", "ft", ("lan0", "wan0")) for family in ("ip", "ip6")),
     rules=tuple(FlowRule(family, f"vyos_{family}", "forward", "ft", RULE, reachable=True) for family in ("ip", "ip6")),
 )
+TWO = replace(
+    foreign(),
+    flowtables=tuple(Flowtable("inet", table, "ft", ("lan0", "wan0")) for table in ("one", "other")),
+    rules=tuple(FlowRule("inet", table, "forward", "ft", RULE, reachable=True) for table in ("one", "other")),
+)
+"""two tables of the same family with the same devices"""
+
+
+def hooked(*functions: str) -> tuple[Hook, ...]:
+    """Hooks without names, as Linux before 6.17 lists them."""
+    return tuple(Hook(device, function) for device in ("lan0", "wan0") for function in functions)
+
+
 DSA = with_device(
     with_device(
         with_device(HARD, "eth0", hw_tc_offload=OFF, driver="mtk_soc_eth"), "lan0", kind="dsa", lowers=("eth0",)
@@ -123,7 +136,55 @@ SUPPORTED = {
         "supported.nft-missing",
         "none",
     ),
-    "old nft": case(with_platform(SOFT, nft_version=(0, 9, 8)), "supported.nft-too-old", "none", "nft 0.9.8"),
+    "modules for another kernel": case(
+        with_kernel(
+            with_modules(bare(), nf_flow_table="missing", nft_flow_offload="missing", nf_flow_table_inet="missing"),
+            other_kernels=("6.12.57+deb13-cloud-amd64",),
+        ),
+        "supported.modules-for-another-kernel configured.no-flowtable",
+        "none",
+        "on disk for 6.12.57+deb13-cloud-amd64",
+        loaded="unproven",
+    ),
+    "modules for another kernel too": case(with_kernel(HARD, other_kernels=("6.12.57",)), "", "hardware"),
+    "kernel without flowtables": case(
+        with_kernel(
+            with_modules(bare(), nf_flow_table="missing", nft_flow_offload="missing", nf_flow_table_inet="missing"),
+            flowtable_sysctl=False,
+        ),
+        "supported.kernel-without-flowtables configured.no-flowtable",
+        "none",
+        "nf_flowtable_tcp_timeout does not exist",
+    ),
+    "old nft, hardware expected": case(
+        with_platform(SOFT, nft_version=(0, 9, 8)),
+        "supported.nft-too-old configured.flag-missing",
+        "none",
+        "nft 0.9.8",
+        expect=EXPECT_HARDWARE,
+    ),
+    "old nft, nothing there": case(
+        with_platform(replace(bare(), flows=flows()), nft_version=(0, 9, 8)),
+        "supported.nft-too-old loaded.not-loaded loaded.not-at-boot configured.no-flowtable",
+        "none",
+    ),
+    "old nft, software": case(
+        with_platform(SOFT, nft_version=(0, 9, 8)), "supported.nft-hides-flags", "offloading", "nft 0.9.8"
+    ),
+    "older nft, nothing there": case(
+        with_platform(replace(bare(), flows=flows()), nft_version=(0, 9, 3)),
+        "supported.nft-without-counter loaded.not-loaded loaded.not-at-boot configured.no-flowtable",
+        "none",
+        "nft 0.9.3",
+    ),
+    "no ethtool": case(with_platform(HARD, commands=frozenset({"nft", "ip"})), "supported.ethtool-missing", "hardware"),
+    "no ethtool, software": case(with_platform(SOFT, commands=frozenset({"nft"})), "", "offloading"),
+    "no ethtool, hardware expected": case(
+        with_platform(SOFT, commands=frozenset({"nft"})),
+        "supported.ethtool-missing configured.flag-missing",
+        "loaded",
+        expect=EXPECT_HARDWARE,
+    ),
     "nft at the limit": case(with_platform(SOFT, nft_version=(0, 9, 9)), "", "offloading"),
     "nft's version not understood": case(with_platform(SOFT, nft_version=None), "", "offloading", supported="unproven"),
 }
@@ -468,11 +529,27 @@ BOUND = {
         "wan0: ingress hook flowtable of inet other ft",
     ),
     "named hooks": case(NEW_KERNEL, "", "hardware", "lan0: ingress hook flowtable of inet nft_offload ft"),
+    "hooks of one family only": case(
+        replace(VYOS, hooks=hooked("nf_flow_offload_ip_hook")),
+        "loaded.on-demand configured.boot-not-judged bound.hook-missing",
+        "configured",
+        "flowtable ip6 vyos_ip6 ft has no hook on lan0",
+    ),
+    "hooks of both families": case(
+        replace(VYOS, hooks=hooked("nf_flow_offload_ip_hook", "nf_flow_offload_ipv6_hook")),
+        "loaded.on-demand configured.boot-not-judged",
+        "offloading",
+    ),
     "fewer hooks than flowtables": case(
-        replace(VYOS, hooks=HARD.hooks), "loaded.on-demand configured.boot-not-judged bound.hook-missing", "configured"
+        replace(TWO, hooks=HARD.hooks),
+        "loaded.on-demand configured.boot-not-judged configured.flowtables-compete bound.fewer-hooks",
+        "configured",
+        "may have no hook",
     ),
     "as many hooks as flowtables": case(
-        replace(VYOS, hooks=(HARD.hooks or ()) * 2), "loaded.on-demand configured.boot-not-judged", "offloading"
+        replace(TWO, hooks=(HARD.hooks or ()) * 2),
+        "loaded.on-demand configured.boot-not-judged configured.flowtables-compete",
+        "offloading",
     ),
     "hooks not listed, Linux 6.1": case(
         with_platform(replace(HARD, hooks=None), kernel="6.1.0-40"),

@@ -13,6 +13,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     Boot,
     DriverFlow,
     DriverTable,
+    Exclusion,
     Feature,
     RouterState,
 )
@@ -107,7 +108,7 @@ NIC = {
     ),
     "off at the conduit below a VLAN on a port": case(
         with_boot(VLAN_ON_PORT, attachments={"lan0.7": "", "wan0": ""}),
-        "configured.conduit-feature-off bound.hook-missing",
+        "configured.conduit-feature-off configured.vlan-in-hardware bound.hook-missing",
         "loaded",
     ),
     "one without offload, as OpenWrt lists it": case(
@@ -177,6 +178,15 @@ OFFLOADING = {
         "offloading.most-left-out configured.ingress-redirected",
         "hardware",
         "likely because all that comes in through wan0 is redirected",
+    ),
+    "most left out, a helper": case(
+        replace(
+            traffic(HARD, "ipv4 tcp hardware 3, ipv4 tcp slow 9", "ipv4 tcp 8"),
+            exclusions=(Exclusion("inet", "filter", "pre", 'tcp dport 1723 ct helper set "pptp"', "helper"),),
+        ),
+        "offloading.most-left-out configured.ct-helper",
+        "hardware",
+        "likely because of 'tcp dport 1723 ct helper set",
     ),
     "many idle ones": case(traffic(HARD, "ipv4 tcp hardware 3, ipv4 tcp slow 900", "ipv4 tcp 3"), "", "hardware"),
     "conntrack nearly full": case(
@@ -379,7 +389,7 @@ CONFLICTS = {
             addresses=("192.0.2.1/24",),
             forwarding=("ipv4",),
         ),
-        "",
+        "configured.network-uncovered",
         "hardware",
     ),
     "without a flowtable": case(

@@ -13,12 +13,14 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge, kinds
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
-from tests.unit.plugins import ladder_cases, ladder_cases_nic
+from tests.unit.plugins import ladder_cases_nic
+from tests.unit.plugins.ladder_cases import CASES as LADDER_CASES
 from tests.unit.plugins.ladder_cases import NEW_KERNEL, Case
 from tests.unit.plugins.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
+from tests.unit.plugins.ladder_cases_ruleset import RULESET_CASES
 from tests.unit.plugins.routers import bare, flows, foreign, router, with_boot, with_platform
 
-CASES = {**ladder_cases.CASES, **ladder_cases_nic.CASES}
+CASES = {**LADDER_CASES, **RULESET_CASES, **ladder_cases_nic.CASES}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

@@ -24,7 +24,7 @@ def test_the_page_is_the_code() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.id)
 def test_each_kind_is_explained(kind: Kind) -> None:
-    assert re.fullmatch(rf"({'|'.join(RUNGS)}|fleet)\.[a-z]+(-[a-z]+)*", kind.id)
+    assert re.fullmatch(rf"({'|'.join(RUNGS)}|fleet)\.[a-z]+(-[a-z]+[46]?)*", kind.id)
     assert kind.severity in {"info", "warning", "error"}
     assert kind.title[0].isupper() and not kind.title.endswith(".")
     assert kind.explanation.endswith(".") and "  " not in kind.explanation

@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     Device,
     DriverFlow,
     DriverTable,
+    Exclusion,
     Feature,
     FlowRule,
     Flows,
@@ -37,15 +38,21 @@ FAMILIES = st.sampled_from(["inet", "ip", "netdev"])
 TEXTS = st.none() | st.sampled_from([router().boot.ruleset, router().boot.live]) | st.text(max_size=60)
 COUNTS = st.integers(min_value=0, max_value=1_000_000)
 FEATURES = st.builds(Feature, active=st.booleans(), fixed=st.booleans(), requested=st.none() | st.booleans())
+WAYS = st.sampled_from([(), ("ipv4",), ("ipv4", "ipv6")])
 DEVICES = st.builds(
     Device,
     name=NAMES,
     index=COUNTS,
     kind=st.sampled_from(["nic", "bridge", "vlan", "dsa", "bond", "ppp"]),
+    up=st.booleans(),
+    master=NAMES,
     lowers=st.lists(NAMES, max_size=3).map(tuple),
     driver=st.sampled_from(["", "ice", "mlx5_core", "labnic"]),
     eswitch=st.sampled_from(["", "legacy", "switchdev"]),
     mtu=st.sampled_from([0, 1400, 1500]),
+    addresses=st.sampled_from([(), ("192.0.2.1/24",), ("fd00::1/64",), ("",)]),
+    forwarding=WAYS,
+    default_route=WAYS,
     hw_tc_offload=st.none() | FEATURES,
 )
 FLOWTABLES = st.builds(
@@ -68,10 +75,14 @@ STATES = st.builds(
         boot_modules=st.frozensets(st.sampled_from(FLOWTABLE_MODULES)),
         modules_disabled=st.booleans(),
         flowtable_sysctl=st.none() | st.booleans(),
+        other_kernels=st.lists(NAMES, max_size=2).map(tuple),
+        accounting=st.none() | st.booleans(),
     ),
     devices=st.lists(DEVICES, max_size=4).map(lambda found: {device.name: device for device in found}),
     flowtables=st.none() | st.lists(FLOWTABLES, max_size=3).map(tuple),
-    rules=st.lists(st.builds(FlowRule, FAMILIES, TABLES, NAMES, NAMES, NAMES, st.booleans()), max_size=3).map(tuple),
+    rules=st.lists(st.builds(FlowRule, FAMILIES, TABLES, NAMES, NAMES, NAMES, st.booleans(), NAMES), max_size=3).map(
+        tuple
+    ),
     hooks=st.none() | st.lists(st.builds(Hook, NAMES, NAMES, NAMES), max_size=4).map(tuple),
     flows=st.none()
     | st.builds(
@@ -120,8 +131,15 @@ STATES = st.builds(
         queues=st.lists(NAMES, max_size=2).map(tuple),
         clamps_mss=st.booleans(),
     ),
+    exclusions=st.lists(
+        st.builds(
+            Exclusion, FAMILIES, TABLES, NAMES, NAMES, st.sampled_from(["notrack", "helper"]), everything=st.booleans()
+        ),
+        max_size=3,
+    ).map(tuple),
+    forwarding=st.none() | WAYS,
     firewall=st.sampled_from(["", "docker", "nftables, firewalld"]) | NAMES,
-    unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks"]), NAMES),
+    unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks", "rules", "addresses"]), NAMES),
     not_understood=st.lists(NAMES, max_size=4).map(tuple),
 )
 EXPECTATIONS = st.builds(

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import TEXTS, parse_devices
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.devices import (
+    TEXTS,
+    parse_devices,
+    parse_forwarding,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,3 +205,24 @@ LINES = st.sampled_from(
 )
 def test_no_text_is_too_odd(texts: dict[str, str]) -> None:
     parse_devices(texts, [])
+
+
+@pytest.mark.parametrize(
+    ("lines", "families"),
+    [
+        ("", ()),
+        ("ipv4/conf/lo/forwarding:1", ()),
+        ("ipv4/conf/wan0/forwarding:1", ("ipv4",)),
+        ("ipv4/conf/all/forwarding:1 ipv6/conf/all/forwarding:1", ("ipv4", "ipv6")),
+        ("ipv6/conf/wan0/forwarding:1", ()),
+        ("ipv6/conf/wan0/force_forwarding:1", ("ipv6",)),
+        ("nonsense :1 /:1", ()),
+    ],
+)
+def test_what_is_forwarded_at_all(lines: str, families: tuple[str, ...]) -> None:
+    assert parse_forwarding("\n".join(lines.split())) == families
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_lab_routers_forward_both(suite: str) -> None:
+    assert parse_forwarding(answer(suite, "router")["forwarding"].text) == ("ipv4", "ipv6")

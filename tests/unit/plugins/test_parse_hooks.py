@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.hooks import parse_hooks
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import fragment
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Hook
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .test_sections import SHELLS, run
 
 
 def listed(*hooks: str, device: str = "eth0") -> str:
@@ -50,3 +55,13 @@ def test_an_unknown_line_is_told(line: str) -> None:
 @given(st.one_of(st.text(), st.text(alphabet="fhd01+ \n{}[]\t").map(listed)))
 def test_no_text_is_too_odd(text: str) -> None:
     parse_hooks(text, [])
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_name_ending_in_a_star_stands_for_every_match(shell: list[str], tmp_path: Path) -> None:
+    for name in ("eth0", "eth*", "eth1", "leth", "e"):
+        (tmp_path / "net" / name).mkdir(parents=True)
+    stand_in = '_list_hooks() { printf "%s|" "$1"; }\nhas() { return 0; }\nsection() { :; }\n_count_hooks() { :; }'
+    stand_in += '\n_rules= _listed=" eth* e leth* "'
+    text = fragment("nftables").replace("/sys/class/net", str(tmp_path / "net")) + f"\n{stand_in}\nread_nftables a b\n"
+    assert run(shell, text, tmp_path) == "eth*|eth0|eth1|e|leth|"

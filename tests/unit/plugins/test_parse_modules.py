@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import (
     LoadedModule,
     parse_module_facts,
@@ -16,9 +19,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.packages i
     parse_statuses,
     upstream_version,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import fragment
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES
 from hypothesis import given
 from hypothesis import strategies as st
+
+from .test_sections import SHELLS, run
 
 ON_DISK = """\
 tree=yes
@@ -135,3 +141,24 @@ def test_versions() -> None:
     assert upstream_version("1:1.4.8-2") == (1, 4, 8)
     assert upstream_version("0.9.8-3.1+deb11u2") == (0, 9, 8)
     assert upstream_version("git-1") == ()
+
+
+@pytest.mark.parametrize(("text", "accounting"), [("acct=1", True), ("acct=0", False), ("acct=", None), ("", None)])
+def test_accounting(text: str, accounting: bool | None) -> None:
+    assert parse_modules(f"{OPENWRT}{text}\n").accounting is accounting
+
+
+def test_other_kernels() -> None:
+    assert parse_modules("tree=yes\nother=6.12.57+deb13-amd64\nother=6.12.60\nother=\n").other_kernels == (
+        "6.12.57+deb13-amd64",
+        "6.12.60",
+    )
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_kernels_that_have_the_modules(shell: list[str], tmp_path: Path) -> None:
+    for path in ("6.1 x/kernel/net/netfilter/nft_flow_offload.ko.xz", "5.15.167/nft_flow_offload.ko", "6.6/nf_nat.ko"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    script = fragment("kernel").replace("/lib/modules", str(tmp_path)) + "\n_other_kernels\n"
+    assert run(shell, script, tmp_path).splitlines() == ["6.1 x", "5.15.167"]

@@ -11,10 +11,10 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import (
     listing_without_devices,
     parse_flowtables,
-    parse_rules,
     parse_table,
     statements,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.rules import parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FlowRule, Flowtable
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,7 +153,7 @@ HOOKED = "\t\ttype filter hook forward priority filter; policy accept;"
 
 def chains(*first: str, head: str = "table inet t") -> str:
     """A base chain with these rules, before it a chain with the rule that feeds the flowtable."""
-    feeding = ("\tchain feed {", "\t\tmeta l4proto tcp flow add @ft", "\t}")
+    feeding = ("\tflowtable ft {", "\t}", "\tchain feed {", "\t\tmeta l4proto tcp flow add @ft", "\t}")
     return table(*feeding, "\tchain base {", *(f"\t\t{line}" for line in first), "\t}", head=head)
 
 
