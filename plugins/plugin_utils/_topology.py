@@ -29,19 +29,24 @@ def forwards(device: Device) -> bool:
 
 def flowtable_devices(devices: Mapping[str, Device]) -> list[str]:
     """Names, sorted, of the devices that a flowtable for all forwarded traffic should list."""
+    return below(devices, *(name for name, device in devices.items() if forwards(device)))
+
+
+def below(devices: Mapping[str, Device], *names: str) -> list[str]:
+    """Names, sorted, of the devices that a flowtable should list for what comes in by these."""
     found: set[str] = set()
     seen: set[str] = set()
-    ahead = [name for name, device in devices.items() if forwards(device)]
+    ahead = list(names)
     while ahead:
         device = devices.get(ahead.pop())
         if device is None or device.name in seen:
             continue
         seen.add(device.name)
-        below = [devices[name] for name in device.lowers if name in devices]
+        lowers = [devices[name] for name in device.lowers if name in devices]
         if device.kind == "bridge":
-            ahead += [port.name for port in below if port.up and port.kind not in GUESTS]
-        elif device.kind in SEEN_THROUGH and below:
-            ahead += [lower.name for lower in below]
+            ahead += [port.name for port in lowers if port.up and port.kind not in GUESTS]
+        elif device.kind in SEEN_THROUGH and lowers:
+            ahead += [lower.name for lower in lowers]
         else:
             found.add(device.name)
     return sorted(found)
