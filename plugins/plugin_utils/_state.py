@@ -202,9 +202,9 @@ class Share:
     walked: int
     """packets through the forward chain, of any kind: also those of new connections, ICMP and the like"""
     late: int
-    """of these, TCP and UDP packets of flows that are offloaded"""
+    """of these, TCP and UDP packets of flows that are offloaded, and that go out by another device than they came in"""
     slow: int
-    """of these, packets of established flows that are not, and that had 10 packets or more"""
+    """of these likewise, packets of established flows that are not, and that had 10 packets or more"""
     bypassed: int
     """packets that the fast path took before the forward chain"""
     share: float | None

@@ -97,6 +97,8 @@ def _count(counts: _Counts, words: Sequence[str]) -> bool:
 
 def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) -> bool:
     match [name, *words]:
+        case ["late", enters, leaves, *_] | ["slow", enters, leaves, *_] if enters == leaves:
+            pass  # what a bridge passes on and br_netfilter shows to the forward chain is no business of a flowtable
         case ["walked", enters, leaves, packets, size] if _are_numbers([packets, size]):
             counts.walked[family, enters, leaves] += int(packets)
         case ["late", enters, leaves, packets, size] if _are_numbers([packets, size]):

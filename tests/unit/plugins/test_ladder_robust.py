@@ -10,9 +10,11 @@ from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.sample import parse_sample
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
     Boot,
+    Carried,
     Device,
     Feature,
     FlowRule,
@@ -33,6 +35,15 @@ TABLES = st.sampled_from(["nft_offload", "filter"]) | NAMES
 FAMILIES = st.sampled_from(["inet", "ip", "netdev"])
 TEXTS = st.none() | st.sampled_from([router().boot.ruleset, router().boot.live]) | st.text(max_size=60)
 COUNTS = st.integers(min_value=0, max_value=1_000_000)
+COUNTED = st.builds(
+    "{}4 {} {} {} {} {}".format,
+    st.sampled_from(["walked", "late", "slow", "before", "after"]),
+    st.sampled_from(["lan0", "wan0", "br0"]),
+    st.sampled_from(["lan0", "wan0", "tcp", "500"]),
+    st.sampled_from(["udp 4", "700", ""]),
+    COUNTS,
+    COUNTS,
+).map(lambda line: " ".join(line.split()))
 FEATURES = st.builds(Feature, active=st.booleans(), fixed=st.booleans(), requested=st.none() | st.booleans())
 DEVICES = st.builds(
     Device,
@@ -67,6 +78,7 @@ STATES = st.builds(
     flowtables=st.none() | st.lists(FLOWTABLES, max_size=3).map(tuple),
     rules=st.lists(st.builds(FlowRule, FAMILIES, TABLES, NAMES, NAMES, NAMES, st.booleans()), max_size=3).map(tuple),
     hooks=st.none() | st.lists(st.builds(Hook, NAMES, NAMES, NAMES), max_size=4).map(tuple),
+    sample=st.none() | st.lists(COUNTED, max_size=6).map("\n".join).map(lambda text: parse_sample(text, {})),
     flows=st.none()
     | st.builds(
         Flows,
@@ -79,6 +91,9 @@ STATES = st.builds(
         ),
         examples=st.dictionaries(st.sampled_from(["hardware", "software"]), st.lists(NAMES, max_size=2).map(tuple)),
         recent_slow=COUNTS,
+        carried=st.dictionaries(
+            st.sampled_from(["hardware", "software"]), st.builds(Carried, COUNTS, COUNTS, COUNTS), max_size=2
+        ),
     ),
     boot=st.builds(
         Boot,
@@ -92,7 +107,7 @@ STATES = st.builds(
         enabled=st.dictionaries(NAMES, st.booleans(), max_size=3),
     ),
     firewall=NAMES,
-    unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks"]), NAMES),
+    unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks", "sample"]), NAMES),
     not_understood=st.lists(NAMES, max_size=4).map(tuple),
 )
 EXPECTATIONS = st.builds(
@@ -101,6 +116,8 @@ EXPECTATIONS = st.builds(
     require=st.sampled_from(["", *RUNGS]),
     devices=st.lists(NAMES, max_size=3).map(tuple),
     table=st.sampled_from(["inet nft_offload", "inet filter", ""]),
+    slow_share=st.integers(0, 100),
+    least_packets=st.integers(1, 200),
 )
 
 
