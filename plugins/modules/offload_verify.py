@@ -87,9 +87,8 @@ notes:
   - One SSH exec. Its cost does not grow with the connection tracking table, of which the first 2048 entries are
     looked at. They are a fair sample, because the kernel lists them in the order of a hash, and RV(flows.error) is how
     far a share of them may be off.
-  - While traffic is watched, each packet passes a few rules more, in one hook at the forward chain and two at the ingress
-    of each device that a flowtable lists. They know packets by connection tracking where nft_ct is loaded, and load it
-    nowhere. Offloaded flows stay offloaded.
+  - While traffic is watched, each packet passes a few rules more, in one hook at the forward chain and two at the
+    ingress of each device that a flowtable lists. Offloaded flows stay offloaded, and no module is loaded.
   - Up to Linux 6.15 a device's name leaves the flowtable together with its hook. Where hooks cannot be listed there,
     as on Debian 12, the flowtable's own list stands in for them at V(bound), and the evidence says so.
 seealso:
