@@ -21,7 +21,7 @@ from lab.accel import Accel, qemu_version
 from lab.host import LabError, cache_root, tail, tool
 from lab.images import Image
 
-MEMORY = 512  # MiB
+MEMORY = int(os.environ.get("LAB_MEMORY", "512"))  # MiB
 CPUS = 1  # a second one costs more than it gives under emulation
 PORTS = range(2201, 2300)  # on 127.0.0.1, forwarded to the router's SSH
 READY = b"lab-ready"  # what the router writes on its console when it is up

@@ -9,11 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import (
+    FRAGMENTS,
+    check_sample,
+    reading,
+    state_of,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import check_table
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    "sample": {"type": "int", "default": 0},
     "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
     "table": {"type": "str", "default": "nft_offload"},
 }
@@ -26,4 +32,6 @@ class ActionModule(OffloadAction):
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         check_table(options["table"])
-        return {"router": state_of(router.run(FRAGMENTS, calls=reading(**options))).as_result()}
+        check_sample(options["sample"])
+        calls = reading(**options, measure=not self.checking)
+        return {"router": state_of(router.run(FRAGMENTS, calls=calls)).as_result()}

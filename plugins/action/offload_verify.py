@@ -6,24 +6,30 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import Verdict, judge
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import (
+    FRAGMENTS,
+    check_sample,
+    reading,
+    state_of,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE, check_table
-
-LONGEST_SAMPLE = 60
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "expect": {"type": "str", "choices": ["hardware", "software", "disabled", "any"], "default": "any"},
     "require": {"type": "str", "choices": list(RUNGS), "default": "bound"},
     "devices": {"type": "list", "elements": "str", "default": []},
     "sample": {"type": "int", "default": 3},
+    "slow_share": {"type": "int", "default": 50},
+    "least_packets": {"type": "int", "default": 100},
     "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
     "table": {"type": "str", "default": "nft_offload"},
 }
@@ -36,12 +42,14 @@ class ActionModule(OffloadAction):
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         expectation = _expectation(options)
-        wait = 0 if expectation.expect == "disabled" else options["sample"]
-        state = state_of(router.run(FRAGMENTS, calls=reading(options["family"], options["table"], wait=wait)))
+        seconds = 0 if expectation.expect == "disabled" else options["sample"]
+        calls = reading(options["family"], options["table"], seconds, measure=not self.checking)
+        state = state_of(router.run(FRAGMENTS, calls=calls))
         verdict = judge(state, expectation)
         result = {
             **verdict.as_result(),
             "flows": _counted(state.flows),
+            "sample": asdict(state.sample) if state.sample else None,
             "kernel": state.platform.kernel,
             "firewall": state.firewall,
         }
@@ -54,9 +62,12 @@ class ActionModule(OffloadAction):
 
 def _expectation(options: Options) -> Expectation:
     """The options, checked for what an argument spec cannot say."""
-    if not 0 <= options["sample"] <= LONGEST_SAMPLE:
+    check_sample(options["sample"])
+    if not 0 <= options["slow_share"] <= 100:
+        raise OffloadError(f"option slow_share: {options['slow_share']} is no percentage", "choose 0 to 100")
+    if options["least_packets"] < 1:
         raise OffloadError(
-            f"option sample: {options['sample']} seconds is out of range", f"choose 0 to {LONGEST_SAMPLE} seconds"
+            f"option least_packets: {options['least_packets']} packets prove nothing", "choose 1 or more"
         )
     check_table(options["table"])
     for device in options["devices"]:
@@ -69,6 +80,8 @@ def _expectation(options: Options) -> Expectation:
         require=options["require"],
         devices=tuple(options["devices"]),
         table=f"{options['family']} {options['table']}",
+        slow_share=options["slow_share"],
+        least_packets=options["least_packets"],
     )
 
 
@@ -92,4 +105,6 @@ def _counted(flows: Flows | None) -> dict[str, Any] | None:
         "slow": flows.of("slow"),
         "recent_slow": flows.recent_slow,
         "local": flows.of("local"),
+        "error": flows.error,
+        "carried": {name: asdict(carried) for name, carried in flows.carried.items()},
     }

@@ -22,6 +22,14 @@ extends_documentation_fragment:
   - kmod.nft_offload._attributes.actiongroup
   - kmod.nft_offload._attributes.router
 options:
+  sample:
+    description:
+      - For how many seconds traffic is watched, from 0, which looks once and measures nothing, to 60.
+      - Meanwhile a table of the name C(nft_offload_sample_...) counts what walks the forward chain, and another one
+        what comes in before and after the flowtables. They only count, no other table is touched, and they go again
+        also when the connection is lost. In check mode and without a flowtable there are none.
+    type: int
+    default: 0
   family:
     description: Address family of O(table).
     type: str
@@ -35,8 +43,8 @@ options:
     default: nft_offload
 notes:
   - One SSH exec. The answer is a few kilobytes, and its cost does not grow with the connection tracking table, of
-    which the first 4096 entries are looked at. They are a fair sample, because the kernel lists them in the order of
-    a hash.
+    which the first 2048 entries are looked at. They are a fair sample, because the kernel lists them in the order of
+    a hash, and RV(router.flows.error) is how far a share of them may be off.
 seealso:
   - module: kmod.nft_offload.offload_verify
   - plugin: kmod.nft_offload.flowtable_devices
@@ -241,7 +249,7 @@ router:
           description: Entries that were looked at.
           type: int
         seconds:
-          description: For how long offloaded flows were waited for, 0 for this module.
+          description: Seconds that flows were under way before they were looked at.
           type: int
         counts:
           description:
@@ -254,11 +262,94 @@ router:
           type: dict
         recent_slow:
           description:
-            - Those of class V(slow) that saw a packet while offloaded flows were waited for. This module does not wait.
+            - Those of class V(slow) that saw a packet while they were under way, in the last 5 seconds at most.
           type: int
         recent:
           description: The same by family and protocol.
           type: dict
+        error:
+          description:
+            - Percentage points that a share of the sampled entries may be off by from that of all, in 95 of 100 cases
+              and at worst. 0 where all were looked at.
+          type: float
+        carried:
+          description:
+            - Class of offloaded flows to what the sampled ones carried meanwhile, with C(flows), and packets C(there)
+              (from the side that began) and C(back). Empty without C(net.netfilter.nf_conntrack_acct=1) and
+              RV(router.flowtables.counter).
+          type: dict
+    sample:
+      description:
+        - What walked the forward chain over the sample, and what the flowtables took before it; null where nothing was
+          measured, as with O(sample=0), in check mode, without a flowtable, or where nft refused.
+        - A packet counts as the kernel handles it, so that what a NIC or GRO has merged is one. Packets that a NIC
+          forwards by itself are in none of the counts but RV(router.sample.nic_bytes) and RV(router.flows.carried).
+      type: dict
+      contains:
+        seconds:
+          description: Seconds that it really took.
+          type: float
+        total:
+          description: All of it.
+          type: dict
+          contains:
+            walked:
+              description: Packets through the forward chain, of any kind.
+              type: int
+            late:
+              description:
+                - Of these, TCP and UDP packets of flows that are offloaded, without SYN, FIN and RST. The fast path
+                  should have taken them.
+              type: int
+            slow:
+              description:
+                - Of these, packets of established TCP and UDP flows that are not offloaded, where a flow had 10 of them
+                  or more.
+              type: int
+            bypassed:
+              description: Packets that the flowtables took before the forward chain.
+              type: int
+            share:
+              description: Percent that late and slow packets are of them and the bypassed; null where there are none.
+              type: float
+            error:
+              description:
+                - Percentage points that the share may be off by in 95 of 100 cases, as if packets were drawn at random
+                  (the score interval of Wilson).
+              type: float
+        entrances:
+          description:
+            - The same by C(family) and the device where packets come in (C(enters)), at most 12, the busiest first.
+              C(below) are the devices that a flowtable must list for it.
+          type: list
+          elements: dict
+        directions:
+          description:
+            - The same by C(family) and the devices where packets come in (C(enters)) and go out (C(leaves)), at most
+              12, the slowest first. C(slow_flows) is the number of slow flows. Where bypassed packets go out is not
+              known, so that each direction from a device has all of them.
+          type: list
+          elements: dict
+        slow_protocols:
+          description: Protocol to slow packets.
+          type: dict
+        slow_bytes:
+          description: Bytes of late and slow packets.
+          type: int
+        bypassed_bytes:
+          description: Bytes of bypassed packets.
+          type: int
+        nic_bytes:
+          description: Bytes, at least, that NICs received and the kernel never saw.
+          type: int
+        classed:
+          description:
+            - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no
+              module.
+          type: bool
+        unhooked:
+          description: Why bypassed packets could not be counted, empty where they were.
+          type: str
     driver_table:
       description:
         - The driver's own table of flows, where it publishes one (MediaTek and Airoha, in debugfs); else null.
@@ -433,7 +524,7 @@ router:
       total: 7
       maximum: 65536
       sampled: 7
-      seconds: 0
+      seconds: 3
       counts: {ipv4 tcp hardware: 4, ipv4 udp hardware: 1, ipv4 tcp local: 2}
       examples:
         hardware:
@@ -442,6 +533,33 @@ router:
             src=198.51.100.9 dst=203.0.113.1 sport=443 dport=54580 [HW_OFFLOAD] mark=0 zone=0 use=3
       recent_slow: 0
       recent: {}
+      error: 0.0
+      carried: {}
+    sample:
+      seconds: 3.04
+      total: {walked: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
+      entrances:
+        - {walked: 8, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: lan0, below:
+           [lan0]}
+        - {walked: 6, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: wan0, below:
+           [wan0]}
+      directions:
+        - walked: 8
+          late: 0
+          slow: 0
+          bypassed: 448
+          share: 0.0
+          error: 0.85
+          family: ipv4
+          enters: lan0
+          leaves: wan0
+          slow_flows: 0
+      slow_protocols: {}
+      slow_bytes: 0
+      bypassed_bytes: 1183000
+      nic_bytes: 0
+      classed: true
+      unhooked: ""
     driver_table: null
     work: {}
     beside:

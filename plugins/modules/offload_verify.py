@@ -21,7 +21,7 @@ description:
     result is returned in any case.
   - A rung that nothing was seen of is unproven, which is not failed. Without forwarded TCP or UDP traffic
     V(offloading) and the rungs above cannot be shown, and that is a failure only where O(require) demands them.
-  - V(bypassing) is not measured by this version and therefore always unproven.
+  - V(bypassing) is measured during O(sample), so not in check mode.
   - What the next boot will do is judged for O(table) as M(kmod.nft_offload.ruleset) keeps it. Another firewall's
     flowtable is judged as it is now.
 extends_documentation_fragment:
@@ -52,10 +52,28 @@ options:
     default: []
   sample:
     description:
-      - For how many seconds offloaded flows are waited for, from 0, which looks once, to 60. The wait ends with the
-        first one, in hardware where the flowtable asks for hardware.
+      - For how many seconds traffic is watched, from 0, which looks once and measures nothing, to 60.
+      - Meanwhile a table of the name C(nft_offload_sample_...) counts what walks the forward chain, and another one
+        what comes in before and after the flowtables. They only count, no other table is touched, and they go again
+        also when the connection is lost. In check mode and without a flowtable there are none.
     type: int
     default: 3
+  slow_share:
+    description:
+      - Percent of the packets that could take the fast path that may walk the forward chain before V(bypassing) fails.
+        What counts are packets of offloaded flows, and of established TCP and UDP flows that are not offloaded and had
+        10 packets or more. New connections, ICMP, name look-ups and the ends of connections always walk it, and do not
+        count.
+      - With half of them and more, most of what offload is for does not happen. Less than that may be on purpose, such
+        as a tunnel outside of the flowtable, or a protocol that the rule leaves out.
+    type: int
+    default: 50
+  least_packets:
+    description:
+      - Fewer packets than this prove nothing for V(bypassing), and are no ground for a finding. Of 100 packets a share
+        can be told to within 10 percentage points.
+    type: int
+    default: 100
   family:
     description: Address family of O(table).
     type: str
@@ -67,8 +85,11 @@ options:
     type: str
     default: nft_offload
 notes:
-  - One SSH exec. Its cost does not grow with the connection tracking table, of which the first 4096 entries are
-    looked at. They are a fair sample, because the kernel lists them in the order of a hash.
+  - One SSH exec. Its cost does not grow with the connection tracking table, of which the first 2048 entries are
+    looked at. They are a fair sample, because the kernel lists them in the order of a hash, and RV(flows.error) is how
+    far a share of them may be off.
+  - While traffic is watched, each packet passes a few rules more, in one hook at the forward chain and two at the
+    ingress of each device that a flowtable lists. Offloaded flows stay offloaded, and no module is loaded.
   - Up to Linux 6.15 a device's name leaves the flowtable together with its hook. Where hooks cannot be listed there,
     as on Debian 12, the flowtable's own list stands in for them at V(bound), and the evidence says so.
 seealso:
@@ -119,7 +140,7 @@ unproven:
   returned: when the router could be read
   type: list
   elements: str
-  sample: [bypassing]
+  sample: [hardware]
 rungs:
   description: The seven rungs, from the ground up.
   returned: when the router could be read
@@ -200,7 +221,7 @@ flows:
       description: Entries looked at.
       type: int
     seconds:
-      description: Seconds waited for offloaded flows.
+      description: Seconds that flows were under way before they were looked at.
       type: int
     hardware:
       description: Sampled flows that the NIC took.
@@ -217,16 +238,124 @@ flows:
     local:
       description: Sampled flows of the router itself, which are never offloaded.
       type: int
+    error:
+      description:
+        - Percentage points that a share of the sampled entries may be off by from that of all, in 95 of 100 cases and
+          at worst. 0 where all were looked at.
+      type: float
+    carried:
+      description:
+        - Class of offloaded flows to what the sampled ones carried meanwhile, with C(flows), and packets C(there) (from
+          the side that began) and C(back). Empty without C(net.netfilter.nf_conntrack_acct=1).
+      type: dict
   sample:
     total: 6
     maximum: 65536
     sampled: 6
-    seconds: 0
+    seconds: 3
     hardware: 4
     software: 0
     slow: 0
     recent_slow: 0
     local: 2
+    error: 0.0
+    carried:
+      hardware: {flows: 4, there: 300, back: 300}
+sample:
+  description:
+    - What walked the forward chain over the sample, and what the flowtables took before it; null where nothing was
+      measured, as with O(sample=0), in check mode, without a flowtable, or where nft refused.
+    - A packet counts as the kernel handles it, so that what a NIC or GRO has merged is one. Packets that a NIC
+      forwards by itself are in none of the counts but RV(sample.nic_bytes) and RV(flows.carried).
+  returned: when the router could be read
+  type: dict
+  contains:
+    seconds:
+      description: Seconds that it really took.
+      type: float
+    total:
+      description: All of it.
+      type: dict
+      contains:
+        walked:
+          description: Packets through the forward chain, of any kind.
+          type: int
+        late:
+          description:
+            - Of these, TCP and UDP packets of flows that are offloaded, without SYN, FIN and RST. The fast path should
+              have taken them.
+          type: int
+        slow:
+          description:
+            - Of these, packets of established TCP and UDP flows that are not offloaded, where a flow had 10 of them or
+              more.
+          type: int
+        bypassed:
+          description: Packets that the flowtables took before the forward chain.
+          type: int
+        share:
+          description: Percent that late and slow packets are of them and the bypassed; null where there are none.
+          type: float
+        error:
+          description:
+            - Percentage points that the share may be off by in 95 of 100 cases, as if packets were drawn at random (the
+              score interval of Wilson).
+          type: float
+    entrances:
+      description:
+        - The same by C(family) and the device where packets come in (C(enters)), at most 12, the busiest first.
+          C(below) are the devices that a flowtable must list for it.
+      type: list
+      elements: dict
+    directions:
+      description:
+        - The same by C(family) and the devices where packets come in (C(enters)) and go out (C(leaves)), at most 12,
+          the slowest first. C(slow_flows) is the number of slow flows. Where bypassed packets go out is not known, so
+          that each direction from a device has all of them.
+      type: list
+      elements: dict
+    slow_protocols:
+      description: Protocol to slow packets.
+      type: dict
+    slow_bytes:
+      description: Bytes of late and slow packets.
+      type: int
+    bypassed_bytes:
+      description: Bytes of bypassed packets.
+      type: int
+    nic_bytes:
+      description: Bytes, at least, that NICs received and the kernel never saw.
+      type: int
+    classed:
+      description:
+        - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no module.
+      type: bool
+    unhooked:
+      description: Why bypassed packets could not be counted, empty where they were.
+      type: str
+  sample:
+    seconds: 3.04
+    total: {walked: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
+    entrances:
+      - {walked: 8, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: lan0, below: [lan0]}
+      - {walked: 6, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: wan0, below: [wan0]}
+    directions:
+      - walked: 8
+        late: 0
+        slow: 0
+        bypassed: 448
+        share: 0.0
+        error: 0.85
+        family: ipv4
+        enters: lan0
+        leaves: wan0
+        slow_flows: 0
+    slow_protocols: {}
+    slow_bytes: 0
+    bypassed_bytes: 1183000
+    nic_bytes: 0
+    classed: true
+    unhooked: ""
 kernel:
   description: Release of the running kernel.
   returned: when the router could be read

@@ -180,6 +180,17 @@ local: the router itself is one end"""
 
 
 @dataclass(frozen=True)
+class Carried:
+    """What sampled flows carried over the sample's seconds, as connection tracking counts it."""
+
+    flows: int
+    """that were there before and after"""
+    there: int
+    """packets from the side that began"""
+    back: int
+
+
+@dataclass(frozen=True)
 class Flows:
     """Conntrack, sampled: /proc/net/nf_conntrack comes in hash order, so its first lines are a fair sample."""
 
@@ -189,7 +200,7 @@ class Flows:
     sampled: int
     """lines looked at"""
     seconds: int
-    """for how long offloaded flows were waited for"""
+    """for how long flows were under way before they were looked at"""
     counts: Mapping[str, int] = field(default_factory=dict)
     """'ipv4 tcp hardware' -> lines; family, protocol and FlowClass"""
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -198,6 +209,10 @@ class Flows:
     """slow ones that saw a packet while they were looked at, within the last 5 seconds (their timeout tells)"""
     recent: Mapping[str, int] = field(default_factory=dict)
     """the same by family and protocol: 'ipv4 tcp' -> lines"""
+    error: float = 0.0
+    """percentage points by which a share of the sampled flows may be off from that of all, in 95 of 100 cases"""
+    carried: Mapping[str, Carried] = field(default_factory=dict)
+    """FlowClass -> packets; nothing without nf_conntrack_acct, or where the fast path does not count (Flowtable)"""
 
     def of(self, *classes: FlowClass) -> int:
         """Sampled flows of these classes."""
@@ -254,6 +269,74 @@ class Beside:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Of packets that could take the fast path, how many did not.
+
+    A packet is one that the kernel handles: what a NIC or GRO has merged counts once, before and after.
+    """
+
+    walked: int
+    """packets through the forward chain, of any kind: also those of new connections, ICMP and the like"""
+    late: int
+    """of these, TCP and UDP packets of flows that are offloaded, and that go out by another device than they came in"""
+    slow: int
+    """of these likewise, packets of established flows that are not, and that had 10 packets or more"""
+    bypassed: int
+    """packets that the fast path took before the forward chain"""
+    share: float | None
+    """percent: late and slow ones, of them and the bypassed; None where there are none"""
+    error: float | None
+    """percentage points by which it may be off, in 95 of 100 cases: the score interval (Wilson) of packets drawn"""
+
+
+@dataclass(frozen=True)
+class Direction(Share):
+    """Packets of one address family that come in by one device and go out by another, as the forward chain sees them.
+
+    Where they come in is known of the bypassed ones, where they go out is not, so that every direction from one device
+    has all of its bypassed packets.
+    """
+
+    family: str
+    enters: str
+    leaves: str
+    slow_flows: int = 0
+
+
+@dataclass(frozen=True)
+class Entrance(Share):
+    """Packets of one address family that come in by one device."""
+
+    family: str
+    enters: str
+    below: tuple[str, ...]
+    """the devices that a flowtable must list for it: a bridge's ports, a VLAN's NIC, or itself"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What walked the forward chain over some seconds, and what took the fast path before it (scripts/sample.sh)."""
+
+    seconds: float
+    total: Share
+    entrances: tuple[Entrance, ...] = ()
+    """the busiest ones"""
+    directions: tuple[Direction, ...] = ()
+    """the slowest ones"""
+    slow_protocols: Mapping[str, int] = field(default_factory=dict)
+    """tcp, udp -> slow packets"""
+    slow_bytes: int = 0
+    """of late and slow packets"""
+    bypassed_bytes: int = 0
+    nic_bytes: int = 0
+    """that NICs received and the kernel never saw, at least: more than twice of what it saw, and a header a packet"""
+    classed: bool = True
+    """False: without nft_ct loaded, late and slow packets are not told apart, and both are 0"""
+    unhooked: str = ""
+    """why bypassed packets could not be counted; empty where they were"""
+
+
+@dataclass(frozen=True)
 class Boot:
     """What this collection left for the next boot, and whether boot will use it."""
 
@@ -286,6 +369,8 @@ class RouterState:
     flows: Flows | None
     """None: conntrack could not be read"""
     boot: Boot
+    sample: Sample | None = None
+    """None: nothing was measured"""
     driver_table: DriverTable | None = None
     """None: no driver publishes one, or debugfs is not mounted"""
     work: Mapping[str, int] = field(default_factory=dict)

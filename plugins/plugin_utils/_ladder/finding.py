@@ -72,6 +72,10 @@ class Expectation:
     """devices that must be in a flowtable"""
     table: str = "inet nft_offload"
     """'family table' whose flowtables are judged; where it does not exist, every flowtable is"""
+    slow_share: int = 50
+    """percent of the packets that could bypass the forward chain that may walk it"""
+    least_packets: int = 100
+    """fewer prove nothing, and accuse nobody"""
 
 
 @dataclass(frozen=True)

@@ -3,28 +3,22 @@
 # What conntrack says of forwarded flows. Its table may hold millions: the file comes in hash order, so that its first
 # lines are a fair sample, and only counts and a few examples leave the router.
 
-# read_conntrack SAMPLE WAIT: looks at SAMPLE lines once a second, until an offloaded flow is among them (one in hardware
-# where nftables.sh found a hardware flowtable: flows start in software there too), or WAIT seconds are over
+# remember_flows LINES: what offloaded flows have carried so far, for read_conntrack to tell what they carried since.
+# Without nf_conntrack_acct there is nothing to remember.
+remember_flows() {
+  _remembered=
+  grep -q 1 /proc/sys/net/netfilter/nf_conntrack_acct 2>/dev/null || return 0
+  _remembered=$(head -n "$1" /proc/net/nf_conntrack 2>/dev/null | _carried)
+}
+
+# read_conntrack LINES SECONDS: looks at so many LINES; flows were under way for SECONDS by now
 read_conntrack() {
   section conntrack _conntrack "$@"
 }
 
 _conntrack() {
   head -n 1 /proc/net/nf_conntrack >/dev/null || return
-  case ${_found-} in *"flags offload"*) _wanted=hardware ;; *) _wanted=software ;; esac
-  _waited=0
-  while _flows=$(_look "$1" "$_waited"); do
-    case $_wanted:$_flows in *" hardware "* | software:*" software "*) break ;; esac
-    [ "$_waited" -lt "$2" ] || break
-    sleep 1
-    _waited=$((_waited + 1))
-  done
-  echo "waited $_waited"
-  printf '%s\n' "$_flows"
-}
-
-# _look SAMPLE WAITED
-_look() {
+  echo "waited $2"
   {
     has ip && ip -o -4 addr
     (
@@ -33,14 +27,32 @@ _look() {
           nf_conntrack_tcp_timeout_unacknowledged nf_conntrack_udp_timeout_stream
       [ ! -e /proc/net/if_inet6 ] || cat /proc/net/if_inet6
     )
+    [ -z "${_remembered-}" ] || printf '%s\n' "$_remembered"
     echo --
     head -n "$1" /proc/net/nf_conntrack
   } | _classify "$(($2 < 5 ? $2 : 5))"
 }
 
-# Reads local addresses, limits and, below --, conntrack; prints total ENTRIES, maximum ENTRIES, sampled LINES,
-# recent LINES (slow flows with a packet within the last $1 seconds) and recent FAMILY PROTOCOL LINES,
-# count FAMILY PROTOCOL CLASS LINES, and example CLASS LINE, three of a class at most.
+# Reads conntrack; prints was KEY PACKETS-THERE PACKETS-BACK of offloaded flows
+_carried() {
+  awk '
+    /OFFLOAD\]/ && /packets=/ {
+      key = $1 $3
+      n = split("", packets)
+      for (i = 5; i <= NF; i++) {
+        if ($i ~ /^packets=/) packets[++n] = substr($i, 9) + 0
+        else if (!n && $i ~ /^(src|dst|sport|dport)=/) key = key "," $i
+      }
+      if (n == 2) print "was", key, packets[1], packets[2]
+    }
+  '
+}
+
+# Reads local addresses, limits, what _carried said and, below --, conntrack; prints total ENTRIES, maximum ENTRIES,
+# sampled LINES, recent LINES (slow flows with a packet within the last $1 seconds), recent FAMILY
+# PROTOCOL LINES, count FAMILY PROTOCOL CLASS LINES,
+# carried CLASS FLOWS PACKETS-THERE PACKETS-BACK (since _carried, of flows that both saw), and example CLASS LINE, three
+# of a class at most.
 # /proc/net/if_inet6 has IPv6 addresses as 32 digits, conntrack prints them in full. The timeout column is not there for
 # offloaded flows (nf_conntrack_standalone.c: ct_seq_show). A packet sets it anew; to the shorter of its two limits while
 # TCP data waits to be acknowledged (nf_conntrack_proto_tcp.c: nf_conntrack_tcp_packet).
@@ -51,6 +63,7 @@ _classify() {
       return limit - within < left && left <= limit
     }
     $1 == "--" { flows = 1; next }
+    !flows && $1 == "was" { there[$2] = $3; back[$2] = $4; next }
     !flows && split($0, part, ":") == 2 && part[1] ~ /^nf_conntrack_/ { sysctl[part[1]] = part[2]; next }
     !flows && $3 == "inet" { split($4, part, "/"); here[part[1]] = 1 }
     !flows && length($1) == 32 {
@@ -61,16 +74,18 @@ _classify() {
     !flows { next }
     {
       sampled++
-      from = back = ""
-      for (i = 5; i <= NF && back == ""; i++) if ($i ~ /^src=/) {
-        if (from == "") from = substr($i, 5)
-        else back = substr($i, 5)
-      }
       if (/\[HW_OFFLOAD\]/) class = "hardware"
       else if (/\[OFFLOAD\]/) class = "software"
-      else if (from in here || back in here) class = "local"
-      else if ($3 == "tcp" && $6 == "ESTABLISHED" || $3 == "udp" && /\[ASSURED\]/) class = "slow"
-      else next
+      else {
+        from = to = ""
+        for (i = 5; i <= NF && to == ""; i++) if ($i ~ /^src=/) {
+          if (from == "") from = substr($i, 5)
+          else to = substr($i, 5)
+        }
+        if (from in here || to in here) class = "local"
+        else if ($3 == "tcp" && $6 == "ESTABLISHED" || $3 == "udp" && /\[ASSURED\]/) class = "slow"
+        else next
+      }
       count[$1 " " $3 " " class]++
       if (class == "local") next
       if (class == "slow" && ($3 == "udp" && fresh($5, "udp_timeout_stream") || $3 == "tcp" &&
@@ -79,11 +94,23 @@ _classify() {
         active[$1 " " $3]++
       }
       if (seen[class]++ < 3) print "example " class " " $0
+      if (class == "slow" || $0 !~ /packets=/) next
+      key = $1 $3
+      n = split("", packets)
+      for (i = 5; i <= NF; i++) {
+        if ($i ~ /^packets=/) packets[++n] = substr($i, 9) + 0
+        else if (!n && $i ~ /^(src|dst|sport|dport)=/) key = key "," $i
+      }
+      if (!(key in there) || packets[1] < there[key] || packets[2] < back[key]) next
+      both[class]++
+      went[class] += packets[1] - there[key]
+      came[class] += packets[2] - back[key]
     }
     END {
       print "total " sysctl["nf_conntrack_count"]
       print "maximum " sysctl["nf_conntrack_max"]
       for (key in count) print "count " key " " count[key]
+      for (class in both) printf "carried %s %d %.0f %.0f\n", class, both[class], went[class], came[class]
       print "sampled " sampled + 0
       print "recent " recent + 0
       for (key in active) print "recent " key " " active[key]

@@ -12,6 +12,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._boot import DEVI
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     Boot,
+    Carried,
     Feature,
     FlowRule,
     Flowtable,
@@ -29,12 +30,14 @@ from tests.unit.plugins.routers import (
     foreign,
     router,
     with_boot,
+    with_carried,
     with_device,
     with_flowtable,
     with_kernel,
     with_modules,
     with_platform,
     with_rule,
+    with_sample,
     without_device,
 )
 
@@ -598,6 +601,179 @@ OFFLOADING = {
     "some slow traffic": case(replace(SOFT, flows=flows(software=1, slow=3, recent=2)), "", "offloading", "[OFFLOAD]"),
 }
 
+# TCP and UDP, each way; the first packets of each flow, some pings
+BOTH_WAYS = ("fast 4 lan0 300", "fast 4 wan0 310", "walked4 lan0 wan0 12 900", "walked4 wan0 lan0 10 800")
+BOTH_WAYS6 = ("fast 6 lan0 150", "fast 6 wan0 150", "walked6 lan0 wan0 9 900", "slow6 lan0 wan0 udp 1 11 900")
+ONLY_LAN = replace(with_flowtable(SOFT, devices=("lan0",)), hooks=(SOFT.hooks or ())[:1], boot=Boot())
+COUNTED = {"hardware": Carried(flows=4, there=200, back=190)}
+NAME_LOOKUPS = ("walked4 lan0 wan0 5000 400000", "walked4 wan0 lan0 5000 900000")
+
+BYPASSING = {
+    "both ways": case(
+        with_sample(SOFT, *BOTH_WAYS, *BOTH_WAYS6),
+        "",
+        "bypassing",
+        "in 3.02 seconds 910 packets bypassed the forward chain, 31 walked it",
+        "1.19 % slow, give or take 0.93",
+        bypassing="proven",
+    ),
+    "not measured": case(SOFT, "", "offloading", "not measured: no time was given", bypassing="unproven"),
+    "refused": case(
+        replace(SOFT, unseen={"sample": "Error: Could not process rule: Operation not permitted"}),
+        "bypassing.not-measured",
+        "offloading",
+        "sample: Error: Could not process rule",
+        bypassing="unproven",
+    ),
+    "no flowtable": case(
+        with_sample(bare(), *NAME_LOOKUPS), "configured.no-flowtable loaded.not-loaded loaded.not-at-boot", "supported"
+    ),
+    "hardly a packet": case(
+        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "walked4 lan0 wan0 4 400"),
+        "bypassing.little-traffic",
+        "offloading",
+        "fewer than 100 packets",
+        bypassing="unproven",
+    ),
+    "hardly a packet, but enough": case(
+        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "walked4 lan0 wan0 4 400"),
+        "",
+        "bypassing",
+        expect=Expectation(least_packets=80),
+    ),
+    "name look-ups only": case(
+        with_sample(SOFT, *NAME_LOOKUPS), "bypassing.little-traffic", "offloading", bypassing="unproven"
+    ),
+    "the other direction is late": case(
+        with_sample(
+            ONLY_LAN,
+            "fast 4 lan0 300",
+            "walked4 lan0 wan0 8 800",
+            "walked4 wan0 lan0 310 90000",
+            "late4 wan0 lan0 302 89000",
+            "late6 wan0 lan0 20 8000",
+            "walked6 wan0 lan0 21 8100",
+        ),
+        "bypassing.one-direction configured.other-flowtable configured.boot-not-judged",
+        "loaded",
+        "packets from wan0 to lan0 (ipv4 and ipv6) walk the forward chain, wan0 is in no flowtable",
+        "322 packets of offloaded flows walked it, 0 from wan0 bypassed it",
+        expect=Expectation(table="inet other"),
+        configured="failed", bypassing="failed",
+    ),
+    "late though listed": case(
+        with_sample(HARD, "fast 4 lan0 300", "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+        "bypassing.one-direction",
+        "offloading",
+        "although wan0 is in the flowtable",
+        hardware="proven",
+    ),
+    "a bridge's port is missing": case(
+        with_sample(
+            with_device(with_device(BRIDGE, "lan1", up=True), "br0", lowers=("lan0", "lan1")),
+            "fast 4 wan0 300",
+            "walked4 br0 wan0 310 90000",
+            "late4 br0 wan0 302 89000",
+        ),
+        "bypassing.one-direction",
+        "offloading",
+        "packets from br0 to wan0 (ipv4) walk the forward chain, lan1 is in no flowtable",
+    ),
+    "a tunnel by choice": case(
+        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "walked4 wg0 lan0 900 9", "late4 wg0 lan0 890 9"),
+        "",
+        "bypassing",
+    ),
+    "bridged frames that netfilter sees": case(
+        with_sample(SOFT, *BOTH_WAYS, "walked4 br0 br0 900 9", "late4 br0 br0 890 9", "slow4 br0 br0 tcp 1 9000 9"),
+        "",
+        "bypassing",
+    ),
+    "slow flows": case(
+        with_sample(
+            SOFT,
+            "fast 4 lan0 100",
+            "fast 4 wan0 100",
+            "walked4 lan0 wan0 700 7",
+            "slow4 lan0 wan0 udp 3 650 7",
+            "slow4 wan0 lan0 udp 3 640 7",
+        ),
+        "bypassing.slow-share",
+        "offloading",
+        "86.58 % of the packets that could bypass the forward chain walked it (udp), more than 50 %",
+        "ipv4 from lan0 to wan0: 700 walked the forward chain, 0 of offloaded flows, 650 of 3 flows",
+        bypassing="failed",
+    ),
+    "slow flows by a device that is not listed": case(
+        with_sample(SOFT, "walked4 mgmt0 wan0 700 7", "slow4 mgmt0 wan0 tcp 3 650 7"),
+        "bypassing.slow-share",
+        "offloading",
+        "; in no flowtable: mgmt0",
+    ),
+    "slow flows on purpose": case(
+        with_sample(SOFT, "fast 4 lan0 100", "fast 4 wan0 100", "slow4 lan0 wan0 udp 3 650 7"),
+        "",
+        "bypassing",
+        expect=Expectation(slow_share=90),
+    ),
+    "as many slow as fast, give or take": case(
+        with_sample(SOFT, "fast 4 lan0 100", "slow4 lan0 wan0 udp 3 105 7", "walked4 lan0 wan0 110 7"),
+        "",
+        "offloading",
+        bypassing="unproven",
+    ),
+    "the NIC forwards, conntrack counts": case(
+        with_carried(with_sample(HARD, "walked4 lan0 wan0 6 600"), **COUNTED),
+        "",
+        "hardware",
+        "connection tracking counted about 390 packets of flows in hardware",
+        bypassing="proven",
+        hardware="proven",
+    ),
+    "the NIC forwards, its counters tell": case(
+        with_sample(HARD, "device lan0 9000 9000000 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
+        "",
+        "hardware",
+        "NICs received 8997768 bytes at least that the kernel never saw",
+        bypassing="proven",
+    ),
+    "the NIC forwards, nothing counts": case(
+        with_sample(HARD, "device lan0 9 900 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "the NIC forwards uncounted, others are slow": case(
+        with_sample(HARD, "walked4 lan0 wan0 700 7", "slow4 lan0 wan0 udp 3 650 7"),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "the NIC forwards one direction": case(
+        with_carried(with_sample(HARD, "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"), **COUNTED),
+        "bypassing.one-direction",
+        "offloading",
+    ),
+    "the NIC forwards little, much is slow": case(
+        with_carried(with_sample(HARD, "walked4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"), **COUNTED),
+        "bypassing.slow-share",
+        "offloading",
+    ),
+    "nft_ct not loaded": case(
+        with_sample(SOFT, *BOTH_WAYS, classed=False), "", "bypassing", "nft_ct is not loaded", bypassing="proven"
+    ),
+    "nft_ct not loaded, much walks": case(
+        with_sample(SOFT, *BOTH_WAYS, "walked4 lan0 dmz0 9000 9", classed=False), "", "offloading", bypassing="unproven"
+    ),
+    "no hooks at ingress": case(
+        with_sample(SOFT, "unhooked Error: no such thing", "walked4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"),
+        "",
+        "offloading",
+        "could not be counted: Error: no such thing",
+        bypassing="unproven",
+    ),
+}
+
 HARDWARE = {
     "refused": case(
         replace(HARD, flows=flows(software=7, slow=1)),
@@ -677,6 +853,7 @@ BY_RUNG: Mapping[str, Mapping[str, Case]] = {
     "nic": NIC,
     "bound": BOUND,
     "offloading": OFFLOADING,
+    "bypassing": BYPASSING,
     "hardware": HARDWARE,
     "disabled": DISABLED_CASES,
 }

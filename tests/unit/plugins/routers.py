@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._boot import DEVICE_RULES, RULESET_UNIT
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.sample import parse_sample
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
     Boot,
+    Carried,
     Device,
     Feature,
     FlowRule,
@@ -124,6 +126,24 @@ def bare() -> RouterState:
         flows=flows(slow=5, recent=5),
         boot=Boot(),
     )
+
+
+def with_sample(state: RouterState, *lines: str, seconds: float = 3.02, classed: bool = True) -> RouterState:
+    """Traffic measured, from lines as scripts/sample.sh prints them; a ``fast`` one stands for all that was taken."""
+    text = [f"seconds {seconds}", f"classed {'yes' if classed else 'no'}"]
+    for line in lines:
+        match line.split():
+            case ["fast", version, device, packets]:
+                text += [f"before{version} {device} {int(packets) + 7} 9000", f"after{version} {device} 7 900"]
+            case _:
+                text.append(line)
+    return replace(state, sample=parse_sample("\n".join(text), state.devices))
+
+
+def with_carried(state: RouterState, **carried: Carried) -> RouterState:
+    """Packets that connection tracking counted, by class of flow."""
+    assert state.flows is not None
+    return replace(state, flows=replace(state.flows, carried=carried))
 
 
 def with_platform(state: RouterState, **changes: Any) -> RouterState:

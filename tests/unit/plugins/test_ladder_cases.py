@@ -14,11 +14,20 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
 from tests.unit.plugins import ladder_cases_nic
+from tests.unit.plugins.ladder_cases import BOTH_WAYS, BOTH_WAYS6, COUNTED, NAME_LOOKUPS, NEW_KERNEL, Case
 from tests.unit.plugins.ladder_cases import CASES as LADDER_CASES
-from tests.unit.plugins.ladder_cases import NEW_KERNEL, Case
 from tests.unit.plugins.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
 from tests.unit.plugins.ladder_cases_ruleset import RULESET_CASES
-from tests.unit.plugins.routers import bare, flows, foreign, router, with_boot, with_platform
+from tests.unit.plugins.routers import (
+    bare,
+    flows,
+    foreign,
+    router,
+    with_boot,
+    with_carried,
+    with_platform,
+    with_sample,
+)
 
 CASES = {**LADDER_CASES, **RULESET_CASES, **ladder_cases_nic.CASES}
 
@@ -81,6 +90,11 @@ HEALTHY = {
         NEW_KERNEL, live=(NEW_KERNEL.boot.live or "").replace("lan0, wan0", '"lan0", "wan0"')
     ),
     "no traffic": replace(router(), flows=flows()),
+    "measured": with_sample(router(hardware=False), *BOTH_WAYS, *BOTH_WAYS6),
+    "measured, the NIC forwards": with_carried(with_sample(router(), "walked4 lan0 wan0 9 9"), **COUNTED),
+    "measured, the NIC forwards, and nothing counts": with_sample(router(), "walked4 lan0 wan0 9 9"),
+    "measured, name look-ups only": with_sample(router(hardware=False), *NAME_LOOKUPS),
+    "measured, pings only": with_sample(replace(router(), flows=flows()), "walked4 lan0 wan0 900 9"),
     "only the router's own traffic": replace(router(), flows=flows(local=30)),
     **ladder_cases_nic.HEALTHY,
 }

@@ -10,10 +10,12 @@ from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.sample import parse_sample
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
     Beside,
     Boot,
+    Carried,
     Device,
     DriverFlow,
     DriverTable,
@@ -37,6 +39,15 @@ TABLES = st.sampled_from(["nft_offload", "filter"]) | NAMES
 FAMILIES = st.sampled_from(["inet", "ip", "netdev"])
 TEXTS = st.none() | st.sampled_from([router().boot.ruleset, router().boot.live]) | st.text(max_size=60)
 COUNTS = st.integers(min_value=0, max_value=1_000_000)
+COUNTED = st.builds(
+    "{}4 {} {} {} {} {}".format,
+    st.sampled_from(["walked", "late", "slow", "before", "after"]),
+    st.sampled_from(["lan0", "wan0", "br0"]),
+    st.sampled_from(["lan0", "wan0", "tcp", "500"]),
+    st.sampled_from(["udp 4", "700", ""]),
+    COUNTS,
+    COUNTS,
+).map(lambda line: " ".join(line.split()))
 FEATURES = st.builds(Feature, active=st.booleans(), fixed=st.booleans(), requested=st.none() | st.booleans())
 WAYS = st.sampled_from([(), ("ipv4",), ("ipv4", "ipv6")])
 DEVICES = st.builds(
@@ -84,6 +95,7 @@ STATES = st.builds(
         tuple
     ),
     hooks=st.none() | st.lists(st.builds(Hook, NAMES, NAMES, NAMES), max_size=4).map(tuple),
+    sample=st.none() | st.lists(COUNTED, max_size=6).map("\n".join).map(lambda text: parse_sample(text, {})),
     flows=st.none()
     | st.builds(
         Flows,
@@ -97,6 +109,9 @@ STATES = st.builds(
         examples=st.dictionaries(st.sampled_from(["hardware", "software"]), st.lists(NAMES, max_size=2).map(tuple)),
         recent_slow=COUNTS,
         recent=st.dictionaries(st.sampled_from(["ipv4 tcp", "ipv6 udp", ""]), COUNTS),
+        carried=st.dictionaries(
+            st.sampled_from(["hardware", "software"]), st.builds(Carried, COUNTS, COUNTS, COUNTS), max_size=2
+        ),
     ),
     boot=st.builds(
         Boot,
@@ -139,7 +154,7 @@ STATES = st.builds(
     ).map(tuple),
     forwarding=st.none() | WAYS,
     firewall=st.sampled_from(["", "docker", "nftables, firewalld"]) | NAMES,
-    unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks", "rules", "addresses"]), NAMES),
+    unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks", "rules", "addresses", "sample"]), NAMES),
     not_understood=st.lists(NAMES, max_size=4).map(tuple),
 )
 EXPECTATIONS = st.builds(
@@ -148,6 +163,8 @@ EXPECTATIONS = st.builds(
     require=st.sampled_from(["", *RUNGS]),
     devices=st.lists(NAMES, max_size=3).map(tuple),
     table=st.sampled_from(["inet nft_offload", "inet filter", ""]),
+    slow_share=st.integers(0, 100),
+    least_packets=st.integers(1, 200),
 )
 
 

@@ -65,7 +65,7 @@ def test_a_rung_that_does_not_apply_falls_short() -> None:
     assert said.endswith("Remedy: require a rung that can be shown on this router")
 
 
-def test_bypassing_falls_short_in_this_version() -> None:
+def test_bypassing_falls_short_where_it_is_not_measured() -> None:
     verdict = judge(HARD, Expectation())
     assert verdict.shortfall(Expectation(require="hardware")) == ""
     assert "not measured" in verdict.shortfall(Expectation(require="bypassing"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.conntrack import parse_conntrack
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Carried, Flows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,18 +117,48 @@ def test_many_lines_stay_few(awk: str, tmp_path: Path) -> None:
     assert flows.of("software", "hardware") == 99
 
 
+def counted(protocol: str, port: int, there: int, back: int, mark: str = "[HW_OFFLOAD]") -> str:
+    way = f"src={HOST4} dst={FAR4} sport={port} dport=443 packets={there} bytes=9"
+    reply = f"src={FAR4} dst={OWN4} sport=443 dport={port} packets={back} bytes=9"
+    return f"ipv4     2 {protocol} 6 {way} {reply} {mark} use=2"
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_what_offloaded_flows_carried_meanwhile(awk: str, tmp_path: Path) -> None:
+    before = [counted("tcp", 1, 9, 5), counted("tcp", 2, 100, 50), counted("udp", 2, 7, 7), counted("tcp", 4, 9, 9, "")]
+    after = [
+        counted("tcp", 1, 10, 15),
+        counted("tcp", 2, 1100, 1050),
+        counted("udp", 2, 8, 8, "[OFFLOAD]"),
+        counted("udp", 3, 900, 900),  # it was not there before
+        "ipv4 2 tcp 6 src=10.10.0.2 dst=198.51.100.9 sport=9 dport=9 src=1.1.1.1 dst=1.1.1.2 [OFFLOAD] use=2",
+    ]
+    was = call("conntrack", "_carried", "\n".join(before), awk, tmp_path)
+    assert len(was.splitlines()) == 3
+    text = LOCAL.replace("--\n", f"{was}--\n") + "\n".join(after)
+    flows = parse_conntrack(call("conntrack", "_classify 5", text, awk, tmp_path))
+    assert flows.carried == {"hardware": Carried(2, 1001, 1010), "software": Carried(1, 1, 1)}
+
+
+@pytest.mark.parametrize(("sampled", "total", "points"), [(0, 0, 0), (9, 9, 0), (2048, 2049, 0), (2048, 10**6, 2.2)])
+def test_how_far_a_share_may_be_off(sampled: int, total: int, points: float) -> None:
+    assert parse_conntrack(f"sampled {sampled}\ntotal {total}").error == points
+
+
 def test_nothing_was_printed() -> None:
     assert parse_conntrack("") == Flows(total=None, maximum=None, sampled=0, seconds=0)
 
 
-@pytest.mark.parametrize("line", ["total", "total x", "total -1", "count ipv4 tcp 4", "example slow", "what"])
+@pytest.mark.parametrize(
+    "line", ["total", "total x", "total -1", "count ipv4 tcp 4", "carried slow 1 2", "example slow", "what"]
+)
 def test_an_unknown_line_is_told(line: str) -> None:
     unknown: list[str] = []
     assert parse_conntrack(line, unknown) == Flows(total=None, maximum=None, sampled=0, seconds=0)
     assert unknown == [f"conntrack: {line}"]
 
 
-WORDS = st.sampled_from(["waited", "total", "count", "example", "²", "٣", "9"])
+WORDS = st.sampled_from(["waited", "total", "count", "carried", "example", "²", "٣", "9"])
 
 
 @given(st.one_of(st.text(), st.lists(WORDS).map(" ".join)))
