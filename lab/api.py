@@ -21,8 +21,8 @@ from lab.routers import Router
 from lab.traffic import Carried
 
 __all__ = [
-    "Carried", "Entry", "LabError", "Router", "down", "entries", "fault", "heal", "host", "inventory", "reboot", "replug",
-    "ssh", "status", "traffic", "up",
+    "Carried", "Entry", "LabError", "Router", "down", "entries", "fault", "heal", "host", "inventory", "reboot",
+    "replug", "ssh", "status", "traffic", "up",
 ]  # fmt: skip
 
 SIDES = ("lan", "wan")
@@ -82,7 +82,7 @@ def replug(name: str, device: str) -> None:
 
 
 def fault(name: str, device: str, *words: str) -> None:
-    """What is wrong with a NIC from now on, such as `"wan0", "refuse-flows"`; see nic/fault.c. Without words: nothing."""
+    """All that is wrong with a NIC from now on, such as `"wan0", "refuse-flows"`; see nic/fault.c."""
     labnic.fault(routers.get(name), device, list(words))
 
 
