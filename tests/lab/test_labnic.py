@@ -157,7 +157,7 @@ def test_the_kernel_sees_nothing_of_an_offloaded_flow(router: Live, suite: str, 
     assert [flow for flow in carried if flow.returned < flow.sent - 2] == []
     total = sum(flow.sent for flow in carried)
     forwarded = sum(packets for name, packets in seen(router).items() if name.startswith("forward"))
-    assert forwarded < total / 2, "a new flow's first packets walk the forward chain, there and back"
+    assert forwarded < total / 5, "a new flow's first packets walk the forward chain, there and back"
 
 
 @SUITES
