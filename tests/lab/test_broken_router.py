@@ -123,6 +123,7 @@ cat >/usr/local/bin/nft <<'EOT'
 exec /usr/sbin/nft "$@"
 EOT
 chmod +x /usr/local/bin/nft
+sync
 """
 
 
@@ -172,7 +173,6 @@ class TestHalfWay:
         """The next boot has the old table: nothing of the new one was in place yet."""
         console = routers.get(router.name).machine.console
         boots = console.read_bytes().count(b"lab-ready")
-        router.sh("sync")
         self.strike(router, "power")
         routers.get(router.name).login.hang_up()
         routers.get(router.name).machine.wait_ready(boots + 1, 240)
