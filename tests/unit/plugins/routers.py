@@ -140,10 +140,10 @@ def with_sample(state: RouterState, *lines: str, seconds: float = 3.02, classed:
     return replace(state, sample=parse_sample("\n".join(text), state.devices))
 
 
-def with_carried(state: RouterState, seconds: float = 0.0, **carried: Carried) -> RouterState:
-    """Packets that connection tracking counted over so many seconds, by class of flow."""
+def with_carried(state: RouterState, **carried: Carried) -> RouterState:
+    """Packets that connection tracking counted over 3.02 seconds, by class of flow."""
     assert state.flows is not None
-    return replace(state, flows=replace(state.flows, carried=carried, carried_seconds=seconds))
+    return replace(state, flows=replace(state.flows, carried=carried, carried_seconds=3.02))
 
 
 def with_platform(state: RouterState, **changes: Any) -> RouterState:
