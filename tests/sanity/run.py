@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 from ansible_test._internal.host_configs import NativePythonConfig
@@ -36,8 +35,7 @@ def stage() -> None:
     (artifact,) = (ROOT / "build").glob("kmod-nft_offload-*.tar.gz")
     shutil.rmtree(STAGE, ignore_errors=True)
     STAGE.mkdir(parents=True)
-    with tarfile.open(artifact) as tar:
-        tar.extractall(STAGE, filter="data")
+    shutil.unpack_archive(artifact, STAGE)
     (STAGE / "tests").mkdir()
     shutil.copy(ROOT / "tests/config.yml", STAGE / "tests")
     subprocess.run(["git", "init", "--quiet", STAGE], check=True)
