@@ -88,10 +88,6 @@ def test_verify_proves_it(known: Mapping[str, Any], hardware: bool) -> None:
     assert result["verdict"] == ("hardware" if hardware else "bypassing")
     measured = next(rung for rung in result["rungs"] if rung["name"] == "bypassing")
     assert measured["status"] == "proven", measured
-    # packets that a NIC forwards never get to the kernel: they are its bytes, not the flowtable's packets
-    sample = result["sample"]
-    assert (sample["nic_bytes"] > 10_000) is hardware
-    assert (sample["total"]["bypassed"] > 100) is not hardware
 
 
 @pytest.mark.usefixtures("traffic")

@@ -259,7 +259,7 @@ def _share(state: RouterState, sample: Sample) -> float | None:
     at most as large.
     """
     if _in_hardware(state) and not _counted(state):
-        return _percent(sample.slow_bytes, sample.bypassed_bytes + sample.nic_bytes) if sample.nic_bytes else None
+        return _percent(sample.slow_bytes, sample.bypassed_bytes + sample.nic_bytes)
     if sample.unhooked and not _counted(state):
         return None
     return _percent(_could(sample), sample.total.bypassed + _carried(state))
