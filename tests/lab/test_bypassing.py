@@ -95,11 +95,29 @@ def test_software_bypasses(router: Live, suite: str) -> None:
 
 @kinds("offload")
 def test_hardware_bypasses(router: Live, suite: str) -> None:
+    """Also where the kernel sees none of these packets: connection tracking and the NICs' own counters tell."""
     load(router, "lan0, wan0", "flags offload;")
-    api.traffic(router.name, 90, background=True)
+    assert len(router.flows("HW_OFFLOAD", 90)) == 4
     task = verify(router)
     assert rung(task)["status"] == "proven", rung(task)
-    assert task.result["sample"]["total"]["share"] in (None, pytest.approx(0, abs=2))
+    sample = task.result["sample"]
+    assert sample["nic_bytes"] > 20_000 or sample["total"]["bypassed"] > 100
+    assert sample["total"]["share"] in (None, pytest.approx(0, abs=2))
+    # none left the NIC for the tables
+    assert task.result["flows"]["hardware"] == 4
+    assert router.sh("grep -c '\\[HW_OFFLOAD\\].*' /proc/net/nf_conntrack") == "4\n"
+    assert nothing_left(router)
+
+
+@kinds("offload")
+def test_hardware_without_accounting(router: Live, suite: str) -> None:
+    """The NICs' counters alone."""
+    load(router, "lan0, wan0", "flags offload;")
+    router.sh("sysctl -q net.netfilter.nf_conntrack_acct=0")
+    router.flows("HW_OFFLOAD", 90)
+    task = verify(router)
+    assert task.result["flows"]["carried"] == {}
+    assert rung(task)["status"] == "proven", rung(task)
 
 
 @kinds("plain")

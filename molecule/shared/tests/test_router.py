@@ -84,7 +84,10 @@ def test_conntrack_has_the_bit(host: Host, hardware: bool) -> None:
 def test_verify_proves_it(known: Mapping[str, Any], hardware: bool) -> None:
     inventory = yaml.safe_load((PLACE / "inventory.yml").read_text(encoding="utf-8"))
     run = run_playbook("kmod.nft_offload.verify", inventory, ["-e", "flow_offload_require=offloading"]).worked()
-    assert run.task("offload_verify").result["verdict"] == ("hardware" if hardware else "bypassing")
+    result = run.task("offload_verify").result
+    assert result["verdict"] == ("hardware" if hardware else "bypassing")
+    measured = next(rung for rung in result["rungs"] if rung["name"] == "bypassing")
+    assert measured["status"] == "proven", measured
 
 
 @pytest.mark.usefixtures("traffic")

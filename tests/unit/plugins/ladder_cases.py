@@ -764,6 +764,9 @@ BYPASSING = {
         "hardware",
         bypassing="unproven",
     ),
+    "in hardware by name, and the kernel's fast path forwards": case(
+        with_sample(HARD, *BOTH_WAYS), "", "hardware", "0 % slow", bypassing="proven"
+    ),
     "the NIC forwards uncounted, others are slow": case(
         with_sample(HARD, "walked4 lan0 wan0 700 7", "slow4 lan0 wan0 udp 3 650 7"),
         "bypassing.not-counted",

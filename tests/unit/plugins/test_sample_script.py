@@ -128,7 +128,9 @@ def test_counts_what_walks_the_chain(tmp_path: Path) -> None:
         ways = {(way.family, way.enters, way.leaves) for way in sample.directions}
         assert ways == {(family, *way) for family in ("ipv4", "ipv6") for way in (("lan0", "wan0"), ("wan0", "lan0"))}
         assert {way.slow_flows for way in sample.directions} == {1}
-        assert all(40 <= way.slow == way.walked <= 160 for way in sample.directions)
+        # 100 a second are sent; the sets are listed one after the other
+        assert all(30 <= way.walked <= 200 for way in sample.directions)
+        assert all(abs(way.slow - way.walked) <= 5 for way in sample.directions)
         assert 1 <= sample.seconds < 1.9
         assert (sample.total.late, sample.total.bypassed, sample.total.share) == (0, 0, 100.0)
         assert (sample.classed, sample.unhooked, set(sample.slow_protocols)) == (True, "", {"udp"})
@@ -183,19 +185,21 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert answer.endswith("end\ntable inet f\n")
 
 
-@pytest.mark.parametrize(("signal", "seconds"), [("KILL", 3), ("TERM", 3), ("HUP", 3)])
-def test_nothing_stays_behind(signal: str, seconds: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signal", ["KILL", "TERM", "HUP"])
+def test_nothing_stays_behind(signal: str, tmp_path: Path) -> None:
     """Killed at once, ended when it wakes up, or going on to its end although nobody reads any more."""
     killed = f"""
+    sampling() {{ nft list tables | grep -c sample; }}
     dash -s <script >/dev/null & shell=$!
-    sleep 0.7
-    nft list tables | grep -c sample
+    for n in $(seq 100); do [ "$(sampling)" != 2 ] || break; sleep 0.1; done
+    sampling
     kill -{signal} $shell
-    sleep {seconds}
+    for n in $(seq 100); do [ "$(sampling)" != 0 ] || break; sleep 0.1; done
+    sleep 1
     nft list tables
     ps -e -o args= | grep '[g]uard' || echo no guard
     """
-    assert inside(killed, tmp_path, script=sampling(2)) == "2\ntable inet f\nno guard\n"
+    assert inside(killed, tmp_path, script=sampling(4)) == "2\ntable inet f\nno guard\n"
 
 
 def test_what_was_left_is_swept(tmp_path: Path) -> None:
