@@ -60,11 +60,13 @@ def demo() -> int:
         for flow in api.traffic(router.name, TRAFFIC_SECONDS, background=True):
             say(f"{router.name}: {flow}")
     enabled = {"ANSIBLE_CALLBACKS_ENABLED": "kmod.nft_offload.fleet_report", "KMOD_NFT_OFFLOAD_REPORT": str(report)}
+    say("with " + " ".join(f"{name}={value}" for name, value in enabled.items()))
     verified = play("verify", "-e", "flow_offload_require=offloading", environment=enabled)
     short = shortfalls(json.loads(report.read_text(encoding="utf-8")))
     for line in short:
         say(f"NOT PROVEN: {line}")
     say(f"report: {report}; {time.monotonic() - began:.0f} s")
+    say(f"the routers stay up: {Path(sys.executable)} -m lab ssh edge-hw; make down")
     return 1 if short or verified else 0
 
 

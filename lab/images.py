@@ -85,10 +85,15 @@ def images_root() -> Path:
     return cache_root() / "images"
 
 
+def sources(top: Path) -> list[Path]:
+    """The files below a directory, without what Python leaves beside a script that a test imports."""
+    return sorted(path for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
 def recipe_key(suite: str) -> str:
     """Hash of everything that makes the image of `suite`."""
     digest = hashlib.sha256(suite.encode())
-    for path in [Path(__file__), *sorted(p for top in (GUEST, NIC) for p in top.rglob("*") if p.is_file())]:
+    for path in [Path(__file__), *sources(GUEST), *sources(NIC)]:
         digest.update(f"\0{path.relative_to(HERE)}\0{os.access(path, os.X_OK)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
@@ -249,10 +254,9 @@ class Builder:
         archive = self.work / "guest.tar"
         login = (self.result / "id_ed25519.pub").read_bytes()
         with tarfile.open(archive, "w") as tar:
-            for path in sorted((GUEST / "root").rglob("*")):
-                if path.is_file():
-                    mode = 0o755 if os.access(path, os.X_OK) else 0o644
-                    _add(tar, str(path.relative_to(GUEST / "root")), path.read_bytes(), mode)
+            for path in sources(GUEST / "root"):
+                mode = 0o755 if os.access(path, os.X_OK) else 0o644
+                _add(tar, str(path.relative_to(GUEST / "root")), path.read_bytes(), mode)
             _add(tar, "etc/ssh/ssh_host_ed25519_key", (self.result / "host_key").read_bytes(), 0o600)
             _add(tar, "etc/ssh/ssh_host_ed25519_key.pub", (self.result / "host_key.pub").read_bytes(), 0o644)
             _add(tar, "etc/ssh/lab_authorized_keys", login, 0o644)

@@ -80,6 +80,9 @@ def test_the_key_changes_with_a_new_file_a_name_and_a_mode(recipe: Path) -> None
 def test_the_key_ignores_the_rest_of_the_lab(recipe: Path) -> None:
     before = images.recipe_key("trixie")
     (recipe / "cli.py").write_text("")
+    compiled = recipe / "guest/root/usr/lib/lab/__pycache__/traffic.cpython-311.pyc"
+    compiled.parent.mkdir(parents=True)
+    compiled.touch()
     assert images.recipe_key("trixie") == before
 
 
