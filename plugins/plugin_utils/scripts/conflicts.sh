@@ -8,7 +8,7 @@ read_conflicts() {
   if has ip; then
     section link _link
     section rules _mark_rules
-    section xfrm ip xfrm policy count # iproute2 only: busybox ip knows no xfrm
+    ! _has_xfrm || section xfrm ip xfrm policy count # iproute2 only: busybox ip knows no xfrm
   fi
   if has tc && [ "${_listed:- }" != " " ]; then section tc _tc; fi
   [ ! -e /proc/net/xfrm_stat ] || section xfrm_stat _xfrm_stat
@@ -28,6 +28,11 @@ _link() {
     }
     print name, mtu, qdisc
   }'
+}
+
+# To ask would load it; who has set up IPsec has it already
+_has_xfrm() {
+  [ -d /sys/module/xfrm_user ] || grep -q '/xfrm_user[.]ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
 }
 
 # FAMILY RULE, of rules that ask for a mark; a router may have thousands of others
