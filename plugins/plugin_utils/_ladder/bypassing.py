@@ -12,6 +12,8 @@ what the fast path should have taken: packets of flows that are offloaded (late)
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import (
     Expectation,
     Finding,
@@ -19,6 +21,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     RungResult,
     rung,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.offloading import may_be_meant
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import (
     existing,
     judged,
@@ -26,7 +29,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope imp
     words,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Direction, RouterState, Sample
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import below
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import GUESTS, below
 
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",
@@ -90,15 +93,18 @@ def uncovered(state: RouterState, expectation: Expectation) -> list[Finding]:
         packets, bypassed = sum(way.late for way in ways), sum(way.bypassed for way in ways)
         missing = _unlisted(state, expectation, enters)
         families = " and ".join(way.family for way in ways)
-        why = (
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} in no flowtable"
-            if missing
-            else f"although {', '.join(below(state.devices, enters)) or enters} is in the flowtable"
-        )
+        guests = not missing and _has_guests(state, enters)
+        if missing:
+            why = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} in no flowtable"
+        elif guests:
+            why = "its containers or virtual machines are in no flowtable"
+        else:
+            why = f"although {', '.join(below(state.devices, enters)) or enters} is in the flowtable"
         message = f"packets from {enters} to {leaves} ({families}) walk the forward chain, {why}"
         evidence = [f"{packets} packets of offloaded flows walked it, {bypassed} from {enters} bypassed it"]
         devices = ", ".join(missing) or enters
-        found.append(ONE_DIRECTION.found(message, *evidence, measured(sample), devices=devices))
+        one = ONE_DIRECTION.found(message, *evidence, measured(sample), devices=devices)
+        found.append(replace(one, severity="info") if guests else one)
     return found
 
 
@@ -121,7 +127,9 @@ def slow_share(state: RouterState, expectation: Expectation) -> list[Finding]:
         f"{share:g} % of the packets that could bypass the forward chain walked it ({protocols}), more than"
         f" {expectation.slow_share} %" + (f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else "")
     )
-    return [SLOW_SHARE.found(message, measured(sample), *_described(sample))]
+    found = SLOW_SHARE.found(message, measured(sample), *_described(sample))
+    guests = any(way.late + way.slow and _has_guests(state, way.enters) for way in sample.directions)
+    return [replace(found, severity="info") if guests or may_be_meant(state, expectation) else found]
 
 
 def unmeasured(state: RouterState, expectation: Expectation) -> list[Finding]:
@@ -163,6 +171,7 @@ def judge(state: RouterState, expectation: Expectation) -> RungResult:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
     share = _share(state, sample)
     holds = _bypassed(state, sample, expectation) and share is not None and share <= expectation.slow_share
+    holds = holds and not any(_doubtful(state, sample, expectation, way) for way in sample.directions)
     return rung("bypassing", holds, evidence, findings)
 
 
@@ -199,6 +208,19 @@ def _slow_ways(state: RouterState, sample: Sample, expectation: Expectation) -> 
     return {key: ways for key, ways in found.items() if sum(way.late for way in ways) >= least}
 
 
+def _doubtful(state: RouterState, sample: Sample, expectation: Expectation, way: Direction) -> bool:
+    """A direction from listed devices that walks the chain, with too few packets to accuse and too many to prove."""
+    listed = bool(below(state.devices, way.enters)) and not _unlisted(state, expectation, way.enters)
+    return listed and way.late >= 10 and way.late > way.bypassed and not _in_nic(state, sample, expectation, way)
+
+
+def _has_guests(state: RouterState, name: str) -> bool:
+    """A bridge with ports of containers or virtual machines, which no flowtable is meant to list."""
+    device = state.devices.get(name)
+    ports = device.lowers if device is not None and device.kind == "bridge" else ()
+    return any(state.devices[port].kind in GUESTS for port in ports if port in state.devices)
+
+
 def _in_nic(state: RouterState, sample: Sample, expectation: Expectation, way: Direction) -> bool:
     """May it be that NICs forward most of this direction? Also where nothing tells what they forward."""
     if not _in_hardware(state) or _unlisted(state, expectation, way.enters):
@@ -229,14 +251,16 @@ def _counted(state: RouterState) -> bool:
 
 def _carried(state: RouterState) -> int:
     """Packets that NICs forwarded, as connection tracking counts them: of all flows as of those sampled, over the
-    seconds of the sample, without those that walked the forward chain, which it counts too."""
+    seconds of the sample, without those that walked the forward chain and those that software took, which it counts
+    too (nf_flow_offload_ip_hook: nf_ct_acct_update)."""
     flows, sample = state.flows, state.sample
     if flows is None or sample is None or not _counted(state):
         return 0
-    carried = flows.carried["hardware"]
+    both = [flows.carried[name] for name in ("hardware", "software") if name in flows.carried]
     all_flows = max((flows.total or 0) / max(flows.sampled, 1), 1)
     same_time = min(sample.seconds / flows.carried_seconds, 1) if flows.carried_seconds else 1
-    return max(round((carried.there + carried.back) * all_flows * same_time) - sample.total.late, 0)
+    counted = sum(carried.there + carried.back for carried in both) * all_flows * same_time
+    return max(round(counted) - sample.total.late - sample.total.bypassed, 0)
 
 
 def _could(sample: Sample) -> int:
@@ -259,6 +283,8 @@ def _share(state: RouterState, sample: Sample) -> float | None:
     at most as large.
     """
     if _in_hardware(state) and not _counted(state):
+        if not sample.classed:
+            return _percent(_could(sample), sample.total.bypassed) if sample.total.bypassed else None
         return _percent(sample.slow_bytes, sample.bypassed_bytes + sample.nic_bytes)
     if sample.unhooked and not _counted(state):
         return None

@@ -134,7 +134,7 @@ def refused(state: RouterState, expectation: Expectation) -> list[Finding]:
         return [SWITCHED_OFF.found(what, *map(nic.described, off), *lines, device=", ".join(switched))]
     if nic.in_hardware(state):
         return []
-    if seen is None or _software_elsewhere(state) or not seen.of("software"):
+    if seen is None or _software_elsewhere(state) or seen.of("software") < (1 if off else SOME):
         return []
     message = f"{seen.of('software')} flows are offloaded in software, none in hardware"
     drivers = ", ".join(f"{name} {device.driver or 'unknown'}" for name, device in gates.items())
@@ -205,7 +205,9 @@ def judge(state: RouterState, expectation: Expectation) -> RungResult:
     seen = state.flows
     evidence = [counted(seen)] if seen is not None else []
     findings = [f for check in CHECKS for f in check(state, expectation)]
-    holds = seen is not None and seen.of("hardware") > 0 and not directions(state, expectation)
+    table = state.driver_table
+    shown = table is None or not table.flows or bool(_split(table)[0])
+    holds = seen is not None and seen.of("hardware") > 0 and shown
     if seen is not None and holds:
         evidence += seen.examples.get("hardware", ())[:1]
     elif _software_elsewhere(state):

@@ -23,7 +23,7 @@ _driver_table() {
   _how=
   if [ "$(cat /proc/sys/net/netfilter/nf_conntrack_count)" -lt "$1" ]; then
     _how=whole
-  elif has conntrack; then
+  elif has conntrack && [ -d /sys/module/nf_conntrack_netlink ]; then # to ask would load it
     _how=ask
   fi
   _seen=$(_look_at_driver "$1")

@@ -22,9 +22,10 @@ read_sample() {
 _begin_sample() {
   read -r _now _rest </proc/uptime
   _now=${_now%.*}
-  _lasting=$(($1 + 5))
+  _lasting=$(($1 + 60)) # nft may take its time on a slow router, and the guard goes with this shell anyway
   _why='no flowtable lists a device that there is'
-  _sample=nft_offload_sample_$((_now + _lasting + 5))_$nonce
+  # not the nonce: other users can read the guard's command line
+  _sample=nft_offload_sample_$((_now + _lasting + 5))_$$
   printf '%s\n' "$_rules" | awk -v now="$_now" '
     $1 == "table" && $3 ~ /^nft_offload_sample_[0-9]+_[0-9a-f]+$/ && split($3, part, "_") && part[4] < now { print $2, $3 }
   ' | while read -r _family _table; do nft delete table "$_family" "$_table"; done >/dev/null 2>&1

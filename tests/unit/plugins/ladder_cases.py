@@ -617,6 +617,44 @@ BYPASSING = {
         "1.19 % slow, give or take 0.93",
         bypassing="proven",
     ),
+    "containers beside": case(
+        with_sample(
+            with_device(with_device(SOFT, "veth1", kind="veth"), "docker0", kind="bridge", lowers=("veth1",), up=True),
+            *BOTH_WAYS,
+            "walked4 docker0 wan0 520 90000",
+            "late4 docker0 wan0 500 89000",
+        ),
+        "bypassing.one-direction",
+        "bypassing",
+        "containers or virtual machines are in no flowtable",
+    ),
+    "in hardware, packets not told apart": case(
+        with_sample(HARD, "fast 4 lan0 200", "walked4 wan0 lan0 18000 900000", classed=False),
+        "",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "too few late ones to accuse": case(
+        with_sample(SOFT, "fast 4 wan0 3000", "walked4 lan0 wan0 260 9000", "late4 lan0 wan0 250 8000"),
+        "",
+        "offloading",
+        bypassing="unproven",
+    ),
+    "counted by connection tracking too": case(
+        with_carried(
+            with_sample(
+                replace(HARD, flows=flows(hardware=4)),
+                "fast 4 lan0 400",
+                "walked4 lan0 wan0 600 90000",
+                "slow4 lan0 wan0 udp 3 600 90000",
+            ),
+            hardware=Carried(flows=4, there=400, back=0),
+        ),
+        "bypassing.slow-share",
+        "offloading",
+        "60 % of the packets",
+        bypassing="failed",
+    ),
     "not measured": case(SOFT, "", "offloading", "not measured: no time was given", bypassing="unproven"),
     "refused": case(
         replace(SOFT, unseen={"sample": "Error: Could not process rule: Operation not permitted"}),
@@ -829,10 +867,13 @@ HARDWARE = {
         hardware="failed",
     ),
     "refused, driver unknown": case(
-        with_device(replace(HARD, flows=flows(software=1)), "lan0", driver=""),
+        with_device(replace(HARD, flows=flows(software=2)), "lan0", driver=""),
         "hardware.refused",
         "offloading",
         "unknown",
+    ),
+    "one flow on its way into the NIC": case(
+        replace(HARD, flows=flows(software=1)), "", "offloading", hardware="unproven"
     ),
     "partly taken": case(
         replace(HARD, flows=flows(hardware=1, software=7)),

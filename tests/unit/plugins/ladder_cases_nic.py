@@ -279,7 +279,11 @@ HARDWARE = {
         hardware="failed",
     ),
     "one direction, looked at once": case(
-        replace(HARD, driver_table=table((True, False), looks=1)), "", "hardware", "0 have both directions in it, 1 one"
+        replace(HARD, driver_table=table((True, False), looks=1)),
+        "",
+        "offloading",
+        "0 have both directions in it, 1 one",
+        hardware="unproven",
     ),
     "one direction of one of them": case(
         replace(HARD, driver_table=table((True, False), (True, True))), "", "hardware"
