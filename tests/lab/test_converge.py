@@ -53,7 +53,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "software": {"flow_offload_mode": "software"},
     "disabled": {"flow_offload_mode": "disabled"},
     "counter": {"flow_offload_counter": True},
-    "fewer devices": {"flow_offload_devices": ["lan0"]},
     "other devices": {"flow_offload_devices": ["lan0", "mgmt0"]},
     "firewall": {
         "flow_offload_ruleset": "router",
@@ -80,10 +79,20 @@ def test_change_of_mind(router: Live, change: str) -> None:
 
 def test_a_device_leaves_before_its_feature_does(router: Live) -> None:
     """mlx5 refuses to turn hw-tc-offload off while it holds flows (en_main.c, set_feature_hw_tc)."""
-    run = router.role(**CHANGES["fewer devices"]).worked()
+    router.sh(
+        "/bin/echo 'dmz0 dmz0p' >/sys/module/labnic/parameters/add && udevadm settle && "
+        "ip link set dmz0p up && ip link set dmz0 up && ip address add 10.30.0.1/24 dev dmz0"
+    )
+    router.role(flow_offload_devices=["lan0", "wan0", "dmz0"]).worked()
+    assert router.feature("dmz0") == "on"
+
+    fewer: dict[str, Any] = {"flow_offload_devices": ["lan0", "wan0"]}
+    checked, run = router.role(check=True, **fewer), router.role(**fewer)
+    predicted(checked, run)
     changing = [task.action.rsplit(".", 1)[-1] for task in run.ours if task.changed]
     assert changing == ["ruleset", "nic_features"]
-    assert (router.feature("lan0"), router.feature("wan0")) == ("on", "off")
+    assert [router.feature(device) for device in ("lan0", "wan0", "dmz0")] == ["on", "on", "off"]
+    assert router.role(**fewer).worked().changed == []
 
 
 @pytest.mark.router("trixie/plain", "bare")
