@@ -155,7 +155,8 @@ def test_a_rule_for_tcp_only(router: Live, suite: str) -> None:
     found = finding(task, "bypassing.slow-share")
     assert "(udp)" in found["message"]
     assert task.result["sample"]["slow_protocols"].keys() == {"udp"}
-    assert verify(router, slow_share=90).status == "ok"
+    tolerant = rung(verify(router, slow_share=90))
+    assert (tolerant["status"], tolerant["findings"]) == ("proven", []), tolerant
 
 
 @pytest.mark.router("trixie/plain", "tools")
@@ -186,7 +187,7 @@ def test_name_lookups_accuse_nobody(router: Live) -> None:
 @pytest.mark.router("trixie/plain", "tools")
 def test_not_in_check_mode(router: Live) -> None:
     load(router, "lan0, wan0")
-    router.sh("nft monitor >/tmp/events & sleep 1")
+    router.sh("nft monitor >/tmp/events 2>&1 & sleep 1")
     task = router.module("offload_verify", check=True, sample=2)
     assert task.result["sample"] is None
     assert rung(task)["status"] == "unproven"
@@ -211,6 +212,7 @@ def start(router: Live, seconds: int) -> subprocess.Popen[bytes]:
     assert process.stdin
     process.stdin.write(script.encode())
     process.stdin.close()
+    process.stdin = None  # or communicate() would flush what is closed
     deadline = time.monotonic() + 60
     while "nft_offload_sample" not in router.sh("nft list tables"):
         assert time.monotonic() < deadline, "the sample did not begin"

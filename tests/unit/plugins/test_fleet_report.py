@@ -20,7 +20,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
-from tests.unit.plugins.ladder_cases import NIC
+from tests.unit.plugins.ladder_cases_nic import FEATURES
 from tests.unit.plugins.routers import router
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,7 +32,7 @@ def result_of(state: RouterState) -> dict[str, Any]:
 
 
 HEALTHY = result_of(router())
-BROKEN = result_of(NIC["off"].state)
+BROKEN = result_of(FEATURES["off"].state)
 
 
 def test_findings_are_kept_as_the_file_has_them() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _kernel
@@ -160,8 +161,8 @@ def test_ubuntu_has_a_package_for_the_modules() -> None:
         plan_present(replace(ubuntu, packages={**BARE.packages, extra: "installed"}), TOOLS)
 
 
-def platform(**changes: object) -> KernelState:
-    return replace(BARE, platform=replace(DEBIAN, **changes))  # type: ignore[arg-type]
+def platform(**changes: Any) -> KernelState:
+    return replace(BARE, platform=replace(DEBIAN, **changes))
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge, kinds
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
-from tests.unit.plugins import ladder_cases_nic
-from tests.unit.plugins.ladder_cases import BOTH_WAYS, BOTH_WAYS6, COUNTED, NAME_LOOKUPS, NEW_KERNEL, Case
-from tests.unit.plugins.ladder_cases import CASES as LADDER_CASES
+from tests.unit.plugins import ladder_cases, ladder_cases_hardware, ladder_cases_nic, ladder_cases_traffic
+from tests.unit.plugins.ladder_case import NEW_KERNEL, Case
 from tests.unit.plugins.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
 from tests.unit.plugins.ladder_cases_ruleset import RULESET_CASES
+from tests.unit.plugins.ladder_cases_traffic import BOTH_WAYS, BOTH_WAYS6, COUNTED, NAME_LOOKUPS
 from tests.unit.plugins.routers import (
     bare,
     flows,
@@ -29,7 +29,18 @@ from tests.unit.plugins.routers import (
     with_sample,
 )
 
-CASES = {**LADDER_CASES, **RULESET_CASES, **ladder_cases_nic.CASES}
+TABLES = (
+    ladder_cases.CASES,
+    ladder_cases_traffic.CASES,
+    RULESET_CASES,
+    ladder_cases_nic.CASES,
+    ladder_cases_hardware.CASES,
+)
+CASES = {name: case for table in TABLES for name, case in table.items()}
+
+
+def test_no_case_hides_another() -> None:
+    assert len(CASES) == sum(map(len, TABLES))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

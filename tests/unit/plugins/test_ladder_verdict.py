@@ -14,18 +14,19 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
     Expectation,
     Finding,
     RungResult,
+    Status,
     rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import Verdict, judge
 
-from tests.unit.plugins.ladder_cases import GONE, HARD, NOT_THERE, SOFT
+from tests.unit.plugins.ladder_case import GONE, HARD, NOT_THERE, SOFT
 from tests.unit.plugins.routers import flows
 
 
 def ladder(text: str) -> Verdict:
     """One letter a rung: proven, unproven, failed, not applicable."""
-    statuses = {"p": "proven", "u": "unproven", "f": "failed", "n": "not_applicable"}
-    return Verdict(tuple(RungResult(name, statuses[letter]) for name, letter in zip(RUNGS, text, strict=True)))  # type: ignore[arg-type]
+    statuses: dict[str, Status] = {"p": "proven", "u": "unproven", "f": "failed", "n": "not_applicable"}
+    return Verdict(tuple(RungResult(name, statuses[letter]) for name, letter in zip(RUNGS, text, strict=True)))
 
 
 @pytest.mark.parametrize(

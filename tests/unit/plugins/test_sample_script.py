@@ -93,14 +93,15 @@ def inside(commands: str, place: Path, **scripts: str) -> str:
 
 
 def _possible() -> bool:
+    """May we make namespaces, and does this kernel let nft look into one? Nothing of ours runs here, so that no bug of
+    ours skips the tests."""
     if not all(map(shutil.which, ("unshare", "nft", "ip"))):
         return False
-    return (
-        subprocess.run(["unshare", "-n", "-m", "sh", "-c", FORWARDER], capture_output=True, check=False).returncode == 0
-    )
+    look = ["unshare", "-n", "-m", "nft", "list", "ruleset"]
+    return subprocess.run(look, capture_output=True, check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not _possible(), reason="needs root, nft and network namespaces")
+pytestmark = pytest.mark.skipif(not _possible(), reason="needs root, nft, ip and network namespaces")
 DEVICES = {name: Device(name, 1, up=True) for name in ("lan0", "wan0")}
 
 
