@@ -26,6 +26,7 @@ MAKE_OBSERVER = f"""
 set -e
 mkdir -p {OBSERVER}
 for deb in /var/lib/lab/apt/*.deb; do dpkg-deb -x "$deb" {OBSERVER}; done
+[ ! -d {OBSERVER}/sbin ] || cp -a {OBSERVER}/sbin/. {OBSERVER}/usr/sbin  # bookworm has ethtool there
 for tool in nft ethtool; do
   printf '#!/bin/sh\\nLD_LIBRARY_PATH={OBSERVER}/usr/lib/x86_64-linux-gnu exec {OBSERVER}/usr/sbin/%s "$@"\\n' $tool \\
     >{OBSERVER}/$tool
