@@ -4,7 +4,7 @@
  *   echo "lan0 refuse-flows max-flows=3" > /sys/module/labnic/parameters/fault   what lan0 has from now on
  *   echo lan0 > /sys/module/labnic/parameters/fault                              it is healthy again
  *   echo all > /sys/module/labnic/parameters/fault                               every device is
- *   cat /sys/module/labnic/parameters/fault                                      a line a device: its name and its faults
+ *   cat /sys/module/labnic/parameters/fault                                      a line a device: its name, its faults
  * A write says all that is wrong with the device: what it does not name is healed. "all" may be followed by faults too.
  *
  *   refuse-bind    a flowtable with "flags offload" is refused (EOPNOTSUPP)
@@ -139,7 +139,7 @@ static int fault_set(const char *val, const struct kernel_param *kp)
 
 struct listing {
 	char *buffer;
-	size_t used;
+	int used;
 };
 
 static int list_one(struct net_device *dev, void *data)
@@ -147,19 +147,19 @@ static int list_one(struct net_device *dev, void *data)
 	struct listing *listing = data;
 	size_t fault;
 
-	listing->used += scnprintf(listing->buffer + listing->used, PAGE_SIZE - listing->used, "%s", dev->name);
+	listing->used += sysfs_emit_at(listing->buffer, listing->used, "%s", dev->name);
 	for (fault = 0; fault < ARRAY_SIZE(words); fault++) {
 		if (!labnic_has(dev, fault))
 			continue;
-		listing->used += scnprintf(listing->buffer + listing->used, PAGE_SIZE - listing->used, " %s", words[fault]);
+		listing->used += sysfs_emit_at(listing->buffer, listing->used, " %s", words[fault]);
 		if (fault == LABNIC_MAX_FLOWS)
-			listing->used += scnprintf(listing->buffer + listing->used, PAGE_SIZE - listing->used, "=%u",
-						   labnic(dev)->max_flows);
+			listing->used += sysfs_emit_at(listing->buffer, listing->used, "=%u", labnic(dev)->max_flows);
 	}
-	listing->used += scnprintf(listing->buffer + listing->used, PAGE_SIZE - listing->used, "\n");
+	listing->used += sysfs_emit_at(listing->buffer, listing->used, "\n");
 	return 0;
 }
 
+/* `buffer` is a page of sysfs */
 static int fault_get(char *buffer, const struct kernel_param *kp)
 {
 	struct listing listing = { .buffer = buffer };

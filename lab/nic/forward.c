@@ -219,7 +219,7 @@ static void rewrite_l2(struct sk_buff *skb, const struct packet *packet, const s
 	skb->protocol = proto;
 }
 
-/* Forward what arrives at `in`: the device to send it through, or NULL when it is the kernel's to receive, unchanged. */
+/* Forward what arrives at `in`: the device to send it through, or NULL when the kernel is to receive it, unchanged. */
 struct net_device *labnic_forward(struct net_device *in, struct sk_buff *skb)
 {
 	struct packet packet = {};

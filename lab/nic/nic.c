@@ -7,8 +7,9 @@
  *   echo lan0 > /sys/module/labnic/parameters/remove           pull it out, either end's name
  *   echo "lan0 refuse-flows" > /sys/module/labnic/parameters/fault   what can go wrong, see fault.c
  *
- * What is real: hw-tc-offload can be switched (it starts off), a flowtable with "flags offload" can be bound while it is
- * on and is refused with EOPNOTSUPP while it is off, and a second bind of the same device meets EBUSY (as with mlx5).
+ * What is real: hw-tc-offload can be switched (it starts off), a flowtable with "flags offload" can be bound while it
+ * is on and is refused with EOPNOTSUPP while it is off, and a second bind of the same device meets EBUSY (as with
+ * mlx5).
  * Each flow that the kernel hands over goes into a table, in the port that it arrives at, if it leaves through a labnic
  * too. From then on the driver forwards it: addresses, ports, MAC addresses, VLAN tags, PPPoE, TTL and checksums are
  * rewritten, and the packet is on the other cable without having been received by the kernel: no hook, no capture and
@@ -21,7 +22,8 @@
  * What it leaves out: it is no faster than the kernel, for it runs on the same CPU. A large packet that the sender left
  * to be segmented is forwarded, and counted, as one, as the kernel does too, and it is not put into PPPoE: such go up.
  * PPPoE sessions are not told apart on arrival. A flow whose real exit is no labnic (a bridge, a bond, a tunnel) is
- * refused. There are no ports behind one switch (DSA), and no entry is bound only after some packets, as MediaTek's are.
+ * refused. There are no ports behind one switch (DSA), and no entry waits for some packets before it is bound, as
+ * MediaTek's do.
  *
  * The same source builds for Linux 6.1 to 7.2; what differs between them is marked with "up to" or "since".
  *

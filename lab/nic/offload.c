@@ -12,6 +12,7 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/slab.h>
+#include <net/netfilter/nf_flow_table.h>
 #include <net/pkt_cls.h>
 
 #include "labnic.h"
@@ -25,6 +26,15 @@ struct headers {
 	};
 	__be16 port[2];
 };
+
+/*
+ * Whether there is a VLAN tag to match. Flowtables say where its key is, but up to Linux 7.2 leave it out of used_keys,
+ * where flow_rule_match_key() looks. No key but META is at the start.
+ */
+static bool has_tag(const struct flow_rule *rule, enum flow_dissector_key_id key)
+{
+	return rule->match.dissector->offset[key];
+}
 
 /* The masks are the kernel's own and always whole: only flowtables call here. */
 static int read_match(const struct net_device *in, struct flow_rule *rule, struct labnic_tuple *tuple)
@@ -80,13 +90,13 @@ static int read_match(const struct net_device *in, struct flow_rule *rule, struc
 		return -EOPNOTSUPP;
 	}
 
-	if (flow_rule_match_key(rule, FLOW_DISSECTOR_KEY_VLAN)) {
+	if (has_tag(rule, FLOW_DISSECTOR_KEY_VLAN)) {
 		flow_rule_match_vlan(rule, &vlan);
 		if (vlan.key->vlan_tpid != htons(ETH_P_8021Q))
 			return -EOPNOTSUPP;
 		tuple->vlan[tuple->tags++] = vlan.key->vlan_id;
 	}
-	if (flow_rule_match_key(rule, FLOW_DISSECTOR_KEY_CVLAN)) {
+	if (has_tag(rule, FLOW_DISSECTOR_KEY_CVLAN)) {
 		flow_rule_match_cvlan(rule, &vlan);
 		if (vlan.key->vlan_tpid != htons(ETH_P_8021Q))
 			return -EOPNOTSUPP;
@@ -288,12 +298,27 @@ static int bind_block(struct net_device *dev, struct flow_block_offload *block)
 	return 0;
 }
 
+/*
+ * Whether no offload worker is in labnic_cls(), which they enter with this lock held for reading. Linux holds it for
+ * writing when it binds and unbinds, since 6.2 and 6.1.2, and once more when it frees the binding.
+ */
+static bool workers_are_out(const struct flow_block_offload *block)
+{
+	struct nf_flowtable *flowtable = container_of(block->block, struct nf_flowtable, flow_block);
+
+	if (!down_read_trylock(&flowtable->flow_block_lock))
+		return true;
+	up_read(&flowtable->flow_block_lock);
+	return false;
+}
+
 static int unbind_block(struct net_device *dev, struct flow_block_offload *block)
 {
 	struct flow_block_cb *cb = flow_block_cb_lookup(block->block, labnic_cls, dev);
 
 	if (!cb)
 		return labnic_has(dev, LABNIC_FAKE) ? 0 : -ENOENT;
+	WARN_ON_ONCE(!workers_are_out(block));
 	labnic_table_unbind(cb->cb_priv);
 	flow_block_cb_remove(cb, block);
 	list_del(&cb->driver_list);

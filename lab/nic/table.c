@@ -61,9 +61,11 @@ static bool has_reverse(const struct labnic_flow *flow)
 	int index;
 
 	idr_for_each_entry(&entries, other, index)
-		if (!orphaned(other) && other->orig.family == flow->orig.family && other->orig.proto == flow->orig.proto &&
+		if (!orphaned(other) &&
+		    other->orig.family == flow->orig.family && other->orig.proto == flow->orig.proto &&
 		    other->orig.sport == flow->new.dport && other->orig.dport == flow->new.sport &&
-		    ipv6_addr_equal(&other->orig.src, &flow->new.dst) && ipv6_addr_equal(&other->orig.dst, &flow->new.src))
+		    ipv6_addr_equal(&other->orig.src, &flow->new.dst) &&
+		    ipv6_addr_equal(&other->orig.dst, &flow->new.src))
 			return true;
 	return false;
 }
