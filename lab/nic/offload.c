@@ -300,7 +300,8 @@ static int bind_block(struct net_device *dev, struct flow_block_offload *block)
 
 /*
  * Whether no offload worker is in labnic_cls(), which they enter with this lock held for reading. Linux holds it for
- * writing when it binds and unbinds, since 6.2 and 6.1.2, and once more when it frees the binding.
+ * writing when it binds and unbinds, since 6.1 (bcd9e3c1656d), and once more when it frees the binding, which is
+ * therefore in nobody's hands.
  */
 static bool workers_are_out(const struct flow_block_offload *block)
 {
