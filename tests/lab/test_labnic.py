@@ -149,9 +149,9 @@ def router(router: Live) -> Iterator[Live]:
 
 
 @SUITES
-@pytest.mark.parametrize("nat", [False, True], ids=["routed", "masquerade"])
-def test_the_kernel_sees_nothing_of_an_offloaded_flow(router: Live, suite: str, nat: bool) -> None:
-    offload(router, *([MASQUERADE] if nat else []))
+def test_the_kernel_sees_nothing_of_an_offloaded_flow(router: Live, suite: str) -> None:
+    """Masqueraded here; routed as it is in the test of VLANs."""
+    offload(router, MASQUERADE)
     # with checksums made by the hosts, they check what the NIC rewrites
     router.sh(f"for side in lan wan; do ip netns exec $side {OBSERVER}/ethtool -K eth0 tx off >/dev/null; done")
     flows(router, "HW_OFFLOAD")
@@ -159,9 +159,8 @@ def test_the_kernel_sees_nothing_of_an_offloaded_flow(router: Live, suite: str, 
     assert sorted((entry.version, entry.protocol, entry.bound) for entry in bound) == sorted(
         2 * [(version, protocol, True) for version in (4, 6) for protocol in ("tcp", "udp")]
     )
-    to_wan = [entry for entry in bound if entry.new and entry.orig.startswith("10.10.0.2:")]
-    assert len(to_wan) == 2
-    assert all(entry.new and entry.new.startswith("203.0.113.1:3" if nat else "10.10.0.2:") for entry in to_wan)
+    to_wan = [entry.new for entry in bound if entry.new and entry.orig.startswith("10.10.0.2:")]
+    assert [new.startswith("203.0.113.1:3") for new in to_wan] == [True, True], to_wan
 
     kernel, nic, devices = during(router, 6)
     assert set(kernel.values()) == {0}, kernel
@@ -195,13 +194,13 @@ def test_vlan(router: Live, suite: str) -> None:
 @SUITES
 def test_counters_keep_a_flow_alive(router: Live, suite: str) -> None:
     router.sh("""modprobe nf_conntrack && cd /proc/sys/net/netfilter && echo 1 >nf_conntrack_acct
-        for l4 in tcp udp; do echo 4 >nf_flowtable_${l4}_timeout; done""")
+        for l4 in tcp udp; do echo 3 >nf_flowtable_${l4}_timeout; done""")
     offload(router)
-    flows(router, "HW_OFFLOAD")
+    flows(router, "HW_OFFLOAD", 18)
     settled(router, 8)
-    kernel, nic, _devices = during(router, 13)
+    kernel, nic, _devices = during(router, 10)
     assert set(kernel.values()) == {0}, "over three times its timeout no flow has fallen back to the kernel"
-    assert nic > 8 * 100
+    assert nic > 8 * 80
     accounted = sum(map(int, re.findall(r"packets=(\d+)", router.sh("grep dport=7000 /proc/net/nf_conntrack"))))
     assert accounted > nic / 2, "conntrack's counters have the NIC's"
     # and without traffic none stays
@@ -226,7 +225,7 @@ flowtable() {{
     {OBSERVER}/nft "$1 flowtable inet t f {{ hook ingress priority 0; devices = {{ $2 }}; flags offload; counter; }}"
 }}
 most=0
-for turn in $(seq 50); do
+for turn in $(seq $1); do
     case $((turn % 3)) in
         0) side=lan ;;
         *) side=wan ;;
@@ -250,11 +249,12 @@ echo $most"""
 
 @SUITES
 def test_stress(router: Live, suite: str) -> None:
-    """Pulled out and plugged in again 50 times with flows in the table, which is flushed in between."""
+    """Pulled out and plugged in again and again with flows in the table, which is flushed in between."""
     offload(router)
     flows(router, "HW_OFFLOAD", 1200)
     write(router, "stress", STRESS)
-    done = api.ssh(router.name, "sh /tmp/stress", timeout=900)
+    turns = 15 if suite == "trixie" else 50  # `make test` runs trixie, and has little time
+    done = api.ssh(router.name, f"sh /tmp/stress {turns}", timeout=900)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 4, "flows were in the table all along"
     assert len(settled(router, 8)) >= 4
@@ -282,8 +282,13 @@ def test_faults_are_listed_and_healed_by_one_write(router: Live) -> None:
     assert not router.succeeds(f"echo lan0 max-flows >{FAULT}")
     assert not router.succeeds(f"echo nosuch one-way >{FAULT}")
     assert router.sh(f"cat {FAULT}").splitlines() == listed
+    fault(router, "lan0", "fixed-on")
+    assert router.feature("lan0") == "on [fixed]"
+    fault(router, "lan0", "fixed-off")
+    assert router.feature("lan0") == "off [fixed]"
     api.heal(router.name)
     assert [line for line in router.sh(f"cat {FAULT}").splitlines() if " " in line] == []
+    assert router.feature("lan0") == "off"
 
 
 def test_refuse_bind(router: Live) -> None:
@@ -379,15 +384,6 @@ def test_no_counters(router: Live) -> None:
     kernel, nic, devices = during(router, 3)
     assert (set(kernel.values()), nic) == ({0}, 0)
     assert min(devices) > 100
-
-
-def test_fixed_feature(router: Live) -> None:
-    fault(router, "lan0", "fixed-on")
-    assert router.feature("lan0") == "on [fixed]"
-    fault(router, "lan0", "fixed-off")
-    assert router.feature("lan0") == "off [fixed]"
-    api.heal(router.name)
-    assert router.feature("lan0") == "off"
 
 
 def test_feature_turned_off_under_way(router: Live) -> None:
