@@ -56,7 +56,7 @@ def kept_ids(names: Iterable[str]) -> tuple[str, ...]:
 
 def forgotten(kept: Sequence[str], current: str, added: str = "") -> list[str]:
     """Ids to delete once ``current`` is confirmed and ``added`` is kept: all but the newest, and the current one."""
-    others = [change for change in kept if change not in (current, added)]
+    others = [change for change in sorted(kept, key=number) if change not in (current, added)]
     room = KEPT - bool(added)
     return sorted({*others[: max(0, len(others) - room)], *({current} & set(kept))}, key=number)
 

@@ -177,7 +177,15 @@ def transactions(
         lines += [f"delete flowtable {wanted.path} {old.name}" for old in live_flowtables if old.name not in staying]
     text = "".join(f"{line}\n" for line in lines) + wanted.boot_text()
     joining, leaving = device_changes(wanted, present, live_flowtables)
-    if any(device in old.devices and old.hardware for _line, device in joining for old in live_flowtables):
+    leaving_first = {
+        device
+        for old in live_flowtables
+        for device in old.devices
+        for flowtable in wanted.flowtables
+        if flowtable.name != old.name and device in flowtable.devices
+        if (flowtable.hardware and old.hardware) or any(old.name == stays.name for stays in wanted.flowtables)
+    }
+    if any(device in leaving_first for _line, device in joining):
         return [text + leaving, "".join(f"{line}\n" for line, _device in joining)]
     return [text + "".join(f"{line}\n" for line, _device in joining) + leaving]
 

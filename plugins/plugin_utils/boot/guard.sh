@@ -49,7 +49,7 @@ devices_here() {
 # device in, "devices" brings only devices in.
 transaction() {
   { nft -s -t list table "$1" "$2" 2>/dev/null; echo '@@'; cat "$3"; } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" '
-    BEGIN { order = split("map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark", kinds, ",") }
+    BEGIN { then = 0; order = split("map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark", kinds, ",") }
     $0 == "@@" && !then { then = 1; next }
     !then && /^table / { live = 1 }
     /^\t[^\t].* [{]$/ {

@@ -193,11 +193,14 @@ check_here() {
     echo "$?" >"$change/checked.new"
     mv "$change/checked.new" "$change/checked"
   } >"$change/check" 2>&1 &
+  _child=$!
   seconds_up
   _until=$((up + _limit))
   while [ ! -e "$change/checked" ]; do
     seconds_up
     if [ "$up" -gt "$_until" ]; then
+      # its shell has a copy of our own output, for afterwards
+      kill -9 "$_child"
       echo "no answer within $_limit s"
       return 1
     fi

@@ -10,12 +10,18 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import Change, ChangeState, TablePlan, parse_change
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import (
+    Change,
+    ChangeState,
+    TablePlan,
+    parse_change,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections, compose, parse
 
@@ -25,35 +31,6 @@ FRAGMENTS = ("verbs", "ruleset_verbs", "ruleset", "change", "change_verbs")
 
 OLD = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n}\n"
 NEW = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n"
-
-NFT = """#!/bin/sh
-# A stand-in for nft: its tables are files, loading a text puts the block of each table into one, and all is logged.
-state=${0%/*}/../tables
-log=${0%/*}/../nft.log
-[ ! -e "$state/../nft-killed" ] || kill -9 $$
-while :; do case $1 in -s | -t) shift ;; *) break ;; esac; done
-case $1 in
-list) cat "$state/$3-$4" 2>/dev/null || { echo "Error: No such file or directory" >&2; exit 1; } ;;
-delete) echo "$*" >>"$log"; rm "$state/$3-$4" ;;
--f)
-  text=$(cat "${2#-}" 2>/dev/null || cat)
-  printf '%s\\n' "$text" >>"$log"
-  case $text in
-  *REFUSED*) echo "$2:1:1-7: Error: syntax error, unexpected string" >&2; exit 1 ;;
-  *SLOW*) sleep 2 ;;
-  esac
-  printf '%s\\n' "$text" | while read -r verb kind family table _rest; do
-    [ "$verb $kind" != "delete table" ] || rm -f "$state/$family-$table"
-  done
-  printf '%s\\n' "$text" | awk -v state="$state" '
-    /^table .* [{]$/ { file = state "/" $2 "-" $3; printf "" >file; on = 1 }
-    on { print >file }
-    /^[}]$/ { on = 0; close(file) }
-  '
-  ;;
-*) echo "$*" >>"$log" ;;
-esac
-"""
 
 
 class Sandbox:
@@ -66,12 +43,13 @@ class Sandbox:
             (place / name).mkdir()
         self.log = place / "nft.log"
         nft = place / "bin/nft"
-        nft.write_text(NFT, encoding="utf-8")
+        program = Path(__file__).with_name("fake_nft.py")
+        nft.write_text(f'#!/bin/sh\nexec {sys.executable} -ISs {program} {place} "$@"\n', encoding="utf-8")
         nft.chmod(0o755)
         # the guard is started with /bin/sh; here it is the shell under test
         self.sh = place / "bin/sh"
-        program = shutil.which(shell[0])
-        self.sh.write_text(f'#!/bin/sh\nexec {" ".join([program or shell[0], *shell[1:]])} "$@"\n', encoding="utf-8")
+        words = " ".join([shutil.which(shell[0]) or shell[0], *shell[1:]])
+        self.sh.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
         self.sh.chmod(0o755)
         self.home = place / "run/nft-offload"
         self.pending = self.home / "pending"

@@ -89,7 +89,7 @@ def test_nothing_was_there_before(router: Sandbox) -> None:
 
 def test_refused_by_nft(router: Sandbox) -> None:
     change = router.change(router.plan("REFUSED\n"))
-    with pytest.raises(OffloadError, match="could not load table inet t.*syntax error.*nothing was left changed"):
+    with pytest.raises(OffloadError, match=r"could not load table inet t.*syntax error.*nothing was left changed"):
         check_loaded(change.phases()[0], router.load(change))
     assert router.settled(2)
     assert (router.table(), os.listdir(router.place / "etc")) == (OLD, [])
@@ -107,7 +107,9 @@ def test_the_second_of_two_transactions_is_refused(router: Sandbox) -> None:
 def test_two_controllers(router: Sandbox) -> None:
     first, second = router.change(), router.change(name="1-00000002")
     check_loaded(first.phases()[0], router.load(first))
-    with pytest.raises(OffloadError, match="change 1-00000001 is pending: begun . s ago, its deadline is in .. s") as told:
+    with pytest.raises(
+        OffloadError, match=r"change 1-00000001 is pending: begun . s ago, its deadline is in .. s"
+    ) as told:
         check_loaded(second.phases()[0], router.load(second))
     assert told.value.details["pending"]["id"] == "1-00000001"
     assert failed_step(first.phases()[1], router.confirm(first)) is None
