@@ -22,6 +22,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import Of
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
 
+STEP_FAILED = "a step of it failed"
+"""the reason that the router is given when it can undo a change before the controller knows of it"""
+
 OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
 
 
@@ -197,7 +200,7 @@ class Change:
     def calls(self, steps: Sequence[Step]) -> list[Call]:
         """Calls for the verbs: the steps in order, and back to what was there when one fails."""
         numbered = [("step", str(number), *step.call) for number, step in enumerate(steps)]
-        abandon = ("abandon", _boot.RUN, self.id, "a step of it failed")
+        abandon = ("abandon", _boot.RUN, self.id, STEP_FAILED)
         return [*numbered, abandon, ("settle", _boot.RUN, self.id)]
 
     def give_up(self, reason: str) -> list[Call]:

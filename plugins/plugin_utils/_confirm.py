@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import (
+    STEP_FAILED,
     Change,
     Outcome,
     check_loaded,
@@ -81,7 +82,7 @@ def _confirm(
             check_loaded(confirming, answer)
         return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""), outcome)
     if failed is not None and failed[0].call[0] != "hold":
-        return _told(change, answer, at, f"could not {failed[0].says}: {failed[1]}")
+        return _told(change, answer, at, f"{failed[0].says}: {failed[1]}")
     return _told(change, answer, at, "no new SSH connection could be made in time")
 
 
@@ -97,7 +98,7 @@ def _told(change: Change, answer: Sections, at: int | None, reason: str) -> Sett
     rolled_back = outcome is not None and outcome.word in ("rolled_back", "failed")
     if outcome is None:
         reason = f"{reason}; the router knows nothing of this change, as after a restart"
-    elif outcome.word == "broken" or outcome.reason not in reason:
+    elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED):
         reason = f"{reason}; the router tells: {outcome.reason}"
     told = result(change, at=at, confirmed=False, rolled_back=rolled_back, reason=reason)
     return Settled(answer, False, told, outcome)
