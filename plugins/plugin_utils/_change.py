@@ -188,7 +188,7 @@ class Change:
         paths = sorted([*plan.files, *plan.records, *listing])
         steps += plan.leaving
         steps.append(Step("put the files in place", ("commit_change", _boot.COMMITTING, *paths)))
-        steps += [Step(f"remove {path}", ("remove", path)) for path in (*plan.removed, *plan.forgotten)]
+        steps += [Step(f"remove {path}", ("remove", path)) for path in (*plan.forgotten, *plan.removed)]
         return [*steps, *plan.closing]
 
     def phases(self) -> list[list[Step]]:

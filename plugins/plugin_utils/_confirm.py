@@ -114,7 +114,7 @@ def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Sec
     while True:
         try:
             return run(calls)
-        except AnsibleConnectionFailure as error:
+        except (AnsibleConnectionFailure, OffloadError) as error:
             if time.monotonic() > until:
                 raise AnsibleConnectionFailure(
                     f"{error}. A change of the ruleset was loaded and not confirmed; the router undoes it by itself, "
