@@ -25,6 +25,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import 
 STEP_FAILED = "a step of it failed"
 """the reason that the router is given when it can undo a change before the controller knows of it"""
 
+BEGUN = 30
+"""seconds that a change may be without a guard, see take_over in scripts/change_verbs.sh"""
+
 OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
 
 
@@ -50,6 +53,11 @@ class Pending:
     """when the router undoes it by itself; None while it loads"""
     guarded: bool
     now: int
+
+    @property
+    def abandoned(self) -> bool:
+        late = self.age >= BEGUN if self.deadline is None else self.now >= self.deadline
+        return late and not self.guarded
 
     def __str__(self) -> str:
         if self.deadline is None:
@@ -93,8 +101,11 @@ def _outcome(line: str) -> Outcome | None:
 
 
 def refuse_pending(state: ChangeState) -> None:
-    """Raise OffloadError when a change is pending: what is read then is neither the old ruleset nor the new one."""
-    if state.pending is not None:
+    """Raise OffloadError when a change is pending: what is read then is neither the old ruleset nor the new one.
+
+    One that nobody guards any more after its time is left to the verb ``begin``, which undoes it.
+    """
+    if state.pending is not None and not state.pending.abandoned:
         raise OffloadError(str(state.pending), "wait until it is settled, then run the play again", pending=told(state))
 
 

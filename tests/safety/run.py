@@ -108,8 +108,10 @@ class Play:
         )
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """With its workers, which Ansible puts into sessions of their own, and their connections."""
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def result(self) -> dict[str, Any]:
         """Status and result of the task; empty when it never ended."""
@@ -120,6 +122,18 @@ class Play:
         self.log.close()
         lines = self.record.read_text().splitlines() if self.record.exists() else []
         return dict(json.loads(lines[-1])) if lines else {}
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below this one, children first."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for above in found:
+        found += [child for child, parent in parents.items() if parent == above]
+    return found[1:]
 
 
 def strike(router: Live, fault: Fault, play: Play, place: Path) -> Play | None:

@@ -173,9 +173,18 @@ clear_staged() {
   while read -r made; do rmdir "$made"; done <"$dir/made"
 } 2>/dev/null
 
+# An nft that outlived its guard would load what is undone once more
+await_loader() {
+  for _second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    grep -qs "${dir##*/}[/]load[.]" /proc/[0-9]*/cmdline || return
+    sleep 1
+  done
+}
+
 # put_back WORD REASON
 put_back() {
   clear_staged
+  await_loader
   if restore; then
     outcome "$1" "$2"
   else

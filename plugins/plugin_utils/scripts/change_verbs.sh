@@ -123,8 +123,11 @@ start_guard() {
       -p Restart=on-abnormal -p RestartSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
       /bin/sh "$change/guard" watch && return 0
   fi
-  # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand
-  ( ( trap '' HUP && exec /bin/sh "$change/guard" watch ) </dev/null >/dev/null 2>&1 & ) </dev/null >/dev/null 2>&1
+  # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand;
+  # started again when it is killed, as systemd would
+  # shellcheck disable=SC2016 # for that shell to expand
+  ( ( trap '' HUP && exec /bin/sh -c 'while :; do /bin/sh "$0" watch; [ "$?" -gt 128 ] || exit 0; done' \
+    "$change/guard" ) </dev/null >/dev/null 2>&1 & ) </dev/null >/dev/null 2>&1
 }
 
 # hold DIR ID: go on with a change that an earlier exec began

@@ -111,9 +111,12 @@ class Sandbox:
         return int((self.pending / "guard.pid").read_text())
 
     def end(self) -> None:
-        """End a guard that is still there."""
+        """End a guard that is still there, and what would start it again."""
         with contextlib.suppress(OSError, ValueError):
-            os.kill(self.guard(), signal.SIGKILL)
+            guard = self.guard()
+            parent = int(Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[1])
+            for pid in (parent, guard):
+                os.kill(pid, signal.SIGKILL)
 
     def settled(self, seconds: float = 10) -> bool:
         """Wait until nothing is pending."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -173,12 +174,22 @@ def test_the_guard_is_told_to_end(router: Sandbox) -> None:
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "its guard was told to end"))
 
 
-def test_the_guard_was_killed(router: Sandbox) -> None:
+def test_the_guard_is_killed(router: Sandbox) -> None:
+    router.load(router.change(timeout=3))
+    os.kill(router.guard(), signal.SIGKILL)
+    assert router.table() == NEW
+    assert router.settled()
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
+
+
+def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
     """The next change finds nobody to wait for, once the deadline is over; until then it may still be confirmed."""
     router.load(router.change(timeout=2))
-    os.kill(router.guard(), signal.SIGKILL)
+    router.end()
     second = router.change(name="1-00000002")
     time.sleep(3)
+    pending = router.state().pending
+    assert pending is not None and pending.abandoned
     with pytest.raises(OffloadError, match="rolled back just now, because its guard had ended"):
         check_loaded(second.phases()[0], router.load(second))
     assert (router.table(), router.settled(0)) == (OLD, True)
@@ -203,6 +214,22 @@ def test_nft_is_killed_while_it_loads(router: Sandbox) -> None:
     with pytest.raises(OffloadError, match="nothing was left changed"):
         check_loaded(change.phases()[0], router.load(change))
     assert (router.table(), router.settled(2)) == (OLD, True)
+
+
+def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
+    """nft goes on without it; what it loads is undone all the same."""
+    slow = router.plan(NEW.replace("policy drop", "policy drop; # SLOW"))
+    loading = threading.Thread(target=router.load, args=(router.change(slow),))
+    loading.start()
+    until = time.monotonic() + 10
+    while not (router.pending / "loading").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(router.guard(), signal.SIGKILL)
+    loading.join(30)
+    assert router.settled()
+    time.sleep(2)
+    assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
 
 
 def test_no_confirmation_wanted(router: Sandbox) -> None:
