@@ -72,8 +72,8 @@ commit() {
 
 # remove PATH: and its directory when that is ours and empty now
 remove() {
-  rm -f "$1" || return
-  case ${1%/*} in */nft-offload | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
+  rm -f "$1" "$1.nft-offload-new" || return
+  case ${1%/*} in */nft-offload | */nft-offload/history | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
   return 0
 }
 
