@@ -659,7 +659,8 @@ BYPASSING = {
         "packets from wan0 to lan0 (ipv4 and ipv6) walk the forward chain, wan0 is in no flowtable",
         "322 packets of offloaded flows walked it, 0 from wan0 bypassed it",
         expect=Expectation(table="inet other"),
-        configured="failed", bypassing="failed",
+        configured="failed",
+        bypassing="failed",
     ),
     "late though listed": case(
         with_sample(HARD, "fast 4 lan0 300", "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
