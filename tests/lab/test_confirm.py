@@ -22,7 +22,7 @@ HARDWARE = {**FT, "offload": "hardware"}
 
 def rules(more: str = "") -> str:
     """The table of the tests with an input chain."""
-    chain = f"chain input {{ type filter hook input priority 0; policy accept; {more} }}"
+    chain = f"chain input {{ type filter hook input priority 0; policy accept; {more}\n }}"
     return f"{CONTENT}table inet nft_offload {{\n {chain}\n}}\n"
 
 
@@ -30,6 +30,11 @@ def load(router: Live, content: str, **options: Any) -> Task:
     task = router.module("ruleset", content=content, flowtables=[FT], **options)
     assert task.status == "ok", task.msg
     return task
+
+
+def rolled_back(task: Task) -> None:
+    change = task.result.get("change", {})
+    assert task.status == "failed" and change.get("rolled_back") and not change["confirmed"], f"{change}: {task.msg}"
 
 
 def live(router: Live) -> str:
@@ -60,8 +65,7 @@ def test_a_lock_out_is_undone(router: Live, lock: str) -> None:
     load(router, rules())
     before = live(router)
     task = router.module("ruleset", content=rules(lock), flowtables=[FT], confirm_timeout=10)
-    assert task.status == "failed"
-    assert task.result["change"]["rolled_back"] and not task.result["change"]["confirmed"]
+    rolled_back(task)
     assert task.result["ran"]["before"] == task.result["ran"]["after"]
     for part in (router.name, "was rolled back", "before:", "during:", "now:", "Remedy"):
         assert part in task.msg
@@ -73,7 +77,7 @@ def test_a_lock_out_is_undone(router: Live, lock: str) -> None:
 
 def test_nothing_before_is_nothing_after(router: Live) -> None:
     task = router.module("ruleset", content=rules("tcp dport 22 drop"), flowtables=[FT], confirm_timeout=10)
-    assert task.result["change"]["rolled_back"]
+    rolled_back(task)
     assert not router.succeeds("nft list table inet nft_offload")
     assert not router.succeeds("test -e /etc/nft-offload/ruleset.nft")
 
@@ -108,8 +112,8 @@ class TestChecks:
         load(router, rules())
         before = live(router)
         task = router.module("ruleset", content=rules("tcp dport 9 drop"), flowtables=[FT], checks=[check])
-        assert task.status == "failed" and says in task.msg
-        assert task.result["change"]["rolled_back"]
+        assert says in task.msg
+        rolled_back(task)
         assert len(task.execs) == 3, "undone at once, not by the timer"
         assert live(router) == before
 
@@ -147,7 +151,7 @@ class TestHardware:
         router.module("ruleset", content=rules(), flowtables=[HARDWARE])
         lines = router.flows("HW_OFFLOAD", seconds=60)
         task = router.module("ruleset", content=rules("tcp dport 22 drop"), flowtables=[HARDWARE], confirm_timeout=8)
-        assert task.result["change"]["rolled_back"], task.msg
+        rolled_back(task)
         assert self.flows_stay(router) >= len(lines)
 
     def test_to_software_and_rolled_back_to_hardware(self, router: Live) -> None:
@@ -155,7 +159,7 @@ class TestHardware:
         before = live(router)
         software = {**FT, "offload": "software"}
         task = router.module("ruleset", content=rules("tcp dport 22 drop"), flowtables=[software], confirm_timeout=8)
-        assert task.result["change"]["rolled_back"], task.msg
+        rolled_back(task)
         assert live(router) == before
 
     def test_a_flowtable_with_another_name(self, router: Live) -> None:
@@ -173,7 +177,7 @@ def test_sets_keep_what_came_at_run_time(router: Live) -> None:
     load(router, declared + rules("tcp dport 9 drop"))
     assert "192.0.2.1" in live(router)
     task = router.module("ruleset", content=declared + rules("tcp dport 22 drop"), flowtables=[FT], confirm_timeout=8)
-    assert task.result["change"]["rolled_back"]
+    rolled_back(task)
     assert "192.0.2.1" in live(router)
     load(router, declared + rules(), sets="renew")
     assert "192.0.2.1" not in live(router)
@@ -221,6 +225,6 @@ def test_the_table_that_lets_the_controller_in_comes_back(router: Live) -> None:
     router.nft("'table inet other { chain input { type filter hook input priority 10; "
                "tcp dport 22 ct state new mark != 1 drop; }; }'")  # fmt: skip
     task = router.module("ruleset", state="absent", confirm_timeout=8)
-    assert task.status == "failed" and task.result["change"]["rolled_back"]
+    rolled_back(task)
     assert "mark set" in live(router)
     assert router.succeeds("test -e /etc/nft-offload/ruleset.nft")
