@@ -10,6 +10,7 @@
 gives a router of that kind in that state, brought back to it before the test. Kinds are the lab's SUITE/NIC. States:
 ``bare`` as the lab starts it, without nft and ethtool; ``tools`` after kernel_support; ``offloading`` after the role.
 The default is ``trixie/offload``, ``offloading``. A mark on a class or a module (``pytestmark``) holds for its tests.
+LAB_SUITES, a list of suites, leaves the tests of other suites out.
 """
 
 from __future__ import annotations
@@ -83,16 +84,29 @@ def _asked(item: pytest.Item) -> tuple[str, str]:
     return named[0], named[1]
 
 
+def _needs_router(item: pytest.Item) -> bool:
+    return "router" in getattr(item, "fixturenames", ())
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests on suites that LAB_SUITES does not name."""
+    suites = os.environ.get("LAB_SUITES", "").split()
+    if not suites:
+        return
+    others = [item for item in items if _needs_router(item) and _asked(item)[0].partition("/")[0] not in suites]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """One kind of router after the other, and the tests without one first; else in the order written."""
+    _leave_out(config, items)
     kinds = [DEFAULT[0]]
     for item in items:
         if _asked(item)[0] not in kinds:
             kinds.append(_asked(item)[0])
-    items.sort(
-        key=lambda item: kinds.index(_asked(item)[0]) + 1 if "router" in getattr(item, "fixturenames", ()) else 0
-    )
+    items.sort(key=lambda item: kinds.index(_asked(item)[0]) + 1 if _needs_router(item) else 0)
 
 
 @pytest.fixture(scope="session")

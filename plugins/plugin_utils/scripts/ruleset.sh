@@ -9,10 +9,10 @@ read_table() {
 
 # read_links: the devices that exist
 read_links() {
-  section links _links
+  section links _link_names
 }
 
-_links() {
+_link_names() {
   for _link in /sys/class/net/*; do echo "${_link##*/}"; done
 }
 

@@ -23,7 +23,7 @@ _begin_sample() {
   read -r _now _rest </proc/uptime
   _now=${_now%.*}
   _lasting=$(($1 + 5))
-  _why=
+  _why='no flowtable lists a device that there is'
   _sample=nft_offload_sample_$((_now + _lasting + 5))_$nonce
   printf '%s\n' "$_rules" | awk -v now="$_now" '
     $1 == "table" && $3 ~ /^nft_offload_sample_[0-9]+_[0-9a-f]+$/ && split($3, part, "_") && part[4] < now { print $2, $3 }
@@ -31,7 +31,7 @@ _begin_sample() {
   # shellcheck disable=SC2046 # three words without blanks
   set -- $(printf '%s\n' "$_found" | _place)
   _family=$1 _low=$2 _high=$3
-  _hooked=$({ printf '%s\n' "$_listed" && sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev; } | _existing)
+  _hooked=$({ printf '%s\n' "$_listed" && sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev; } | _to_hook)
   _ct=no
   _has_ct && _ct=yes
   _start_guard
@@ -39,7 +39,7 @@ _begin_sample() {
   trap _drop_sample EXIT
   _load_sample || {
     # a device that has just gone, or a kernel without hooks at ingress: the forward chain can be counted still
-    _why=$_said
+    _why=${_said:-nft ended with exit code $? and no word}
     _hooked=
     _load_sample
   }
@@ -71,7 +71,7 @@ _place() {
 
 # Reads names that flowtables list, in one line, and the devices that there are; prints those listed, in quotes. A name
 # with a quote in it nft could not read.
-_existing() {
+_to_hook() {
   awk '
     NR == 1 { for (i = 1; i <= NF; i++) listed[$i] = 1; next }
     /["*\\]/ { next }
@@ -206,7 +206,7 @@ _end_sample() {
   fi
   echo "family $_family"
   echo "classed $_ct"
-  [ -n "$_hooked" ] || printf 'unhooked %s\n' "${_why:-no flowtable lists a device}" | head -n 1
+  [ -n "$_hooked" ] || printf 'unhooked %s\n' "$_why" | head -n 1
   printf '%s\n' "time $_since $_until" "$_before" "$_after" "$_said" | _reduce_sample
 }
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -180,6 +182,16 @@ def test_fragments_lose_only_what_a_reader_needs() -> None:
     for file in SCRIPTS.glob("*.sh"):
         lines = [line.strip() for line in file.read_text().splitlines()]
         assert fragment(file.stem).splitlines() == [line for line in lines if line and not line.startswith("#")]
+
+
+def test_fragments_that_meet_in_a_script_name_no_function_alike() -> None:
+    """The later one would take the place of the other without a word."""
+    defined = [
+        (name, file.stem)
+        for file in SCRIPTS.glob("*.sh")
+        for name in re.findall(r"^([a-z_]+)\(\)", fragment(file.stem), re.MULTILINE)
+    ]
+    assert [pair for pair in defined if Counter(name for name, _file in defined)[pair[0]] > 1] == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)
