@@ -37,6 +37,7 @@ FILL = """
 set -e
 modprobe pktgen
 cd /proc/sys/net/netfilter
+echo 262144 >nf_conntrack_buckets
 echo 1100000 >nf_conntrack_max
 echo 7200 >nf_conntrack_udp_timeout
 mac=$(cat /sys/class/net/lan0/address) exec ip netns exec lan bash -ec '

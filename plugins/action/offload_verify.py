@@ -107,4 +107,5 @@ def _counted(flows: Flows | None) -> dict[str, Any] | None:
         "local": flows.of("local"),
         "error": flows.error,
         "carried": {name: asdict(carried) for name, carried in flows.carried.items()},
+        "carried_seconds": flows.carried_seconds,
     }

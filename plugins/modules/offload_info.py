@@ -278,6 +278,9 @@ router:
               (from the side that began) and C(back). Empty without C(net.netfilter.nf_conntrack_acct=1) and
               RV(router.flowtables.counter).
           type: dict
+        carried_seconds:
+          description: Over so many seconds, which are a little more than the sample's.
+          type: float
     sample:
       description:
         - What walked the forward chain over the sample, and what the flowtables took before it; null where nothing was
@@ -326,8 +329,8 @@ router:
         directions:
           description:
             - The same by C(family) and the devices where packets come in (C(enters)) and go out (C(leaves)), at most
-              12, the slowest first. C(slow_flows) is the number of slow flows. Where bypassed packets go out is not
-              known, so that each direction from a device has all of them.
+              12, the slowest first. C(slow_flows) is the number of slow flows, C(late_bytes) are of late packets. Where
+              bypassed packets go out is not known, so that each direction from a device has all of them.
           type: list
           elements: dict
         slow_protocols:
@@ -342,6 +345,9 @@ router:
         nic_bytes:
           description: Bytes, at least, that NICs received and the kernel never saw.
           type: int
+        nic_devices:
+          description: Device to those of RV(router.sample.nic_bytes) that it received, of the busiest ones.
+          type: dict
         classed:
           description:
             - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no
@@ -535,6 +541,7 @@ router:
       recent: {}
       error: 0.0
       carried: {}
+      carried_seconds: 0.0
     sample:
       seconds: 3.04
       total: {walked: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
@@ -554,10 +561,12 @@ router:
           enters: lan0
           leaves: wan0
           slow_flows: 0
+          late_bytes: 0
       slow_protocols: {}
       slow_bytes: 0
       bypassed_bytes: 1183000
       nic_bytes: 0
+      nic_devices: {}
       classed: true
       unhooked: ""
     driver_table: null

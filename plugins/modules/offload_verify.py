@@ -248,6 +248,9 @@ flows:
         - Class of offloaded flows to what the sampled ones carried meanwhile, with C(flows), and packets C(there) (from
           the side that began) and C(back). Empty without C(net.netfilter.nf_conntrack_acct=1).
       type: dict
+    carried_seconds:
+      description: Over so many seconds, which are a little more than the sample's.
+      type: float
   sample:
     total: 6
     maximum: 65536
@@ -261,6 +264,7 @@ flows:
     error: 0.0
     carried:
       hardware: {flows: 4, there: 300, back: 300}
+    carried_seconds: 3.11
 sample:
   description:
     - What walked the forward chain over the sample, and what the flowtables took before it; null where nothing was
@@ -310,8 +314,8 @@ sample:
     directions:
       description:
         - The same by C(family) and the devices where packets come in (C(enters)) and go out (C(leaves)), at most 12,
-          the slowest first. C(slow_flows) is the number of slow flows. Where bypassed packets go out is not known, so
-          that each direction from a device has all of them.
+          the slowest first. C(slow_flows) is the number of slow flows, C(late_bytes) are of late packets. Where
+          bypassed packets go out is not known, so that each direction from a device has all of them.
       type: list
       elements: dict
     slow_protocols:
@@ -326,6 +330,9 @@ sample:
     nic_bytes:
       description: Bytes, at least, that NICs received and the kernel never saw.
       type: int
+    nic_devices:
+      description: Device to those of RV(sample.nic_bytes) that it received, of the busiest ones.
+      type: dict
     classed:
       description:
         - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no module.
@@ -350,10 +357,12 @@ sample:
         enters: lan0
         leaves: wan0
         slow_flows: 0
+        late_bytes: 0
     slow_protocols: {}
     slow_bytes: 0
     bypassed_bytes: 1183000
     nic_bytes: 0
+    nic_devices: {}
     classed: true
     unhooked: ""
 kernel:

@@ -213,6 +213,8 @@ class Flows:
     """percentage points by which a share of the sampled flows may be off from that of all, in 95 of 100 cases"""
     carried: Mapping[str, Carried] = field(default_factory=dict)
     """FlowClass -> packets; nothing without nf_conntrack_acct, or where the fast path does not count (Flowtable)"""
+    carried_seconds: float = 0.0
+    """over so many seconds; a little more than the sample's, on a slow router a lot"""
 
     def of(self, *classes: FlowClass) -> int:
         """Sampled flows of these classes."""
@@ -301,6 +303,7 @@ class Direction(Share):
     enters: str
     leaves: str
     slow_flows: int = 0
+    late_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -330,6 +333,8 @@ class Sample:
     bypassed_bytes: int = 0
     nic_bytes: int = 0
     """that NICs received and the kernel never saw, at least: more than twice of what it saw, and a header a packet"""
+    nic_devices: Mapping[str, int] = field(default_factory=dict)
+    """device -> those of nic_bytes that it received; the busiest ones"""
     classed: bool = True
     """False: without nft_ct loaded, late and slow packets are not told apart, and both are 0"""
     unhooked: str = ""

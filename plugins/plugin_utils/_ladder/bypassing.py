@@ -86,7 +86,7 @@ def uncovered(state: RouterState, expectation: Expectation) -> list[Finding]:
     if sample is None or not judged(state, expectation):
         return []
     found = []
-    for (enters, leaves), ways in _slow_ways(sample, expectation).items():
+    for (enters, leaves), ways in _slow_ways(state, sample, expectation).items():
         packets, bypassed = sum(way.late for way in ways), sum(way.bypassed for way in ways)
         missing = _unlisted(state, expectation, enters)
         families = " and ".join(way.family for way in ways)
@@ -105,13 +105,13 @@ def uncovered(state: RouterState, expectation: Expectation) -> list[Finding]:
 def slow_share(state: RouterState, expectation: Expectation) -> list[Finding]:
     """More of what could bypass than the threshold walked the chain, for another reason than a missing direction."""
     sample = state.sample
-    if sample is None or not judged(state, expectation) or _slow_ways(sample, expectation):
+    if sample is None or not judged(state, expectation) or _slow_ways(state, sample, expectation):
         return []
     total = sample.total
     share = _share(state, sample)
     if share is None or not sample.classed or total.late + total.slow < expectation.least_packets:
         return []
-    if _in_hardware(state) and not _carried(state):
+    if _in_hardware(state) and not _counted(state):
         return []
     if share - (total.error or 0) <= expectation.slow_share:
         return []
@@ -134,7 +134,7 @@ def unmeasured(state: RouterState, expectation: Expectation) -> list[Finding]:
         return [NOT_MEASURED.found("the forward chain could not be measured", *said)] if said else []
     if _bypassed(state, sample, expectation):
         return []
-    if _in_hardware(state) and not _carried(state) and not sample.nic_bytes:
+    if _in_hardware(state) and not _counted(state) and not sample.nic_bytes:
         message = f"{_in_hardware(state)} sampled flows are in hardware, and nothing counts their packets"
         return [NOT_COUNTED.found(message, measured(sample))]
     if _could(sample) < expectation.least_packets:
@@ -156,7 +156,7 @@ def judge(state: RouterState, expectation: Expectation) -> RungResult:
     findings = [finding for check in CHECKS for finding in check(state, expectation)]
     evidence = [measured(sample), *_described(sample)]
     if carried := _carried(state):
-        evidence.append(f"connection tracking counted about {carried} packets of flows in hardware")
+        evidence.append(f"beside these NICs forwarded about {carried} packets, as connection tracking counted")
     if sample.nic_bytes:
         evidence.append(f"NICs received {sample.nic_bytes} bytes at least that the kernel never saw")
     if sample.unhooked:
@@ -188,15 +188,25 @@ def _described(sample: Sample) -> list[str]:
     ]
 
 
-def _slow_ways(sample: Sample, expectation: Expectation) -> dict[tuple[str, str], list[Direction]]:
+def _slow_ways(state: RouterState, sample: Sample, expectation: Expectation) -> dict[tuple[str, str], list[Direction]]:
     """Directions that are not covered: late packets outnumber those that were taken. Both address families together."""
     found: dict[tuple[str, str], list[Direction]] = {}
     for way in sample.directions:
-        if way.late > way.bypassed:
+        if way.late > way.bypassed and not _in_nic(state, sample, expectation, way):
             found.setdefault((way.enters, way.leaves), []).append(way)
     total = sample.total
-    least = max(expectation.least_packets, SMALL * (total.late + total.slow + total.bypassed))
+    least = max(expectation.least_packets, SMALL * (total.late + total.slow + total.bypassed + _carried(state)))
     return {key: ways for key, ways in found.items() if sum(way.late for way in ways) >= least}
+
+
+def _in_nic(state: RouterState, sample: Sample, expectation: Expectation, way: Direction) -> bool:
+    """May it be that NICs forward most of this direction? Also where nothing tells what they forward."""
+    if not _in_hardware(state) or _unlisted(state, expectation, way.enters):
+        return False
+    if not sample.nic_bytes:
+        return not (_counted(state) and any(flowtable.counter for flowtable in judged(state, expectation)))
+    lowers = below(state.devices, way.enters) or [way.enters]
+    return sum(sample.nic_devices.get(name, 0) for name in lowers) > way.late_bytes
 
 
 def _unlisted(state: RouterState, expectation: Expectation, enters: str) -> list[str]:
@@ -211,13 +221,22 @@ def _in_hardware(state: RouterState) -> int:
     return state.flows.of("hardware") if state.flows is not None else 0
 
 
+def _counted(state: RouterState) -> bool:
+    """Does connection tracking count packets of flows in hardware?"""
+    carried = state.flows.carried.get("hardware") if state.flows is not None else None
+    return carried is not None and carried.there + carried.back > 0
+
+
 def _carried(state: RouterState) -> int:
-    """Packets of flows in hardware as connection tracking counts them, of all flows as of those sampled."""
-    flows = state.flows
-    carried = flows.carried.get("hardware") if flows is not None else None
-    if flows is None or carried is None:
+    """Packets that NICs forwarded, as connection tracking counts them: of all flows as of those sampled, over the
+    seconds of the sample, without those that walked the forward chain, which it counts too."""
+    flows, sample = state.flows, state.sample
+    if flows is None or sample is None or not _counted(state):
         return 0
-    return round((carried.there + carried.back) * max((flows.total or 0) / max(flows.sampled, 1), 1))
+    carried = flows.carried["hardware"]
+    all_flows = max((flows.total or 0) / max(flows.sampled, 1), 1)
+    same_time = min(sample.seconds / flows.carried_seconds, 1) if flows.carried_seconds else 1
+    return max(round((carried.there + carried.back) * all_flows * same_time) - sample.total.late, 0)
 
 
 def _could(sample: Sample) -> int:
@@ -239,9 +258,9 @@ def _share(state: RouterState, sample: Sample) -> float | None:
     Where a NIC forwards, its packets count, or else its bytes, of which the least is known, so that the share is
     at most as large.
     """
-    if _in_hardware(state) and not _carried(state):
+    if _in_hardware(state) and not _counted(state):
         return _percent(sample.slow_bytes, sample.bypassed_bytes + sample.nic_bytes) if sample.nic_bytes else None
-    if sample.unhooked and not _carried(state):
+    if sample.unhooked and not _counted(state):
         return None
     return _percent(_could(sample), sample.total.bypassed + _carried(state))
 

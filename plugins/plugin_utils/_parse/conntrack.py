@@ -13,6 +13,7 @@ import re
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Carried, Flows
 
 NUMBER = re.compile(r"[0-9]{1,18}")
+UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
 
 
 def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
@@ -23,6 +24,7 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     examples: dict[str, list[str]] = {}
     recent: dict[str, int] = {}
     carried: dict[str, Carried] = {}
+    between = 0.0
     for line in text.splitlines():
         match line.split():
             case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if NUMBER.fullmatch(number):
@@ -33,6 +35,8 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
                 recent[f"{family} {protocol}"] = int(number)
             case ["carried", kind, *words] if len(words) == 3 and all(NUMBER.fullmatch(word) for word in words):
                 carried[kind] = Carried(*map(int, words))
+            case ["between", since, until] if UPTIME.fullmatch(since) and UPTIME.fullmatch(until):
+                between = round(max(float(until) - float(since), 0.0), 2)
             case ["example", kind, *flow] if flow:
                 examples.setdefault(kind, []).append(" ".join(flow))
             case [_, *_]:
@@ -48,6 +52,7 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
         recent=recent,
         error=error(numbers.get("sampled", 0), numbers.get("total", 0)),
         carried=carried,
+        carried_seconds=between,
     )
 
 

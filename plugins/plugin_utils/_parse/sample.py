@@ -27,6 +27,9 @@ MOST = 12
 HEADER = 24
 """bytes a frame that a device may count and the kernel does not: Ethernet, VLAN tags, the checksum"""
 
+PROTOCOLS = {"6": "tcp", "17": "udp"}
+"""as nft lists them where there is no /etc/protocols"""
+
 _NUMBERS = re.compile(r"[0-9]{1,18}")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _SET = re.compile(r"(walked|late|slow|before|after)([46])")
@@ -45,6 +48,7 @@ class _Counts:
     """before the flowtables, less what came after them"""
     unseen: Counter[str] = field(default_factory=Counter)
     """bytes that a device received, less twice those that the kernel saw"""
+    late_bytes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     slow_bytes: int = 0
     bypassed_bytes: int = 0
 
@@ -76,6 +80,7 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
         slow_bytes=counts.slow_bytes,
         bypassed_bytes=max(counts.bypassed_bytes, 0),
         nic_bytes=(+counts.unseen).total(),
+        nic_devices=dict((+counts.unseen).most_common(MOST)),
         classed=said["classed"] == "yes",
         unhooked=said["unhooked"],
     )
@@ -103,11 +108,12 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
             counts.walked[family, enters, leaves] += int(packets)
         case ["late", enters, leaves, packets, size] if _are_numbers([packets, size]):
             counts.late[family, enters, leaves] += int(packets)
+            counts.late_bytes[family, enters, leaves] += int(size)
             counts.slow_bytes += int(size)
         case ["slow", enters, leaves, protocol, flows, packets, size] if _are_numbers([flows, packets, size]):
             counts.slow[family, enters, leaves] += int(packets)
             counts.flows[family, enters, leaves] += int(flows)
-            counts.protocols[protocol] += int(packets)
+            counts.protocols[PROTOCOLS.get(protocol, protocol)] += int(packets)
             counts.slow_bytes += int(size)
         case ["before" | "after", device, packets, size] if _are_numbers([packets, size]):
             sign = 1 if name == "before" else -1
@@ -147,7 +153,8 @@ def _directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Directio
         walked, late, slow = counts.walked[way], counts.late[way], counts.slow[way]
         bypassed = _bypassed(counts, family, below(devices, enters) or [enters])
         percent, error = share(late + slow, bypassed)
-        found.append(Direction(walked, late, slow, bypassed, percent, error, family, enters, leaves, counts.flows[way]))
+        more = counts.flows[way], counts.late_bytes[way]
+        found.append(Direction(walked, late, slow, bypassed, percent, error, family, enters, leaves, *more))
     return found
 
 

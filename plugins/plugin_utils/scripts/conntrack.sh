@@ -6,6 +6,7 @@
 # remember_flows LINES: what offloaded flows have carried so far, for read_conntrack to tell what they carried since.
 # Without nf_conntrack_acct there is nothing to remember.
 remember_flows() {
+  read -r _remembered_at _rest </proc/uptime
   _remembered=
   grep -q 1 /proc/sys/net/netfilter/nf_conntrack_acct 2>/dev/null || return 0
   _remembered=$(head -n "$1" /proc/net/nf_conntrack 2>/dev/null | _carried)
@@ -18,7 +19,9 @@ read_conntrack() {
 
 _conntrack() {
   head -n 1 /proc/net/nf_conntrack >/dev/null || return
+  read -r _at _rest </proc/uptime
   echo "waited $2"
+  [ -z "${_remembered-}" ] || echo "between $_remembered_at $_at"
   {
     has ip && ip -o -4 addr
     (

@@ -9,8 +9,8 @@
 read_sample() {
   _sample=
   if [ "$1" -gt 0 ]; then
-    remember_flows "$2"
     case $3:${_found-} in yes:*"flowtable "*) _begin_sample "$1" ;; esac
+    remember_flows "$2"
     sleep "$1"
   fi
   [ -z "$_sample" ] || section sample _end_sample

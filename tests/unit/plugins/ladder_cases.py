@@ -663,7 +663,15 @@ BYPASSING = {
         bypassing="failed",
     ),
     "late though listed": case(
-        with_sample(HARD, "fast 4 lan0 300", "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+        with_carried(
+            with_sample(
+                with_flowtable(HARD, counter=True),
+                "fast 4 lan0 300",
+                "walked4 wan0 lan0 310 90000",
+                "late4 wan0 lan0 302 89000",
+            ),
+            **COUNTED,
+        ),
         "bypassing.one-direction",
         "offloading",
         "although wan0 is in the flowtable",
@@ -727,9 +735,15 @@ BYPASSING = {
         with_carried(with_sample(HARD, "walked4 lan0 wan0 6 600"), **COUNTED),
         "",
         "hardware",
-        "connection tracking counted about 390 packets of flows in hardware",
+        "beside these NICs forwarded about 390 packets, as connection tracking counted",
         bypassing="proven",
         hardware="proven",
+    ),
+    "the NIC forwards, conntrack counts for longer than the sample took": case(
+        with_carried(with_sample(HARD, "walked4 lan0 wan0 6 600", seconds=1.51), **COUNTED),
+        "",
+        "hardware",
+        "beside these NICs forwarded about 195 packets",
     ),
     "the NIC forwards, its counters tell": case(
         with_sample(HARD, "device lan0 9000 9000000 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
@@ -750,8 +764,29 @@ BYPASSING = {
         "hardware",
         bypassing="unproven",
     ),
+    "late though listed, and the NIC tells nothing": case(
+        with_sample(HARD, "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "some are late, but the NIC forwards more": case(
+        with_sample(
+            HARD,
+            "walked4 wan0 lan0 310 90000",
+            "late4 wan0 lan0 302 89000",
+            "device wan0 9999 9000000 1 1",
+            "arrived wan0 310 90000",
+        ),
+        "",
+        "hardware",
+        bypassing="proven",
+    ),
     "the NIC forwards one direction": case(
-        with_carried(with_sample(HARD, "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"), **COUNTED),
+        with_carried(
+            with_sample(with_flowtable(HARD, counter=True), "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+            **COUNTED,
+        ),
         "bypassing.one-direction",
         "offloading",
     ),

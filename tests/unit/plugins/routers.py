@@ -141,9 +141,9 @@ def with_sample(state: RouterState, *lines: str, seconds: float = 3.02, classed:
 
 
 def with_carried(state: RouterState, **carried: Carried) -> RouterState:
-    """Packets that connection tracking counted, by class of flow."""
+    """Packets that connection tracking counted over 3.02 seconds, by class of flow."""
     assert state.flows is not None
-    return replace(state, flows=replace(state.flows, carried=carried))
+    return replace(state, flows=replace(state.flows, carried=carried, carried_seconds=3.02))
 
 
 def with_platform(state: RouterState, **changes: Any) -> RouterState:

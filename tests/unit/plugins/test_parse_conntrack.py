@@ -145,12 +145,18 @@ def test_how_far_a_share_may_be_off(sampled: int, total: int, points: float) -> 
     assert parse_conntrack(f"sampled {sampled}\ntotal {total}").error == points
 
 
+def test_over_how_long_packets_were_counted() -> None:
+    assert parse_conntrack("between 100.04 108.5").carried_seconds == 8.46
+    assert parse_conntrack("between 108.5 100.04").carried_seconds == 0
+
+
 def test_nothing_was_printed() -> None:
     assert parse_conntrack("") == Flows(total=None, maximum=None, sampled=0, seconds=0)
 
 
 @pytest.mark.parametrize(
-    "line", ["total", "total x", "total -1", "count ipv4 tcp 4", "carried slow 1 2", "example slow", "what"]
+    "line",
+    ["total", "total x", "total -1", "count ipv4 tcp 4", "carried slow 1 2", "example slow", "between 1 2", "what"],
 )
 def test_an_unknown_line_is_told(line: str) -> None:
     unknown: list[str] = []
@@ -158,7 +164,7 @@ def test_an_unknown_line_is_told(line: str) -> None:
     assert unknown == [f"conntrack: {line}"]
 
 
-WORDS = st.sampled_from(["waited", "total", "count", "carried", "example", "²", "٣", "9"])
+WORDS = st.sampled_from(["waited", "between", "1.5", "total", "count", "carried", "example", "²", "٣", "9"])
 
 
 @given(st.one_of(st.text(), st.lists(WORDS).map(" ".join)))

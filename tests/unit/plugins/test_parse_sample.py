@@ -143,7 +143,7 @@ walked4 br0 wan0.7 112 900
 walked4 wan0.7 br0 30 900
 walked6 br0 wan0.7 5 900
 slow4 br0 wan0.7 tcp 2 60 9600
-slow4 br0 wan0.7 udp 1 40 400
+slow4 br0 wan0.7 17 1 40 400
 late4 wan0.7 br0 25 2000
 before4 lan0 300 30000
 before4 lan1 200 20000
@@ -166,7 +166,7 @@ after4 lan1 202 20000
         ),
         directions=(
             Direction(112, 0, 100, 200, *share(100, 200), "ipv4", "br0", "wan0.7", 3),
-            Direction(30, 25, 0, 75, *share(25, 75), "ipv4", "wan0.7", "br0"),
+            Direction(30, 25, 0, 75, *share(25, 75), "ipv4", "wan0.7", "br0", 0, 2000),
             Direction(5, 0, 0, 0, None, None, "ipv6", "br0", "wan0.7"),
         ),
         slow_protocols={"tcp": 60, "udp": 40},
@@ -185,7 +185,9 @@ def test_a_share_and_its_error(part: int, rest: int, percent: float | None, erro
 
 def test_bytes_that_only_the_nic_saw() -> None:
     seen = "device lan0 100 90000 1 1\narrived lan0 10 1000\ndevice wan0 100 9000 1 1\narrived wan0 100 8000"
-    assert parse_sample(seen, DEVICES).nic_bytes == 90000 - 2 * (1000 + 24 * 10)
+    sample = parse_sample(seen, DEVICES)
+    assert sample.nic_bytes == 90000 - 2 * (1000 + 24 * 10)
+    assert sample.nic_devices == {"lan0": sample.nic_bytes}
 
 
 def test_many_directions_stay_few() -> None:
