@@ -117,8 +117,8 @@ def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Sec
         except (AnsibleConnectionFailure, OffloadError) as error:
             if time.monotonic() > until:
                 raise AnsibleConnectionFailure(
-                    f"{error}. A change of the ruleset was loaded and not confirmed; the router undoes it by itself, "
-                    "but could not be asked"
+                    f"{error}. How the change of the ruleset ended is not known: the router undoes it by itself unless "
+                    "it was confirmed, and could not be asked"
                 ) from error
             router.reconnect(shared=False)
             time.sleep(1)
