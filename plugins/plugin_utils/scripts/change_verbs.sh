@@ -43,7 +43,12 @@ keep_all() {
   while [ "$#" -gt 1 ]; do
     _number=$((_number + 1))
     echo "$1 $2" >>"$change/tables" || return
-    keep "before.$_number" "$(nft -s list table "$1" "$2" 2>/dev/null)" || return
+    # empty must mean that there is none: it is what a roll back deletes the table for
+    _live=$(nft -s list table "$1" "$2" 2>"$change/said") || grep -q 'No such file' "$change/said" || {
+      cat "$change/said"
+      return 1
+    }
+    keep "before.$_number" "$_live" || return
     shift 2
   done
 }

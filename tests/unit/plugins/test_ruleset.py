@@ -165,11 +165,18 @@ def test_auto_falls_back_and_says_why() -> None:
 )
 def test_refusals(feature: Feature | None, probe: Section | None, checking: bool, why: str) -> None:
     state = replace(FRESH, drivers={}, features={"x": feature} if feature else {}, probes={"x": probe} if probe else {})
-    assert refusal(state, "ft", "x", checking) == why
+    assert refusal(state, "x", checking) == why
 
 
 def test_busy_is_no_refusal_for_a_device_that_we_hold() -> None:
-    assert refusal(converged(), "ft", "lan0", checking=False) == ""
+    assert refusal(converged(), "lan0", checking=False) == ""
+
+
+def test_a_hardware_flowtable_gets_another_name() -> None:
+    """The driver takes only one, so the old one goes in a transaction of its own."""
+    first, second = present(converged(), Request("fast", ("lan0", "wan0"), "hardware")).texts
+    assert "delete flowtable inet nft_offload ft\n" in first.call[0] and "devices" not in first.call[0]
+    assert second.call[0].count("add flowtable inet nft_offload fast ") == 2
 
 
 def test_from_hardware_to_software() -> None:
