@@ -278,6 +278,18 @@ def test_a_staged_file_is_gone(router: Sandbox) -> None:
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
+def test_the_next_change_finishes_what_a_killed_shell_left(router: Sandbox) -> None:
+    """Else a boot would take what this one stages for confirmed."""
+    etc = router.place / "etc"
+    (etc / "ruleset.nft").write_text(OLD)
+    (etc / "ruleset.nft.nft-offload-new").write_text("earlier")
+    (etc / "committing").write_text(f"{etc}/ruleset.nft\n")
+    router.load(router.change(timeout=1))
+    assert not (etc / "committing").exists()
+    assert router.settled()
+    assert (router.table(), router.etc("ruleset.nft")) == (OLD, "earlier")
+
+
 def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
     etc = router.place / "etc"
     (etc / "ruleset.nft").write_text(OLD)
