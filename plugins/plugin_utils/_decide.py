@@ -72,11 +72,7 @@ def _sure(state: TableState, device: str) -> bool:
 def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedFlowtable, dict[str, Any]]:
     """Hardware or software, and why; raises OffloadError when hardware is demanded and a device refuses."""
     here = [device for device in request.devices if device in state.links]
-    refused = (
-        {}
-        if request.offload == "software"
-        else {d: why for d in here if (why := refusal(state, d, checking))}
-    )
+    refused = {} if request.offload == "software" else {d: why for d in here if (why := refusal(state, d, checking))}
     if request.offload == "auto":
         refused |= {d: why for d in request.devices if d not in here and (why := _absence(state, d))}
     if refused and request.offload == "hardware":
