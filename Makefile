@@ -19,7 +19,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
-        unit docs-check artifact build-collection sanity lab-test molecule clean
+        unit docs-check artifact build-collection sanity lab-test molecule safety clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,6 +122,11 @@ molecule: venv ## Molecule scenarios
 	  PYTEST_ADDOPTS=--junitxml=$$report molecule test --scenario-name $$scenario; \
 	  test -s $$report || { echo "scenario $$scenario verified nothing" >&2; exit 1; }; \
 	done
+
+SAFETY ?=
+
+safety: system venv ## inject every fault into changes of the firewall; matrix in build/safety/matrix.json
+	$(VENV)/bin/python -m tests.safety.run $(SAFETY)
 
 clean: ## remove everything generated; the lab's routers must be down
 	rm -rf build

@@ -6,14 +6,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _check, _history, _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import (
+    Change,
+    TablePlan,
+    refuse_pending,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import Settled, carry_out
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._decide import Request
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import listing_without_devices
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
@@ -23,13 +33,26 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
     check_content,
     check_table,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import (
+    FEATURE,
+    OWN_FILES,
+    UNIT,
+    TableState,
+    read_state,
+    require_nft,
+)
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},
     "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
     "table": {"type": "str", "default": "nft_offload"},
     "content": {"type": "str"},
     "src": {"type": "path"},
+    "id": {"type": "str", "default": "previous"},
+    "validate": {"type": "bool", "default": True},
+    "sets": {"type": "str", "choices": ["keep", "renew"], "default": "keep"},
+    "confirm_timeout": {"type": "int", "default": 30},
+    "checks": _check.SPEC,
     "flowtables": {
         "type": "list",
         "elements": "dict",
@@ -49,11 +72,16 @@ class ActionModule(ChangeAction):
 
     SPEC = ARGUMENT_SPEC
     CONSTRAINTS: ClassVar[dict[str, Any]] = {"mutually_exclusive": [["content", "src"]]}
-    FRAGMENTS = ("platform", "files", "nic", "ruleset")
-    VERBS = ("ruleset_verbs",)
+    FRAGMENTS = ("platform", "files", "nic", "ruleset", "change")
+    VERBS = ("ruleset_verbs", "change_verbs")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         self.requests = _requests(options)
+        if options["confirm_timeout"] < 0:
+            raise OffloadError(f"option confirm_timeout: {options['confirm_timeout']} is no time", "give seconds, or 0")
+        self.checks = _check.read_checks(options["checks"], options["confirm_timeout"])
+        self.token = secrets.token_hex(4)
+        self.before: TableState | None = None
         self.where = f"template {options['src']}" if options["src"] else "option content"
         self.content = ""
         if options["state"] == "present":
@@ -78,32 +106,90 @@ class ActionModule(ChangeAction):
         asking = [device for request in self.requests if request.offload != "software" for device in request.devices]
         calls: list[Call] = [
             ("read_platform",),
+            ("read_change", _boot.RUN),
             ("read_table", options["family"], options["table"]),
-            ("read_files", *_ruleset.OWN_FILES),
-            ("read_unit", _ruleset.UNIT),
+            ("read_files", *OWN_FILES),
+            ("read_kept", _boot.HISTORY),
+            ("read_unit", UNIT),
             ("read_links",),
         ]
+        if options["state"] == "restored":
+            calls.append(("read_kept_texts", _boot.HISTORY))
         if asking:
-            calls.append(("read_features", _ruleset.FEATURE, *asking))
+            calls.append(("read_features", FEATURE, *asking))
             calls.append(("probe_if_loaded" if self.checking else "probe_hardware", *asking))
         return calls
 
-    def plan(self, answer: Sections, options: Options) -> Plan:
-        state = _ruleset.read_state(answer)
+    def plan(self, answer: Sections, options: Options) -> TablePlan:
+        state = read_state(answer)
         require_root(state.platform)
+        self.before = self.before or state
+        plan = self._plan(state, options)
+        if plan.changed:
+            refuse_pending(state.change)
+        return plan
+
+    def _plan(self, state: TableState, options: Options) -> TablePlan:
+        family, table = options["family"], options["table"]
         if options["state"] == "absent":
-            return _ruleset.plan_absent(state, options["family"], options["table"])
-        _ruleset.require_nft(state.platform, self.checking)
-        return _ruleset.plan_present(
-            state, options["family"], options["table"], self.content, self.requests, self.checking
+            return _ruleset.plan_absent(state, family, table)
+        require_nft(state.platform, self.checking)
+        if options["state"] == "restored":
+            return _ruleset.plan_restored(state, options["id"], family, table, self.token)
+        keep = options["sets"] == "keep"
+        return _ruleset.plan_present(state, family, table, self.content, self.requests, self.checking, keep, self.token)
+
+    def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
+        assert isinstance(plan, TablePlan) and self.before is not None
+        reading = self.reading(options)
+        change = Change(
+            _change_id(self.before, self.token),
+            options["confirm_timeout"],
+            self.before.mark,
+            plan if options["validate"] else replace(plan, validating=()),
+            self.checks,
         )
+        settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading]), change)
+        if not settled.confirmed:
+            raise _undone(self.before, plan, settled)
+        told: dict[str, Any] = {"change": settled.change} if change.live else {}
+        if change.live and not change.waits:
+            told["warnings"] = ["confirm_timeout is 0: nothing would have undone this change, had it locked you out"]
+        return {**self.prove(plan, settled.answer, options), **told}
 
 
-def _requests(options: Options) -> list[_ruleset.Request]:
+def _change_id(state: TableState, token: str) -> str:
+    return _history.next_id([*state.kept, state.confirmed], token)
+
+
+def _undone(before: TableState, plan: TablePlan, settled: Settled) -> OffloadError:
+    """What the router ran before, during and after a change that was not confirmed."""
+    after = read_state(settled.answer)
+    same = listing_without_devices(after.table or "") == listing_without_devices(before.table or "")
+    path = str(plan.result["table"])
+    there = f"as it was before, confirmed as {before.confirmed}" if before.confirmed else "as it was found"
+    old = f"table {path} {there}" if before.table else f"no table {path}"
+    ran = {
+        "before": old,
+        "during": f"the new one: {'; '.join(step.says for step in plan.texts)}",
+        "after": old if same else "something else: compare the live table with the files in /etc/nft-offload",
+    }
+    reason = settled.change["reason"]
+    undone = "was rolled back" if settled.change["rolled_back"] else "was not confirmed"
+    return OffloadError(
+        f"the change {undone}: {reason}. The router ran before: {ran['before']}; during: {ran['during']}; "
+        f"now: {ran['after']}",
+        "correct the ruleset so that a new SSH connection and your checks get through, or raise confirm_timeout",
+        change=settled.change,
+        ran=ran,
+    )
+
+
+def _requests(options: Options) -> list[Request]:
     """The option flowtables, checked for what an argument spec cannot say."""
     check_table(options["table"])
     requests = [
-        _ruleset.Request(item["name"], tuple(sorted(item["devices"])), item["offload"], item["counter"])
+        Request(item["name"], tuple(sorted(item["devices"])), item["offload"], item["counter"])
         for item in options["flowtables"]
     ]
     used: dict[str, str] = {}

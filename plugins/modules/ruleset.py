@@ -14,6 +14,10 @@ author:
 description:
   - Loads one table in a single transaction, brings devices into its flowtables, and leaves everything that the next
     boot, or a device that comes back, needs to arrive at the same state.
+  - A change cannot lock you out. The router arms a timer of its own, loads the table, and puts back what it ran before
+    unless a new SSH connection confirms the change in time; a connection that is established already may pass a
+    ruleset that lets no new one in. Only then are the files for boot replaced, so a lost controller, a cut cable and
+    a power cut within that time all end in the old ruleset.
   - Owns that table only. Other tables are never touched, and nothing is ever flushed but this table.
   - A flowtable that does not change stays in place with its devices and the flows in it; adding or removing a device
     touches that device only. Many drivers could not take a second hardware flowtable while the first one is there.
@@ -35,10 +39,74 @@ attributes:
 options:
   state:
     description:
-      - Whether the table is there. V(absent) removes the table, its files and units, and nothing else.
+      - V(present) keeps the table as O(content) or O(src) have it.
+      - V(absent) removes the table, its files, units and the rulesets confirmed before, and nothing else.
+      - V(restored) goes back to a ruleset that was confirmed on this router before, see O(id).
     type: str
-    choices: [present, absent]
+    choices: [present, absent, restored]
     default: present
+  id:
+    description:
+      - The ruleset that O(state=restored) goes back to. The last three are kept on the router, beside the one it runs.
+      - V(previous) is the one before the newest, or none, as with O(state=absent), where the newest is the first. A
+        router that runs an older one than the newest has arrived, so a second run changes nothing.
+      - V(last) is the one confirmed last, which puts right what was changed by hand since then.
+      - Anything else is an id, such as RV(kept) and RV(change.id) show them.
+    type: str
+    default: previous
+  validate:
+    description:
+      - Whether nft judges the text before the router's timer is armed. It judges it once more when it loads it, all or
+        nothing, so V(false) only saves time with very large sets.
+    type: bool
+    default: true
+  sets:
+    description:
+      - With V(keep), a set, map, counter or quota that is declared as before stays with what it got at run time, such
+        as addresses that rules added. Whichever is declared otherwise is made anew.
+      - V(renew) makes all of them anew whenever the table has to be loaded.
+    type: str
+    choices: [keep, renew]
+    default: keep
+  confirm_timeout:
+    description:
+      - Seconds after which the router puts back what it ran before, unless a new connection confirmed the change.
+      - They are counted by the router's time since boot, which no step of its clock changes.
+      - With V(0) nothing is put back. The result warns of it.
+    type: int
+    default: 30
+  checks:
+    description:
+      - What has to work, beside a new SSH connection, before the change is confirmed. When one fails, the router puts
+        back at once what it ran before, and the task fails. Each check makes a new flow; that a name resolves may come
+        from a cache on the router.
+      - All timeouts together must be less than O(confirm_timeout).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      from:
+        description: Where the check is made.
+        type: str
+        choices: [router, controller]
+        default: router
+      reach:
+        description:
+          - An address or a name that must answer an echo request, or take a TCP connection on O(checks[].port).
+        type: str
+      port:
+        description: TCP port for O(checks[].reach), with O(checks[].from=controller) only.
+        type: int
+      resolve:
+        description: A name that must resolve.
+        type: str
+      command:
+        description: A shell command that must succeed.
+        type: str
+      timeout:
+        description: Seconds that the check may take.
+        type: int
+        default: 5
   family:
     description: Address family of the table. Flowtables exist in these only.
     type: str
@@ -95,7 +163,13 @@ options:
         type: bool
         default: false
 notes:
-  - Two SSH execs when something changes, one when nothing does.
+  - Three SSH execs when what is loaded changes, two when only files do, one when nothing does.
+  - Only one change at a time can be under way on a router. Another one is refused, with the id, the age and the
+    deadline of the one that is pending.
+  - Whether the connection that confirms is a new one is seen on the router, which knows where each SSH connection comes
+    from. Through other connection plugins, such as C(local), that is not known, and such a confirmation proves little.
+  - The router's timer runs apart from the SSH session, as a transient unit where there is systemd. What it needs is in
+    C(/run/nft-offload); how the last change ended is there too, and in the router's log.
   - The files are in C(/etc/nft-offload) and C(/usr/local/lib/nft-offload), the units are C(nft-offload.service) and
     C(nft-offload-flowtable@.service).
 seealso:
@@ -126,6 +200,22 @@ EXAMPLES = r"""
       - name: fast
         devices: [eth0, eth1]
         offload: hardware
+
+- name: Replace the firewall, and keep the new one only if the router can still resolve and reach the Internet
+  kmod.nft_offload.ruleset:
+    src: firewall.nft.j2
+    table: firewall
+    confirm_timeout: 60
+    checks:
+      - resolve: www.example.org
+      - reach: 2001:db8::1
+      - from: controller
+        reach: vpn.example.org
+        port: 443
+
+- name: Go back to the ruleset before the newest
+  kmod.nft_offload.ruleset:
+    state: restored
 
 - name: Take it out
   kmod.nft_offload.ruleset:
@@ -173,11 +263,88 @@ actions:
   type: list
   elements: str
   sample:
-    - keep a copy of table inet nft_offload
     - load table inet nft_offload
     - note how the kernel lists table inet nft_offload
     - write /etc/nft-offload/devices
     - write /etc/nft-offload/ruleset.nft
+ruleset:
+  description: Id of the ruleset that is confirmed on the router; empty without one.
+  returned: success
+  type: str
+  sample: 7-5b1c0d9e
+kept:
+  description: Ids of the rulesets confirmed before, oldest first, for O(id).
+  returned: success
+  type: list
+  elements: str
+  sample: [5-9d2f6a01, 6-0c77e1b4]
+change:
+  description: What became of the change of what is loaded.
+  returned: when what is loaded changed, or would have
+  type: dict
+  contains:
+    id:
+      description: Id of the change.
+      type: str
+    armed:
+      description: Whether the router had its timer armed.
+      type: bool
+    deadline:
+      description: When the router would have undone it, in seconds after its boot; none without a timer, or when it
+        did not get so far.
+      type: int
+    confirmed:
+      description: Whether the change was confirmed.
+      type: bool
+    rolled_back:
+      description: Whether the router put back what it ran before.
+      type: bool
+    reason:
+      description: Why it was not confirmed.
+      type: str
+  sample:
+    id: 7-5b1c0d9e
+    armed: true
+    deadline: 86430
+    confirmed: true
+    rolled_back: false
+    reason: ""
+ran:
+  description: What the router ran before, during and after a change that was not confirmed.
+  returned: when a change was not confirmed
+  type: dict
+  contains:
+    before:
+      description: Before the change.
+      type: str
+    during:
+      description: Until the change was undone.
+      type: str
+    after:
+      description: When the task ended.
+      type: str
+  sample:
+    before: table inet nft_offload as it was before, confirmed as 6-0c77e1b4
+    during: "the new one: load table inet nft_offload"
+    after: table inet nft_offload as it was before, confirmed as 6-0c77e1b4
+pending:
+  description: The change that this one met.
+  returned: when another change is pending on the router
+  type: dict
+  contains:
+    id:
+      description: Id of that change.
+      type: str
+    age:
+      description: Seconds since it began.
+      type: int
+    deadline:
+      description: When the router undoes it by itself, in seconds after its boot; none while it loads.
+      type: int
+  sample:
+    id: 7-5b1c0d9e
+    age: 12
+    deadline: 86430
 failed_step:
   description: The action that the router refused.
   returned: when an action failed

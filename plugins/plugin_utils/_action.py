@@ -103,36 +103,46 @@ class ChangeAction(OffloadAction):
         raise NotImplementedError
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
-        reading = self.reading(options)
-        plan = self.plan(router.run(self.FRAGMENTS, calls=reading), options)
+        plan = self.plan(router.run(self.FRAGMENTS, calls=self.reading(options)), options)
         outcome = plan.result
         if plan.changed and self.checking:
             self._run_checks(router, plan)
         elif plan.changed:
-            answer = router.run(("verbs", *self.VERBS, *self.FRAGMENTS), calls=[*plan.calls(), *reading])
-            check_applied(plan, answer)
-            left = self.plan(answer, options)
-            if left.changed:
-                raise OffloadError(
-                    f"the router took every step, but still differs: {'; '.join(left.actions())}",
-                    "something else on the router sets this too: find it, then run the play again",
-                    changed=True,
-                    diff=[diff.as_result() for diff in left.diffs],
-                )
-            outcome = {**plan.result, **left.result}
+            outcome = self.apply(router, plan, options)
         result: dict[str, Any] = {**outcome, "changed": plan.changed, "actions": plan.actions()}
         if plan.warnings:
-            result["warnings"] = list(plan.warnings)
+            result["warnings"] = [*result.get("warnings", ()), *plan.warnings]
         if self.diffing and plan.diffs:
             result["diff"] = [diff.as_result() for diff in plan.diffs]
         return result
+
+    def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
+        """Carry the plan out and prove it; what to return besides changed, diff and actions."""
+        answer = self.run_verbs(router, [*plan.calls(), *self.reading(options)])
+        check_applied(plan, answer)
+        return self.prove(plan, answer, options)
+
+    def run_verbs(self, router: Router, calls: Sequence[Call]) -> Sections:
+        return router.run(("verbs", *self.VERBS, *self.FRAGMENTS), calls=calls)
+
+    def prove(self, plan: Plan, answer: Sections, options: Options) -> dict[str, Any]:
+        """The plan made from the new reading must be empty; else OffloadError."""
+        left = self.plan(answer, options)
+        if left.changed:
+            raise OffloadError(
+                f"the router took every step, but still differs: {'; '.join(left.actions())}",
+                "something else on the router sets this too: find it, then run the play again",
+                changed=True,
+                diff=[diff.as_result() for diff in left.diffs],
+            )
+        return {**plan.result, **left.result}
 
     def _run_checks(self, router: Router, plan: Plan) -> None:
         """What only the router can tell of a plan before it is carried out (a dry run changes nothing)."""
         if not plan.checks:
             return
         calls = [("section", f"check.{number}", *check.call) for number, check in enumerate(plan.checks)]
-        answer = router.run(("verbs", *self.VERBS, *self.FRAGMENTS), calls=calls)
+        answer = self.run_verbs(router, calls)
         for number, check in enumerate(plan.checks):
             section = answer[f"check.{number}"]
             if section.rc != 0:

@@ -12,11 +12,14 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections, compose, parse
 
 display = Display()
+
+KEEP_ALIVE = ("-o ServerAliveInterval=5", "-o ServerAliveCountMax=3")
 
 
 class Router:
@@ -46,6 +49,22 @@ class Router:
                 "check the login and the become settings of this host",
             )
         return parse(output, nonce)
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        """Make the next exec open a connection of its own, which notices within 15 s that nobody answers any more.
+
+        ``shared`` False keeps Ansible's multiplexing out of it for the rest of the task: where ``reset`` cannot reach
+        the shared connection (ssh -O stop wants the password again), it is passed by all the same.
+        """
+        connection = self._action._connection
+        if getattr(connection, "transport", "") != "ssh":
+            connection.close() if type(connection).reset is ConnectionBase.reset else connection.reset()
+            return
+        connection.reset()
+        given = str(connection.get_option("ssh_extra_args") or "")
+        wanted = [*KEEP_ALIVE, *([] if shared else ["-o ControlPath=none"])]
+        lacking = [option for option in wanted if option not in given]
+        connection.set_option("ssh_extra_args", " ".join([given, *lacking]).strip())
 
     def _execute(self, script: str) -> dict[str, Any]:
         """Standard input carries the script, except where become needs a terminal (su), which has no room for both."""

@@ -7,104 +7,36 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _history
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import TablePlan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._decide import Request, check_devices, decide
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import file_changes, read_files
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_driver, parse_features
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import file_changes
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import (
     listing_without_devices,
     parse_flowtables,
     parse_table,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft_errors import parse_errors
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Diff, Plan, Step, StepError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section, Sections
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
-    OLDEST_KERNEL,
-    OLDEST_NFT,
-    Feature,
-    Flowtable,
-    Platform,
-)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Diff, Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
     WantedFlowtable,
     WantedTable,
     device_changes,
+    kept_objects,
     owned_table,
-    transaction,
+    transactions,
 )
-
-UNIT = "nft-offload.service"
-FEATURE = "hw-tc-offload"
-BOOT_PIECES = {
-    _boot.RULESET_SCRIPT: ("0755", _boot.installed("ruleset.sh")),
-    _boot.DEVICE_SCRIPT: ("0755", _boot.installed("flowtable.sh")),
-}
-SYSTEMD_PIECES = {
-    _boot.RULESET_UNIT: ("0644", _boot.installed("ruleset.service")),
-    _boot.NFTABLES_DROP_IN: ("0644", _boot.installed("nftables.conf")),
-    _boot.DEVICE_UNIT: ("0644", _boot.installed("flowtable.service")),
-    _boot.DEVICE_RULES: ("0644", _boot.installed("flowtable.rules")),
-}
-OWN_FILES = (_boot.RULESET, _boot.LISTING, _boot.DEVICES, *BOOT_PIECES, *SYSTEMD_PIECES)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One flowtable as the user asked for it."""
-
-    name: str
-    devices: tuple[str, ...]
-    offload: str
-    """auto, hardware or software"""
-    counter: bool = False
-
-
-@dataclass(frozen=True)
-class TableState:
-    """What the router told of our table, its files and the devices."""
-
-    platform: Platform
-    table: str | None
-    """live listing; None: there is none"""
-    flowtables: tuple[Flowtable, ...]
-    files: Mapping[str, str]
-    """path -> text, of OWN_FILES that exist"""
-    links: frozenset[str]
-    """devices that exist"""
-    drivers: Mapping[str, str]
-    features: Mapping[str, Feature]
-    """device -> hw-tc-offload, where ethtool knows it"""
-    probes: Mapping[str, Section]
-    """device -> what a hardware flowtable's dry run said"""
-    enabled: bool
-    """boot starts our unit"""
-    active: bool
-    outdated: bool
-    """systemd has yet to read its files as they are now"""
-
-
-def require_nft(platform: Platform, checking: bool) -> None:
-    """Raise OffloadError unless kernel and nft can do what our table needs (facts: 05abe4456fa3, nft 8e6cc9f3).
-
-    A check run may meet a router on which the real run would have installed nft before.
-    """
-    if platform.kernel_version < OLDEST_KERNEL:
-        raise OffloadError(
-            f"Linux {platform.kernel} cannot hold a flowtable without devices",
-            "flowtables need Linux 5.8 or later here",
-        )
-    if platform.nft_version is None and not checking:
-        raise OffloadError("there is no nft on this router", "install it with kmod.nft_offload.kernel_support")
-    if platform.nft_version is not None and platform.nft_version < OLDEST_NFT:
-        version = ".".join(str(part) for part in platform.nft_version)
-        raise OffloadError(f"nft {version} is too old for flowtable flags", "install nftables 0.9.9 or later")
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import (
+    BOOT_PIECES,
+    OWN_FILES,
+    SYSTEMD_PIECES,
+    UNIT,
+    TableState,
+)
 
 
 def located(error: StepError, content: str, where: str) -> OffloadError:
@@ -128,138 +60,91 @@ def located(error: StepError, content: str, where: str) -> OffloadError:
     )
 
 
-def read_state(answer: Sections) -> TableState:
-    """Sections of scripts/ruleset.sh and scripts/nic.sh -> TableState."""
-
-    def told(prefix: str) -> dict[str, Section]:
-        return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
-
-    table = answer.get("table")
-    unit = answer["unit"].text.splitlines() if "unit" in answer else []
-    listing = table.text + "\n" if table is not None and table.rc == 0 else None
-    features = {
-        device: feature
-        for device, part in told("features ").items()
-        if (feature := parse_features(part.text).get(FEATURE)) is not None
-    }
-    return TableState(
-        platform=parse_platform(answer["platform"].text),
-        table=listing,
-        flowtables=tuple(parse_flowtables(listing)) if listing else (),
-        files=read_files(answer),
-        links=frozenset(answer["links"].text.split()),
-        drivers={device: parse_driver(part.text) for device, part in told("driver ").items() if part.rc == 0},
-        features=features,
-        probes=told("probe "),
-        enabled="UnitFileState=enabled" in unit,
-        active="ActiveState=active" in unit,
-        outdated="NeedDaemonReload=yes" in unit,
-    )
-
-
-def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> str:
-    """Why a device cannot be in a hardware flowtable; empty when it can, as far as can be known before loading.
-
-    The driver's own answer to a dry run decides. In check mode a changeable feature that is still off says nothing yet:
-    the real run turns it on before it asks, and a router without
-    ethtool gets it before.
-    """
-    feature = state.features.get(device)
-    driver = state.drivers.get(device) or "none"
-    probe = state.probes.get(device)
-    held = any(old.hardware and old.name == flowtable and device in old.devices for old in state.flowtables)
-    if held or (probe is not None and probe.rc == 0):
-        return ""
-    off = feature is not None and not feature.active
-    if checking and off and feature is not None and not feature.fixed:
-        return ""
-    if checking and "ethtool" not in state.platform.commands and state.drivers.get(device):
-        return ""
-    if probe is None:
-        return "" if feature is not None and not feature.fixed else f"its driver ({driver}) has no changeable {FEATURE}"
-    if "Device or resource busy" in probe.text:
-        return "it is in another hardware flowtable already, and its driver takes only one"
-    if off and feature is not None:
-        return f"{FEATURE} is off" + (f" and fixed by its driver ({driver})" if feature.fixed else "")
-    if "Operation not supported" in probe.text:
-        return f"its driver ({driver}) takes no flowtables"
-    return probe.text.strip().splitlines()[0] if probe.text.strip() else f"nft exit code {probe.rc}"
-
-
-def _absence(state: TableState, device: str) -> str:
-    """Why a device that is away now keeps its flowtable in software; empty when it was taken by hardware before."""
-    recorded = f"\n{state.files.get(_boot.DEVICES, '')}".partition(f"\n{device} ")[2].partition("\n")[0]
-    return "" if "flags offload" in recorded else "it is away now, and was offloaded in software before"
-
-
-def _sure(state: TableState, flowtable: str, device: str) -> bool:
-    """Would the device be taken now, without what a real run does before?"""
-    return not refusal(state, flowtable, device, checking=False)
-
-
-def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedFlowtable, dict[str, Any]]:
-    """Hardware or software, and why; raises OffloadError when hardware is demanded and a device refuses."""
-    here = [device for device in request.devices if device in state.links]
-    refused = (
-        {}
-        if request.offload == "software"
-        else {d: why for d in here if (why := refusal(state, request.name, d, checking))}
-    )
-    if request.offload == "auto":
-        refused |= {d: why for d in request.devices if d not in here and (why := _absence(state, d))}
-    if refused and request.offload == "hardware":
-        told = "; ".join(f"{device}: {why}" for device, why in refused.items())
-        raise OffloadError(
-            f"option flowtables, {request.name}: hardware offload was asked for, but {told}",
-            "turn the feature on with nic_features, leave the device out, or use offload: auto or software",
-            refused=refused,
-        )
-    hardware = request.offload == "hardware" or (request.offload == "auto" and bool(request.devices) and not refused)
-    wanted = WantedFlowtable(request.name, request.devices, hardware, request.counter)
-    if hardware and checking and not all(_sure(state, request.name, device) for device in here):
-        every = "foreseen: what the drivers take is asked in the real run"
-    else:
-        every = "every device takes it"
-    reasons = {
-        "software": "asked for",
-        "hardware": f"asked for; {every}",
-        "auto": every if hardware else "; ".join(f"{d}: {why}" for d, why in refused.items()),
-    }
-    return wanted, {
-        "name": request.name,
-        "devices": list(request.devices),
-        "offload": "hardware" if hardware else "software",
-        "reason": reasons[request.offload] or "no devices",
-        "refused": refused,
-    }
-
-
-def check_devices(state: TableState, requests: Sequence[Request]) -> list[str]:
-    """Raise OffloadError for a device that does not exist; a known one that is away now is only worth a warning."""
-    known = {line.split(" ", 1)[0] for line in state.files.get(_boot.DEVICES, "").splitlines()}
-    away = []
-    for request in requests:
-        for device in request.devices:
-            if device in state.links:
-                continue
-            if device in known:
-                away.append(f"device {device} is away now; it joins flowtable {request.name} when it is back")
-                continue
-            near = difflib.get_close_matches(device, sorted(state.links), n=1)
-            raise OffloadError(
-                f"option flowtables, {request.name}: there is no device {device!r} on this router",
-                (f"did you mean {near[0]!r}? " if near else "") + f"The devices are: {', '.join(sorted(state.links))}",
-            )
-    return away
-
-
 def plan_present(
-    state: TableState, family: str, table: str, content: str, requests: Sequence[Request], checking: bool
-) -> Plan:
-    """Plan for our table as wanted: live, for boot, and for devices that come and go."""
+    state: TableState,
+    family: str,
+    table: str,
+    content: str,
+    requests: Sequence[Request],
+    checking: bool,
+    keep: bool = True,
+    token: str = "00000000",
+) -> TablePlan:
+    """Plan for our table as wanted: live, for boot, and for devices that come and go.
+
+    ``keep``: what came into sets at run time stays; ``token`` makes the id of this change.
+    """
     warnings = check_devices(state, requests)
     decisions = [decide(state, request, checking) for request in requests]
     wanted = WantedTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
+    return _plan(state, wanted, [why for _flowtable, why in decisions], warnings, keep, token)
+
+
+def plan_restored(state: TableState, which: str, family: str, table: str, token: str) -> TablePlan:
+    """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id."""
+    chosen = _history.choose(which, state.confirmed, state.kept)
+    if not state.confirmed and _boot.RULESET in state.files:
+        raise OffloadError(
+            f"{_boot.CONFIRMED} is missing, so what was confirmed is not known", "load a ruleset with state: present"
+        )
+    if chosen == "" or not state.confirmed:
+        return plan_absent(state, family, table)
+    if chosen is None:
+        if state.tampered:
+            raise OffloadError(
+                f"the files for boot were changed by hand since {state.confirmed} was confirmed",
+                "load the one you want with state: present, or give the id of one that is kept: "
+                + ", ".join(state.kept),
+            )
+        texts = state.files.get(_boot.RULESET, ""), state.files.get(_boot.DEVICES, "")
+    else:
+        texts = _history.read_entry(state.files.get(_history.path(chosen), ""))
+    wanted = wanted_as_kept(*texts)
+    flowtables: list[dict[str, Any]] = [
+        {
+            "name": flowtable.name,
+            "devices": list(flowtable.devices),
+            "offload": "hardware" if flowtable.hardware else "software",
+            "reason": "as it was confirmed",
+            "refused": {},
+        }
+        for flowtable in wanted.flowtables
+    ]
+    return _plan(state, wanted, flowtables, [], True, token, chosen or "")
+
+
+def wanted_as_kept(ruleset: str, devices: str) -> WantedTable:
+    """The table that the files for boot describe; raises OffloadError for files that are not of this module."""
+    owned = owned_table(ruleset)
+    if owned is None:
+        raise OffloadError(
+            "the ruleset that was confirmed before cannot be read", "load the one you want with state: present"
+        )
+    statements = [line.partition(" ")[::2] for line in devices.splitlines()]
+    start = f"add flowtable {owned[0]} {owned[1]}"
+    flowtables = tuple(
+        WantedFlowtable(
+            flowtable.name,
+            tuple(device for device, text in statements if text.startswith(f"{start} {flowtable.name} ")),
+            flowtable.hardware,
+            flowtable.counter,
+        )
+        for flowtable in parse_flowtables(ruleset)
+        if (flowtable.family, flowtable.table) == owned
+    )
+    head = WantedTable(*owned, "", flowtables).head()
+    return WantedTable(*owned, ruleset.removeprefix(head), flowtables)
+
+
+def _plan(
+    state: TableState,
+    wanted: WantedTable,
+    flowtables: Sequence[dict[str, Any]],
+    warnings: list[str],
+    keep: bool,
+    token: str,
+    restored: str = "",
+) -> TablePlan:
     systemd = state.platform.init == "systemd"
     if not systemd:
         warnings.append("the table is live, but only systemd is known here to load it at boot")
@@ -271,51 +156,108 @@ def plan_present(
     }
     changes = file_changes(state.files, files)
     differing = changes.written
-    load = _live_change(state, wanted)
-    steps: list[Step] = []
-    if load:
-        steps = [
-            Step(f"keep a copy of table {wanted.path}", ("snapshot", family, table)),
-            *_drop_renamed(state, wanted),
-            Step(f"load table {wanted.path}", ("load", load)),
-            Step(f"note how the kernel lists table {wanted.path}", ("stage_listing", _boot.LISTING, family, table)),
-            *([] if differing else [Step("put the listing in place", ("commit",))]),
-        ]
+    texts = _live_change(state, wanted, keep)
     closing: list[Step] = []
     if systemd and (state.outdated or set(differing) & set(SYSTEMD_PIECES)):
         closing.append(Step("make systemd and udev read their files again", ("reload_managers",)))
     if systemd and not (state.enabled and state.active):
         closing.append(Step(f"enable {UNIT}", ("enable_unit", UNIT)))
-    checks = []
-    if load and "nft" in state.platform.commands:
-        checks = [Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted)))]
-    return Plan(
-        steps=steps,
+    dry = Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted, keep)))
+    old = _renamed(state, wanted)
+    records, forgotten, now = _records(state, wanted, token, restored)
+    return TablePlan(
+        texts=texts,
+        tables=[(wanted.family, wanted.name), *([old] if old else [])] if texts else [],
+        validating=[dry] if texts else [],
+        listing=Step(
+            f"note how the kernel lists table {wanted.path}",
+            ("stage_listing", _boot.LISTING, wanted.family, wanted.name),
+        )
+        if texts
+        else None,
         files=differing,
+        records=records,
+        forgotten=forgotten,
         closing=closing,
-        undo=_undo(state, wanted) if load else [],
-        checks=checks,
-        diffs=[*_live_diffs(state, wanted, load), *changes.diffs],
-        result={"table": wanted.path, "flowtables": [why for _flowtable, why in decisions]},
+        checks=[dry] if texts and "nft" in state.platform.commands else [],
+        diffs=[*_live_diffs(state, wanted, bool(texts)), *changes.diffs],
+        result={
+            "table": wanted.path,
+            "flowtables": list(flowtables),
+            "ruleset": now,
+            "kept": [i for i in _history.kept_ids([*state.kept, *_ids(records)]) if _history.path(i) not in forgotten],
+        },
         warnings=warnings,
     )
 
 
-def _live_change(state: TableState, wanted: WantedTable) -> str:
-    """The nft text that makes the live table as wanted; empty when it is."""
-    if state.table is None:
-        return transaction(wanted, state.links, None, ())
-    recorded = state.files.get(_boot.LISTING, "")
-    as_loaded = listing_without_devices(recorded) == listing_without_devices(state.table)
-    if as_loaded and state.files.get(_boot.RULESET) == wanted.boot_text():
-        return device_changes(wanted, state.links, state.flowtables)
-    return transaction(wanted, state.links, parse_table(state.table), state.flowtables)
+def _ids(records: dict[str, tuple[str, str]]) -> list[str]:
+    prefix = f"{_boot.HISTORY}/"
+    return [path.removeprefix(prefix) for path in records if path.startswith(prefix)]
 
 
-def _without_devices(state: TableState, wanted: WantedTable) -> str:
-    """The transaction for a dry run: devices stay out, because their features may still be off in check mode."""
+def _records(
+    state: TableState, wanted: WantedTable, token: str, restored: str
+) -> tuple[dict[str, tuple[str, str]], list[str], str]:
+    """(files to write, files to delete, id of what is confirmed then): only for another ruleset than was confirmed."""
+    texts = wanted.boot_text(), wanted.attachments()
+    if state.confirmed and state.mark == _history.mark(state.confirmed, *texts):
+        return {}, [], state.confirmed
+    now = restored or _history.next_id([*state.kept, state.confirmed], token)
+    records = {_boot.CONFIRMED: ("0644", f"{_history.mark(now, *texts)}\n")}
+    old = "" if state.tampered else state.confirmed
+    if old:
+        text = _history.entry(old, state.files[_boot.RULESET], state.files.get(_boot.DEVICES, ""))
+        records[_history.path(old)] = ("0600", text)
+    return records, [_history.path(i) for i in _history.forgotten(state.kept, now, old)], now
+
+
+def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Step]:
+    """The nft texts that make the live table as wanted; none when it is."""
+    load = f"load table {wanted.path}"
     live = parse_table(state.table) if state.table is not None else None
-    return transaction(wanted, frozenset(), live, state.flowtables)
+    kept = _kept(state, wanted, keep)
+    joining, leaving = device_changes(wanted, state.links, state.flowtables)
+    join = "".join(f"{line}\n" for line, _device in joining)
+    old = _renamed(state, wanted)
+    if old is not None:
+        # the old table may hold the devices: it has to be gone before they join, see ``transactions``
+        path = " ".join(old)
+        text = transactions(wanted, (), live, state.flowtables, kept)[0]
+        texts = [f"table {path}\ndelete table {path}\n{text}", join]
+        load = f"drop table {path}, {load}"
+    elif live is not None and _as_loaded(state, wanted):
+        busy = any(device in flowtable.devices for _line, device in joining for flowtable in state.flowtables)
+        texts = [leaving, join] if busy else [leaving + join]
+    else:
+        texts = transactions(wanted, state.links, live, state.flowtables, kept)
+    steps = [load, f"bring devices into table {wanted.path}"]
+    return [Step(says, (text,)) for says, text in zip(steps, texts, strict=False) if text]
+
+
+def _as_loaded(state: TableState, wanted: WantedTable) -> bool:
+    """Is the live table, but for devices, what loading the wanted text made?"""
+    recorded = state.files.get(_boot.LISTING, "")
+    if listing_without_devices(recorded) != listing_without_devices(state.table or ""):
+        return False
+    if state.files.get(_boot.RULESET) == wanted.boot_text():
+        return True
+    # the text for boot was changed by hand, and is not what is loaded
+    return state.mark == _history.mark(state.confirmed, wanted.boot_text(), wanted.attachments())
+
+
+def _kept(state: TableState, wanted: WantedTable, keep: bool) -> frozenset[tuple[str, str]]:
+    if not keep:
+        return frozenset()
+    recorded = state.files.get(_boot.LISTING, "")
+    return kept_objects(state.files.get(_boot.RULESET, ""), wanted.boot_text(), recorded, state.table or "")
+
+
+def _without_devices(state: TableState, wanted: WantedTable, keep: bool) -> str:
+    """The transaction for a dry run: devices stay out, because their features may still be off in check mode."""
+    if state.table is None:
+        return transactions(wanted, (), None, ())[0]
+    return transactions(wanted, (), parse_table(state.table), state.flowtables, _kept(state, wanted, keep))[0]
 
 
 def _renamed(state: TableState, wanted: WantedTable) -> tuple[str, str] | None:
@@ -324,27 +266,7 @@ def _renamed(state: TableState, wanted: WantedTable) -> tuple[str, str] | None:
     return None if old == (wanted.family, wanted.name) else old
 
 
-def _drop_renamed(state: TableState, wanted: WantedTable) -> list[Step]:
-    """When the table has a new name, the old one goes, but not before nft has judged the new one."""
-    old = _renamed(state, wanted)
-    if old is None:
-        return []
-    path = " ".join(old)
-    return [
-        Step(f"keep a copy of table {path}", ("snapshot", *old)),
-        Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted))),
-        Step(f"drop table {path}", ("drop_table_if_there", *old)),
-    ]
-
-
-def _undo(state: TableState, wanted: WantedTable) -> list[Step]:
-    """What brings every table back that the plan touches."""
-    old = _renamed(state, wanted)
-    tables = [(wanted.family, wanted.name), *([old] if old else [])]
-    return [Step(f"bring table {' '.join(pair)} back", ("restore", *pair)) for pair in tables]
-
-
-def _live_diffs(state: TableState, wanted: WantedTable, load: str) -> list[Diff]:
+def _live_diffs(state: TableState, wanted: WantedTable, load: bool) -> list[Diff]:
     """What was changed by hand, and the devices that come and go."""
     header = f"live table {wanted.path}"
     recorded = state.files.get(_boot.LISTING, "")
@@ -370,26 +292,30 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
     )
 
 
-def plan_absent(state: TableState, family: str, table: str) -> Plan:
-    """Plan that leaves no trace of our table: live, files, units."""
+def plan_absent(state: TableState, family: str, table: str) -> TablePlan:
+    """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
     written = owned_table(state.files.get(_boot.RULESET, ""))
-    owned = {(family, table), *([written] if written else [])}
     live = state.table is not None
     changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
-    steps = []
-    if state.enabled or state.active:
-        steps.append(Step(f"disable {UNIT}", ("disable_unit", UNIT)))
+    texts = []
+    tables = []
     if live:
-        steps.append(Step(f"drop table {family} {table}", ("drop_table", family, table)))
-    steps += [
-        Step(f"drop table {' '.join(old)}", ("drop_table_if_there", *old)) for old in sorted(owned - {(family, table)})
-    ]
+        texts.append(f"delete table {family} {table}\n")
+        tables.append((family, table))
+    if written not in (None, (family, table)):
+        path = " ".join(written)
+        texts.append(f"table {path}\ndelete table {path}\n")
+        tables.append(written)
     systemd = state.platform.init == "systemd" and (state.outdated or bool(set(changes.removed) & set(SYSTEMD_PIECES)))
     diffs = [Diff(f"live table {family} {table}", listing_without_devices(state.table or ""), "")] if live else []
-    return Plan(
-        steps=steps,
+    paths = [" ".join(pair) for pair in tables]
+    return TablePlan(
+        texts=[Step(f"drop table {path}", (text,)) for path, text in zip(paths, texts, strict=True)],
+        tables=tables,
+        leaving=[Step(f"disable {UNIT}", ("disable_unit", UNIT))] if state.enabled or state.active else [],
         removed=changes.removed,
+        forgotten=[_history.path(change) for change in state.kept],
         closing=[Step("make systemd and udev read their files again", ("reload_managers",))] if systemd else [],
         diffs=[*diffs, *changes.diffs],
-        result={"table": f"{family} {table}", "flowtables": []},
+        result={"table": f"{family} {table}", "flowtables": [], "ruleset": "", "kept": []},
     )

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import statements
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable
 
 NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,30}\Z")
@@ -21,7 +22,19 @@ DEVICE = re.compile(r"^[^\s/:\"\\{};,*$@#]{1,15}\Z")
 HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
 
 # A rule may name anything and a map may name chains, so rules go first, then maps, then what they named.
-REMOVAL_ORDER = ("map", "set", "chain", "counter", "quota", "limit", "ct helper", "ct timeout", "ct expectation")
+REMOVAL_ORDER = (
+    "map",
+    "set",
+    "chain",
+    "counter",
+    "quota",
+    "limit",
+    "ct helper",
+    "ct timeout",
+    "ct expectation",
+    "synproxy",
+    "secmark",
+)
 
 
 @dataclass(frozen=True)
@@ -136,42 +149,103 @@ def check_content(content: str, family: str, table: str, where: str) -> None:
         raise OffloadError(f"{where}: there is no table in the text", f"write 'table {family} {table} {{ ... }}'")
 
 
-def transaction(
+def transactions(
     wanted: WantedTable,
     present: Collection[str],
     live: Mapping[str, Sequence[str]] | None,
     live_flowtables: Sequence[Flowtable],
-) -> str:
-    """The text that turns the live table into the wanted one, all or nothing.
+    kept: Collection[tuple[str, str]] = (),
+) -> list[str]:
+    """The texts that turn the live table into the wanted one, each all or nothing; the first one holds every rule.
 
     ``present`` are the devices that exist now; ``live`` holds the names of the live table's objects by kind, None where
-    there is no table. A flowtable that stays as it is stays in place with its devices: a driver built on
-    flow_block_cb_setup_simple cannot take a second one while the first is bound, and every flow would be torn down.
+    there is no table; ``kept`` are (kind, name) of those that stay with what they hold. A flowtable that stays as it is
+    stays in place with its devices: a driver built on flow_block_cb_setup_simple cannot take a second one while the
+    first is bound, and every flow would be torn down. For the same reason a device that goes from one hardware
+    flowtable to another one has to leave first, in a transaction of its own.
     """
-    if live is None:
-        return wanted.boot_text() + device_changes(wanted, present, ())
-    lines = [f"flush table {wanted.path}"]
-    lines += [f"delete {kind} {wanted.path} {name}" for kind in REMOVAL_ORDER for name in live.get(kind, ())]
-    staying = {flowtable.name for flowtable in wanted.flowtables if _same_kind(flowtable, live_flowtables)}
-    lines += [f"delete flowtable {wanted.path} {old.name}" for old in live_flowtables if old.name not in staying]
-    return "\n".join(lines) + "\n" + wanted.boot_text() + device_changes(wanted, present, live_flowtables)
+    lines: list[str] = []
+    if live is not None:
+        lines.append(f"flush table {wanted.path}")
+        lines += [
+            f"delete {kind} {wanted.path} {name}"
+            for kind in REMOVAL_ORDER
+            for name in live.get(kind, ())
+            if (kind, name) not in kept
+        ]
+        staying = {flowtable.name for flowtable in wanted.flowtables if _same_kind(flowtable, live_flowtables)}
+        lines += [f"delete flowtable {wanted.path} {old.name}" for old in live_flowtables if old.name not in staying]
+    text = "".join(f"{line}\n" for line in lines) + wanted.boot_text()
+    joining, leaving = device_changes(wanted, present, live_flowtables)
+    leaving_first = {
+        device
+        for old in live_flowtables
+        for device in old.devices
+        for flowtable in wanted.flowtables
+        if flowtable.name != old.name and device in flowtable.devices
+        if (flowtable.hardware and old.hardware) or any(old.name == stays.name for stays in wanted.flowtables)
+    }
+    if any(device in leaving_first for _line, device in joining):
+        return [text + leaving, "".join(f"{line}\n" for line, _device in joining)]
+    return [text + "".join(f"{line}\n" for line, _device in joining) + leaving]
 
 
 def _same_kind(wanted: WantedFlowtable, live: Sequence[Flowtable]) -> bool:
     return any(old.name == wanted.name and old.hardware == wanted.hardware for old in live)
 
 
-def device_changes(wanted: WantedTable, present: Collection[str], live: Sequence[Flowtable]) -> str:
-    """Statements that bring in the devices that lack and take out the ones too many, each touching that device only."""
-    lines = []
+def device_changes(
+    wanted: WantedTable, present: Collection[str], live: Sequence[Flowtable]
+) -> tuple[list[tuple[str, str]], str]:
+    """(statement, device) for each that lacks, and the statements for those too many; each touches that device only."""
+    joining: list[tuple[str, str]] = []
+    leaving = ""
     for flowtable in wanted.flowtables:
         held = [
             d for old in live if old.name == flowtable.name and old.hardware == flowtable.hardware for d in old.devices
         ]
         lacking = [device for device in flowtable.devices if device in present and device not in held]
-        lines += [wanted.attach(flowtable, device) for device in lacking]
-        lines += [wanted.detach(flowtable, device) for device in held if device not in flowtable.devices]
-    return "".join(f"{line}\n" for line in lines)
+        joining += [(wanted.attach(flowtable, device), device) for device in lacking]
+        leaving += "".join(f"{wanted.detach(flowtable, d)}\n" for d in held if d not in flowtable.devices)
+    return joining, leaving
+
+
+# Kinds that hold what came at run time, and the words in a map's type that make its elements name other objects.
+HOLDERS = ("set", "map", "counter", "quota")
+OBJECTS = frozenset({"verdict", "counter", "quota", "limit", "synproxy", "secmark", "helper", "timeout", "expectation"})
+
+
+def _declarations(text: str) -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
+    """(kind, name) of HOLDERS -> the words of each statement in it. Definitions count as part of what names one."""
+    found: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    defined: list[tuple[str, ...]] = []
+    for said in statements(text):
+        if said.kind in HOLDERS:
+            found.setdefault((said.kind, said.name), []).append(said.words)
+        elif not said.table:
+            defined.append(said.words)
+    return {
+        key: tuple([*words, *(defined if any("$" in word for line in words for word in line) else ())])
+        for key, words in found.items()
+    }
+
+
+def kept_objects(old: str, new: str, recorded: str, live: str) -> frozenset[tuple[str, str]]:
+    """(kind, name) of the sets, maps, counters and quotas that stay in place with what they hold.
+
+    Those are declared in the ``new`` text as they were in the ``old`` one, and ``live`` as they were ``recorded`` right
+    after that one was loaded. A map that leads to chains or to objects does not stay: those could not be replaced.
+    """
+    before, after = _declarations(old), _declarations(new)
+    loaded, now = _declarations(recorded), _declarations(live)
+    return frozenset(
+        key
+        for key, words in after.items()
+        if before.get(key) == words
+        and key in now
+        and now[key] == loaded.get(key)
+        and not (key[0] == "map" and OBJECTS & {word.strip(":") for line in words for word in line})
+    )
 
 
 def owned_table(boot_text: str) -> tuple[str, str] | None:

@@ -31,13 +31,13 @@ pytestmark = pytest.mark.router("trixie/offload", "tools")
     ids=["sudo", "sudo with a password", "su"],
 )
 def test_become(router: Live, host: dict[str, Any]) -> None:
-    """The whole way: read, change, read again; in as many execs as root needs."""
+    """The whole way: read, change, confirm and read again; in as many execs as root needs."""
     router.sh(f"echo root:{ROOT_PASSWORD} | chpasswd")
     options: dict[str, Any] = {"content": CONTENT, "flowtables": [FT]}
     task = router.module("ruleset", host=host, **options)
     assert task.status == "ok", task.msg
     assert task.changed
-    assert len(task.execs) == 2
+    assert len(task.execs) == 3
     again = router.module("ruleset", host=host, **options)
     assert (again.status, again.changed, len(again.execs)) == ("ok", False, 1)
     seen = router.module("offload_info", host=host)

@@ -1,26 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What the ruleset module may do, beside verbs.sh.
-snapshots=
-
-# snapshot FAMILY TABLE: kept on the router, where a large set costs nothing
-snapshot() {
-  _listed=$(nft -s list table "$1" "$2" 2>/dev/null) || return 0
-  snapshots="$snapshots
-$_listed"
-}
-
-# restore FAMILY TABLE: two transactions, because a hardware flowtable cannot be replaced in one (flow_block_cb_setup_simple)
-restore() {
-  nft delete table "$1" "$2" 2>/dev/null
-  _kept=$(printf '%s\n' "$snapshots" | awk -v head="table $1 $2 {" 'index($0, head) == 1 { on = 1 } on { print } /^}/ { on = 0 }')
-  [ -z "$_kept" ] || load "$_kept"
-}
-
-# load TEXT: one transaction, all or nothing
-load() {
-  printf '%s\n' "$1" | nft -f -
-}
 
 # dry_load TEXT: a check run loads no module, so not where nft would need the flowtables' own; what the kernel loads to
 # judge a text (nft_masq and the like) goes again
@@ -42,17 +22,6 @@ _unload_since() {
   _rest=1
   for _module in $(_netfilter_modules | grep -vxF "$1"); do rmmod "$_module" 2>/dev/null && _rest=0; done
   return "$_rest"
-}
-
-# drop_table FAMILY TABLE
-drop_table() {
-  nft delete table "$1" "$2"
-}
-
-# drop_table_if_there FAMILY TABLE
-drop_table_if_there() {
-  nft list table "$1" "$2" >/dev/null 2>&1 || return 0
-  drop_table "$1" "$2"
 }
 
 # stage_listing PATH FAMILY TABLE: how the kernel lists the table now, without what comes and goes with the devices

@@ -30,7 +30,7 @@ undo() {
 # finish: whatever is still staged was not wanted
 finish() {
   for _file in $staged; do rm -f "$_file.nft-offload-new"; done
-  [ -z "$failed" ] || for _dir in $made; do rmdir "$_dir" 2>/dev/null; done
+  for _dir in $made; do rmdir "$_dir" 2>/dev/null; done
   staged=
 }
 
@@ -72,8 +72,8 @@ commit() {
 
 # remove PATH: and its directory when that is ours and empty now
 remove() {
-  rm -f "$1" || return
-  case ${1%/*} in */nft-offload | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
+  rm -f "$1" "$1.nft-offload-new" || return
+  case ${1%/*} in */nft-offload | */nft-offload/history | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
   return 0
 }
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _history, _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import TablePlan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._decide import Request, refusal
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import read_files
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, Step, StepError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import Request, TableState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature, Flowtable, Platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import OWN_FILES, TableState, require_nft
 
 CONTENT = (
     "table inet nft_offload {\n\tchain forward {\n"
@@ -52,13 +54,14 @@ FRESH = TableState(
 REQUEST = Request("ft", ("lan0", "wan0"), "auto")
 
 
-def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> Plan:
+def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> TablePlan:
     return _ruleset.plan_present(state, "inet", "nft_offload", content, requests or (REQUEST,), checking)
 
 
 def converged(*devices: str) -> TableState:
     """The router after a plan for a fresh one was carried out."""
-    files = {path: text for path, (_mode, text) in present(FRESH).files.items()}
+    plan = present(FRESH)
+    files = {path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}
     return replace(
         FRESH,
         table=LISTING,
@@ -71,15 +74,18 @@ def converged(*devices: str) -> TableState:
     )
 
 
-def loaded(plan: Plan) -> str:
-    return next(step.call[1] for step in plan.steps if step.call[0] == "load")
+def loaded(plan: TablePlan) -> str:
+    return "".join(step.call[0] for step in plan.texts)
 
 
 def test_a_fresh_router_gets_table_files_and_unit() -> None:
     plan = present(FRESH)
-    assert [step.call[0] for step in plan.steps] == ["snapshot", "load", "stage_listing"]
+    assert len(plan.texts) == 1
+    assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", _boot.LISTING)
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
-    assert set(plan.files) == set(_ruleset.OWN_FILES) - {_boot.LISTING}
+    assert set(plan.files) == set(OWN_FILES) - {_boot.LISTING, _boot.CONFIRMED}
+    texts = (plan.files[path][1] for path in (_boot.RULESET, _boot.DEVICES))
+    assert plan.records == {_boot.CONFIRMED: ("0644", _history.mark("1-00000000", *texts) + "\n")}
     assert [step.call[0] for step in plan.closing] == ["reload_managers", "enable_unit"]
     assert plan.result["flowtables"][0]["offload"] == "hardware"
 
@@ -160,11 +166,18 @@ def test_auto_falls_back_and_says_why() -> None:
 )
 def test_refusals(feature: Feature | None, probe: Section | None, checking: bool, why: str) -> None:
     state = replace(FRESH, drivers={}, features={"x": feature} if feature else {}, probes={"x": probe} if probe else {})
-    assert _ruleset.refusal(state, "ft", "x", checking) == why
+    assert refusal(state, "x", checking) == why
 
 
 def test_busy_is_no_refusal_for_a_device_that_we_hold() -> None:
-    assert _ruleset.refusal(converged(), "ft", "lan0", checking=False) == ""
+    assert refusal(converged(), "lan0", checking=False) == ""
+
+
+def test_a_hardware_flowtable_gets_another_name() -> None:
+    """The driver takes only one, so the old one goes in a transaction of its own."""
+    first, second = present(converged(), Request("fast", ("lan0", "wan0"), "hardware")).texts
+    assert "delete flowtable inet nft_offload ft\n" in first.call[0] and "devices" not in first.call[0]
+    assert second.call[0].count("add flowtable inet nft_offload fast ") == 2
 
 
 def test_from_hardware_to_software() -> None:
@@ -177,10 +190,20 @@ def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
     content = CONTENT.replace("nft_offload", "edge")
     state = replace(converged(), table=None, flowtables=())
     plan = _ruleset.plan_present(state, "inet", "edge", content, (Request("ft", (), "software"),), False)
-    verbs = [step.call[0] for step in plan.steps]
-    assert verbs.index("dry_load") < verbs.index("drop_table_if_there") < verbs.index("load")
-    assert ("drop_table_if_there", "inet", "nft_offload") in [step.call for step in plan.steps]
-    assert [step.call for step in plan.undo] == [("restore", "inet", "edge"), ("restore", "inet", "nft_offload")]
+    drops, joins = plan.texts[0].call[0], [step.call[0] for step in plan.texts[1:]]
+    assert drops.startswith("table inet nft_offload\ndelete table inet nft_offload\n")
+    assert "table inet edge {" in drops
+    assert joins == []
+    assert plan.tables == [("inet", "edge"), ("inet", "nft_offload")]
+
+
+def test_devices_join_a_new_table_once_the_old_one_is_gone() -> None:
+    state = replace(converged(), table=None, flowtables=(), probes={"lan0": TAKES, "wan0": TAKES})
+    content = CONTENT.replace("nft_offload", "edge")
+    plan = _ruleset.plan_present(state, "inet", "edge", content, (REQUEST,), False)
+    first, second = (step.call[0] for step in plan.texts)
+    assert "devices" not in first
+    assert second.count("add flowtable inet edge ft") == 2
 
 
 def test_check_mode_plans_the_same_as_the_real_run() -> None:
@@ -193,19 +216,20 @@ def test_check_mode_plans_the_same_as_the_real_run() -> None:
 
 def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload")
-    assert [step.call[0] for step in plan.steps] == ["disable_unit", "drop_table"]
-    assert set(plan.removed) == set(_ruleset.OWN_FILES)
+    assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
+    assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
+    assert set(plan.removed) == set(OWN_FILES)
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
 
 
 def test_nft_and_kernel_must_be_new_enough() -> None:
     with pytest.raises(OffloadError, match=r"nft 0\.9\.8 is too old"):
-        _ruleset.require_nft(replace(PLATFORM, nft_version=(0, 9, 8)), checking=False)
+        require_nft(replace(PLATFORM, nft_version=(0, 9, 8)), checking=False)
     with pytest.raises(OffloadError, match=r"Linux 5\.4\.0 cannot"):
-        _ruleset.require_nft(replace(PLATFORM, kernel="5.4.0"), checking=False)
+        require_nft(replace(PLATFORM, kernel="5.4.0"), checking=False)
     with pytest.raises(OffloadError, match="no nft"):
-        _ruleset.require_nft(replace(PLATFORM, nft_version=None), checking=False)
-    _ruleset.require_nft(replace(PLATFORM, nft_version=None), checking=True)
+        require_nft(replace(PLATFORM, nft_version=None), checking=False)
+    require_nft(replace(PLATFORM, nft_version=None), checking=True)
 
 
 def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
@@ -219,3 +243,87 @@ def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
 def test_a_table_without_flowtables_converges() -> None:
     answer = {f"file.{_boot.DEVICES}": Section("", 0)}
     assert read_files(answer)[_boot.DEVICES] == present(FRESH, Request("ft", (), "software")).files[_boot.DEVICES][1]
+
+
+def test_an_unrelated_change_leaves_the_flowtable_alone() -> None:
+    plan = present(converged(), content=CONTENT.replace("priority filter + 10", "priority filter + 11"))
+    text = loaded(plan)
+    assert "delete flowtable" not in text
+    assert "add flowtable" not in text
+
+
+def test_one_device_more_touches_that_device_only() -> None:
+    state = replace(
+        converged("lan0", "wan0"),
+        links=FRESH.links | {"opt0"},
+        features={**FRESH.features, "opt0": ON},
+        probes={"lan0": BUSY, "wan0": BUSY, "opt0": TAKES},
+    )
+    plan = present(state, Request("ft", ("lan0", "wan0", "opt0"), "auto"))
+    assert loaded(plan) == (
+        'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "opt0" }; flags offload; }\n'
+    )
+    plan = present(converged(), Request("ft", ("lan0",), "auto"))
+    assert loaded(plan) == (
+        'delete flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }\n'
+    )
+
+
+def test_a_new_ruleset_keeps_the_one_before() -> None:
+    state = converged()
+    plan = present(state, content=CONTENT.replace("accept", "drop"))
+    now = plan.records[_boot.CONFIRMED][1].split()[0]
+    assert now == "2-00000000"
+    kept = plan.records[f"{_boot.HISTORY}/1-00000000.nft"][1]
+    assert state.files[_boot.RULESET] in kept
+    assert plan.result["ruleset"] == now
+    assert plan.result["kept"] == ["1-00000000"]
+    assert not present(replace(state, table=LISTING.replace("accept", "drop"))).records, "drift is no new ruleset"
+
+
+def test_a_text_for_boot_that_was_changed_by_hand_is_no_ruleset_that_was_confirmed() -> None:
+    state = converged()
+    mine = replace(state, files={**state.files, _boot.RULESET: state.files[_boot.RULESET] + "# mine\n"})
+    plan = present(mine)
+    assert (list(plan.files), plan.texts, plan.records) == ([_boot.RULESET], [], {})
+    assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [_boot.CONFIRMED]
+    with pytest.raises(OffloadError, match="changed by hand since 1-00000000 was confirmed"):
+        _ruleset.plan_restored(mine, "last", "inet", "nft_offload", "00000009")
+
+
+def test_back_to_the_one_before_and_no_further() -> None:
+    state = converged()
+    text = CONTENT.replace("accept", "drop")
+    plan = present(state, content=text)
+    files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
+    newer = replace(state, files=files, kept=("1-00000000",), table=LISTING.replace("accept", "drop"))
+    back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", "00000009")
+    assert back.files[_boot.RULESET][1] == state.files[_boot.RULESET]
+    assert back.records[_boot.CONFIRMED][1] == state.files[_boot.CONFIRMED]
+    assert f"{_boot.HISTORY}/2-00000000.nft" in back.records
+    assert back.forgotten == [f"{_boot.HISTORY}/1-00000000.nft"]
+    files = {**files, **{path: text for path, (_mode, text) in {**back.files, **back.records}.items()}}
+    restored = replace(state, files=files, kept=("2-00000000",))
+    assert not _ruleset.plan_restored(restored, "previous", "inet", "nft_offload", "0000000a").changed
+    again = _ruleset.plan_restored(restored, "2-00000000", "inet", "nft_offload", "0000000a")
+    assert again.files[_boot.RULESET][1] == plan.files[_boot.RULESET][1]
+
+
+def test_before_the_first_ruleset_there_was_none() -> None:
+    plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", "00000009")
+    assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
+    with pytest.raises(OffloadError, match="no ruleset was ever confirmed"):
+        _ruleset.plan_restored(FRESH, "last", "inet", "nft_offload", "00000009")
+    assert not _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", "00000009").changed
+
+
+def test_sets_stay_unless_asked() -> None:
+    content = CONTENT.replace("\tchain", "\tset seen { type ipv4_addr; flags dynamic; }\n\tchain", 1)
+    listed = LISTING.replace("\tchain", "\tset seen {\n\t\ttype ipv4_addr\n\t\tflags dynamic\n\t}\n\n\tchain", 1)
+    plan = present(FRESH, content=content)
+    files = {path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}
+    state = replace(converged(), table=listed, files={**files, _boot.LISTING: listed})
+    changed = content.replace("accept", "drop")
+    assert "delete set" not in loaded(present(state, content=changed))
+    renewed = _ruleset.plan_present(state, "inet", "nft_offload", changed, (REQUEST,), False, keep=False)
+    assert "delete set inet nft_offload seen" in loaded(renewed)

@@ -15,8 +15,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
     WantedTable,
     check_content,
     check_table,
+    kept_objects,
     owned_table,
-    transaction,
+    transactions,
 )
 
 CONTENT = "table inet nft_offload {\n\tchain forward {\n\t\ttype filter hook forward priority 10;\n\t}\n}\n"
@@ -43,13 +44,14 @@ def test_boot_text_names_no_device() -> None:
 
 
 def test_first_load_brings_the_devices_that_exist() -> None:
-    text = transaction(wanted(HARDWARE), {"lan0"}, None, ())
+    (text,) = transactions(wanted(HARDWARE), {"lan0"}, None, ())
     assert 'devices = { "lan0" }; flags offload;' in text
     assert "wan0" not in text
 
 
 def test_a_staying_flowtable_is_never_deleted_and_rules_go_before_what_they_name() -> None:
-    lines = transaction(wanted(HARDWARE), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "wan0")]).splitlines()
+    (text,) = transactions(wanted(HARDWARE), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "wan0")])
+    lines = text.splitlines()
     assert lines[:5] == [
         "flush table inet nft_offload",
         "delete map inet nft_offload zones",
@@ -61,13 +63,13 @@ def test_a_staying_flowtable_is_never_deleted_and_rules_go_before_what_they_name
 
 
 def test_hardware_to_software_makes_the_flowtable_anew() -> None:
-    text = transaction(wanted(SOFTWARE), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "wan0")])
+    (text,) = transactions(wanted(SOFTWARE), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "wan0")])
     assert "delete flowtable inet nft_offload ft\n" in text
     assert text.count("add flowtable") == 2
 
 
 def test_one_device_more_touches_no_other() -> None:
-    text = transaction(wanted(HARDWARE), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "old0")])
+    (text,) = transactions(wanted(HARDWARE), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "old0")])
     assert [line for line in text.splitlines() if "devices" in line] == [
         'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }',
         'delete flowtable inet nft_offload ft { hook ingress priority 0; devices = { "old0" }; flags offload; }',
@@ -75,7 +77,7 @@ def test_one_device_more_touches_no_other() -> None:
 
 
 def test_a_device_that_is_away_stays_listed() -> None:
-    text = transaction(wanted(HARDWARE), {"lan0"}, LIVE, [live_flowtable("lan0", "wan0")])
+    (text,) = transactions(wanted(HARDWARE), {"lan0"}, LIVE, [live_flowtable("lan0", "wan0")])
     assert "devices" not in text
 
 
@@ -146,3 +148,70 @@ def test_nft_errors_keep_their_order_and_place() -> None:
 def test_a_table_name_is_no_script(name: str) -> None:
     with pytest.raises(OffloadError, match="option table"):
         check_table(name)
+
+
+def test_a_device_that_changes_its_hardware_flowtable_leaves_first() -> None:
+    one = WantedFlowtable("ft", ("lan0",), hardware=True)
+    two = WantedFlowtable("more", ("wan0",), hardware=True)
+    first, second = transactions(wanted(one, two), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "wan0")])
+    assert 'delete flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }' in first
+    assert "add flowtable" not in first
+    assert second == (
+        'add flowtable inet nft_offload more { hook ingress priority 0; devices = { "wan0" }; flags offload; }\n'
+    )
+
+
+DECLARED = """table inet t {
+	set seen { type ipv4_addr; flags dynamic,timeout; timeout 1h; }
+	set block { type ipv4_addr; elements = { 192.0.2.1 } }
+	set named { type ipv4_addr; elements = $addresses }
+	map ports { type inet_service : ipv4_addr; }
+	map zones { type ifname : verdict; }
+	counter passed { }
+}
+"""
+LISTED = """table inet t {
+	counter passed {
+		packets 0 bytes 0
+	}
+
+	set seen {
+		type ipv4_addr
+		size 65535
+		flags dynamic,timeout
+		timeout 1h
+	}
+
+	set block {
+		type ipv4_addr
+	}
+
+	set named {
+		type ipv4_addr
+	}
+
+	map ports {
+		type inet_service : ipv4_addr
+	}
+
+	map zones {
+		type ifname : verdict
+	}
+}
+"""
+
+
+def test_what_came_at_run_time_stays_where_its_declaration_does() -> None:
+    old = "define addresses = { 192.0.2.1 }\n" + DECLARED
+    stays = {("set", "seen"), ("set", "block"), ("set", "named"), ("map", "ports"), ("counter", "passed")}
+    assert kept_objects(old, old, LISTED, LISTED) == stays
+    assert kept_objects(old, old.replace("1h", "2h"), LISTED, LISTED) == stays - {("set", "seen")}
+    assert kept_objects(old, old.replace(".1 }", ".7 }", 1), LISTED, LISTED) == stays - {("set", "named")}
+    assert kept_objects(old, old, LISTED, LISTED.replace("timeout 1h", "timeout 3h")) == stays - {("set", "seen")}
+    assert kept_objects("", old, "", "") == frozenset()
+
+
+def test_what_stays_is_not_deleted() -> None:
+    (text,) = transactions(wanted(), (), LIVE, (), {("set", "block")})
+    assert "delete set" not in text
+    assert "delete map inet nft_offload zones" in text

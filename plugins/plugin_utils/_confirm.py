@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Carries a change out over one connection and confirms it over a new one, or tells how the router undid it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import (
+    STEP_FAILED,
+    Change,
+    Outcome,
+    check_loaded,
+    deadline,
+    failed_step,
+    parse_change,
+    result,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
+
+PATIENCE = 90
+"""seconds after the router's deadline in which a lost router may come back and tell how it ended"""
+
+Run = Callable[[Sequence[Call]], Sections]
+"""runs calls of the verbs, and the reading after them, in one exec"""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a change ended. ``answer`` holds the new reading."""
+
+    answer: Sections
+    confirmed: bool
+    change: dict[str, Any]
+    """the task's ``change``"""
+    outcome: Outcome | None = None
+
+
+def carry_out(router: Router, run: Run, change: Change) -> Settled:
+    """At most two execs that reach the router. Raises OffloadError where a step fails that leaves nothing changed."""
+    loading, *more = change.phases()
+    if not change.waits:
+        answer = run(change.calls(loading))
+        check_loaded(loading, answer)
+        return Settled(answer, True, result(change, at=None, confirmed=change.live, rolled_back=False, reason=""))
+    (confirming,) = more
+    router.reconnect()
+    started = time.monotonic()
+    try:
+        answer = run(change.calls(loading))
+    except (AnsibleConnectionFailure, OffloadError) as error:
+        return _undone(router, run, change, started, None, f"the connection was lost while it was loaded: {error}")
+    check_loaded(loading, answer)
+    at = deadline(loading, answer)
+    started = time.monotonic()
+    router.reconnect(shared=False)
+    for check in change.checks:
+        if not check.on_router and (why := check.fails_here()):
+            return _undone(router, run, change, started, at, f"{check}: {why}")
+    return _confirm(router, run, change, confirming, started, at)
+
+
+def _confirm(
+    router: Router, run: Run, change: Change, confirming: Sequence[Step], started: float, at: int | None
+) -> Settled:
+    """A new connection is the proof. One that fails is tried again: sshd may have been restarted in this moment."""
+    answer = _reach(router, run, change.calls(confirming), started + change.timeout + PATIENCE)
+    outcome = _outcome(change, answer)
+    failed = failed_step(confirming, answer)
+    if outcome is not None and outcome.word == "confirmed":
+        if failed is not None and failed[0].call[0] != "hold":
+            check_loaded(confirming, answer)
+        return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""), outcome)
+    if failed is not None and failed[0].call[0] != "hold":
+        return _told(change, answer, at, f"{failed[0].says}: {failed[1]}")
+    return _told(change, answer, at, "no new SSH connection could be made in time")
+
+
+def _undone(router: Router, run: Run, change: Change, started: float, at: int | None, reason: str) -> Settled:
+    """Have the router undo it at once; it does so by itself when it cannot be reached in time."""
+    router.reconnect(shared=False)
+    until = started + change.timeout + PATIENCE
+    return _told(change, _reach(router, run, change.give_up(reason), until), at, reason)
+
+
+def _told(change: Change, answer: Sections, at: int | None, reason: str) -> Settled:
+    outcome = _outcome(change, answer)
+    rolled_back = outcome is not None and outcome.word in ("rolled_back", "failed")
+    if outcome is None:
+        reason = f"{reason}; the router knows nothing of this change, as after a restart"
+    elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED):
+        reason = f"{reason}; the router tells: {outcome.reason}"
+    told = result(change, at=at, confirmed=False, rolled_back=rolled_back, reason=reason)
+    return Settled(answer, False, told, outcome)
+
+
+def _outcome(change: Change, answer: Sections) -> Outcome | None:
+    last = parse_change(answer["change"].text).last if "change" in answer else None
+    return last if last is not None and last.id == change.id else None
+
+
+def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Sections:
+    """The answer to the calls, however often a connection has to be tried; raises the last failure when time is up."""
+    while True:
+        try:
+            return run(calls)
+        except (AnsibleConnectionFailure, OffloadError) as error:
+            if time.monotonic() > until:
+                raise AnsibleConnectionFailure(
+                    f"{error}. How the change of the ruleset ended is not known: the router undoes it by itself unless "
+                    "it was confirmed, and could not be asked"
+                ) from error
+            router.reconnect(shared=False)
+            time.sleep(1)

@@ -1,0 +1,253 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Written by kmod.nft_offload: loads one change of the firewall, and puts back what was there unless it is confirmed.
+# usage: guard watch | guard rollback REASON. Its directory holds all that it needs; it writes nothing but there.
+#   tables    family and name of each table that the change may touch     before.N  table N as it was; empty: none
+#   load.N    what to load, one transaction after the other               staged, made  files and directories to clear
+#   undecided renamed to confirmed or to rolled_back: whoever does it has decided
+#   queued    renamed to loading, then to loaded or failed; or to dropped, when it shall not be loaded any more
+dir=${0%/*}
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+LC_ALL=C
+export PATH LC_ALL
+umask 077
+trap '' HUP PIPE
+told=
+
+# Seconds since boot, suspended time included: steps of the clock do not matter
+now() {
+  read -r uptime _idle </proc/uptime
+  now=${uptime%%.*}
+}
+
+log() {
+  logger -t nft-offload -p daemon.warning "$*" 2>/dev/null || echo "<4>nft-offload: $*" 2>/dev/null >/dev/kmsg
+}
+
+# outcome WORD REASON: into a file that has its page already, so that a full /run does not matter
+outcome() {
+  now
+  read -r id <"$dir/id"
+  printf '%s %s %s %s\n' "$id" "$1" "$now" "$2" 1<>"$dir/outcome"
+  log "change $id: $1: $2"
+}
+
+# release: the outcome to where the next one looks for it, then the lock, in one rename
+release() {
+  if [ -d "$dir" ]; then
+    mv -f "$dir/outcome" "${dir%/*}/last"
+    mv "$dir" "${dir%/*}/gone.$$" && rm -rf "${dir%/*}/gone.$$"
+  fi
+}
+
+devices_here() {
+  for device in /sys/class/net/*; do printf '%s ' "${device##*/}"; done
+}
+
+# transaction FAMILY TABLE BEFORE text|devices: nft text that makes the live table as it was. Flowtables that stay the
+# same stay in place with their devices: a driver may not take a second one while the first is bound. "text" brings no
+# device in, "devices" brings only devices in.
+transaction() {
+  { nft -s -t list table "$1" "$2" 2>/dev/null; echo '@@'; cat "$3"; } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" '
+    BEGIN { then = 0; order = split("map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark", kinds, ",") }
+    $0 == "@@" && !then { then = 1; next }
+    !then && /^table / { live = 1 }
+    /^\t[^\t].* [{]$/ {
+      kind = $0
+      sub(/^\t/, "", kind)
+      sub(/ [{]$/, "", kind)
+      name = kind
+      sub(/.* /, "", name)
+      kind = substr(kind, 1, length(kind) - length(name) - 1)
+      if (kind == "flowtable") known[then, name] = 1
+      if (!then) names[kind] = names[kind] " " name
+      else if (kind == "flowtable") flowtables[++count] = name
+    }
+    kind == "flowtable" && /^\t\thook / { line = $0; sub(/^\t\t/, "", line); sub(/;$/, "", line); hook[then, name] = line }
+    kind == "flowtable" && /^\t\tflags .*offload/ { hardware[then, name] = 1 }
+    kind == "flowtable" && /^\t\tcounter/ { counts[then, name] = 1 }
+    kind == "flowtable" && /^\t\tdevices = / {
+      line = $0
+      sub(/^\t\tdevices = [{]/, "", line)
+      gsub(/["{},;]/, " ", line)
+      devices[then, name] = " " line " "
+      if (then) next
+    }
+    /^\t[}]/ { kind = "" }
+    then { body[++lines] = $0 }
+    function statement(verb, which, name, device) {
+      return verb " flowtable " path " " name " { " hook[which, name] "; devices = { \"" device "\" }; " \
+        (hardware[which, name] ? "flags offload; " : "") (counts[which, name] ? "counter; " : "") "}"
+    }
+    END {
+      if (part == "text" && live) {
+        print "flush table " path
+        for (i = 1; i <= order; i++) {
+          total = split(names[kinds[i]], list, " ")
+          for (j = 1; j <= total; j++) print "delete " kinds[i] " " path " " list[j]
+        }
+        total = split(names["flowtable"], list, " ")
+        for (j = 1; j <= total; j++) {
+          name = list[j]
+          same = ((1, name) in known) && hardware[0, name] == hardware[1, name] && hook[0, name] == hook[1, name]
+          if (!same) { print "delete flowtable " path " " name; continue }
+          many = split(devices[0, name], held, " ")
+          for (k = 1; k <= many; k++)
+            if (!index(devices[1, name], " " held[k] " ")) print statement("delete", 0, name, held[k])
+        }
+      }
+      if (part == "text") for (i = 1; i <= lines; i++) print body[i]
+      if (part == "devices") for (j = 1; j <= count; j++) {
+        name = flowtables[j]
+        many = split(devices[1, name], held, " ")
+        for (k = 1; k <= many; k++)
+          if (index(here, " " held[k] " ") && !index(devices[0, name], " " held[k] " "))
+            print statement("add", 1, name, held[k])
+      }
+    }
+  '
+}
+
+has_table() {
+  nft -t list table "$1" "$2" >/dev/null 2>&1
+}
+
+# as_before FAMILY TABLE BEFORE: is the live table as it was, but for what its sets hold and for devices?
+as_before() {
+  if [ ! -s "$3" ]; then
+    ! has_table "$1" "$2"
+    return
+  fi
+  has_table "$1" "$2" && [ -z "$(transaction "$1" "$2" "$3" devices)" ] &&
+    ! transaction "$@" text | grep -q '^delete flowtable ' &&
+    [ "$(nft -s -t list table "$1" "$2" | shape)" = "$(shape <"$3")" ]
+}
+
+# A listing without what sets hold and without the devices of flowtables
+shape() {
+  awk '
+    /^\t\telements = / { skip = 1 }
+    skip { if (/[}]$/) skip = 0; next }
+    /^\t\tdevices = / { next }
+    { print }
+  '
+}
+
+# back FAMILY TABLE BEFORE: all at once; else without devices, which follow one by one; else from nothing
+back() {
+  as_before "$@" && return 0
+  if [ ! -s "$3" ]; then
+    nft delete table "$1" "$2" || ! has_table "$1" "$2"
+    return
+  fi
+  { transaction "$@" text; transaction "$@" devices; } | nft -f - && as_before "$@" && return 0
+  transaction "$@" text | nft -f - || {
+    nft delete table "$1" "$2"
+    transaction "$@" text | nft -f - || return
+  }
+  transaction "$@" devices | while read -r statement; do nft "$statement"; done
+  as_before "$@"
+}
+
+# restore: every table; first those that were not there, since they may hold devices that another one wants back
+restore() {
+  status=0
+  for wanted in empty full; do
+    number=0
+    while read -r family table; do
+      number=$((number + 1))
+      if [ -s "$dir/before.$number" ]; then kind=full; else kind=empty; fi
+      [ "$kind" = "$wanted" ] || continue
+      for _try in 1 2 3; do
+        told=$(back "$family" "$table" "$dir/before.$number" 2>&1 </dev/null) && continue 2
+        sleep 1
+      done
+      status=1
+    done <"$dir/tables"
+  done
+  return "$status"
+}
+
+clear_staged() {
+  while read -r file; do rm -f "$file.nft-offload-new"; done <"$dir/staged"
+  while read -r made; do rmdir "$made"; done <"$dir/made"
+} 2>/dev/null
+
+# An nft that outlived its guard would load what is undone once more
+await_loader() {
+  for _second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    grep -qs "${dir##*/}[/]load[.]" /proc/[0-9]*/cmdline || return
+    sleep 1
+  done
+}
+
+# put_back WORD REASON
+put_back() {
+  clear_staged
+  await_loader
+  if restore; then
+    outcome "$1" "$2"
+  else
+    outcome "broken" "$2; but the table could not be brought back as it was: $(printf '%s' "$told" | head -n 1)"
+  fi
+}
+
+# rollback REASON: decided by whoever calls it
+rollback() {
+  put_back rolled_back "$1"
+  release
+}
+
+load() {
+  for text in "$dir"/load.*; do nft -f "$text" || return; done
+}
+
+watch() {
+  # the very last to go when memory is short
+  { echo -1000 >/proc/self/oom_score_adj; } 2>/dev/null
+  echo "$$" >"$dir/guard.pid" || exit 1
+  read -r timeout <"$dir/timeout"
+  reason="not confirmed within $timeout s"
+  ended=
+  trap 'ended=yes reason="its guard was told to end"' TERM INT
+  if mv "$dir/queued" "$dir/loading" 2>/dev/null; then
+    load >"$dir/said" 2>&1 </dev/null
+    code=$?
+    if [ "$code" != 0 ]; then
+      # one that was killed may have been heard by the kernel
+      put_back failed "nft refused it (exit code $code)"
+      mv "$dir/loading" "$dir/failed"
+      for _second in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 1
+        [ -d "$dir" ] || exit 0
+      done
+      release
+      exit 0
+    fi
+    now
+    echo "$((now + timeout))" >"$dir/deadline.new" && mv -f "$dir/deadline.new" "$dir/deadline"
+    deadline=$((now + timeout))
+    mv "$dir/loading" "$dir/loaded"
+    [ "$timeout" -gt 0 ] || exit 0
+  elif [ -e "$dir/loaded" ]; then
+    read -r deadline <"$dir/deadline"
+  else
+    [ ! -e "$dir/dropped" ] || exit 0
+    mv "$dir/undecided" "$dir/rolled_back" 2>/dev/null && rollback "its guard was killed while it loaded"
+    exit 0
+  fi
+  while [ -e "$dir/undecided" ]; do
+    now
+    if [ -n "$ended" ] || [ "$now" -ge "${deadline:-0}" ]; then
+      mv "$dir/undecided" "$dir/rolled_back" 2>/dev/null && rollback "$reason"
+      exit 0
+    fi
+    sleep 1
+  done
+  exit 0
+}
+
+case $1 in
+watch) watch ;;
+rollback) rollback "$2" ;;
+esac

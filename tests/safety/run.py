@@ -1,0 +1,292 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drives the faults on routers of the lab and writes build/safety/matrix.json.
+
+usage: python -m tests.safety.run [--suite SUITE]... [--runs N] [--quick] [PART OF A NAME]...
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import api, routers
+from lab.host import LabError
+from tests.lab.plays import REPOSITORY, settings
+from tests.lab.router import Live, sweep
+from tests.safety.faults import FAULTS, OLD, POWER, QUICK, TIMEOUT, Fault
+
+MATRIX = REPOSITORY / "build/safety/matrix.json"
+FT = {"name": "ft", "devices": ["lan0", "wan0"]}
+PATIENCE = 120  # seconds for a run to settle, a boot included
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a run left. ``lost`` says why the router counts as lost; empty: it does not."""
+
+    lost: str
+    outage: float
+    note: str
+
+
+class Watch:
+    """Asks sshd for its banner over a new connection twice a second; the longest time without one is the outage."""
+
+    def __init__(self, port: int) -> None:
+        self.longest = 0.0
+        self._port = port
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        seen = time.monotonic()
+        while not self._done.wait(0.5):
+            answered = banner(self._port)
+            self.longest = max(self.longest, time.monotonic() - seen)
+            if answered:
+                seen = time.monotonic()
+
+
+def banner(port: int) -> bool:
+    """Does a new connection reach sshd? QEMU takes any connection, so only what sshd says counts."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
+        connection.settimeout(1)
+        return connection.recv(4) == b"SSH-"
+    return False
+
+
+class Play:
+    """One task of the ruleset module in an ansible-playbook of its own, which can be killed."""
+
+    def __init__(self, router: Live, fault: Fault, place: Path) -> None:
+        options: dict[str, Any] = {"confirm_timeout": TIMEOUT, **fault.options}
+        if options.get("state") != "absent":
+            options = {"content": fault.content, "flowtables": [FT], **options}
+        task = {"name": "change", "kmod.nft_offload.ruleset": options}
+        place.mkdir()
+        self.record = place / "record"
+        play = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
+        (place / "play.yml").write_text(yaml.safe_dump(play))
+        host = {"ansible_timeout": 5, "ansible_ssh_retries": 0}
+        (place / "inventory.yml").write_text(yaml.safe_dump(router.inventory(**host)))
+        program = Path(sys.executable).with_name("ansible-playbook")
+        self.log = (place / "log").open("w")
+        self.process = subprocess.Popen(
+            [str(program), "play.yml", "-i", "inventory.yml", "-vvv"],
+            cwd=place,
+            env={**os.environ, **settings(), "RECORD_FILE": str(self.record)},
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """With its workers, which Ansible puts into sessions of their own, and their connections."""
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def result(self) -> dict[str, Any]:
+        """Status and result of the task; empty when it never ended."""
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.log.close()
+        lines = self.record.read_text().splitlines() if self.record.exists() else []
+        return dict(json.loads(lines[-1])) if lines else {}
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process below this one, children first."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for above in found:
+        found += [child for child, parent in parents.items() if parent == above]
+    return found[1:]
+
+
+def strike(router: Live, fault: Fault, play: Play, place: Path) -> Play | None:
+    """Wait for the moment and strike; the second controller's play, where there is one."""
+    until = time.monotonic() + 60
+    while not router.succeeds(fault.after):
+        if time.monotonic() > until or play.process.poll() is not None:
+            raise LabError(f"{fault.name}: the moment to strike never came")
+        time.sleep(0.1)
+    if fault.blow == "controller":
+        play.kill()
+    elif fault.blow == "connection":
+        router.succeeds("kill -9 $(pgrep -f 'sshd[^ ]*: root@notty')")
+    elif fault.blow == "power":
+        routers.get(router.name).machine.monitor("system_reset")
+    elif fault.blow == "second":
+        return Play(router, fault, place / "second")
+    else:
+        router.sh(fault.blow)
+    return None
+
+
+def run_once(router: Live, fault: Fault) -> Ending:
+    router.restore(fault.start)
+    router.acts += 1
+    router.hang_up()
+    machine = routers.get(router.name)
+    boots = machine.machine.console.read_bytes().count(b"lab-ready")
+    if fault.prepare:
+        router.sh(fault.prepare)
+    router.sh("sync")
+    with tempfile.TemporaryDirectory(prefix="nft-safety-") as name, Watch(machine.port) as watch:
+        place = Path(name)
+        play = Play(router, fault, place / "first")
+        second = strike(router, fault, play, place) if fault.blow else None
+        if fault.blow == "power":
+            machine.login.hang_up()
+            machine.machine.wait_ready(boots + 1, 240)
+            machine.login.settle(router.name)
+        results = [play.result(), *([second.result()] if second else [])]
+        lost = settle(router)
+    return Ending(lost or truth(router, fault, results), round(watch.longest, 1), told(results))
+
+
+def settle(router: Live) -> str:
+    """Wait until the router is reached by a new login and nothing is pending; why it is lost otherwise."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        machine = routers.get(router.name)
+        machine.login.hang_up()
+        with contextlib.suppress(LabError, subprocess.TimeoutExpired, AssertionError):
+            if not router.succeeds("test -d /run/nft-offload/pending"):
+                return ""
+        time.sleep(1)
+    return "not reachable, or a change is pending for ever"
+
+
+def running(text: str) -> str:
+    for word in ("old", "new"):
+        if f'comment "{word}"' in text:
+            return word
+    return "none"
+
+
+def truth(router: Live, fault: Fault, results: Sequence[dict[str, Any]]) -> str:
+    """Is it exactly the old or the new one, live as for boot, and what the tasks said? Else what is wrong."""
+    live = running(router.sh("nft list table inet nft_offload 2>/dev/null || true"))
+    boot = running(router.sh("cat /etc/nft-offload/ruleset.nft 2>/dev/null || true"))
+    if live != boot:
+        return f"live is {live}, boot is {boot}"
+    if live not in fault.ends:
+        return f"it runs {live}, not {' or '.join(fault.ends)}"
+    for result in results:
+        changed = result.get("result", {}).get("changed")
+        if result.get("status") == "ok" and changed and live not in ("new", "none"):
+            return "the task said it changed, and it did not"
+        if result.get("result", {}).get("change", {}).get("rolled_back") and live == "new" and len(results) == 1:
+            return "the task said it was rolled back, and it was not"
+    if len(results) == 2 and sum(result.get("status") == "ok" for result in results) != 1:
+        return f"of two controllers {[result.get('status') for result in results]}"
+    return ""
+
+
+def told(results: Sequence[dict[str, Any]]) -> str:
+    parts = [f"{result.get('status', 'killed')} {result.get('result', {}).get('msg', '')}" for result in results]
+    return " | ".join(part.strip() for part in parts)[:300]
+
+
+def prepare(suite: str) -> Live:
+    router = Live(f"safety-{os.getpid()}-{suite}", f"{suite}/offload")
+    assert router.module("kernel_support").status == "ok"
+    router.sh("modprobe nft_ct")
+    router.save("tools")
+    assert router.module("nic_features", devices=["lan0", "wan0"]).status == "ok"
+    task = router.module("ruleset", content=OLD, flowtables=[FT])
+    assert task.status == "ok", task.msg
+    router.save("old")
+    return router
+
+
+def write(matrix: dict[tuple[str, str], list[Ending]]) -> None:
+    rows = [
+        {
+            "fault": fault,
+            "kernel": kernel,
+            "runs": len(endings),
+            "lost": sum(bool(ending.lost) for ending in endings),
+            "longest_outage_s": max(ending.outage for ending in endings),
+            "note": next((ending.lost for ending in endings if ending.lost), endings[-1].note),
+        }
+        for (fault, kernel), endings in matrix.items()
+    ]
+    MATRIX.parent.mkdir(parents=True, exist_ok=True)
+    MATRIX.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", action="append", help="default: trixie with all faults, the others with power cuts")
+    parser.add_argument("--runs", type=int, default=200, help="runs in all, at least one of each")
+    parser.add_argument("--quick", action="store_true", help="a few faults, once, on trixie")
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_args()
+    suites = given.suite or (["trixie"] if given.quick else ["trixie", "bookworm", "forky"])
+    cells = [
+        (suite, fault)
+        for suite in suites
+        for fault in (QUICK if given.quick else FAULTS if suite == "trixie" else POWER)
+        if not given.names or any(name in fault.name for name in given.names)
+    ]
+    rounds = 1 if given.quick or not cells else max(1, -(-given.runs // len(cells)))
+    matrix: dict[tuple[str, str], list[Ending]] = defaultdict(list)
+    sweep("safety")
+    for suite in suites:
+        router = prepare(suite)
+        try:
+            kernel = router.sh("uname -r").strip()
+            for number in range(rounds):
+                for fault in [fault for of, fault in cells if of == suite]:
+                    try:
+                        ending = run_once(router, fault)
+                    except (LabError, AssertionError, subprocess.TimeoutExpired) as error:
+                        ending = Ending(f"not driven to its end: {error}"[:300], 0.0, "")
+                    matrix[fault.name, kernel].append(ending)
+                    shown = ending.lost and f"LOST: {ending.lost}"
+                    print(f"{kernel}  {number + 1}  {fault.name}: {shown or 'safe'} ({ending.outage} s)", flush=True)
+                    write(matrix)
+        finally:
+            api.down([router.name])
+    lost = sum(bool(ending.lost) for endings in matrix.values() for ending in endings)
+    print(f"{sum(map(len, matrix.values()))} runs of {len(matrix)} cells, {lost} lost; {MATRIX}")
+    return 1 if lost or not matrix else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for nft, and for NICs that take one hardware flowtable at a time.
+
+Tables are files next to it, as nft lists them; every text is logged; a transaction does all or nothing. What it does
+not know of nft it takes as it is, and a text with REFUSED in it not at all.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from pathlib import Path
+
+PLACE = Path(sys.argv[1])
+Table = dict[str, list[str]]  # "chain forward" -> its lines, as listed; "flowtable ft" -> hook, devices, flags, counter
+
+
+class Refused(Exception):
+    """The whole transaction is refused."""
+
+
+def path(table: str) -> Path:
+    return PLACE / "tables" / table.replace(" ", "-")
+
+
+def parse(lines: list[str]) -> Table:
+    """Objects between the head and the end of a table's block."""
+    table: Table = {}
+    name = ""
+    for line in lines:
+        inline = re.match(r"\t(\w.*\S) \{ (.*) \}$", line)
+        if inline:
+            table[inline[1]] = [f"\t\t{part.strip()}" for part in inline[2].split(";") if part.strip()]
+        elif re.match(r"\t\w.* \{$", line):
+            name = line.strip()[:-2]
+            table[name] = []
+        elif line == "\t}":
+            name = ""
+        elif name:
+            table[name].append(line)
+    return {key: flowtable(said) if key.startswith("flowtable") else said for key, said in table.items()}
+
+
+def flowtable(said: list[str]) -> list[str]:
+    hook = next(line for line in said if "hook" in line).replace(" 0", " filter")
+    devices = ", ".join(sorted(devices_of(said)))
+    shown = [f"\t\tdevices = {{ {devices} }}"] if devices else []
+    return [hook, *shown, *[line for line in said if "flags" in line], *[line for line in said if "counter" in line]]
+
+
+def devices_of(said: list[str]) -> set[str]:
+    words = {word for line in said if "devices" in line for word in re.findall(r'[^\s{},"=]+', line)}
+    return words - {"devices"}
+
+
+def show(table: str, objects: Table) -> str:
+    order = sorted(objects, key=lambda key: {"flowtable": 1, "chain": 2}.get(key.split()[0], 0))
+    blocks = ["\n".join([f"\t{key} {{", *objects[key], "\t}"]) + "\n" for key in order]
+    return f"table {table} {{\n" + "\n".join(blocks) + "}\n"
+
+
+def load(text: str) -> None:
+    if "REFUSED" in text:
+        raise Refused("syntax error, unexpected string")
+    if "SLOW" in text:
+        time.sleep(2)
+    files = list((PLACE / "tables").iterdir())
+    state = {file.name.replace("-", " "): parse(file.read_text().splitlines()) for file in files}
+    bound = {d for t in state.values() for said in t.values() if "\t\tflags offload" in said for d in devices_of(said)}
+    lines = iter(text.splitlines())
+    for line in lines:
+        words = line.split()
+        if words[:1] == ["table"]:
+            table = state.setdefault(" ".join(words[1:3]), {})
+            block = []
+            while words[-1] == "{" and (inner := next(lines)) != "}":
+                block.append(inner)
+            for key, said in parse(block).items():
+                merge(table, key, said, bound)
+        elif words and not line.startswith("#"):
+            act(state, line, bound)
+    for file in files:
+        if file.name.replace("-", " ") not in state:
+            file.unlink()
+    for name, objects in state.items():
+        path(name).write_text(show(name, objects))
+
+
+def act(state: dict[str, Table], line: str, bound: set[str]) -> None:
+    """One of add, delete and flush."""
+    words = line.split()
+    where = words.index("inet")
+    kind, rest = " ".join(words[1:where]), words[where:]
+    name = " ".join(rest[:2])
+    if name not in state:
+        raise Refused("No such file or directory")
+    if kind == "table":
+        if words[0] == "delete":
+            del state[name]
+        return
+    table, key = state[name], f"{kind} {rest[2]}"
+    said = [f"\t\t{part.strip()}" for part in line.partition("{")[2].rpartition("}")[0].split(";") if part.strip()]
+    if words[0] == "add":
+        merge(table, key, flowtable(said), bound)
+    elif key not in table:
+        raise Refused("No such file or directory")
+    elif said:
+        left = devices_of(table[key]) - devices_of(said)
+        others = [line for line in table[key] if "devices" not in line]
+        table[key] = flowtable([*others, f"devices = {' '.join(left)}"])
+    else:
+        del table[key]
+
+
+def merge(table: Table, key: str, said: list[str], bound: set[str]) -> None:
+    """Declare an object; a flowtable keeps the devices that it has."""
+    if not key.startswith("flowtable"):
+        table[key] = said
+        return
+    old = table.get(key)
+    hardware = "\t\tflags offload" in said
+    if old is not None and ("\t\tflags offload" in old) != hardware:
+        raise Refused("Operation not supported")
+    new = devices_of(said) - (devices_of(old) if old else set())
+    if hardware and new & bound:
+        raise Refused("Device or resource busy")
+    table[key] = flowtable([*said, *(old or [])[1:2]])
+
+
+def main() -> int:
+    words = [word for word in sys.argv[2:] if word not in ("-s", "-t")]
+    if words[0] == "list":
+        file = path(" ".join(words[2:4]))
+        if not file.exists():
+            sys.stderr.write("Error: No such file or directory\n")
+            return 1
+        sys.stdout.write(file.read_text())
+        return 0
+    if words[0] == "-f":
+        text = sys.stdin.read() if words[1] == "-" else Path(words[1]).read_text()
+    else:
+        text = " ".join(words)
+    with (PLACE / "nft.log").open("a") as log:
+        log.write(text.rstrip("\n") + "\n")
+    try:
+        load(text)
+    except Refused as refused:
+        sys.stderr.write(f"{words[-1]}:1:1-7: Error: {refused}\n")
+        return 1
+    return 0
+
+
+sys.exit(main())
