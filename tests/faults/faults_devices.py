@@ -14,7 +14,7 @@ REFUSED_TILL_6_15 = {
     "6.1": "up to Linux 6.15 a flowtable takes no name of a device that is not there",
     "6.12": "up to Linux 6.15 a flowtable takes no name of a device that is not there",
 }
-NO_RETURN = "systemctl mask -q nft-offload-flowtable@.service\nrm /etc/udev/rules.d/8*-nft-offload-*.rules\nudevadm control --reload\n"
+NO_RETURN = "rm /etc/udev/rules.d/8*-nft-offload-*.rules\nudevadm control --reload\n"
 IFB = """modprobe ifb numifbs=0
 ip link add ifb0 type ifb
 ip link set ifb0 up

@@ -12,7 +12,7 @@ from tests.faults.rulesets import GONE
 MODULES = "nft_flow_offload nf_flow_table_inet nf_flow_table"
 UNLOADED = f"{GONE}\nrmmod {MODULES}\n"
 TREE = "/lib/modules/$(uname -r)"
-AWAY = f"""for file in $(find {TREE}/ -name 'nft_flow_offload.ko*' -o -name 'nf_flow_table*.ko*'); do mv $file /root/; done
+AWAY = f"""find {TREE}/ '(' -name 'nft_flow_offload.ko*' -o -name 'nf_flow_table*.ko*' ')' -exec mv '{{}}' /root/ ';'
 depmod
 """
 

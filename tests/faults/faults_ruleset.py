@@ -147,8 +147,7 @@ systemctl start docker.service
         "ipsec-policies",
         ["configured.ipsec"],
         7,
-        """ip xfrm policy add src 10.10.9.0/24 dst 10.99.0.0/24 dir fwd tmpl src 10.10.0.1 dst 203.0.113.9 proto esp mode tunnel
-ip xfrm policy add src 10.10.9.0/24 dst 10.99.0.0/24 dir out tmpl src 10.10.0.1 dst 203.0.113.9 proto esp mode tunnel
-""",
+        "for way in fwd out; do ip xfrm policy add src 10.10.9.0/24 dst 10.99.0.0/24 dir $way "
+        "tmpl src 10.10.0.1 dst 203.0.113.9 proto esp mode tunnel; done\n",
     ),
 )

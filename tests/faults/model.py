@@ -43,7 +43,7 @@ class Topology:
 
     name: str
     base: str = "offloading"
-    """the saved state that it is made from: ``tools`` (nft, ethtool and the modules), ``offloading`` (after the role)"""
+    """the state that it is made from: ``tools`` (nft, ethtool and the modules), ``offloading`` (after the role)"""
     setup: str = ""
     """sh, run as root on the router"""
     role: Mapping[str, Any] | None = None

@@ -181,7 +181,8 @@ ip -n wan route replace 10.10.0.0/24 via 203.0.113.1
             "ct state { established, related } accept; ct status dnat accept; iifname lo accept; "
             "jump filter_FORWARD_POLICIES; ct state invalid drop; reject with icmpx admin-prohibited; }",
             "chain filter_FORWARD_POLICIES { iifname lan0 oifname wan0 accept; }",
-            "chain nat_POSTROUTING { type nat hook postrouting priority 110; oifname wan0 meta nfproto ipv4 masquerade; }",
+            "chain nat_POSTROUTING { type nat hook postrouting priority 110; "
+            "oifname wan0 meta nfproto ipv4 masquerade; }",
             name="inet firewalld",
         ).replace("chain filter_FORWARD {", "chain filter_FORWARD_POLICIES { }\nchain filter_FORWARD {"),
     ),
