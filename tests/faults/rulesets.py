@@ -37,7 +37,7 @@ def table(
 
 def beside(*chains: str, name: str = "inet beside") -> str:
     """sh that loads another table."""
-    return nft(f"table {name} {{ " + "\n".join(chains) + " }")
+    return nft("\n".join((f"table {name} {{", *chains, "}")))
 
 
 def detach(device: str) -> str:
