@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,6 +55,12 @@ def test_a_fault_is_whole(fault: Fault) -> None:
         assert per(fault.ids, suite, ())
         assert per(fault.rung, suite, -1) in range(len(RUNGS) + 1)
     Expectation(**{"expect": TOPOLOGIES[fault.topology].expect, **fault.options})
+
+
+def test_scripts_are_sh() -> None:
+    scripts = [fault.inject + fault.during for fault in FAULTS] + [topology.setup for topology in ALL]
+    done = subprocess.run(["sh", "-n"], input="\n".join(scripts), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_holds_on_a_kernel() -> None:
