@@ -115,18 +115,25 @@ def refused(state: RouterState, expectation: Expectation) -> list[Finding]:
         names = ", ".join(f"{name} ({device.driver or 'driver unknown'})" for name, device in gates.items())
         lines = [nic.described(device) for device in list(gates.values())[:6]]
         return [FAKE.found(f"the flowtable has 'flags offload', but none of its devices can offload: {names}", *lines)]
-    if nic.in_hardware(state):
-        return []
     off = [device for device in gates.values() if device.hw_tc_offload and not device.hw_tc_offload.active]
     lines = [counted(seen), *seen.examples.get("software", ())[:1]] if seen is not None else []
+    if nic.in_hardware(state) and len(off) < len(gates):
+        return []
     at_boot = {
         name for (name, feature), value in state.boot.features.items() if (feature, value) == (nic.FEATURE, "on")
     }
     switched = [d.name for d in off if d.name in at_boot and d.hw_tc_offload and not d.hw_tc_offload.fixed]
     if switched:
-        names = ", ".join(switched)
-        said = f"no flow is in hardware, because {nic.FEATURE} of {names} is off, though boot turns it on"
-        return [SWITCHED_OFF.found(said, *map(nic.described, off), *lines, device=names)]
+        said = f"{nic.FEATURE} of {', '.join(switched)} is off, though boot turns it on"
+        # a flow keeps its bit when the NIC forgets it
+        what = (
+            f"{said}; the hardware bit of flows may be from before"
+            if nic.in_hardware(state)
+            else f"no flow is in hardware, because {said}"
+        )
+        return [SWITCHED_OFF.found(what, *map(nic.described, off), *lines, device=", ".join(switched))]
+    if nic.in_hardware(state):
+        return []
     if seen is None or _software_elsewhere(state) or not seen.of("software"):
         return []
     message = f"{seen.of('software')} flows are offloaded in software, none in hardware"

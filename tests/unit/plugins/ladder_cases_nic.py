@@ -213,6 +213,16 @@ HARDWARE = {
         "configured.feature-off hardware.switched-off offloading.no-traffic",
         "loaded",
     ),
+    "switched off under flows that keep the bit": case(
+        replace(
+            with_device(with_device(HARD, "wan0", hw_tc_offload=OFF), "lan0", hw_tc_offload=OFF),
+            flows=flows(hardware=4),
+        ),
+        "configured.feature-off hardware.switched-off",
+        "loaded",
+        "off, though boot turns it on; the hardware bit of flows may be from before",
+        hardware="failed",
+    ),
     "off from the start": case(
         replace(with_device(foreign(hardware=True), "wan0", hw_tc_offload=OFF), flows=flows(software=2)),
         FOREIGN + "configured.feature-off hardware.refused",
