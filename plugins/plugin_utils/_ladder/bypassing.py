@@ -256,10 +256,12 @@ def _share(state: RouterState, sample: Sample) -> float | None:
     """Percent of the packets that could bypass the chain that walked it; None where the rest is not known.
 
     Where a NIC forwards, its packets count, or else its bytes, of which the least is known, so that the share is
-    at most as large.
+    at most as large. So it is where nothing counts what the NIC forwards, and software takes flows beside it.
     """
     if _in_hardware(state) and not _counted(state):
-        return _percent(sample.slow_bytes, sample.bypassed_bytes + sample.nic_bytes) if sample.nic_bytes else None
+        if sample.nic_bytes:
+            return _percent(sample.slow_bytes, sample.bypassed_bytes + sample.nic_bytes)
+        return _percent(_could(sample), sample.total.bypassed) if sample.total.bypassed else None
     if sample.unhooked and not _counted(state):
         return None
     return _percent(_could(sample), sample.total.bypassed + _carried(state))

@@ -752,6 +752,12 @@ BYPASSING = {
         "NICs received 8997768 bytes at least that the kernel never saw",
         bypassing="proven",
     ),
+    "marked as in hardware, and forwarded in software": case(
+        with_sample(HARD, "fast 4 lan0 300", "fast 4 wan0 300", "walked4 lan0 wan0 6 600"),
+        "",
+        "hardware",
+        bypassing="proven",
+    ),
     "the NIC forwards, nothing counts": case(
         with_sample(HARD, "device lan0 9 900 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
         "bypassing.not-counted",
