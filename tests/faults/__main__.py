@@ -53,7 +53,7 @@ def attempt(bench: Bench, job: Job) -> Cell:
     fault, topology, _nic, work = job
     try:
         return work(bench)
-    except (AssertionError, LabError, OffloadError, subprocess.TimeoutExpired) as error:
+    except (AssertionError, LabError, OffloadError, OSError, subprocess.TimeoutExpired) as error:
         known = next((known for known in FAULTS if known.name == fault), None)
         expected = list(per(known.ids, bench.suite, ())) if known else []
         rung = per(known.rung, bench.suite, 0) if known else TOPOLOGIES[topology].rung
