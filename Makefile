@@ -19,7 +19,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
-        unit docs-check artifact build-collection sanity lab-test molecule clean
+        unit docs-check artifact build-collection sanity lab-test faults molecule clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,11 @@ SCENARIOS ?= default software bookworm forky
 
 lab-test: venv ## live tests, in virtual machines
 	LAB_SUITES="$(LAB_SUITES)" $(PYTEST) $(LAB_TESTS) --junitxml=$(RESULTS)/lab-test.xml
+
+KERNELS ?=
+
+faults: system venv ## every fault and healthy router that can be built, on three kernels: hours; KERNELS=trixie for one
+	$(VENV)/bin/python -m tests.faults $(addprefix --kernel ,$(KERNELS))
 
 # Each scenario ends in pytest-testinfra; one that ran no test there is a failure.
 molecule: venv ## Molecule scenarios
