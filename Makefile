@@ -19,7 +19,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
-        unit docs-check artifact build-collection sanity lab-test molecule safety clean
+        unit docs-check artifact build-collection sanity lab-test molecule faults safety clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,11 @@ lab-test: $(LAB_PARTS) ## live tests, in virtual machines
 
 $(LAB_PARTS): venv
 	LAB_SUITES="$(LAB_SUITES)" $(PYTEST) $(filter $($@:%=tests/lab/test_%.py),$(LAB)) --junitxml=$(RESULTS)/$@.xml
+
+KERNELS ?=
+
+faults: system venv ## every fault and healthy router that can be built, on three kernels: hours; KERNELS=trixie for one
+	$(VENV)/bin/python -m tests.faults $(addprefix --kernel ,$(KERNELS))
 
 # Each scenario ends in pytest-testinfra; one that ran no test there is a failure.
 molecule: venv ## Molecule scenarios

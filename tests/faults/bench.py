@@ -1,0 +1,204 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One router at a time: brought into a topology, given a fault and traffic, and looked at as offload_verify looks.
+
+Verifying is what the action does, without Ansible around it: the same script on the same shell, parsed and judged here.
+test_faults.py shows that the module says the same.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Sequence
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import Verdict, judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose, parse
+
+from lab import routers
+from lab.login import command_line
+from tests.faults.matrix import Cell
+from tests.faults.model import Fault, Topology, Traffic, per
+from tests.faults.topologies import TOPOLOGIES
+from tests.lab.router import Live
+
+SAMPLE = 3
+"""seconds of each verification"""
+WARM_UP = 2.3
+"""seconds: connection tracking takes a UDP flow for assured after two"""
+LASTING = 60
+"""seconds that traffic goes on"""
+
+SENDER = """
+import json, sys, time
+sys.path.insert(0, "/usr/lib/lab")
+import traffic
+wanted = json.loads(sys.argv[1])
+traffic.PATIENCE = 8
+traffic.WAN_HOST = {4: (traffic.socket.AF_INET, wanted["ipv4"]), 6: (traffic.socket.AF_INET6, wanted["ipv6"])}
+flows = [traffic.Flow(kind[:3], int(kind[3])) for kind in wanted["kinds"] for _ in range(wanted["count"])]
+until = max(1, min(5, int(wanted["rate"])))
+traffic.drive(flows, wanted["rate"], time.monotonic() + wanted["patience"], until=until)
+traffic.report(flows)
+if traffic.detach():
+    traffic.drive(flows, wanted["rate"], time.monotonic() + wanted["lasting"])
+"""
+"""runs in a host behind the router, on the lab's own traffic.py: prints a line a flow once all got answers, goes on"""
+
+
+class Bench:
+    """A lab router and the states that it can be brought back to."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.suite, self.nic = live.kind.split("/")
+
+    # --- states
+
+    def bring(self, topology: Topology) -> None:
+        """Into a healthy topology, made when it is asked for the first time."""
+        if topology.name in self.live.saved:
+            self.live.restore(topology.name)
+            return
+        self._base(topology.base)
+        if topology.setup:
+            self.run(topology.setup)
+        if topology.role is not None:
+            self.live.role(**topology.role).worked()
+        self._save(topology.name)
+
+    def _base(self, name: str) -> None:
+        if name in self.live.saved:
+            self.live.restore(name)
+        elif name == "tools":
+            self.live.restore("bare")
+            task = self.live.module("kernel_support", state="present")
+            assert task.status == "ok", task.msg
+            self.live.sh("modprobe nft_ct")
+            self._save(name)
+        else:
+            self._base("tools")
+            self.live.role().worked()
+            self._save(name)
+
+    def _save(self, name: str) -> None:
+        """Without a fingerprint: nobody asks whether the router is untouched."""
+        routers.get(self.live.name).machine.monitor(f"savevm {name}")
+        self.live.saved[name] = {}
+        self.live.state = name
+
+    # --- cells
+
+    def healthy(self, topology: Topology) -> Cell:
+        """One healthy topology, with traffic: nothing above information is found."""
+        if topology.impossible:
+            return self._cell("none", topology, (), topology.rung, impossible=topology.impossible)
+        self.bring(topology)
+        verdict = self.look(topology, topology.traffic)
+        above = [finding.id for finding in verdict.findings if finding.severity != "info"]
+        return self._cell("none", topology, (), topology.rung, above, verdict)
+
+    def faulty(self, fault: Fault) -> Cell:
+        """One fault on its topology."""
+        topology = TOPOLOGIES[fault.topology]
+        ids = per(fault.ids, self.suite, ())
+        rung = per(fault.rung, self.suite, 0)
+        why = per(fault.impossible, self.suite, "") or topology.impossible
+        if why:
+            if fault.inject and not topology.impossible:
+                self.bring(topology)
+                why = f"{why} ({self.refused(fault.inject)})"
+            return self._cell(fault.name, topology, ids, rung, impossible=why)
+        self.bring(topology)
+        if fault.inject:
+            self.run(fault.inject)
+        verdict = self.look(topology, fault.traffic or topology.traffic, fault)
+        return self._cell(fault.name, topology, ids, rung, [finding.id for finding in verdict.findings], verdict)
+
+    def _cell(
+        self,
+        fault: str,
+        topology: Topology,
+        expected: Sequence[str],
+        rung: int,
+        found: Sequence[str] = (),
+        verdict: Verdict | None = None,
+        impossible: str | None = None,
+    ) -> Cell:
+        return Cell(
+            fault=fault,
+            topology=topology.name,
+            kernel=routers.get(self.live.name).kernel,
+            expected_ids=list(expected),
+            found_ids=list(dict.fromkeys(found)),
+            rung_expected=rung,
+            rung_found=verdict.rung if verdict else None,
+            impossible=impossible,
+            said=[f"{finding.id} ({finding.severity}): {finding.message}" for finding in verdict.findings]
+            + [f"{rung.name} {rung.status}: {'; '.join(rung.evidence)}" for rung in verdict.rungs]
+            if verdict
+            else [],
+        )
+
+    # --- on the router
+
+    def run(self, script: str) -> None:
+        """A shell script, every line of which must succeed."""
+        done = self._shell(["sh", "-se"], script)
+        assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr.strip()}\n{script}"
+
+    def refused(self, script: str) -> str:
+        """What the router says against a script that must fail."""
+        done = self._shell(["sh", "-se"], script)
+        assert done.returncode, f"it should be impossible, but worked:\n{script}"
+        return next((line.strip() for line in done.stderr.splitlines() if line.strip()), "no word why")
+
+    def send(self, traffic: Traffic) -> None:
+        """Start traffic, which goes on in the background."""
+        for side, ipv4, ipv6 in traffic.ways:
+            wanted = {
+                "kinds": list(traffic.kinds), "count": traffic.count, "rate": traffic.rate, "ipv4": ipv4, "ipv6": ipv6,
+                "patience": 15 if traffic.arrives else 2, "lasting": LASTING,
+            }  # fmt: skip
+            done = self._shell(["ip", "netns", "exec", side, "python3", "-", json.dumps(wanted)], SENDER)
+            assert done.returncode == 0, done.stderr
+            silent = [line for line in done.stdout.splitlines() if line.split()[2] == "0"]
+            assert not (silent and traffic.arrives), f"nothing came back: {silent}"
+
+    def look(self, topology: Topology, traffic: Traffic, fault: Fault | None = None) -> Verdict:
+        """Traffic, the rest of the fault, and one verification."""
+        if traffic.kinds:
+            self.send(traffic)
+        began = time.monotonic()
+        if fault and fault.during:
+            self.run(fault.during)
+        if traffic.kinds:
+            time.sleep(max(0.0, WARM_UP - (time.monotonic() - began)))
+        options = {"expect": topology.expect, **(fault.options if fault else {})}
+        expectation = Expectation(**options)
+        family, table = expectation.table.split()
+        seconds = 0 if expectation.expect == "disabled" else SAMPLE
+        nonce = secrets.token_hex(8)
+        script = compose(nonce, FRAGMENTS, reading(family, table, seconds))
+        done = self._shell([*(fault.login if fault else ()), "/bin/sh", "-s"], script)
+        return judge(state_of(parse(done.stdout, nonce)), expectation)
+
+    def _shell(self, words: Sequence[str], script: str) -> subprocess.CompletedProcess[str]:
+        """A command on the router that reads this text; over a connection that is shared."""
+        self.live.acts += 1
+        login = routers.get(self.live.name).login
+        return subprocess.run(
+            [*login.ssh(), "--", command_line(list(words))],
+            input=script,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=120,
+            check=False,
+        )

@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Faults of the live ruleset, of the kernel's switches and of what boot loads: the first part of rung 3."""
+
+from __future__ import annotations
+
+from tests.faults.model import QUIET, Fault
+from tests.faults.rulesets import GONE, OURS, beside, table
+
+NO_IPV4 = "for file in /proc/sys/net/ipv4/conf/*/forwarding; do echo 0 >$file; done\n"
+NO_IPV6 = "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding\n"
+DISABLED = {"expect": "disabled"}
+
+
+def first(rule: str) -> str:
+    """sh that puts a rule in front of the one that feeds our flowtable."""
+    return f"nft 'insert rule {OURS} forward {rule}'\n"
+
+
+def by_hand(name: str, finding: str, rung: int, script: str, **more: object) -> Fault:
+    """On a router whose only ruleset is a table that was loaded by hand."""
+    return Fault(name, [finding], rung, "nft flush ruleset\n" + script, topology="by-hand", **more)  # type: ignore[arg-type]
+
+
+FAULTS = (
+    Fault(
+        "ruleset-unreadable",
+        ["configured.unreadable"],
+        5,  # connection tracking can be read, and shows that flows are offloaded
+        login=("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"),
+    ),
+    by_hand("no-flowtable", "configured.no-flowtable", 2, ""),
+    Fault(
+        "software-instead-of-hardware",
+        ["configured.flag-missing"],
+        2,
+        options={"expect": "hardware"},
+        topology="software",
+    ),
+    Fault("hardware-instead-of-software", ["configured.flag-unexpected"], 2, options={"expect": "software"}),
+    Fault("another-table", ["configured.other-flowtable"], 2, options={"table": "inet edge"}, topology="by-hand"),
+    Fault("table-flushed", ["configured.not-live"], 2, "nft flush ruleset\n"),
+    Fault("no-rule", ["configured.no-rule"], 2, f"nft flush chain {OURS} forward\n"),
+    by_hand(
+        "rule-in-an-unused-chain",
+        "configured.rule-unreachable",
+        2,
+        table(base=""),
+    ),
+    Fault("rule-after-accept", ["configured.rule-shadowed"], 2, first("ct state established,related accept")),
+    by_hand(
+        "rule-for-tcp-only",
+        "configured.rule-partial",
+        7,
+        table(rule="ct state established meta l4proto tcp flow add @ft"),
+    ),
+    Fault(
+        "two-flowtables",
+        ["configured.flowtables-compete"],
+        6,
+        table(name="inet second", flags=""),
+        topology="software",
+    ),
+    Fault(
+        "notrack-everything",
+        ["configured.notrack-all"],
+        2,
+        beside("chain pre { type filter hook prerouting priority -300; notrack; }"),
+    ),
+    Fault(
+        "notrack-udp",
+        ["configured.notrack"],
+        7,
+        beside("chain pre { type filter hook prerouting priority -300; meta l4proto udp notrack; }"),
+    ),
+    Fault(
+        "conntrack-helper",
+        ["configured.ct-helper"],
+        7,
+        beside(
+            'ct helper ftp { type "ftp" protocol tcp; }',
+            'chain pre { type filter hook prerouting priority 0; tcp dport 21 ct helper set "ftp"; }',
+        ),
+    ),
+    Fault(
+        "forwarding-off",
+        ["configured.forwarding-off"],
+        2,
+        NO_IPV4 + NO_IPV6,
+        traffic=QUIET,
+    ),
+    Fault("forwarding-off-ipv4", ["configured.forwarding-off-ipv4"], 4, NO_IPV4, traffic=QUIET),
+    Fault("forwarding-off-ipv6", ["configured.forwarding-off-ipv6"], 4, NO_IPV6, traffic=QUIET),
+    by_hand(
+        "counter-without-accounting",
+        "configured.counter-without-accounting",
+        7,
+        "sysctl -qw net.netfilter.nf_conntrack_acct=0\n" + table(flags="flags offload; counter;"),
+    ),
+    Fault("nothing-for-boot", ["configured.not-persisted"], 2, "rm -r /etc/nft-offload\n"),
+    Fault("boot-not-known", ["configured.boot-not-judged"], 7, topology="by-hand"),
+    Fault("rule-added-by-hand", ["configured.live-differs"], 2, f"nft 'add rule {OURS} forward counter'\n"),
+    Fault(
+        "flag-removed-by-hand",
+        ["configured.live-differs", "configured.flag-missing"],
+        2,
+        GONE + "\n" + table(name=OURS, flags=""),
+    ),
+    Fault("unit-disabled", ["configured.boot-disabled"], 2, "systemctl -q disable nft-offload.service\n"),
+    Fault(
+        "rules-file-removed", ["configured.boot-disabled"], 2, "rm /etc/udev/rules.d/81-nft-offload-flowtable.rules\n"
+    ),
+    Fault("device-not-at-boot", ["configured.attachment-missing"], 2, "sed -i '/^wan0 /d' /etc/nft-offload/devices\n"),
+    Fault("table-left-over", ["configured.leftover-table"], 0, options=DISABLED, traffic=QUIET),
+    Fault("boot-left-over", ["configured.leftover-boot"], 0, GONE, options=DISABLED, traffic=QUIET),
+    Fault(
+        "flows-left-over",
+        ["offloading.leftover-flows"],
+        0,
+        impossible="the kernel clears the bits of a flowtable's flows when it goes, before anybody can look",
+    ),
+    Fault(
+        "fw4-like-chains",
+        ["configured.second-firewall"],
+        7,
+        beside("chain c { type filter hook forward priority 5; ct state established accept; }"),
+    ),
+    Fault(
+        "nfqueue",
+        ["configured.queue"],
+        7,
+        beside("chain c { type filter hook forward priority 5; tcp dport 9999 queue flags bypass to 7; }"),
+    ),
+    Fault(
+        "docker-beside",
+        ["configured.firewall-beside"],
+        7,
+        """printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/etc/systemd/system/docker.service
+systemctl daemon-reload
+systemctl start docker.service
+""",
+    ),
+    Fault("routing-by-mark", ["configured.mark-routing"], 7, "ip rule add fwmark 1 lookup main\n"),
+    Fault(
+        "ipsec-policies",
+        ["configured.ipsec"],
+        7,
+        "for way in fwd out; do ip xfrm policy add src 10.10.9.0/24 dst 10.99.0.0/24 dir $way "
+        "tmpl src 10.10.0.1 dst 203.0.113.9 proto esp mode tunnel; done\n",
+    ),
+)

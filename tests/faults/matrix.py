@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The matrix: one cell a fault, topology and kernel, written after every cell so that a run can be cut short."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.model import NONE
+
+PLACE = Path(__file__).parents[2] / "build" / "faults" / "matrix.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was expected and what was found."""
+
+    fault: str
+    topology: str
+    kernel: str
+    expected_ids: list[str]
+    found_ids: list[str]
+    """every finding; of a healthy router only those above information"""
+    rung_expected: int
+    rung_found: int | None
+    """None where nothing was found out"""
+    impossible: str | None = None
+    said: list[str] = field(default_factory=list, compare=False)
+    """messages and evidence, for who looks into it; not in the file"""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.fault, self.topology, self.kernel
+
+    @property
+    def verdict(self) -> str:
+        """named, missed, wrong rung, healthy, accused, impossible or error"""
+        if self.impossible:
+            return "impossible"
+        if self.rung_found is None:
+            return "error"
+        if self.fault == NONE and self.found_ids:
+            return "accused"
+        if not set(self.expected_ids) <= set(self.found_ids):
+            return "missed"
+        if self.rung_found != self.rung_expected:
+            return "wrong rung"
+        return "healthy" if self.fault == NONE else "named"
+
+    @property
+    def good(self) -> bool:
+        return self.verdict in {"named", "healthy", "impossible"}
+
+    def as_result(self) -> dict[str, Any]:
+        result = asdict(self)
+        del result["said"]
+        return result
+
+
+class Matrix:
+    """Cells by fault, topology and kernel; those of earlier runs stay until they are run again."""
+
+    def __init__(self, place: Path = PLACE) -> None:
+        self.place = place
+        known = json.loads(place.read_text(encoding="utf-8")) if place.exists() else []
+        self.cells = {cell.key: cell for cell in (Cell(**entry) for entry in known)}
+
+    def add(self, cell: Cell) -> None:
+        self.cells[cell.key] = cell
+        self.place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.place.with_suffix(".new")
+        fresh.write_text(json.dumps([cell.as_result() for cell in self.cells.values()], indent=1) + "\n", "utf-8")
+        fresh.replace(self.place)
+
+
+def table(cells: Sequence[Cell]) -> str:
+    """A row a fault or healthy topology, a column a kernel."""
+    kernels = list(dict.fromkeys(cell.kernel for cell in cells))
+    rows: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        name = f"healthy: {cell.topology}" if cell.fault == NONE else cell.fault
+        rows.setdefault(name, {})[cell.kernel] = cell.verdict
+    wide = max(map(len, rows), default=0)
+    column = max([*map(len, kernels), 12])
+    lines = [" " * wide + "".join(f"  {kernel:<{column}}" for kernel in kernels)]
+    lines += [
+        f"{name:<{wide}}" + "".join(f"  {row.get(kernel, '-'):<{column}}" for kernel in kernels)
+        for name, row in rows.items()
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def counts(cells: Sequence[Cell]) -> str:
+    """How many cells came out how, faults and healthy topologies apart."""
+    parts = []
+    for what, chosen in (
+        ("faults", [cell for cell in cells if cell.fault != NONE]),
+        ("healthy topologies", [cell for cell in cells if cell.fault == NONE]),
+    ):
+        verdicts = [cell.verdict for cell in chosen]
+        told = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))
+        parts.append(f"{len(chosen)} cells of {what}: {told or 'none'}")
+    return "\n".join(parts)

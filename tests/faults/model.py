@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the table of faults is made of. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+KERNELS = {"bookworm": "6.1", "trixie": "6.12", "forky": "7.2"}
+"""suite of the lab -> its kernel, oldest first"""
+NONE = "none"
+"""the fault of a healthy router"""
+EVERYWHERE = "*"
+"""instead of a kernel: every one that is not named beside it"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Flows from the hosts behind the router; each of ``ways`` is a set of one flow a kind, ``count`` times."""
+
+    kinds: Sequence[str] = ("tcp4", "udp4", "tcp6", "udp6")
+    count: int = 1
+    ways: Sequence[tuple[str, str, str]] = (("lan", "203.0.113.2", "2001:db8:203::2"),)
+    """network namespace that sends, IPv4 address and IPv6 address that it sends to"""
+    rate: float = 15.0
+    """packets a second and flow, each of which is sent back"""
+    arrives: bool = True
+    """must packets come back? Not where the fault itself keeps them from it"""
+
+
+QUIET = Traffic(kinds=())
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A healthy router: made from a saved state by ``setup``, and by the role with ``role``'s variables if not None."""
+
+    name: str
+    base: str = "offloading"
+    """the state that it is made from: ``tools`` (nft, ethtool and the modules), ``offloading`` (after the role)"""
+    setup: str = ""
+    """sh, run as root on the router"""
+    role: Mapping[str, Any] | None = None
+    nic: str = "offload"
+    expect: str = "hardware"
+    rung: int = 7
+    traffic: Traffic = field(default_factory=Traffic)
+    impossible: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong. ``ids``, ``rung`` and ``impossible`` may differ by kernel (``per``)."""
+
+    name: str
+    ids: Sequence[str] | Mapping[str, Sequence[str]]
+    """findings that must be among those found"""
+    rung: int | Mapping[str, int]
+    inject: str = ""
+    """sh, run as root on the router before traffic starts"""
+    during: str = ""
+    """the same while traffic flows"""
+    topology: str = "two-nics"
+    traffic: Traffic | None = None
+    """None: the topology's"""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """of the expectation (expect, devices, table, slow_share), where they are not the topology's"""
+    login: Sequence[str] = ()
+    """words in front of the shell that looks"""
+    impossible: str | Mapping[str, str] = ""
+    """Why it cannot be built. Where there is something to inject, it is tried, and must fail."""
+
+
+def per(value: T | Mapping[str, T], suite: str, nothing: T) -> T:
+    """What holds on that kernel."""
+    if isinstance(value, Mapping):
+        return value.get(KERNELS[suite], value.get(EVERYWHERE, nothing))
+    return value

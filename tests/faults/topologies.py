@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Healthy routers. Nothing above information may be found on any of them.
+
+Names of hosts are network namespaces on the router's machine: `lan` and `wan` of the lab, and others that a setup adds.
+"""
+
+from __future__ import annotations
+
+from tests.faults.model import Topology, Traffic
+from tests.faults.rulesets import FEATURES_ON, beside, pair, sink, table
+
+TO_WAN = ("lan", "203.0.113.2", "2001:db8:203::2")
+FLUSH_LAN = """
+ip address flush dev lan0
+ip -n lan address flush dev eth0
+"""
+LAN_ADDRESSES = """
+ip address add 10.10.0.1/24 dev {device}
+ip address add fd00:10::1/64 dev {device} nodad
+ip link set {device} up
+ip -n lan address add 10.10.0.2/24 dev {host}
+ip -n lan address add fd00:10::2/64 dev {host} nodad
+ip -n lan link set {host} up
+ip -n lan route replace default via 10.10.0.1
+ip -n lan -6 route replace default via fd00:10::1
+"""
+
+ALL = (
+    Topology("two-nics"),
+    Topology("software", role={"flow_offload_mode": "software"}, base="tools", expect="software", rung=6),
+    Topology("software-veth", role={}, base="tools", nic="plain", expect="software", rung=6),
+    Topology("by-hand", base="tools", setup=f"{FEATURES_ON}\n{table()}"),
+    Topology("by-hand-software", base="tools", setup=table(flags=""), expect="software", rung=6),
+    Topology(
+        "vlans-on-one-nic",
+        setup=f"""{FLUSH_LAN}
+ip link add link lan0 name lan0.10 type vlan id 10
+ip -n lan link add link eth0 name eth0.10 type vlan id 10
+{LAN_ADDRESSES.format(device="lan0.10", host="eth0.10")}
+ip address flush dev wan0
+ip link set wan0 down
+ip -n wan address flush dev eth0
+ip link add link lan0 name lan0.20 type vlan id 20
+ip address add 203.0.113.1/24 dev lan0.20
+ip address add 2001:db8:203::1/64 dev lan0.20 nodad
+ip link set lan0.20 up
+ip -n lan link add link eth0 name eth0.20 type vlan id 20
+ip -n lan link set eth0.20 netns wan
+ip -n wan address add 203.0.113.2/24 dev eth0.20
+ip -n wan address add 2001:db8:203::2/64 dev eth0.20 nodad
+ip -n wan link set eth0.20 up
+ip -n wan route replace default via 203.0.113.1
+ip -n wan -6 route replace default via 2001:db8:203::1
+ip route replace default via 203.0.113.2
+ip -6 route replace default via 2001:db8:203::2
+""",
+        role={"flow_offload_devices": "auto"},
+    ),
+    Topology(
+        "bridge",
+        setup=f"""{pair("lan1", "lan2", 11)}
+ip address flush dev lan0
+ip address flush dev lan1
+ip link add br0 type bridge
+ip link set lan0 master br0
+ip link set lan1 master br0
+ip address add 10.10.0.1/24 dev br0
+ip address add fd00:10::1/64 dev br0 nodad
+ip link set br0 up
+ip -n lan2 address flush dev lan1p
+ip -n lan2 address add 10.10.0.3/24 dev lan1p
+ip -n lan2 address add fd00:10::3/64 dev lan1p nodad
+ip -n lan2 route replace default via 10.10.0.1
+ip -n lan2 -6 route replace default via fd00:10::1
+""",
+        role={},
+        traffic=Traffic(ways=(TO_WAN, ("lan2", *TO_WAN[1:]))),
+    ),
+    Topology(
+        "vlan-filtering-bridge",
+        setup=f"""{FLUSH_LAN}
+ip link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0
+ip link set lan0 master br0
+bridge vlan add dev lan0 vid 10 pvid untagged
+bridge vlan add dev br0 vid 10 self
+ip link set br0 up
+ip link add link br0 name br0.10 type vlan id 10
+{LAN_ADDRESSES.format(device="br0.10", host="eth0")}""",
+    ),
+    Topology(
+        "bond",
+        setup=f"""{pair("lan1", "lan", 11)}
+ip address flush dev lan1
+ip -n lan address flush dev lan1p
+{FLUSH_LAN}
+ip link add bond0 type bond mode active-backup miimon 100
+ip -n lan link add bond0 type bond mode active-backup miimon 100
+for nic in lan0 lan1; do ip link set $nic down; ip link set $nic master bond0; done
+for nic in eth0 lan1p; do ip -n lan link set $nic down; ip -n lan link set $nic master bond0; done
+{LAN_ADDRESSES.format(device="bond0", host="bond0")}
+sleep 1
+""",
+        base="tools",
+        role={},
+        expect="software",
+        rung=6,
+    ),
+    Topology(
+        "nat-and-port-forward",
+        setup=beside(
+            "chain pre { type nat hook prerouting priority -100; iifname wan0 meta l4proto { tcp, udp } th dport 7000 "
+            "dnat ip to 10.10.0.2; }",
+            "chain post { type nat hook postrouting priority 100; oifname wan0 meta nfproto ipv4 masquerade; }",
+            name="inet nat",
+        )
+        + sink("lan"),
+        traffic=Traffic(ways=(TO_WAN, ("wan", "203.0.113.1", "fd00:10::2"))),
+    ),
+    Topology(
+        "ipv4-only",
+        setup="""
+sysctl -qw net.ipv6.conf.all.forwarding=0
+for nic in lan0 wan0; do sysctl -qw net.ipv6.conf.$nic.disable_ipv6=1; done
+""",
+        traffic=Traffic(kinds=("tcp4", "udp4"), count=2),
+    ),
+    Topology(
+        "ipv6-only",
+        setup="""
+for nic in lan0 wan0; do ip -4 address flush dev $nic; done
+sysctl -qw net.ipv4.conf.all.forwarding=0
+sysctl -qw net.ipv4.ip_forward=0
+""",
+        traffic=Traffic(kinds=("tcp6", "udp6"), count=2),
+    ),
+    Topology(
+        "two-lans",
+        setup=pair("lan1", "lan2", 11),
+        role={},
+        traffic=Traffic(ways=(TO_WAN, ("lan2", *TO_WAN[1:]))),
+    ),
+    Topology(
+        "two-wans",
+        setup=f"""{pair("wan1", "wan2", 12)}
+ip -n wan2 address add 192.0.2.2/32 dev lo
+ip -n wan2 address add 2001:db8:2::2/128 dev lo nodad
+ip route add default via 10.12.0.2 table 100
+ip -6 route add default via fd00:12::2 table 100
+ip rule add from 10.10.0.0/24 to 192.0.2.0/24 lookup 100
+ip -6 rule add from fd00:10::/64 to 2001:db8:2::/64 lookup 100
+{sink("wan2")}""",
+        role={},
+        traffic=Traffic(ways=(TO_WAN, ("lan", "192.0.2.2", "2001:db8:2::2"))),
+    ),
+    Topology(
+        "behind-another-router",
+        setup=f"""
+ip netns add far
+ip -n far link set lo up
+ip netns exec wan sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+ip -n wan link add far0 type veth peer name eth0 netns far
+ip -n wan address add 192.0.2.1/24 dev far0
+ip -n wan address add 2001:db8:2::1/64 dev far0 nodad
+ip -n wan link set far0 up
+ip -n far address add 192.0.2.2/24 dev eth0
+ip -n far address add 2001:db8:2::2/64 dev eth0 nodad
+ip -n far link set eth0 up
+ip -n far route add default via 192.0.2.1
+ip -n far -6 route add default via 2001:db8:2::1
+ip -n wan route replace 10.10.0.0/24 via 203.0.113.1
+{sink("far")}""",
+        traffic=Traffic(ways=(("lan", "192.0.2.2", "2001:db8:2::2"),)),
+    ),
+    Topology(
+        "beside-firewalld",
+        setup=beside(
+            "chain filter_FORWARD { type filter hook forward priority 10; policy accept; "
+            "ct state { established, related } accept; ct status dnat accept; iifname lo accept; "
+            "jump filter_FORWARD_POLICIES; ct state invalid drop; reject with icmpx admin-prohibited; }",
+            "chain filter_FORWARD_POLICIES { iifname lan0 oifname wan0 accept; }",
+            "chain nat_POSTROUTING { type nat hook postrouting priority 110; "
+            "oifname wan0 meta nfproto ipv4 masquerade; }",
+            name="inet firewalld",
+        ).replace("chain filter_FORWARD {", "chain filter_FORWARD_POLICIES { }\nchain filter_FORWARD {"),
+    ),
+    Topology(
+        "beside-docker",
+        setup=beside(
+            "chain DOCKER-USER { counter return; }",
+            "chain FORWARD { type filter hook forward priority 0; policy drop; counter jump DOCKER-USER; "
+            "oifname docker0 ct state related,established counter accept; iifname lan0 counter accept; "
+            "iifname wan0 ct state related,established counter accept; }",
+            name="ip filter",
+        )
+        + beside(
+            "chain POSTROUTING { type nat hook postrouting priority 100; ip saddr 172.17.0.0/16 masquerade; }",
+            name="ip nat",
+        ),
+    ),
+    Topology(
+        "router-ruleset",
+        base="tools",
+        role={
+            "flow_offload_ruleset": "router",
+            "flow_offload_router": {
+                "zones": [
+                    {"name": "lan", "devices": ["lan0"], "services": ["dns"]},
+                    {"name": "wan", "devices": ["wan0"], "masquerade": True},
+                    {"name": "mgmt", "devices": ["mgmt0"], "services": ["ssh"]},
+                ],
+                "forward": [{"from": "lan", "to": ["wan"]}],
+            },
+        },
+    ),
+)
+TOPOLOGIES = {topology.name: topology for topology in ALL}

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of faults: complete, without misspelt names, and what a matrix makes of cells."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import fleet
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import kinds
+
+from tests.faults.catalogue import FAULTS
+from tests.faults.matrix import Cell, Matrix, counts, table
+from tests.faults.model import EVERYWHERE, KERNELS, NONE, Fault, per
+from tests.faults.topologies import ALL, TOPOLOGIES
+
+OF_ROUTERS = {kind.id for kind in kinds()} - {kind.id for kind in fleet.KINDS}
+
+
+def expected(fault: Fault) -> set[str]:
+    sets = fault.ids.values() if isinstance(fault.ids, Mapping) else [fault.ids]
+    return {name for names in sets for name in names}
+
+
+def test_every_finding_has_a_fault() -> None:
+    assert {name for fault in FAULTS for name in expected(fault)} == OF_ROUTERS
+
+
+def test_names_are_there_and_told_apart() -> None:
+    names = [fault.name for fault in FAULTS]
+    assert len(set(names)) == len(names)
+    assert NONE not in names
+    assert len(TOPOLOGIES) == len(ALL)
+    assert {fault.topology for fault in FAULTS} <= set(TOPOLOGIES)
+
+
+def test_the_targets() -> None:
+    possible = [fault for fault in FAULTS if not isinstance(fault.impossible, str) or not fault.impossible]
+    assert len(possible) >= 45
+    assert len(ALL) >= 12
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_whole(fault: Fault) -> None:
+    for value in (fault.ids, fault.rung, fault.impossible):
+        assert not isinstance(value, Mapping) or set(value) <= {*KERNELS.values(), EVERYWHERE}
+    for suite in KERNELS:
+        assert per(fault.ids, suite, ())
+        assert per(fault.rung, suite, -1) in range(len(RUNGS) + 1)
+    Expectation(**{"expect": TOPOLOGIES[fault.topology].expect, **fault.options})
+
+
+def test_scripts_are_sh() -> None:
+    scripts = [fault.inject + fault.during for fault in FAULTS] + [topology.setup for topology in ALL]
+    done = subprocess.run(["sh", "-n"], input="\n".join(scripts), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_holds_on_a_kernel() -> None:
+    assert per({EVERYWHERE: 2, "7.2": 3}, "forky", 0) == 3
+    assert per({EVERYWHERE: 2, "7.2": 3}, "trixie", 0) == 2
+    assert per({"6.1": "why"}, "forky", "") == ""
+    assert per("why", "bookworm", "") == "why"
+
+
+@pytest.mark.parametrize(
+    ("found", "rung", "impossible", "verdict"),
+    [
+        (["a", "b"], 2, None, "named"),
+        (["b"], 2, None, "missed"),
+        (["a"], 3, None, "wrong rung"),
+        ([], None, None, "error"),
+        ([], None, "why", "impossible"),
+    ],
+)
+def test_verdicts(found: list[str], rung: int | None, impossible: str | None, verdict: str) -> None:
+    cell = Cell("fault", "two-nics", "6.12", ["a"], found, 2, rung, impossible)
+    assert cell.verdict == verdict
+
+
+def test_a_healthy_router_is_accused() -> None:
+    assert Cell(NONE, "two-nics", "6.12", [], ["a"], 7, 7).verdict == "accused"
+    assert Cell(NONE, "two-nics", "6.12", [], [], 7, 7).verdict == "healthy"
+
+
+def test_the_file_keeps_what_was_done_before(tmp_path: Path) -> None:
+    place = tmp_path / "faults" / "matrix.json"
+    Matrix(place).add(Cell("one", "two-nics", "6.12", ["a"], ["a"], 2, 2, None, ["a (error): said"]))
+    matrix = Matrix(place)
+    matrix.add(Cell(NONE, "two-nics", "7.2", [], [], 7, 7))
+    written = json.loads(place.read_text(encoding="utf-8"))
+    assert [set(entry) for entry in written] == 2 * [
+        {"fault", "topology", "kernel", "expected_ids", "found_ids", "rung_expected", "rung_found", "impossible"}
+    ]
+    cells = list(matrix.cells.values())
+    assert table(cells).splitlines()[1:] == [
+        "one                named         -",
+        "healthy: two-nics  -             healthy",
+    ]
+    assert counts(cells) == "1 cells of faults: 1 named\n1 cells of healthy topologies: 1 healthy"
