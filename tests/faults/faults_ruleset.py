@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.faults.model import QUIET, Fault
 from tests.faults.rulesets import GONE, OURS, beside, table
 
@@ -19,9 +21,9 @@ def first(rule: str) -> str:
     return f"nft 'insert rule {OURS} forward {rule}'\n"
 
 
-def by_hand(name: str, finding: str, rung: int, script: str, **more: object) -> Fault:
+def by_hand(name: str, finding: str, rung: int, script: str, **more: Any) -> Fault:
     """On a router whose only ruleset is a table that was loaded by hand."""
-    return Fault(name, [finding], rung, "nft flush ruleset\n" + script, topology="by-hand", **more)  # type: ignore[arg-type]
+    return Fault(name, [finding], rung, "nft flush ruleset\n" + script, topology="by-hand", **more)
 
 
 FAULTS = (

@@ -200,8 +200,8 @@ def running(text: str) -> str:
 
 def truth(router: Live, fault: Fault, results: Sequence[dict[str, Any]]) -> str:
     """Is it exactly the old or the new one, live as for boot, and what the tasks said? Else what is wrong."""
-    live = running(router.sh("nft list table inet nft_offload 2>/dev/null || true"))
-    boot = running(router.sh("cat /etc/nft-offload/ruleset.nft 2>/dev/null || true"))
+    live = running(router.sh("nft list ruleset inet"))
+    boot = running(router.sh("[ ! -e /etc/nft-offload/ruleset.nft ] || cat /etc/nft-offload/ruleset.nft"))
     if live != boot:
         return f"live is {live}, boot is {boot}"
     if live not in fault.ends:
