@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
@@ -81,7 +81,7 @@ class ActionModule(ChangeAction):
             raise OffloadError(f"option confirm_timeout: {options['confirm_timeout']} is no time", "give seconds, or 0")
         self.checks = _check.read_checks(options["checks"], options["confirm_timeout"])
         self.token = secrets.token_hex(4)
-        self.before: TableState | None = None
+        self.readings: list[TableState] = []
         self.where = f"template {options['src']}" if options["src"] else "option content"
         self.content = ""
         if options["state"] == "present":
@@ -123,7 +123,7 @@ class ActionModule(ChangeAction):
     def plan(self, answer: Sections, options: Options) -> TablePlan:
         state = read_state(answer)
         require_root(state.platform)
-        self.before = self.before or state
+        self.readings.append(state)
         plan = self._plan(state, options)
         if plan.changed:
             refuse_pending(state.change)
@@ -140,18 +140,18 @@ class ActionModule(ChangeAction):
         return _ruleset.plan_present(state, family, table, self.content, self.requests, self.checking, keep, self.token)
 
     def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
-        assert isinstance(plan, TablePlan) and self.before is not None
+        plan, before = cast("TablePlan", plan), self.readings[0]
         reading = self.reading(options)
         change = Change(
-            _change_id(self.before, self.token),
+            _change_id(before, self.token),
             options["confirm_timeout"],
-            self.before.mark,
+            before.mark,
             plan if options["validate"] else replace(plan, validating=()),
             self.checks,
         )
         settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading]), change)
         if not settled.confirmed:
-            raise _undone(self.before, plan, settled)
+            raise _undone(before, plan, settled)
         told: dict[str, Any] = {"change": settled.change} if change.live else {}
         if change.live and not change.waits:
             told["warnings"] = ["confirm_timeout is 0: nothing would have undone this change, had it locked you out"]
