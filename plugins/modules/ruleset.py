@@ -48,6 +48,7 @@ options:
   id:
     description:
       - The ruleset that O(state=restored) goes back to. The last three are kept on the router, beside the one it runs.
+        O(family) and O(table) have to be those of that ruleset.
       - V(previous) is the one before the newest, or none, as with O(state=absent), where the newest is the first. A
         router that runs an older one than the newest has arrived, so a second run changes nothing.
       - V(last) is the one confirmed last, which puts right what was changed by hand since then.
@@ -216,6 +217,7 @@ EXAMPLES = r"""
 - name: Go back to the ruleset before the newest
   kmod.nft_offload.ruleset:
     state: restored
+    table: firewall
 
 - name: Take it out
   kmod.nft_offload.ruleset:

@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._check import Check
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import read_files
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
 
@@ -228,32 +229,53 @@ def failed_step(steps: Sequence[Step], answer: Sections) -> tuple[Step, str] | N
     return None
 
 
-def check_loaded(steps: Sequence[Step], answer: Sections) -> None:
-    """Raise for a step that failed before the change was confirmed; what was there is back then."""
+def check_steps(change: Change, steps: Sequence[Step], answer: Sections) -> None:
+    """Raise for a step that failed, and tell what that left: what was there before, until files are put in place."""
     failed = failed_step(steps, answer)
     if failed is None:
         return
     step, said = failed
-    if step.call[0] == "begin" and (state := parse_change(said)).pending is not None:
-        extra = next((line for line in said.splitlines() if line.startswith("it was rolled back")), "")
-        raise OffloadError(
-            f"{state.pending}{'; ' + extra if extra else ''}",
-            "run the play again" if extra else "wait until it is settled, then run the play again",
-            pending=told(state),
-        )
-    committed = "commit_change" in {other.call[0] for other in steps[: steps.index(step)]}
+    if step.call[0] == "begin":
+        _refuse_second(said)
+    done = {other.call[0] for other in steps[: steps.index(step)]}
+    # one that fails half-way is done all the same: what is marked, the next boot or run finishes
+    committed = "commit_change" in done or (step.call[0] == "commit_change" and "abandon" not in answer)
     if step.call[0] == "load_guarded":
         # nft names the file, and the user's text is in what was queued as that
         number = found[1] if (found := re.search(r"/load\.(\d+):", said)) else "1"
         queued = next(other for other in steps if other.call[:2] == ("queue", number))
         step = Step(queued.says, queued.call)
     undone = answer.get("abandon")
+    ended = outcome_of(change, answer)
     outcome = "nothing was left changed"
     if committed:
-        outcome = "the steps before it stay done; the next run goes on from there"
+        outcome = "the change is confirmed, and the steps before it stay done; the next run goes on from there"
+    elif ended is not None and ended.word == "broken":
+        outcome = ended.reason
     elif undone is not None and undone.rc != 0:
         outcome = f"what went before could not be undone ({undone.text.strip()})"
     raise StepError(step, said, outcome)
+
+
+def _refuse_second(said: str) -> None:
+    """Raise OffloadError where the lock was not to be had because of another change."""
+    undone = next((line for line in said.splitlines() if line.startswith("it was rolled back")), "")
+    if undone:
+        raise OffloadError(f"a change from before was pending; {undone}", "run the play again")
+    if (state := parse_change(said)).pending is not None:
+        raise OffloadError(str(state.pending), "wait until it is settled, then run the play again", pending=told(state))
+
+
+def outcome_of(change: Change, answer: Sections) -> Outcome | None:
+    """How this change ended, as the router has it."""
+    last = parse_change(answer["change"].text).last if "change" in answer else None
+    return last if last is not None and last.id == change.id else None
+
+
+def committed_by(change: Change, answer: Sections) -> bool:
+    """Do the files for boot say that this change was confirmed? They outlive a power cut, the outcome does not."""
+    _mode, mark = change.plan.records.get(_boot.CONFIRMED, ("", ""))
+    return bool(mark) and read_files(answer).get(_boot.CONFIRMED, "").strip() == mark.strip()
 
 
 def deadline(steps: Sequence[Step], answer: Sections) -> int | None:

@@ -69,9 +69,16 @@ class Check:
             else:
                 command = ["/bin/sh", "-c", self.what]
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=self.timeout, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.timeout,
+                check=False,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        # ValueError: a name that cannot be encoded, such as one with an empty part
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             return str(error)
         said = (done.stderr or done.stdout).strip()[-300:]
         return "" if done.returncode == 0 else said or f"exit code {done.returncode}"
@@ -91,6 +98,8 @@ def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int) -> lis
         what = item[kind].strip()
         if not what or (kind != "command" and (what.startswith("-") or len(what.split()) > 1)):
             raise OffloadError(f"option checks: {kind} {item[kind]!r} is no address or name", "correct it")
+        if item["port"] is not None and not 1 <= item["port"] <= 65535:
+            raise OffloadError(f"option checks: there is no port {item['port']}", "give one from 1 to 65535")
         if item["timeout"] < 1:
             raise OffloadError(f"option checks: timeout {item['timeout']} is too short", "give it a second at least")
         checks.append(Check(on_router, kind, what, item["port"] or 0, item["timeout"]))

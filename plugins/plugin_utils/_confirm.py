@@ -17,10 +17,11 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import (
     STEP_FAILED,
     Change,
     Outcome,
-    check_loaded,
+    check_steps,
+    committed_by,
     deadline,
     failed_step,
-    parse_change,
+    outcome_of,
     result,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
@@ -30,6 +31,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import 
 
 PATIENCE = 90
 """seconds after the router's deadline in which a lost router may come back and tell how it ended"""
+
+LOST = "the connection was lost while it was loaded"
+CHECK_FAILED = "a check from the controller failed"
+"""reasons that the router is given"""
 
 Run = Callable[[Sequence[Call]], Sections]
 """runs calls of the verbs, and the reading after them, in one exec"""
@@ -51,7 +56,7 @@ def carry_out(router: Router, run: Run, change: Change) -> Settled:
     loading, *more = change.phases()
     if not change.waits:
         answer = run(change.calls(loading))
-        check_loaded(loading, answer)
+        check_steps(change, loading, answer)
         return Settled(answer, True, result(change, at=None, confirmed=change.live, rolled_back=False, reason=""))
     (confirming,) = more
     router.reconnect()
@@ -59,14 +64,20 @@ def carry_out(router: Router, run: Run, change: Change) -> Settled:
     try:
         answer = run(change.calls(loading))
     except (AnsibleConnectionFailure, OffloadError) as error:
-        return _undone(router, run, change, started, None, f"the connection was lost while it was loaded: {error}")
-    check_loaded(loading, answer)
+        return _undone(router, run, change, started, None, LOST, str(error))
+    try:
+        check_steps(change, loading, answer)
+    except OffloadError as error:
+        # with ansible_ssh_retries an exec whose connection was lost is run again, and meets itself
+        if error.details.get("pending", {}).get("id") != change.id:
+            raise
+        return _undone(router, run, change, started, None, LOST, "Ansible ran it again")
     at = deadline(loading, answer)
     started = time.monotonic()
     router.reconnect(shared=False)
     for check in change.checks:
         if not check.on_router and (why := check.fails_here()):
-            return _undone(router, run, change, started, at, f"{check}: {why}")
+            return _undone(router, run, change, started, at, CHECK_FAILED, f"{check}: {why}")
     return _confirm(router, run, change, confirming, started, at)
 
 
@@ -75,38 +86,42 @@ def _confirm(
 ) -> Settled:
     """A new connection is the proof. One that fails is tried again: sshd may have been restarted in this moment."""
     answer = _reach(router, run, change.calls(confirming), started + change.timeout + PATIENCE)
-    outcome = _outcome(change, answer)
+    outcome = outcome_of(change, answer)
     failed = failed_step(confirming, answer)
     if outcome is not None and outcome.word == "confirmed":
         if failed is not None and failed[0].call[0] != "hold":
-            check_loaded(confirming, answer)
+            check_steps(change, confirming, answer)
         return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""), outcome)
     if failed is not None and failed[0].call[0] != "hold":
         return _told(change, answer, at, f"{failed[0].says}: {failed[1]}")
+    if outcome is None and committed_by(change, answer):
+        return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""))
     return _told(change, answer, at, "no new SSH connection could be made in time")
 
 
-def _undone(router: Router, run: Run, change: Change, started: float, at: int | None, reason: str) -> Settled:
-    """Have the router undo it at once; it does so by itself when it cannot be reached in time."""
+def _undone(
+    router: Router, run: Run, change: Change, started: float, at: int | None, reason: str, details: str
+) -> Settled:
+    """Have the router undo it at once; it does so by itself when it cannot be reached in time.
+
+    ``details`` stay here: the router logs the reason, and a check's command may hold a secret.
+    """
     router.reconnect(shared=False)
     until = started + change.timeout + PATIENCE
-    return _told(change, _reach(router, run, change.give_up(reason), until), at, reason)
+    answer = _reach(router, run, change.give_up(reason), until)
+    return _told(change, answer, at, f"{reason}: {details}", reason)
 
 
-def _told(change: Change, answer: Sections, at: int | None, reason: str) -> Settled:
-    outcome = _outcome(change, answer)
+def _told(change: Change, answer: Sections, at: int | None, reason: str, *given: str) -> Settled:
+    """``given``: the reason as the router was given it."""
+    outcome = outcome_of(change, answer)
     rolled_back = outcome is not None and outcome.word in ("rolled_back", "failed")
     if outcome is None:
         reason = f"{reason}; the router knows nothing of this change, as after a restart"
-    elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED):
+    elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED, *given):
         reason = f"{reason}; the router tells: {outcome.reason}"
     told = result(change, at=at, confirmed=False, rolled_back=rolled_back, reason=reason)
     return Settled(answer, False, told, outcome)
-
-
-def _outcome(change: Change, answer: Sections) -> Outcome | None:
-    last = parse_change(answer["change"].text).last if "change" in answer else None
-    return last if last is not None and last.id == change.id else None
 
 
 def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Sections:

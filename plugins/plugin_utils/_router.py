@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections, compose, parse
@@ -58,11 +57,11 @@ class Router:
         """
         connection = self._action._connection
         if getattr(connection, "transport", "") != "ssh":
-            connection.close() if type(connection).reset is ConnectionBase.reset else connection.reset()
+            connection.close()  # the next exec connects; reset() would do it here, where a failure ends the task
             return
         connection.reset()
         given = str(connection.get_option("ssh_extra_args") or "")
-        wanted = [*KEEP_ALIVE, *([] if shared else ["-o ControlPath=none"])]
+        wanted = [*KEEP_ALIVE, *([] if shared else ["-S none"])]
         lacking = [option for option in wanted if option not in given]
         connection.set_option("ssh_extra_args", " ".join([given, *lacking]).strip())
 

@@ -100,6 +100,11 @@ def plan_restored(state: TableState, which: str, family: str, table: str, token:
     else:
         texts = _history.read_entry(state.files.get(_history.path(chosen), ""))
     wanted = wanted_as_kept(*texts)
+    if (wanted.family, wanted.name) != (family, table):
+        raise OffloadError(
+            f"option table: ruleset {chosen or state.confirmed} is table {wanted.path}, not {family} {table}",
+            f"set family to {wanted.family} and table to {wanted.name}",
+        )
     flowtables: list[dict[str, Any]] = [
         {
             "name": flowtable.name,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import check_loaded, failed_step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import check_steps, failed_step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._check import Check
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 
@@ -45,7 +45,7 @@ def outcome(router: Sandbox) -> tuple[str, str]:
 def test_loaded_and_confirmed(router: Sandbox) -> None:
     change = router.change()
     loaded = router.load(change)
-    check_loaded(change.phases()[0], loaded)
+    check_steps(change, change.phases()[0], loaded)
     assert router.table() == NEW
     assert router.etc("ruleset.nft") is None, "the files for boot are the old ones until then"
     pending = router.state().pending
@@ -96,14 +96,14 @@ def test_what_is_there_cannot_be_read(router: Sandbox) -> None:
     nft.chmod(0o755)
     change = router.change()
     with pytest.raises(OffloadError, match=r"no buffer.*nothing was left changed"):
-        check_loaded(change.phases()[0], router.load(change))
+        check_steps(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
 def test_refused_by_nft(router: Sandbox) -> None:
     change = router.change(router.plan("REFUSED\n"))
     with pytest.raises(OffloadError, match=r"could not load table inet t.*syntax error.*nothing was left changed"):
-        check_loaded(change.phases()[0], router.load(change))
+        check_steps(change, change.phases()[0], router.load(change))
     assert router.settled(2)
     assert (router.table(), os.listdir(router.place / "etc")) == (OLD, [])
     assert outcome(router)[0] == "failed"
@@ -112,18 +112,18 @@ def test_refused_by_nft(router: Sandbox) -> None:
 def test_the_second_of_two_transactions_is_refused(router: Sandbox) -> None:
     change = router.change(router.plan(NEW, "REFUSED\n"))
     with pytest.raises(OffloadError, match="nothing was left changed"):
-        check_loaded(change.phases()[0], router.load(change))
+        check_steps(change, change.phases()[0], router.load(change))
     assert router.settled(2)
     assert router.table() == OLD
 
 
 def test_two_controllers(router: Sandbox) -> None:
     first, second = router.change(), router.change(name="1-00000002")
-    check_loaded(first.phases()[0], router.load(first))
+    check_steps(first, first.phases()[0], router.load(first))
     with pytest.raises(
         OffloadError, match=r"change 1-00000001 is pending: begun . s ago, its deadline is in .. s"
     ) as told:
-        check_loaded(second.phases()[0], router.load(second))
+        check_steps(second, second.phases()[0], router.load(second))
     assert told.value.details["pending"]["id"] == "1-00000001"
     assert failed_step(first.phases()[1], router.confirm(first)) is None
 
@@ -132,7 +132,7 @@ def test_another_change_came_in_between(router: Sandbox) -> None:
     (router.place / "etc/confirmed").write_text("3-00000003\n")
     change = router.change()
     with pytest.raises(OffloadError, match="another change was confirmed since the router was read: 3-00000003"):
-        check_loaded(change.phases()[0], router.load(change))
+        check_steps(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
@@ -203,9 +203,9 @@ def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
     pending = router.state().pending
     assert pending is not None and pending.abandoned
     with pytest.raises(OffloadError, match="rolled back just now, because its guard had ended"):
-        check_loaded(second.phases()[0], router.load(second))
+        check_steps(second, second.phases()[0], router.load(second))
     assert (router.table(), router.settled(0)) == (OLD, True)
-    check_loaded(second.phases()[0], router.load(second))
+    check_steps(second, second.phases()[0], router.load(second))
     assert router.table() == NEW
 
 
@@ -213,7 +213,7 @@ def test_a_lock_that_nothing_came_of(router: Sandbox) -> None:
     router.pending.mkdir(parents=True)
     (router.pending / "began").write_text("0\n")
     change = router.change()
-    check_loaded(change.phases()[0], router.load(change))
+    check_steps(change, change.phases()[0], router.load(change))
     assert router.table() == NEW
 
 
@@ -224,7 +224,7 @@ def test_nft_is_killed_while_it_loads(router: Sandbox) -> None:
     (router.place / "bin/nft").write_text(script)
     (router.place / "bin/nft").chmod(0o755)
     with pytest.raises(OffloadError, match="nothing was left changed"):
-        check_loaded(change.phases()[0], router.load(change))
+        check_steps(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled(2)) == (OLD, True)
 
 
@@ -247,7 +247,7 @@ def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
 def test_no_confirmation_wanted(router: Sandbox) -> None:
     change = router.change(timeout=0)
     (steps,) = change.phases()
-    check_loaded(steps, router.load(change))
+    check_steps(change, steps, router.load(change))
     assert (router.table(), router.etc("ruleset.nft"), router.settled(0)) == (NEW, NEW, True)
     assert outcome(router)[0] == "confirmed"
 
@@ -255,7 +255,7 @@ def test_no_confirmation_wanted(router: Sandbox) -> None:
 def test_only_files_change(router: Sandbox) -> None:
     change = router.change(replace(router.plan(), texts=(), tables=(), listing=None))
     (steps,) = change.phases()
-    check_loaded(steps, router.load(change))
+    check_steps(change, steps, router.load(change))
     assert (router.table(), router.etc("ruleset.nft"), router.settled(0)) == (OLD, NEW, True)
     assert not router.log.exists()
 
@@ -264,7 +264,7 @@ def test_a_directory_where_the_file_should_be(router: Sandbox) -> None:
     (router.place / "etc/ruleset.nft").mkdir()
     change = router.change()
     with pytest.raises(OffloadError, match=r"Is a directory.*nothing was left changed"):
-        check_loaded(change.phases()[0], router.load(change))
+        check_steps(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled(0)) == (OLD, True)
     assert not router.log.exists()
 

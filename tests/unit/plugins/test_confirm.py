@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _confirm
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _confirm
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import Change, TablePlan, parse_change
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._check import Check, read_checks
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import Settled, carry_out
@@ -166,6 +167,65 @@ def test_a_check_of_the_router_fails() -> None:
     assert "check from the router: resolve www.example.org: not found" in settled.change["reason"]
 
 
+def test_a_secret_of_a_check_stays_on_the_controller() -> None:
+    check = Check(False, "command", "echo SECRET; exit 1", 0, 5)
+    line = Line(loaded, {"change": ended("rolled_back", "a check from the controller failed")})
+    settled, _connections = carried(line, change(30, check))
+    assert "SECRET" not in str(line.seen)
+    assert settled.change["reason"].endswith("echo SECRET; exit 1: SECRET")
+
+
+def fails(verb: str, said: str, **more: Section) -> Callable[[Sequence[Call]], Sections]:
+    """The step of that verb fails."""
+
+    def answer(calls: Sequence[Call]) -> Sections:
+        number = next(str(call[1]) for call in calls if call[2:3] == (verb,))
+        return {f"step.{number}": Section(said, 1), **more}
+
+    return answer
+
+
+def test_an_exec_that_ran_twice_meets_itself() -> None:
+    again = fails("begin", f"now=9\nid={ID}\nbegan=8\ndeadline=38\nguard=alive")
+    line = Line(again, {"change": ended("rolled_back", "the connection was lost while it was loaded")})
+    settled, _connections = carried(line, change())
+    assert settled.change["rolled_back"]
+    assert line.verbs()[1] == {"give_up"}
+
+
+def test_another_change_is_pending() -> None:
+    other = fails("begin", "now=9\nid=7-00000007\nbegan=8\ndeadline=38\nguard=alive")
+    with pytest.raises(OffloadError, match="7-00000007 is pending: begun 1 s ago"):
+        carried(Line(other), change())
+
+
+def test_an_abandoned_change_was_undone_instead() -> None:
+    undone = fails("begin", "it was rolled back just now, because its guard had ended\nnow=9\nlast=")
+    with pytest.raises(OffloadError, match="it was rolled back just now") as caught:
+        carried(Line(undone), change())
+    assert "run the play again" in str(caught.value)
+
+
+def test_what_could_not_be_brought_back_is_told() -> None:
+    broken = fails("load_guarded", "refused", change=ended("broken", "nft refused it; but the table could not"))
+    with pytest.raises(OffloadError, match="but the table could not"):
+        carried(Line(broken), change())
+
+
+def test_files_that_are_half_in_place_are_told() -> None:
+    half = fails("commit_change", "mv: cannot move", change=ended("confirmed"))
+    with pytest.raises(OffloadError, match="the change is confirmed"):
+        carried(Line(loaded, half), change())
+
+
+def test_a_power_cut_after_the_files_were_in_place() -> None:
+    marked = replace(change(), plan=replace(PLAN, records={_boot.CONFIRMED: ("0644", f"{ID} 0123\n")}))
+    there = {"step.0": Section("last=", 1), "change": Section("now=9", 0)}
+    for text, confirmed in ((f"{ID} 0123", True), ("0-00000000 4567", False)):
+        settled, _connections = carried(Line(loaded, {**there, f"file.{_boot.CONFIRMED}": Section(text, 0)}), marked)
+        assert settled.confirmed is confirmed
+
+
 def item(**values: Any) -> dict[str, Any]:
     return {"from": "router", "reach": None, "port": None, "resolve": None, "command": None, "timeout": 5, **values}
 
@@ -179,6 +239,7 @@ def item(**values: Any) -> dict[str, Any]:
         ([item(command="true")], 0, "confirm_timeout is 0"),
         ([item(command="true", timeout=15), item(command="true", timeout=15)], 30, "may take 30 s"),
         ([item(command="true", timeout=0)], 30, "too short"),
+        ([item(reach="192.0.2.1", port=70000, **{"from": "controller"})], 30, "there is no port 70000"),
     ],
 )
 def test_checks_that_make_no_sense(items: list[dict[str, Any]], timeout: int, says: str) -> None:
@@ -193,6 +254,8 @@ def test_checks_that_make_no_sense(items: list[dict[str, Any]], timeout: int, sa
         (Check(False, "command", "sleep 9", 0, 1), "timed out"),
         (Check(False, "resolve", "localhost", 0, 5), ""),
         (Check(False, "reach", "127.0.0.1", 1, 5), "refused"),
+        (Check(False, "reach", "fw..example.org", 22, 5), "label"),
+        (Check(False, "command", "printf '\\351'; exit 1", 0, 5), "\ufffd"),
     ],
 )
 def test_checks_on_the_controller(what: Check, why: str) -> None:

@@ -309,6 +309,13 @@ def test_back_to_the_one_before_and_no_further() -> None:
     assert again.files[_boot.RULESET][1] == plan.files[_boot.RULESET][1]
 
 
+def test_another_table_than_the_one_that_was_confirmed() -> None:
+    """The live table that is read is the one that the options name: a plan from it would leave chains behind."""
+    for which in ("last", "1-00000000"):
+        with pytest.raises(OffloadError, match="ruleset 1-00000000 is table inet nft_offload, not inet fire"):
+            _ruleset.plan_restored(converged(), which, "inet", "fire", "00000009")
+
+
 def test_before_the_first_ruleset_there_was_none() -> None:
     plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", "00000009")
     assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
