@@ -251,7 +251,7 @@ watch() {
       mv "$dir/loading" "$dir/failed"
       for _second in 1 2 3 4 5 6 7 8 9 10; do
         sleep 1
-        [ -d "$dir" ] || exit 0
+        here || exit 0
       done
       release
       exit 0
@@ -265,16 +265,21 @@ watch() {
     read -r deadline <"$dir/deadline"
   else
     [ ! -e "$dir/dropped" ] || exit 0
-    mv "$dir/undecided" "$dir/rolled_back" 2>/dev/null && rollback "its guard was killed while it loaded"
-    exit 0
+    deadline=0
+    reason="its guard was killed while it loaded"
   fi
-  while [ -e "$dir/undecided" ]; do
+  while here && [ -e "$dir/undecided" ]; do
     now
     if [ -n "$ended" ] || [ "$now" -ge "${deadline:-0}" ]; then
       mv "$dir/undecided" "$dir/rolled_back" 2>/dev/null && rollback "$reason"
-      exit 0
+      break
     fi
     sleep 1
+  done
+  # another one that decided to roll back does it, unless it is killed; so may this one have been, before it started again
+  sleep 1
+  for decided in "$dir/rolled_back" "$dir"/rolling.*; do
+    if here && [ -e "$decided" ]; then rollback "$reason"; fi
   done
   exit 0
 }
