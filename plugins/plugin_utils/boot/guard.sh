@@ -4,7 +4,8 @@
 # usage: guard watch | guard rollback REASON. Its directory holds all that it needs; it writes nothing but there.
 #   tables    family and name of each table that the change may touch     before.N  table N as it was; empty: none
 #   load.N    what to load, one transaction after the other               staged, made  files and directories to clear
-#   undecided renamed to confirmed or to rolled_back: whoever does it has decided
+#   undecided renamed to confirmed or to rolled_back: whoever does it has decided. rolled_back is renamed to rolling.PID
+#             by the process that puts back; when that one is killed, another one renames it once more and goes on
 #   queued    renamed to loading, then to loaded or failed; or to dropped, when it shall not be loaded any more
 dir=${0%/*}
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -13,6 +14,7 @@ export PATH LC_ALL
 umask 077
 trap '' HUP PIPE
 told=
+read -r id <"$dir/id"
 
 # Seconds since boot, suspended time included: steps of the clock do not matter
 now() {
@@ -24,17 +26,21 @@ log() {
   logger -t nft-offload -p daemon.warning "$*" 2>/dev/null || echo "<4>nft-offload: $*" 2>/dev/null >/dev/kmsg
 }
 
+# here: is the change in this directory still the one that this guard was started for?
+here() {
+  read -r id_now 2>/dev/null <"$dir/id" && [ "$id_now" = "$id" ]
+}
+
 # outcome WORD REASON: into a file that has its page already, so that a full /run does not matter
 outcome() {
   now
-  read -r id <"$dir/id"
   printf '%s %s %s %s\n' "$id" "$1" "$now" "$2" 1<>"$dir/outcome"
   log "change $id: $1: $2"
 }
 
 # release: the outcome to where the next one looks for it, then the lock, in one rename
 release() {
-  if [ -d "$dir" ]; then
+  if here; then
     mv -f "$dir/outcome" "${dir%/*}/last"
     mv "$dir" "${dir%/*}/gone.$$" && rm -rf "${dir%/*}/gone.$$"
   fi
@@ -133,15 +139,19 @@ shape() {
   '
 }
 
-# back FAMILY TABLE BEFORE: all at once; else without devices, which follow one by one; else from nothing
+# back FAMILY TABLE BEFORE: all at once; else without devices, which follow one by one; else from nothing. A copy that is
+# gone does not say that there was no table. What sets hold is part of what was there, until it is loaded once more.
 back() {
-  as_before "$@" && return 0
+  [ -e "$3" ] || return 1
+  [ "$(nft -s list table "$1" "$2" 2>/dev/null)" = "$(cat "$3")" ] && as_before "$@" && return 0
   if [ ! -s "$3" ]; then
+    [ -e "$3" ] || return 1
     nft delete table "$1" "$2" || ! has_table "$1" "$2"
     return
   fi
   { transaction "$@" text; transaction "$@" devices; } | nft -f - && as_before "$@" && return 0
   transaction "$@" text | nft -f - || {
+    [ -e "$3" ] || return 1
     nft delete table "$1" "$2"
     transaction "$@" text | nft -f - || return
   }
@@ -181,21 +191,43 @@ await_loader() {
   done
 }
 
-# put_back WORD REASON
+# put_back WORD REASON: fails when what was there is not there again
 put_back() {
   clear_staged
   await_loader
   if restore; then
     outcome "$1" "$2"
-  else
-    outcome "broken" "$2; but the table could not be brought back as it was: $(printf '%s' "$told" | head -n 1)"
+    return 0
   fi
+  outcome broken "$2; but the table could not be brought back as it was: $(printf '%s' "$told" | head -n 1)"
+  return 1
+}
+
+# turn: one roll back at a time, and the next one only when that one was killed
+turn() {
+  [ ! -e "$dir/rolling.$$" ] || return 0
+  for token in "$dir/rolled_back" "$dir"/rolling.*; do
+    tr '\000' ' ' <"/proc/${token##*.}/cmdline" | grep -Eq 'guard (watch|rollback)' && continue
+    mv "$token" "$dir/rolling.$$" && return
+  done 2>/dev/null
+  return 1
 }
 
 # rollback REASON: decided by whoever calls it
 rollback() {
+  until turn; do
+    sleep 1
+    here && continue
+    read -r last_id word _rest <"${dir%/*}/last"
+    [ "$last_id $word" = "$id rolled_back" ]
+    return
+  done
+  # into the page that it has; see guarded in scripts/change.sh
+  echo "$$" 1<>"$dir/guard.pid"
   put_back rolled_back "$1"
+  code=$?
   release
+  return "$code"
 }
 
 load() {
@@ -219,7 +251,7 @@ watch() {
       mv "$dir/loading" "$dir/failed"
       for _second in 1 2 3 4 5 6 7 8 9 10; do
         sleep 1
-        [ -d "$dir" ] || exit 0
+        here || exit 0
       done
       release
       exit 0
@@ -233,16 +265,21 @@ watch() {
     read -r deadline <"$dir/deadline"
   else
     [ ! -e "$dir/dropped" ] || exit 0
-    mv "$dir/undecided" "$dir/rolled_back" 2>/dev/null && rollback "its guard was killed while it loaded"
-    exit 0
+    deadline=0
+    reason="its guard was killed while it loaded"
   fi
-  while [ -e "$dir/undecided" ]; do
+  while here && [ -e "$dir/undecided" ]; do
     now
     if [ -n "$ended" ] || [ "$now" -ge "${deadline:-0}" ]; then
       mv "$dir/undecided" "$dir/rolled_back" 2>/dev/null && rollback "$reason"
-      exit 0
+      break
     fi
     sleep 1
+  done
+  # another one that decided to roll back does it, unless it is killed; so may this one have been, before it started again
+  sleep 1
+  for decided in "$dir/rolled_back" "$dir"/rolling.*; do
+    if here && [ -e "$decided" ]; then rollback "$reason"; fi
   done
   exit 0
 }

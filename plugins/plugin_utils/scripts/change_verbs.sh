@@ -137,10 +137,15 @@ start_guard() {
     "$change/guard" ) </dev/null >/dev/null 2>&1 & ) </dev/null >/dev/null 2>&1
 }
 
+# is_pending ID
+is_pending() {
+  [ "$(cat "$home/pending/id" 2>/dev/null)" = "$1" ]
+}
+
 # hold DIR ID: go on with a change that an earlier exec began
 hold() {
   change_home "$1"
-  if [ "$(cat "$home/pending/id" 2>/dev/null)" != "$2" ]; then
+  if ! is_pending "$2"; then
     echo "last=$(head -n 1 "$home/last" 2>/dev/null)"
     return 1
   fi
@@ -240,32 +245,27 @@ resolve() {
   if has getent; then getent ahosts "$1"; else nslookup "$1"; fi
 }
 
-# give_up DIR ID REASON: back to what was there before, now
+# give_up DIR ID REASON: back to what was there before, now; fails when that is not what the router runs then
 give_up() {
   change_home "$1"
-  [ "$(cat "$home/pending/id" 2>/dev/null)" = "$2" ] || return 0
+  is_pending "$2" || return 0
   if mv "$home/pending/queued" "$home/pending/dropped" 2>/dev/null; then
     # nothing was loaded, and nothing will be
     unlock
     return
   fi
   while [ ! -e "$home/pending/loaded" ] && [ ! -e "$home/pending/failed" ] && guarded "$home/pending"; do sleep 1; done
-  if [ -e "$home/pending/failed" ]; then
+  if is_pending "$2" && [ -e "$home/pending/failed" ]; then
     mv -f "$home/pending/outcome" "$home/last"
     unlock
-    return
+  elif is_pending "$2"; then
+    mv "$home/pending/undecided" "$home/pending/rolled_back" 2>/dev/null ||
+      mv "$home/pending/confirmed" "$home/pending/rolled_back" 2>/dev/null
+    # waits for one that is under way
+    sh "$home/pending/guard" rollback "$3"
   fi
-  mv "$home/pending/undecided" "$home/pending/rolled_back" 2>/dev/null ||
-    mv "$home/pending/confirmed" "$home/pending/rolled_back" 2>/dev/null || wait_released
-  [ ! -d "$home/pending" ] || sh "$home/pending/guard" rollback "$3"
-}
-
-wait_released() {
-  _waited=0
-  while [ -d "$home/pending" ] && [ "$_waited" -lt 20 ]; do
-    sleep 1
-    _waited=$((_waited + 1))
-  done
+  read -r _id _word _rest <"$home/last"
+  case "$_id $_word" in "$2 rolled_back" | "$2 failed") ;; *) return 1 ;; esac
 }
 
 # abandon DIR ID REASON: when a step failed after the lock was taken, and before any file was in place
@@ -278,7 +278,7 @@ abandon() {
 # or, once files are being put in place, for the next boot; a guard that clears it later has decided later.
 settle() {
   change_home "$1"
-  if [ -n "$committed" ] && [ "$(cat "$home/pending/id" 2>/dev/null)" = "$2" ]; then
+  if [ -n "$committed" ] && is_pending "$2"; then
     seconds_up
     printf '%s confirmed %s\n' "$2" "$up" 1<>"$change/outcome"
     mv -f "$change/outcome" "$home/last"

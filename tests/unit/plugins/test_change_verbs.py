@@ -36,6 +36,17 @@ def router(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     sandbox.end()
 
 
+SLOW = OLD.replace("policy accept;", "policy accept; # SLOW")
+"""takes 2 s to be put back"""
+
+
+def wait_for(path: Path, pattern: str) -> None:
+    """Until there is such a file."""
+    until = time.monotonic() + 20
+    while not list(path.glob(pattern)) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def outcome(router: Sandbox) -> tuple[str, str]:
     last = router.state().last
     assert last is not None
@@ -233,15 +244,73 @@ def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
     slow = router.plan(NEW.replace("policy drop", "policy drop; # SLOW"))
     loading = threading.Thread(target=router.load, args=(router.change(slow),))
     loading.start()
-    until = time.monotonic() + 10
-    while not (router.pending / "loading").exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_for(router.pending, "loading")
     time.sleep(0.3)
     os.kill(router.guard(), signal.SIGKILL)
     loading.join(30)
     assert router.settled()
     time.sleep(2)
     assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
+
+
+def test_the_guard_is_killed_while_it_rolls_back(router: Sandbox) -> None:
+    router.set_table(SLOW)
+    router.load(router.change(timeout=1))
+    wait_for(router.home, "pending/roll*")
+    time.sleep(0.5)
+    os.kill(router.guard(), signal.SIGKILL)
+    assert router.settled(20)
+    assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "not confirmed within 1 s"))
+
+
+def test_what_rolls_back_is_killed(router: Sandbox) -> None:
+    """The guard, which only looks on, does it."""
+    router.set_table(SLOW)
+    change = router.change()
+    router.load(change)
+    giving_up = threading.Thread(target=router.run, args=(change.give_up("a check failed"),))
+    giving_up.start()
+    wait_for(router.home, "pending/rolling.*")
+    (rolling,) = router.pending.glob("rolling.*")
+    os.kill(int(rolling.suffix[1:]), signal.SIGKILL)
+    giving_up.join(30)
+    assert router.settled(20)
+    assert (router.table(), outcome(router)[0]) == (SLOW, "rolled_back")
+
+
+def test_nobody_takes_over_while_it_is_rolled_back(router: Sandbox) -> None:
+    router.set_table(SLOW)
+    change, second = router.change(), router.change(name="1-00000002")
+    router.load(change)
+    router.end()
+    giving_up = threading.Thread(target=router.run, args=(change.give_up("a check failed"),))
+    giving_up.start()
+    wait_for(router.home, "pending/rolling.*")
+    time.sleep(0.3)
+    pending = router.state().pending
+    assert pending is not None and pending.guarded
+    with pytest.raises(OffloadError, match="1-00000001 is pending"):
+        check_loaded(second.phases()[0], router.load(second))
+    giving_up.join(30)
+    assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "a check failed"))
+
+
+def test_a_guard_leaves_the_next_change_alone(router: Sandbox) -> None:
+    """Which has the same place."""
+    router.load(router.change(timeout=2))
+    (router.pending / "id").write_text("1-00000002\n")
+    time.sleep(4)
+    assert router.pending.exists()
+    assert router.table() == NEW
+
+
+def test_what_cannot_be_undone_is_told(router: Sandbox) -> None:
+    change = router.change()
+    router.load(change)
+    (router.pending / "before.1").write_text("REFUSED\n")
+    answer = router.run(change.give_up("a check failed"))
+    assert answer["abandon"].rc != 0
+    assert outcome(router)[0] == "broken"
 
 
 def test_no_confirmation_wanted(router: Sandbox) -> None:

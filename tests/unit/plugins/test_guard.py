@@ -35,12 +35,12 @@ def router(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
 
 
 def prepare(place: Path, *before: str) -> Path:
-    """The directory of a change of table inet t (and inet t2) that is to be undone."""
+    """The directory of a change of table inet t (and inet t1) that is to be undone."""
     pending = place / "run/nft-offload/pending"
     pending.mkdir(parents=True)
     (pending / "guard").write_text(_boot.installed("guard.sh"))
     (pending / "id").write_text("1-00000001\n")
-    for name in ("staged", "made", "outcome"):
+    for name in ("staged", "made", "outcome", "rolled_back"):
         (pending / name).write_text("")
     (pending / "tables").write_text("".join(f"inet t{n or ''}\n" for n in range(len(before))))
     for number, text in enumerate(before, start=1):
@@ -50,11 +50,21 @@ def prepare(place: Path, *before: str) -> Path:
 
 def rollback(router: Sandbox, *before: str) -> tuple[list[str], str]:
     """(what nft was told, the outcome)."""
-    pending = prepare(router.place, *before)
+    prepare(router.place, *before)
+    guard = start_rollback(router)
+    outcome = (router.home / "last").read_text().strip() if guard.wait() is not None else ""
+    assert guard.returncode == (0 if outcome.split()[1] == "rolled_back" else 1)
+    return told(router), outcome
+
+
+def start_rollback(router: Sandbox) -> subprocess.Popen[bytes]:
     environment = {"PATH": f"{router.place / 'bin'}:{os.environ['PATH']}"}
-    subprocess.run([str(router.sh), str(pending / "guard"), "rollback", "test"], env=environment, check=True)
-    told = router.log.read_text().splitlines() if router.log.exists() else []
-    return told, (router.home / "last").read_text().strip()
+    return subprocess.Popen([str(router.sh), str(router.pending / "guard"), "rollback", "test"], env=environment)
+
+
+def told(router: Sandbox) -> list[str]:
+    """What nft was told."""
+    return router.log.read_text().splitlines() if router.log.exists() else []
 
 
 def flowtable_statements(told: Sequence[str]) -> list[str]:
@@ -135,6 +145,25 @@ def test_what_cannot_be_brought_back_is_told(router: Sandbox) -> None:
     assert "syntax error" in outcome
 
 
+def test_a_copy_that_is_gone_does_not_say_that_there_was_no_table(router: Sandbox) -> None:
+    router.set_table(listing())
+    (prepare(router.place, listing(flags="")) / "before.1").unlink()
+    assert start_rollback(router).wait() != 0
+    assert (router.table(), told(router)) == (listing(), [])
+
+
+def test_two_rollbacks_at_once(router: Sandbox) -> None:
+    """The second one waits, and finds it done."""
+    slow = listing(flags="", chain=CHAIN.replace("policy accept;", "policy accept; # SLOW"))
+    router.set_table(listing(flags=""))
+    prepare(router.place, slow)
+    guards = [start_rollback(router), start_rollback(router)]
+    assert [guard.wait() for guard in guards] == [0, 0]
+    assert router.table() == slow
+    assert told(router).count("table inet t {") == 1
+    assert (router.home / "last").read_text().split()[1] == "rolled_back"
+
+
 REAL = """table inet t {
 	set block {
 		type ipv4_addr
@@ -175,29 +204,48 @@ REAL = """table inet t {
 OTHER = "table inet t {\n\tmap zones { type ifname : verdict; elements = { lo : drop }; }\n\tchain new {\n\t}\n}\n"
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft")
-@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
-def test_against_the_kernel(shell: str, tmp_path: Path) -> None:
-    """In a network namespace of its own, with the real nft."""
-    pending = prepare(tmp_path)
+needs_kernel = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft")
+
+
+def against_kernel(shell: str, place: Path, change: str) -> str:
+    """How REAL, changed by the commands, is listed after the roll back: with the real nft, in a namespace of its own."""
+    pending = prepare(place)
     (pending / "tables").write_text("inet t\n")
-    (tmp_path / "old").write_text(REAL)
-    (tmp_path / "new").write_text("flush table inet t\n" + OTHER)
+    (place / "old").write_text(REAL)
+    (place / "new").write_text(OTHER)
     script = f"""
     nft -f old && nft -s list table inet t >{pending}/before.1
-    nft delete table inet t; nft -f - <{tmp_path}/new || nft add table inet t
-    printf 'table inet t\\ndelete table inet t\\n' | cat - new | sed /^flush/d | nft -f -
-    nft list table inet t | grep -q 'chain new' || exit 9
+    {change}
     {shell} {pending}/guard rollback test
     nft -s list table inet t
     """
-    done = subprocess.run(
-        ["unshare", "-n", "sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["unshare", "-n", "sh", "-c", script], cwd=place, capture_output=True, text=True, check=False)
     if "Operation not permitted" in done.stderr or "not supported" in done.stderr:
         pytest.skip(f"no namespaces or no nf_tables here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run/nft-offload/last").read_text().split()[1] == "rolled_back"
+    assert (place / "run/nft-offload/last").read_text().split()[1] == "rolled_back"
+    return done.stdout
+
+
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+def test_against_the_kernel(shell: str, tmp_path: Path) -> None:
+    change = """
+    printf 'delete table inet t\\n' | cat - new | nft -f -
+    nft list table inet t | grep -q 'chain new' || exit 9
+    """
+    table = against_kernel(shell, tmp_path, change)
     for part in ("chain inner", "192.0.2.1 timeout 1h", "198.51.100.0/24", "policy accept", '"lo" : jump inner'):
-        assert part in done.stdout
-    assert "chain new" not in done.stdout
+        assert part in table
+    assert "chain new" not in table
+
+
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+def test_elements_come_back_where_nothing_else_differs(shell: str, tmp_path: Path) -> None:
+    change = """
+    nft 'delete element inet t zones { lo }; add element inet t zones { lo : drop }; flush set inet t wide' || exit 9
+    """
+    table = against_kernel(shell, tmp_path, change)
+    for part in ("198.51.100.0/24", '"lo" : jump inner'):
+        assert part in table
