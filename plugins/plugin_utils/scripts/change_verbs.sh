@@ -76,8 +76,8 @@ take_over() {
     [ ! -e "$1/undecided" ] || [ "$up" -ge "$(cat "$1/deadline" 2>/dev/null || echo 0)" ] || return 1
     if [ ! -e "$1/confirmed" ]; then
       mv "$1/undecided" "$1/rolled_back" 2>/dev/null
-      sh "$1/guard" rollback "its guard had ended"
-      echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
+      sh "$1/guard" rollback "its guard had ended" &&
+        echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
       return 1
     fi
   elif [ "$up" -lt "$(($(cat "$1/began" 2>/dev/null || echo 0) + 30))" ]; then
@@ -124,17 +124,20 @@ load_guarded() {
   [ -e "$change/loaded" ] && echo "deadline=$(cat "$change/deadline")"
 }
 
+# start_guard: and again whenever it ends other than by itself: killed, or, as sh does, with 2 when a fork fails. Not for
+# the next change, which has the same place.
 start_guard() {
-  if [ -d /run/systemd/system ] && has systemd-run; then
-    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$(cat "$change/id")" \
-      -p Restart=on-abnormal -p RestartSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
-      /bin/sh "$change/guard" watch && return 0
-  fi
-  # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand;
-  # started again when it is killed, as systemd would
+  _id=$(cat "$change/id")
   # shellcheck disable=SC2016 # for that shell to expand
-  ( ( trap '' HUP && exec /bin/sh -c 'while :; do /bin/sh "$0" watch; [ "$?" -gt 128 ] || exit 0; done' \
-    "$change/guard" ) </dev/null >/dev/null 2>&1 & ) </dev/null >/dev/null 2>&1
+  _same='[ "$(cat "$(dirname "$0")/id" 2>/dev/null)" = "$1" ]'
+  if [ -d /run/systemd/system ] && has systemd-run; then
+    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$_id" \
+      -p Restart=on-failure -p RestartSec=1 -p StartLimitIntervalSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
+      /bin/sh -c "! $_same || exec /bin/sh \"\$0\" watch" "$change/guard" "$_id" && return 0
+  fi
+  # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand
+  ( ( trap '' HUP && exec /bin/sh -c "while $_same; do /bin/sh \"\$0\" watch && exit; sleep 1; done" \
+    "$change/guard" "$_id" ) </dev/null >/dev/null 2>&1 & ) </dev/null >/dev/null 2>&1
 }
 
 # is_pending ID

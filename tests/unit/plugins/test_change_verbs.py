@@ -205,6 +205,21 @@ def test_the_guard_is_killed(router: Sandbox) -> None:
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
 
 
+@pytest.mark.parametrize("where", ["watch() {\n", "  while here && "])
+def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """A shell ends with 2 then. Here it does so once: before it loads, and in the window."""
+    text = _boot.installed("guard.sh")
+    assert text.count(where) == 1
+    ends = f'[ -e "{router.place}/forked" ] || {{ : >"{router.place}/forked"; exit 2; }}\n'
+    struck = text.replace(where, where + ends if where.endswith("{\n") else ends + where)
+    monkeypatch.setattr(_boot, "installed", lambda _name: struck)
+    change = router.change(timeout=2)
+    check_loaded(change.phases()[0], router.load(change))
+    assert (router.place / "forked").exists()
+    assert router.settled()
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 2 s"))
+
+
 def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
     """The next change finds nobody to wait for, once the deadline is over; until then it may still be confirmed."""
     router.load(router.change(timeout=2))
