@@ -163,11 +163,32 @@ confirm() {
     return 1
   fi
   # a second time when the answer to the first one was lost
+  [ -e "$change/confirmed" ] || as_loaded || return
   mv "$change/undecided" "$change/confirmed" 2>/dev/null || [ -e "$change/confirmed" ] || {
     echo "it is being rolled back"
     return 1
   }
   echo "connection=${_now_over:+ssh}"
+}
+
+# as_loaded: does the router still run what it is about to confirm? A table that was not listed after the load was dropped.
+as_loaded() {
+  while read -r _family _table; do
+    _listing=$(sed -n "s|^$_family $_table ||p" "$change/listed" 2>/dev/null)
+    if [ -z "$_listing" ]; then
+      nft -t list table "$_family" "$_table" 2>&1 | grep -q 'No such file' && continue
+    else
+      _live=$(nft -s -t list table "$_family" "$_table" 2>&1 | without_devices)
+      [ "$_live" = "$(without_devices <"$_listing.nft-offload-new")" ] && continue
+    fi
+    echo "table $_family $_table is not what was loaded any more: somebody else changed it since"
+    return 1
+  done <"$change/tables"
+}
+
+# without_devices: a listing less what comes and goes with the devices of flowtables
+without_devices() {
+  sed '/^\t\tdevices = /d'
 }
 
 # commit_change MARK PATH...: every staged file into place. Once MARK is there, the next boot would do what is left.
@@ -282,6 +303,8 @@ abandon() {
 settle() {
   change_home "$1"
   if [ -n "$committed" ] && is_pending "$2"; then
+    # what was removed, and what systemd was told, must outlast a power cut as the files do
+    sync
     seconds_up
     printf '%s confirmed %s\n' "$2" "$up" 1<>"$change/outcome"
     mv -f "$change/outcome" "$home/last"
