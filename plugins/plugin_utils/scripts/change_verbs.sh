@@ -128,16 +128,16 @@ load_guarded() {
 # the next change, which has the same place.
 start_guard() {
   _id=$(cat "$change/id")
-  # shellcheck disable=SC2016 # for that shell to expand
-  _same='[ "$(cat "$(dirname "$0")/id" 2>/dev/null)" = "$1" ]'
   if [ -d /run/systemd/system ] && has systemd-run; then
+    # shellcheck disable=SC2016 # for that shell to expand
     systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$_id" \
       -p Restart=on-failure -p RestartSec=1 -p StartLimitIntervalSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
-      /bin/sh -c "! $_same || exec /bin/sh \"\$0\" watch" "$change/guard" "$_id" && return 0
+      /bin/sh -c '[ "$(cat "$(dirname "$0")/id")" != "$1" ] || exec /bin/sh "$0" watch' \
+      "$change/guard" "$_id" && return 0
   fi
   # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand
-  ( ( trap '' HUP && exec /bin/sh -c "while $_same; do /bin/sh \"\$0\" watch && exit; sleep 1; done" \
-    "$change/guard" "$_id" ) </dev/null >/dev/null 2>&1 & ) </dev/null >/dev/null 2>&1
+  ( ( trap '' HUP && exec /bin/sh "$change/guard" supervise "$_id" ) </dev/null >/dev/null 2>&1 & ) \
+    </dev/null >/dev/null 2>&1
 }
 
 # is_pending ID
@@ -171,7 +171,7 @@ confirm() {
   echo "connection=${_now_over:+ssh}"
 }
 
-# as_loaded: does the router still run what it is about to confirm? A table that was not listed after the load was dropped.
+# as_loaded: does the router still run what it is about to confirm? A table that was not listed after the load is dropped
 as_loaded() {
   while read -r _family _table; do
     _listing=$(sed -n "s|^$_family $_table ||p" "$change/listed" 2>/dev/null)

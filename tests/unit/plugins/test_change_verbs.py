@@ -257,13 +257,13 @@ def test_the_guard_is_killed(router: Sandbox) -> None:
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
 
 
-@pytest.mark.parametrize("where", ["watch() {\n", "  while here && "])
+@pytest.mark.parametrize("where", ["watch() {\n", "  while here; do\n", "  while here && "])
 def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """A shell ends with 2 then. Here it does so once: before it loads, and in the window."""
+    """A shell ends with 2 then. Here it does so once: before it loads, before it is started, and in the window."""
     text = _boot.installed("guard.sh")
     assert text.count(where) == 1
     ends = f'[ -e "{router.place}/forked" ] || {{ : >"{router.place}/forked"; exit 2; }}\n'
-    struck = text.replace(where, where + ends if where.endswith("{\n") else ends + where)
+    struck = text.replace(where, where + ends if where.endswith("\n") else ends + where)
     monkeypatch.setattr(_boot, "installed", lambda _name: struck)
     change = router.change(timeout=2)
     check_loaded(change.phases()[0], router.load(change))
