@@ -4,7 +4,7 @@
 """The faults that a change of the firewall has to survive, as a table. ``run`` drives them.
 
 Every router starts with the text OLD, live and for boot, and is told to load another one. Which one it runs in the end
-is seen by a comment, ``old`` or ``new``.
+is seen by a comment, ``old`` or ``new``; an element of a set that says ``new`` counts first.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ TIMEOUT = 15
 def text(word: str, rules: str = "", policy: str = "accept") -> str:
     """Our table: the mark is what MARKED asks for."""
     return f"""table inet nft_offload {{
+  set closed {{ type ipv4_addr; flags interval; elements = {{ 192.0.2.10 }}; }}
   chain input {{
     type filter hook input priority 0; policy {policy};
+    ip saddr @closed tcp dport 22 drop
     meta mark set 1 comment "{word}"
     {rules}
   }}
@@ -95,6 +97,7 @@ RULESETS = [
     Fault("breaks the way a check needs", NO_PING, options=PINGS),
     Fault("breaks the name a check needs", options={"checks": [{"resolve": "nowhere.invalid", "timeout": 8}]}),
     Fault("a check of the controller fails", options={"checks": [{"from": "controller", "command": "false"}]}),
+    Fault("only elements change", OLD.replace("192.0.2.10", '0.0.0.0/0 comment "new"')),
     Fault("syntax error", text("new", "tcp dort 22 accept")),
     Fault("syntax error, not validated", text("new", "tcp dort 22 accept"), options={"validate": False}),
     Fault("empty before-state", text("new", "tcp dport 22 drop"), start="tools", ends=("none",)),

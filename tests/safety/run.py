@@ -192,7 +192,7 @@ def settle(router: Live) -> str:
 
 
 def running(text: str) -> str:
-    for word in ("old", "new"):
+    for word in ("new", "old"):
         if f'comment "{word}"' in text:
             return word
     return "none"

@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Written by kmod.nft_offload: loads one change of the firewall, and puts back what was there unless it is confirmed.
-# usage: guard watch | guard rollback REASON. Its directory holds all that it needs; it writes nothing but there.
+# usage: guard watch | guard supervise ID | guard rollback REASON
+# Its directory holds all that it needs; it writes nothing but there.
 #   tables    family and name of each table that the change may touch     before.N  table N as it was; empty: none
+#   listed    family and name of a loaded table, and the file beside which its listing is staged
 #   load.N    what to load, one transaction after the other               staged, made  files and directories to clear
 #   undecided renamed to confirmed or to rolled_back: whoever does it has decided. rolled_back is renamed to rolling.PID
 #             by the process that puts back; when that one is killed, another one renames it once more and goes on
@@ -186,7 +188,8 @@ clear_staged() {
 # An nft that outlived its guard would load what is undone once more
 await_loader() {
   for _second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    grep -qs "${dir##*/}[/]load[.]" /proc/[0-9]*/cmdline || return
+    # a small busybox's grep reads no further than a NUL
+    cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' | grep -q "${dir##*/}[/]load[.]" || return
     sleep 1
   done
 }
@@ -284,7 +287,20 @@ watch() {
   exit 0
 }
 
+# supervise ID: watch, where no systemd starts it again when it did not end by itself. A shell that cannot fork ends, but
+# not before it became another one, which needs no fork.
+supervise() {
+  id=$1
+  trap 'exec /bin/sh "$0" supervise "$id"' EXIT
+  while here; do
+    /bin/sh "$0" watch && break
+    sleep 1
+  done
+  trap - EXIT
+}
+
 case $1 in
 watch) watch ;;
+supervise) supervise "$2" ;;
 rollback) rollback "$2" ;;
 esac

@@ -4,11 +4,12 @@
 home=/etc/nft-offload
 if [ -f "$home/committing" ]; then
   # the power was cut while a confirmed change was put in place: the rest of it, so that what boots is all new
+  left=
   while read -r file; do
-    [ ! -e "$file.nft-offload-new" ] || mv -f "$file.nft-offload-new" "$file"
+    [ ! -e "$file.nft-offload-new" ] || mv -f "$file.nft-offload-new" "$file" || left=yes
   done <"$home/committing"
   sync
-  rm -f "$home/committing"
+  [ -n "$left" ] || rm -f "$home/committing"
 fi
 nft -f "$home/ruleset.nft" || exit
 while read -r device statement; do

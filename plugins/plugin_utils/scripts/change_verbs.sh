@@ -76,8 +76,8 @@ take_over() {
     [ ! -e "$1/undecided" ] || [ "$up" -ge "$(cat "$1/deadline" 2>/dev/null || echo 0)" ] || return 1
     if [ ! -e "$1/confirmed" ]; then
       mv "$1/undecided" "$1/rolled_back" 2>/dev/null
-      sh "$1/guard" rollback "its guard had ended"
-      echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
+      sh "$1/guard" rollback "its guard had ended" &&
+        echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
       return 1
     fi
   elif [ "$up" -lt "$(($(cat "$1/began" 2>/dev/null || echo 0) + 30))" ]; then
@@ -124,17 +124,20 @@ load_guarded() {
   [ -e "$change/loaded" ] && echo "deadline=$(cat "$change/deadline")"
 }
 
+# start_guard: and again whenever it ends other than by itself: killed, or, as sh does, with 2 when a fork fails. Not for
+# the next change, which has the same place.
 start_guard() {
+  _id=$(cat "$change/id")
   if [ -d /run/systemd/system ] && has systemd-run; then
-    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$(cat "$change/id")" \
-      -p Restart=on-abnormal -p RestartSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
-      /bin/sh "$change/guard" watch && return 0
+    # shellcheck disable=SC2016 # for that shell to expand
+    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$_id" \
+      -p Restart=on-failure -p RestartSec=1 -p StartLimitIntervalSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
+      /bin/sh -c '[ "$(cat "$(dirname "$0")/id")" != "$1" ] || exec /bin/sh "$0" watch' \
+      "$change/guard" "$_id" && return 0
   fi
-  # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand;
-  # started again when it is killed, as systemd would
-  # shellcheck disable=SC2016 # for that shell to expand
-  ( ( trap '' HUP && exec /bin/sh -c 'while :; do /bin/sh "$0" watch; [ "$?" -gt 128 ] || exit 0; done' \
-    "$change/guard" ) </dev/null >/dev/null 2>&1 & ) </dev/null >/dev/null 2>&1
+  # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand
+  ( ( trap '' HUP && exec /bin/sh "$change/guard" supervise "$_id" ) </dev/null >/dev/null 2>&1 & ) \
+    </dev/null >/dev/null 2>&1
 }
 
 # is_pending ID
@@ -160,11 +163,32 @@ confirm() {
     return 1
   fi
   # a second time when the answer to the first one was lost
+  [ -e "$change/confirmed" ] || as_loaded || return
   mv "$change/undecided" "$change/confirmed" 2>/dev/null || [ -e "$change/confirmed" ] || {
     echo "it is being rolled back"
     return 1
   }
   echo "connection=${_now_over:+ssh}"
+}
+
+# as_loaded: does the router still run what it is about to confirm? A table that was not listed after the load is dropped
+as_loaded() {
+  while read -r _family _table; do
+    _listing=$(sed -n "s|^$_family $_table ||p" "$change/listed" 2>/dev/null)
+    if [ -z "$_listing" ]; then
+      nft -t list table "$_family" "$_table" 2>&1 | grep -q 'No such file' && continue
+    else
+      _live=$(nft -s -t list table "$_family" "$_table" 2>&1 | without_devices)
+      [ "$_live" = "$(without_devices <"$_listing.nft-offload-new")" ] && continue
+    fi
+    echo "table $_family $_table is not what was loaded any more: somebody else changed it since"
+    return 1
+  done <"$change/tables"
+}
+
+# without_devices: a listing less what comes and goes with the devices of flowtables
+without_devices() {
+  sed '/^\t\tdevices = /d'
 }
 
 # commit_change MARK PATH...: every staged file into place. Once MARK is there, the next boot would do what is left.
@@ -279,6 +303,8 @@ abandon() {
 settle() {
   change_home "$1"
   if [ -n "$committed" ] && is_pending "$2"; then
+    # what was removed, and what systemd was told, must outlast a power cut as the files do
+    sync
     seconds_up
     printf '%s confirmed %s\n' "$2" "$up" 1<>"$change/outcome"
     mv -f "$change/outcome" "$home/last"

@@ -24,9 +24,10 @@ _unload_since() {
   return "$_rest"
 }
 
-# stage_listing PATH FAMILY TABLE: how the kernel lists the table now, without what comes and goes with the devices
+# stage_listing PATH FAMILY TABLE: how the kernel lists the table now, for later and for the confirmation
 stage_listing() {
   _listing=$(nft -s -t list table "$2" "$3") || return
+  keep listed "$2 $3 $1" || return
   stage "$1" 0644 "$_listing
 "
 }

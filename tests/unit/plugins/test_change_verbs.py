@@ -157,6 +157,58 @@ def test_the_same_connection_confirms_nothing(router: Sandbox) -> None:
     assert (router.table(), router.etc("ruleset.nft")) == (OLD, None)
 
 
+FLOWTABLE = "table inet t {\n\tflowtable ft {\n\t\thook ingress priority filter\n\t\tdevices = { lo, new0 }\n\t}\n}\n"
+
+
+def test_devices_may_come_and_go_before_the_confirmation(router: Sandbox) -> None:
+    change = router.change(router.plan(FLOWTABLE))
+    router.load(change)
+    loaded = router.table() or ""
+    assert "new0" in loaded
+    router.set_table(loaded.replace("\t\tdevices = { lo, new0 }\n", ""))
+    assert failed_step(change.phases()[1], router.confirm(change)) is None
+    assert outcome(router)[0] == "confirmed"
+
+
+def test_somebody_else_loads_in_the_window(router: Sandbox) -> None:
+    """Such as the old ruleset: what nobody proved is not confirmed."""
+    change = router.change()
+    router.load(change)
+    router.set_table(NEW.replace("policy drop", "policy accept"))
+    answer = router.confirm(change)
+    failed = failed_step(change.phases()[1], answer)
+    assert failed is not None and "table inet t is not what was loaded any more" in failed[1]
+    assert (router.table(), router.etc("ruleset.nft"), router.settled(0)) == (OLD, None, True)
+    assert outcome(router)[0] == "rolled_back"
+
+
+def test_a_dropped_table_comes_back_in_the_window(router: Sandbox) -> None:
+    drop = replace(router.plan("delete table inet t\n"), files={}, listing=None)
+    change = router.change(drop)
+    router.load(change)
+    assert router.table() is None
+    router.set_table(NEW)
+    failed = failed_step(change.phases()[1], router.confirm(change))
+    assert failed is not None and "not what was loaded any more" in failed[1]
+    assert (router.table(), router.settled(0)) == (OLD, True)
+
+
+def test_a_table_is_dropped(router: Sandbox) -> None:
+    """What goes with it is on the disk before that is told."""
+    old = router.place / "etc/old"
+    old.write_text("")
+    sync = router.place / "bin/sync"
+    sync.write_text(f'#!/bin/sh\necho "$(ls {old.parent} {router.home})" >{router.place}/synced\n')
+    sync.chmod(0o755)
+    drop = replace(router.plan("delete table inet t\n"), files={}, listing=None, removed=[str(old)])
+    change = router.change(drop)
+    router.load(change)
+    assert failed_step(change.phases()[1], router.confirm(change)) is None
+    assert router.table() is None
+    seen = (router.place / "synced").read_text()
+    assert "pending" in seen and "last" not in seen and "old" not in seen
+
+
 def test_the_answer_to_a_confirmation_is_lost(router: Sandbox) -> None:
     change = router.change()
     router.load(change)
@@ -205,6 +257,21 @@ def test_the_guard_is_killed(router: Sandbox) -> None:
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
 
 
+@pytest.mark.parametrize("where", ["watch() {\n", "  while here; do\n", "  while here && "])
+def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """A shell ends with 2 then. Here it does so once: before it loads, before it is started, and in the window."""
+    text = _boot.installed("guard.sh")
+    assert text.count(where) == 1
+    ends = f'[ -e "{router.place}/forked" ] || {{ : >"{router.place}/forked"; exit 2; }}\n'
+    struck = text.replace(where, where + ends if where.endswith("\n") else ends + where)
+    monkeypatch.setattr(_boot, "installed", lambda _name: struck)
+    change = router.change(timeout=2)
+    check_loaded(change.phases()[0], router.load(change))
+    assert (router.place / "forked").exists()
+    assert router.settled()
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 2 s"))
+
+
 def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
     """The next change finds nobody to wait for, once the deadline is over; until then it may still be confirmed."""
     router.load(router.change(timeout=2))
@@ -240,7 +307,11 @@ def test_nft_is_killed_while_it_loads(router: Sandbox) -> None:
 
 
 def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
-    """nft goes on without it; what it loads is undone all the same."""
+    """nft goes on without it; what it loads is undone all the same. This grep reads no further than the first word."""
+    grep = router.place / "bin/grep"
+    real = shutil.which("grep")
+    grep.write_text(f'#!/bin/sh\ncase $* in *cmdline*) exit 1 ;; esac\nexec {real} "$@"\n')
+    grep.chmod(0o755)
     slow = router.plan(NEW.replace("policy drop", "policy drop; # SLOW"))
     loading = threading.Thread(target=router.load, args=(router.change(slow),))
     loading.start()
@@ -367,6 +438,12 @@ def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
     (etc / "committing").write_text(f"{etc}/ruleset.nft\n{etc}/gone\n")
     script = _boot.installed("ruleset.sh").replace("/etc/nft-offload", str(etc))
     (router.place / "boot.sh").write_text(script)
+    mv = router.place / "bin/mv"
+    mv.write_text("#!/bin/sh\nexit 1\n")
+    mv.chmod(0o755)
+    router.run([("sh", str(router.place / "boot.sh"))])
+    assert (etc / "committing").exists(), "the next boot tries again"
+    mv.unlink()
     router.run([("sh", str(router.place / "boot.sh"))])
     assert (router.table(), router.etc("ruleset.nft")) == (NEW, NEW)
     assert sorted(os.listdir(etc)) == ["devices", "ruleset.nft"]

@@ -208,7 +208,7 @@ needs_kernel = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is No
 
 
 def against_kernel(shell: str, place: Path, change: str) -> str:
-    """How REAL, changed by the commands, is listed after the roll back: with the real nft, in a namespace of its own."""
+    """How REAL, changed by the commands, is listed after the roll back: the real nft, in a namespace of its own."""
     pending = prepare(place)
     (pending / "tables").write_text("inet t\n")
     (place / "old").write_text(REAL)
