@@ -52,8 +52,9 @@ down: venv ## stop the lab
 
 # --- checking it
 
-# Cheap first: the first failure ends the run. Joined with +: three at the same time, for a router keeps half a core busy.
-TESTS := ruff shellcheck yamllint changelog mypy unit docs-check ansible-lint build-collection sanity \
+# Cheap first: the first failure ends the run. Joined with +: three at the same time, for a router keeps half a core busy
+# and the unit tests wait for the timers of the guard.
+TESTS := ruff shellcheck yamllint changelog mypy unit+sanity+ansible-lint+docs-check build-collection \
          lab-change+lab-refusals+lab-role+lab-proof+molecule
 
 test: system venv ## run every check and count the tests

@@ -266,7 +266,7 @@ def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch,
     struck = text.replace(where, where + ends if where.endswith("\n") else ends + where)
     monkeypatch.setattr(_boot, "installed", lambda _name: struck)
     change = router.change(timeout=2)
-    check_loaded(change.phases()[0], router.load(change))
+    check_steps(change, change.phases()[0], router.load(change))
     assert (router.place / "forked").exists()
     assert router.settled()
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 2 s"))
@@ -361,7 +361,7 @@ def test_nobody_takes_over_while_it_is_rolled_back(router: Sandbox) -> None:
     pending = router.state().pending
     assert pending is not None and pending.guarded
     with pytest.raises(OffloadError, match="1-00000001 is pending"):
-        check_loaded(second.phases()[0], router.load(second))
+        check_steps(second, second.phases()[0], router.load(second))
     giving_up.join(30)
     assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "a check failed"))
 
