@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rendered firewalls: word for word, as nft takes them, as the module ruleset loads them and as verify reads them."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.rules import covers, parse_rules
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
+    WantedTable,
+    check_content,
+    transactions,
+)
+
+from .firewalls import GOLDEN, NAMES, NFT, golden, needs_namespaces, nft, rendered, without_flowtable
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden(name: str) -> None:
+    assert golden(name) == (GOLDEN / f"{name}.nft").read_text()
+    assert golden(name) == golden(name)
+
+
+@needs_namespaces
+@pytest.mark.parametrize("program", NFT)
+@pytest.mark.parametrize("name", NAMES)
+def test_nft_takes_it(name: str, program: str) -> None:
+    done = nft(without_flowtable(golden(name)), program, "-c")
+    assert done.returncode == 0, done.stderr
+
+
+@needs_namespaces
+@pytest.mark.parametrize("name", NAMES)
+def test_the_module_loads_it_and_loads_it_again(name: str) -> None:
+    """Each time in one transaction, as the module ruleset writes it."""
+    text = golden(name)
+    check_content(text, "inet", "nft_offload", "here")
+    wanted = WantedTable("inet", "nft_offload", without_flowtable(text), ())
+    first = transactions(wanted, (), None, ())
+    second = transactions(wanted, (), parse_table(wanted.content), ())
+    assert len(first) == len(second) == 1
+    done = nft(first[0] + second[0])
+    assert done.returncode == 0, done.stderr
+    assert "flush ruleset" not in first[0] + second[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_verify_finds_the_rule_that_feeds_the_flowtable(name: str) -> None:
+    unknown: list[str] = []
+    (rule,) = parse_rules(golden(name), unknown)
+    assert (rule.flowtable, rule.reachable, rule.shadow, unknown) == ("ft", True, "", [])
+    assert covers(rule.text) == (frozenset({"tcp", "udp"}), "")
+
+
+def test_nothing_invalid_is_offloaded() -> None:
+    """The rule stands after the one that drops invalid packets and before the one that accepts the others."""
+    lines = [line.strip() for line in golden("small").splitlines()]
+    feeding = next(number for number, line in enumerate(lines) if "flow add" in line)
+    assert lines[feeding - 1].startswith("ct state invalid ") and lines[feeding - 1].endswith(" drop")
+    assert lines[feeding + 1] == "ct state { established, related } accept"
+
+
+def test_each_part_names_its_variable() -> None:
+    text = golden("everything")
+    for key in ("input[0]", "forward[1]", "port_forwards[2]", "source_nat[1]", "sets[1]", "maps[0]", "extra[0].rules"):
+        assert f"# flow_offload_router.{key}" in text
+    assert "# flow_offload_exclude[5]: packets 20" in text
+    assert "# zone lan: lan0, lan1" in text
+
+
+@needs_namespaces
+def test_100000_prefixes_load_in_seconds() -> None:
+    dice = random.Random(1)
+    prefixes = [
+        f"{dice.randrange(1, 224)}.{dice.randrange(256)}.{dice.randrange(256)}.0/24" for _number in range(80_000)
+    ]
+    prefixes += [f"2001:db8:{dice.randrange(65536):x}:{dice.randrange(65536):x}::/64" for _each in range(40_000)]
+    router = {
+        "zones": [{"name": "lan", "devices": ["lan0"], "services": ["ssh"]}, {"name": "wan", "devices": ["wan0"]}],
+        "sets": [{"name": "listed", "file": "listed.txt"}],
+        "blocklists": [{"set": "listed", "from": ["wan"], "to": ["wan"]}],
+    }
+    started = time.monotonic()
+    text = rendered({"flow_offload_router": router}, {"listed.txt": "\n".join(prefixes)})
+    assert text.count("/24,") + text.count("/64,") > 100_000
+    done = nft(without_flowtable(text))
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 20
