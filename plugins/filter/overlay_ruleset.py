@@ -17,7 +17,7 @@ DOCUMENTATION = r"""
 ---
 name: overlay_ruleset
 short_description: Render the table that adds offload beside a firewall
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:

@@ -19,7 +19,7 @@ DOCUMENTATION = r"""
 ---
 name: router_ruleset
 short_description: Render a router's firewall
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
