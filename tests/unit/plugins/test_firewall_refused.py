@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kmod.nft_offload.plugins.filter.overlay_ruleset import overlay_ruleset
+from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
 from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
 
 GOOD: dict[str, Any] = {
@@ -103,3 +104,26 @@ def test_login_on_another_port() -> None:
     with pytest.raises(AnsibleFilterError, match="no zone offers ssh"):
         refused = [{"from": ["lan"], "services": ["ssh"], "action": "drop"}]
         router_ruleset({"zones": zones, "input": refused}, login=["ssh"])
+
+
+def test_closed_ways() -> None:
+    """Every way but those that let everything through."""
+
+    def closed(**changes: Any) -> set[tuple[str, str]]:
+        return {(way["from"][0], way["to"][0]) for way in router_closed_ways(GOOD | changes)}
+
+    every = {(one, other) for one in ("lan0", "wan0", "dmz0") for other in ("lan0", "wan0", "dmz0") if one != other}
+    some = {"from": "lan", "to": "wan", "services": ["dns"]}
+    assert closed() == every
+    assert closed(forward=[RULE]) == every - {("lan0", "wan0")}
+    assert closed(forward=[some, RULE]) == every - {("lan0", "wan0")}
+    assert closed(forward=[some]) == every
+    assert closed(forward=[{**some, "action": "drop"}, RULE]) == every
+    assert closed(forward=[{**RULE, "limit": {"rate": "9/second"}}]) == every
+    assert closed(forward=[RULE], blocklists=[{"set": "some", "from": "wan"}]) == every
+    assert closed(forward=[RULE], zones=[{**zone, "bogons": True} for zone in GOOD["zones"]]) == every
+    assert closed(forward=[RULE], zones=[{**zone, "forward": "accept"} for zone in GOOD["zones"]]) == set()
+    extra = [{"place": "forward", "rules": ["drop"]}]
+    assert router_closed_ways(GOOD | {"forward": [RULE], "extra": extra}) == [{"from": [], "to": []}]
+    with pytest.raises(AnsibleFilterError, match="zones is empty"):
+        router_closed_ways({})
