@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,17 @@ class Host:
 
     def __call__(self, name: str, **options: Any) -> str:
         """One of its functions."""
+        return str(self._ask(name, options))
+
+    def many(self, jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
+        """Several of them at the same time."""
+        return list(self._ask("many", {"jobs": jobs}))
+
+    def _ask(self, name: str, options: Mapping[str, Any]) -> Any:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps([name, options]) + "\n")
         self.process.stdin.flush()
-        return str(json.loads(self.process.stdout.readline()))
+        return json.loads(self.process.stdout.readline())
 
 
 class Network:

@@ -15,6 +15,7 @@ import socket
 import struct
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 PATIENCE = 0.35
@@ -166,6 +167,12 @@ def forge(source: str, address: str, port: int) -> str:
         )
         raw.sendto(packet + struct.pack("!HHHH", random.randrange(1024, 65536), port, 11, 0) + b"who", (address, 0))
     return ""
+
+
+def many(jobs: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Several of the functions above at the same time."""
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(lambda job: str(globals()[job[0]](**job[1])), jobs))
 
 
 def main() -> None:
