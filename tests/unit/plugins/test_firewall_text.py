@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import random
+import re
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_table
@@ -18,6 +21,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
 )
 
 from .firewalls import GOLDEN, NAMES, NFT, golden, needs_namespaces, nft, rendered, without_flowtable
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "plugins/plugin_utils/scripts"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,6 +60,23 @@ def test_verify_finds_the_rule_that_feeds_the_flowtable(name: str) -> None:
     (rule,) = parse_rules(golden(name), unknown)
     assert (rule.flowtable, rule.reachable, rule.shadow, unknown) == ("ft", True, "", [])
     assert covers(rule.text) == (frozenset({"tcp", "udp"}), "")
+
+
+@needs_namespaces
+@pytest.mark.parametrize("name", NAMES)
+def test_verify_reads_it_as_the_router_lists_it(name: str) -> None:
+    """With the flowtable written into the listing: this machine's kernel may have none."""
+    command = ["unshare", "-n", "sh", "-c", "nft -f - && nft -s -t list ruleset"]
+    text = without_flowtable(golden(name))
+    listing = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    listing = re.sub(r"^(\t\t(?:[^\n]* )?)counter$", r"\1flow add @ft", listing, flags=re.MULTILINE)
+    head, rest = listing.split("{\n", 1)
+    listing = f"{head}{{\n\tflowtable ft {{\n\t\thook ingress priority filter\n\t}}\n\n{rest}"
+    reduce = ["sh", "-c", f". {SCRIPTS / 'nftables.sh'}; _reduce"]
+    reduced = subprocess.run(reduce, input=listing, capture_output=True, text=True, check=True).stdout
+    (rule,) = parse_rules(reduced)
+    assert (rule.flowtable, rule.reachable, rule.shadow) == ("ft", True, "")
+    assert len(reduced) < 6000, "a large firewall is not sent whole"
 
 
 def test_nothing_invalid_is_offloaded() -> None:
