@@ -66,6 +66,7 @@ PROTOCOLS = {
     "pim": "meta l4proto 103",
     "vrrp": "meta l4proto 112",
 }
+DPORT = "{protocol} dport"
 PING = {"ipv4": "icmp type echo-request", "ipv6": "icmpv6 type echo-request"}
 
 
@@ -142,21 +143,24 @@ def braces(values: Sequence[str]) -> str:
     return values[0] if len(values) == 1 else f"{{ {', '.join(values)} }}"
 
 
-def matches(ports: Iterable[Port], family: str, side: str = "{protocol} dport") -> list[str]:
+def matches(ports: Iterable[Port], family: str, side: str = DPORT) -> list[str]:
     """One nft match for each protocol; none at all for what the family does not have, such as IGMP in IPv6.
 
-    ``family`` is ipv4 or ipv6, or both where it does not matter; ``side`` is how a port is asked for.
+    ``family`` is ipv4 or ipv6, or both where it does not matter; ``side`` is how a port is asked for. Another one than
+    DPORT gets a match for each range: nft 1.0.6 lists a set of ``ct original proto-dst`` in a way that it cannot read
+    again, so a router could not go back to such a table.
     """
     ports = sorted(ports)
     found: list[str] = [f"{side.format(protocol=port.protocol)} @{port.named}" for port in ports if port.named]
     plain: list[str] = []
     spans = {protocol: [span(*each) for each in ranges] for protocol, ranges in merged(ports).items()}
-    if side == "{protocol} dport" and "tcp" in spans and spans.get("udp") == spans["tcp"]:
+    if side == DPORT and "tcp" in spans and spans.get("udp") == spans["tcp"]:
         found.append(f"meta l4proto {{ tcp, udp }} th dport {braces(spans.pop('tcp'))}")
         del spans["udp"]
     for protocol, ranges in spans.items():
         if protocol in WITH_PORTS:
-            found.append(f"{side.format(protocol=protocol)} {braces(ranges)}")
+            values = [braces(ranges)] if side == DPORT else ranges
+            found += [f"{side.format(protocol=protocol)} {value}" for value in values]
         elif protocol == "ping":
             found += [PING[family]] if family in PING else list(PING.values())
         elif protocol != "igmp" or family != "ipv6":

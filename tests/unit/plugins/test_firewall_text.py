@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import listing_without_devices, parse_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.rules import covers, parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
     WantedTable,
@@ -52,6 +52,36 @@ def test_the_module_loads_it_and_loads_it_again(name: str) -> None:
     done = nft(first[0] + second[0])
     assert done.returncode == 0, done.stderr
     assert "flush ruleset" not in first[0] + second[0]
+
+
+# Elements that rules would have added by then, in sets that fill themselves
+FILL = r"""
+for set in $($NFT list sets | sed -n 's/^\tset \(limit_.*_v4\) {/\1/p'); do
+  $NFT add element inet nft_offload $set '{ 192.0.2.1 limit rate over 10/minute burst 5 packets }'
+done
+for set in $($NFT list sets | sed -n 's/^\tset \(connections_.*_v4\) {/\1/p'); do
+  $NFT add element inet nft_offload $set '{ 192.0.2.1 ct count over 5 }'
+done
+"""
+LIST = "list() { $NFT -s $1 list table inet nft_offload; }; list"
+
+
+@needs_namespaces
+@pytest.mark.parametrize("program", NFT)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_router_can_go_back_to_it(name: str, program: str, tmp_path: Path) -> None:
+    """A change that is undone loads what nft listed before it."""
+    steps = f"$NFT -f - || exit\n{LIST} -t >loaded\n{FILL}{LIST} -t >filled; {LIST} >before &&"
+    steps += f"$NFT delete table inet nft_offload && $NFT -f before && {LIST} >after"
+    command = ["unshare", "-n", "env", f"NFT={program}", "sh", "-c", steps]
+    text = without_flowtable(golden(name))
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    loaded, filled = (listing_without_devices((tmp_path / file).read_text()) for file in ("loaded", "filled"))
+    assert loaded == filled, "elements that came are no change by hand"
+    before, after = (re.sub(r" expires \w+", "", (tmp_path / file).read_text()) for file in ("before", "after"))
+    assert before == after
+    assert before.count("192.0.2.1 ") == (2 if name == "everything" else 0)
 
 
 @pytest.mark.parametrize("name", NAMES)
