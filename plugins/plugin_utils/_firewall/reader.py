@@ -86,13 +86,18 @@ def _rule(names: Names, where: str, said: Options) -> Rule:
         check(COUNTER, said["counter"], f"{where}.counter", "a counter's name is a word in small letters")
     if said["comment"]:
         check(COMMENT, said["comment"], f"{where}.comment", "a comment is a short text without quotes")
+    ports = names.ports(said["services"], f"{where}.services")
+    families = families_of(names, said["family"], where, sources, destinations)
+    if ports and not any(services.matches(ports, family) for family in families):
+        problem = f"{where}.services: there is no {' or '.join(said['services'])} in {families[0]}"
+        raise OffloadError(problem, "take the rule out, or correct its family")
     return Rule(
         zones=names.zones_named(said["from"], f"{where}.from"),
         to=names.zones_named(said["to"], f"{where}.to") if "to" in said else (),
-        ports=names.ports(said["services"], f"{where}.services"),
+        ports=ports,
         sources=sources,
         destinations=destinations,
-        families=families_of(names, said["family"], where, sources, destinations),
+        families=families,
         options=said,
         where=where,
     )

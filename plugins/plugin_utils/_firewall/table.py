@@ -44,6 +44,8 @@ DHCP = {
     "ipv6": 'ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept comment "DHCPv6 client"',
 }
 CLAMP = "tcp flags & (syn | rst) == syn tcp option maxseg size set"
+LOG_PREFIX = 120
+"""characters; the kernel takes 127 (NF_LOG_PREFIXLEN)"""
 OTHER = {"ipv4": "ipv6", "ipv6": "ipv4"}
 
 
@@ -94,7 +96,8 @@ class Table:
         log = self.firewall.log
         to = f"group {log['group']}" if log["group"] is not None else f"level {log['level']}"
         limit = f"limit rate {log['rate']} burst {log['burst']} packets"
-        return f'{limit} log prefix "{log["prefix"]}{says}: " {to}'
+        prefix = f"{log['prefix']}{says}"[:LOG_PREFIX]
+        return f'{limit} log prefix "{prefix}: " {to}'
 
     def verdict(self, action: str) -> str:
         """What the chain refuse is for, or the verdict itself."""
@@ -281,7 +284,8 @@ class Table:
             return
         self.shared.add(chain)
         lines: list[str] = []
-        over = f"{self.text.counter('over_limit')} drop"
+        limited = rule["limit"] or rule["connections"]
+        over = f"{self.text.counter('over_limit')} drop" if limited else ""
         if limit := rule["limit"]:
             said = f"limit rate over {limit['rate']} burst {limit['burst']} packets"
             if limit["per"] == "all":
