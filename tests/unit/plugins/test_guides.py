@@ -154,7 +154,7 @@ def probes(net: Network, version: int) -> dict[str, str]:
 @BOTH
 def test_migrating(net: Network, version: int) -> None:
     """The description lets through what the file did; alone and while both are loaded."""
-    (old,) = blocks("migrating", "nft")
+    (old,) = blocks("migrating", "text")
     net.run("nft", "-f", "-", text=old)
     by_hand = probes(net, version)
     net.load(example("migrating"))
