@@ -24,7 +24,7 @@ author:
 description:
   - From a description such as C(flow_offload_router) of the role P(kmod.nft_offload.flow_offload#role), tells the ways
     between devices for O(kmod.nft_offload.ruleset#module:cut). Left out are the ways between zones where everything is
-    let through in both address families, with no blocklist, bogon or spoofing filter at either end, and no rules of the
+    let through in both address families, with no blocklist or bogon filter at either end, and no rules of the
     user's own before.
 positional: _input
 options:

@@ -203,8 +203,7 @@ class Table:
         if "ipv6" in firewall.families:
             lines.append('icmpv6 type { 130-140, 143, 148, 149, 151-153 } drop comment "RFC 4890: of one link only"')
         lines += [*self.extra("forward"), *self._blocked_ahead()]
-        pairs = {(one, other): self._pair(one, other) for one in firewall.zones for other in firewall.zones}
-        pairs = {pair: body for pair, body in pairs.items() if body}
+        pairs = {pair: self._pair(*pair) for pair in self._pairs()}
         if pairs:
             lines += vmap("iifname . oifname", self._ways(pairs))
         zones = {name: list(self.end("forward", name)) for name in firewall.zones}
@@ -214,6 +213,14 @@ class Table:
         text.dispatch("forward", first, "iifname", firewall, zones, says, lines, "goto")
         for (one, other), body in pairs.items():
             text.chain(f"{one}_to_{other}", body, f"{one} to {other}")
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Pairs of zones that something is said about, in the zones' own order."""
+        rules, servers = self.firewall.forward, self.firewall.port_forwards
+        said = {(one, other) for rule in rules for one in rule.zones for other in rule.to}
+        said |= {(one, server.to) for server in servers for one in (*server.zones, *server.hairpin)}
+        order = {name: number for number, name in enumerate(self.firewall.zones)}
+        return sorted(said, key=lambda pair: (order[pair[0]], order[pair[1]]))
 
     def _ways(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         """From device to device, and the chain for it."""

@@ -30,7 +30,7 @@ def closed_ways(firewall: Firewall) -> list[Way]:
 
 def _open(firewall: Firewall, one: str, other: str) -> bool:
     ends = {one, other}
-    if any(firewall.zones[zone]["bogons"] or firewall.zones[zone]["antispoof"] != "none" for zone in ends):
+    if any(firewall.zones[zone]["bogons"] for zone in ends):
         return False
     if any(ends & {*said.zones, *said.to} for said in firewall.blocklists) or len(firewall.families) < 2:
         return False

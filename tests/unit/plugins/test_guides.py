@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
 
 from .firewalls import needs_namespaces, rendered
 from .network import BOGON, ELSEWHERE, HOST, ROUTER, SIDES, Network
@@ -106,6 +107,12 @@ def test_router(net: Network, version: int) -> None:
     assert dial(net, "wan", server, 443) == HOST["wan"][version]
     assert dial(net, "lan", server, 443) == HOST["lan"][version]
     assert dial(net, "wan", server, 80) == "nothing"
+
+
+def test_router_spares_what_the_lan_opens() -> None:
+    ways = [(way["from"], way["to"]) for way in router_closed_ways(example("router")["flow_offload_router"])]
+    assert [way for way in ways if way[0] == ["lan0"]] == []
+    assert len(ways) == 4
 
 
 @needs_namespaces
