@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.rules impo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
     WantedTable,
     check_content,
+    kept_objects,
     transactions,
 )
 
@@ -40,17 +41,24 @@ def test_nft_takes_it(name: str, program: str) -> None:
 
 
 @needs_namespaces
+@pytest.mark.parametrize("program", NFT)
 @pytest.mark.parametrize("name", NAMES)
-def test_the_module_loads_it_and_loads_it_again(name: str) -> None:
-    """Each time in one transaction, as the module ruleset writes it."""
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_module_loads_it_and_loads_it_again(name: str, program: str, keep: bool, tmp_path: Path) -> None:
+    """Each time in one transaction, as the module ruleset writes it, and with what sets hold or without."""
     text = golden(name)
     check_content(text, "inet", "nft_offload", "here")
     wanted = WantedTable("inet", "nft_offload", without_flowtable(text), ())
+    kept = kept_objects(*[wanted.boot_text()] * 4) if keep else frozenset()
+    assert bool(kept) is (keep and name != "overlay")
     first = transactions(wanted, (), None, ())
-    second = transactions(wanted, (), parse_table(wanted.content), ())
+    second = transactions(wanted, (), parse_table(wanted.content), (), kept)
     assert len(first) == len(second) == 1
-    done = nft(first[0] + second[0])
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "first").write_text(first[0])
+    (tmp_path / "second").write_text(second[0])
+    steps = " && ".join(f"{program} -f {tmp_path}/{each}" for each in ("first", "second", "second"))
+    done = subprocess.run(["unshare", "-n", "sh", "-c", steps], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     assert "flush ruleset" not in first[0] + second[0]
 
 
