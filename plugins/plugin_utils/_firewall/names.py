@@ -31,6 +31,22 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
 DEVICE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
 RESERVED = ("bogons", "limit_", "connections_")
+# Words that not every nft from 1.0.6 to 1.1.7 takes for the name of a set, a map or a counter (tried, one by one)
+KEYWORD = re.compile(
+    r"""(
+        accept|add|ah|all|and|arp|bridge|bytes|cgroup|chain|comment|comp|constant|continue|counter|cpu|
+        create|day|dccp|define|delete|describe|destroy|device|devices|dnat|drop|dst|dup|dynamic|ecn|
+        element|elements|esp|ether|exists|export|exthdr|fib|flags|flow|flowtable|flush|frag|fwd|geneve|
+        get|goto|gre|gretap|handle|hbh|hook|hour|ibrname|icmp|icmpv6|igmp|iif|iifgroup|iifname|iiftype|
+        import|include|index|inet|insert|interval|ip|ip6|ipsec|jhash|jump|limit|list|log|map|mark|
+        masquerade|meta|meter|mh|missing|monitor|name|netdev|nftrace|notrack|numgen|obrname|offload|oif|
+        oifgroup|oifname|oiftype|or|osf|packets|pkttype|policy|position|priority|queue|quota|random|
+        redefine|redirect|reject|rename|replace|reset|return|rt|rtclassid|rule|ruleset|sctp|secmark|set|
+        size|skgid|skuid|snat|socket|symhash|synproxy|table|tcp|th|time|timeout|tproxy|tunnel|type|
+        typeof|udp|udplite|undefine|update|vlan|vmap|vxlan|xor
+    )\Z""",
+    re.VERBOSE,
+)
 # What an Internet router never sees for real (RFC 6890 and the IANA registries). Link-local addresses are not here:
 # neighbours and DHCPv6 need them.
 BOGONS = {
@@ -50,6 +66,12 @@ def check(pattern: re.Pattern[str], text: str, where: str, says: str) -> str:
     if not pattern.match(text):
         raise OffloadError(f"{where}: {says}, not {text!r}", "correct it")
     return text
+
+
+def not_nfts(name: str, where: str) -> None:
+    """Raise OffloadError for a word of nft's own."""
+    if KEYWORD.match(name):
+        raise OffloadError(f"{where}: {name} is a word of nft's own", f"use another name, such as my_{name}")
 
 
 class Names:
@@ -109,6 +131,8 @@ class Names:
     def _new(self, said: Options, where: str) -> str:
         """The name of a set or a map; nft keeps both in one place."""
         name = check(NAME, said["name"], f"{where}.name", "a name is a word in small letters")
+        if said.get("type") != "addresses":
+            not_nfts(name, f"{where}.name")
         if name.startswith(RESERVED):
             raise OffloadError(f"{where}.name: {name} is a name of our own", f"begin it with none of {RESERVED}")
         taken = {declared.name: declared.where for declared in self.declared}

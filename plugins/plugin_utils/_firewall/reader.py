@@ -24,7 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model i
     Rule,
     SourceNat,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import ROUTER, Names, check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import ROUTER, Names, check, not_nfts
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import read_exclude
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
 
@@ -84,6 +84,7 @@ def _rule(names: Names, where: str, said: Options) -> Rule:
         raise OffloadError(problem, "use action: accept; what is over the limit is dropped")
     if said["counter"]:
         check(COUNTER, said["counter"], f"{where}.counter", "a counter's name is a word in small letters")
+        not_nfts(said["counter"], f"{where}.counter")
     if said["comment"]:
         check(COMMENT, said["comment"], f"{where}.comment", "a comment is a short text without quotes")
     ports = names.ports(said["services"], f"{where}.services")

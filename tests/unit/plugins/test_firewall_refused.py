@@ -127,3 +127,9 @@ def test_closed_ways() -> None:
     assert router_closed_ways(GOOD | {"forward": [RULE], "extra": extra}) == [{"from": [], "to": []}]
     with pytest.raises(AnsibleFilterError, match="zones is empty"):
         router_closed_ways({})
+
+
+@pytest.mark.parametrize("name", ["mark", "offload", "flow"])
+def test_a_set_of_addresses_may_have_any_name(name: str) -> None:
+    """Its families are in it, so it is no word of nft's."""
+    assert f"set {name}4 {{" in router_ruleset(GOOD | {"sets": [{"name": name}]})
