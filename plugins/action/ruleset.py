@@ -53,6 +53,15 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "sets": {"type": "str", "choices": ["keep", "renew"], "default": "keep"},
     "confirm_timeout": {"type": "int", "default": 30},
     "checks": _check.SPEC,
+    "cut": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "from": {"type": "list", "elements": "str", "default": []},
+            "to": {"type": "list", "elements": "str", "default": []},
+        },
+    },
     "flowtables": {
         "type": "list",
         "elements": "dict",
@@ -80,6 +89,7 @@ class ActionModule(ChangeAction):
         if options["confirm_timeout"] < 0:
             raise OffloadError(f"option confirm_timeout: {options['confirm_timeout']} is no time", "give seconds, or 0")
         self.checks = _check.read_checks(options["checks"], options["confirm_timeout"])
+        self.cut = _ways(options)
         self.token = secrets.token_hex(4)
         self.readings: list[TableState] = []
         self.where = f"template {options['src']}" if options["src"] else "option content"
@@ -137,7 +147,9 @@ class ActionModule(ChangeAction):
         if options["state"] == "restored":
             return _ruleset.plan_restored(state, options["id"], family, table, self.token)
         keep = options["sets"] == "keep"
-        return _ruleset.plan_present(state, family, table, self.content, self.requests, self.checking, keep, self.token)
+        return _ruleset.plan_present(
+            state, family, table, self.content, self.requests, self.checking, keep, self.token, self.cut
+        )
 
     def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
         plan, before = cast("TablePlan", plan), self.readings[0]
@@ -183,6 +195,14 @@ def _undone(before: TableState, plan: TablePlan, settled: Settled) -> OffloadErr
         change=settled.change,
         ran=ran,
     )
+
+
+def _ways(options: Options) -> list[tuple[str, str]]:
+    """The option cut."""
+    for device in (device for way in options["cut"] for end in way.values() for device in end):
+        if not DEVICE.match(device):
+            raise OffloadError(f"option cut: {device!r} is no device name", "correct it")
+    return [(" ".join(way["from"]), " ".join(way["to"])) for way in options["cut"]]
 
 
 def _requests(options: Options) -> list[Request]:

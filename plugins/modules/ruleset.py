@@ -108,6 +108,34 @@ options:
         description: Seconds that the check may take.
         type: int
         default: 5
+  cut:
+    description:
+      - Ways on which connections are judged anew after a change of the rules, because rules see no packet of a
+        connection that is offloaded, and let through those that are established.
+      - Once the change is confirmed, the entries of these connections are deleted from connection tracking, which takes
+        them out of the flowtable within a second or two. The next packet of each is a new connection to the rules. It
+        goes on if they let it, and TCP in the middle of a connection is taken up again unless
+        C(net.netfilter.nf_conntrack_tcp_loose) is 0; packets of the side that did not begin are dropped until the other
+        side has sent one.
+      - Which connections are on a way is told by the router's routes to their ends. A device with a default route, or
+        with many routes, stands for whichever address. IPv4 connections with a translated destination are judged anew
+        with every way.
+      - Needs the command C(conntrack) on the router, and Linux 6.4, 6.1.32, 5.15.115 or 5.10.182 for connections that
+        are offloaded at that moment.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      from:
+        description: Devices that the connection was opened from; whichever when it is empty.
+        type: list
+        elements: str
+        default: []
+      to:
+        description: Devices that it was opened to; whichever when it is empty.
+        type: list
+        elements: str
+        default: []
   family:
     description: Address family of the table. Flowtables exist in these only.
     type: str

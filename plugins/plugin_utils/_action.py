@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, StepError, check_applied
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
@@ -20,22 +19,6 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Platform
 
 Options = Mapping[str, Any]
-
-
-def validate(spec: Mapping[str, Any], constraints: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments checked and completed against an argument spec; raises OffloadError naming the option."""
-    validated = ArgumentSpecValidator(dict(spec), **constraints).validate(dict(arguments))
-    unknown = sorted(path if isinstance(path, tuple) else (path,) for path in validated.unsupported_parameters)
-    for *above, name in unknown:
-        known = spec
-        for option in above:
-            known = known[option]["options"]
-        near = difflib.get_close_matches(name, list(known), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the options are: {', '.join(sorted(known))}"
-        raise OffloadError(f"there is no option {'.'.join([*above, name])!r}", hint)
-    if validated.error_messages:
-        raise OffloadError("; ".join(validated.error_messages), "correct the option; ansible-doc shows what it takes")
-    return validated.validated_parameters
 
 
 def require_root(platform: Platform) -> None:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _history
@@ -69,15 +70,27 @@ def plan_present(
     checking: bool,
     keep: bool = True,
     token: str = "00000000",
+    cut: Sequence[tuple[str, str]] = (),
 ) -> TablePlan:
     """Plan for our table as wanted: live, for boot, and for devices that come and go.
 
-    ``keep``: what came into sets at run time stays; ``token`` makes the id of this change.
+    ``keep``: what came into sets at run time stays; ``token`` makes the id of this change; ``cut``: the ways on which
+    connections are judged anew when the rules change, as devices from and to, separated by spaces.
     """
     warnings = check_devices(state, requests)
     decisions = [decide(state, request, checking) for request in requests]
     wanted = WantedTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
-    return _plan(state, wanted, [why for _flowtable, why in decisions], warnings, keep, token)
+    plan = _plan(state, wanted, [why for _flowtable, why in decisions], warnings, keep, token)
+    if not cut or not plan.texts or _as_loaded(state, wanted):
+        return plan
+    if "conntrack" not in state.platform.commands and not checking:
+        raise OffloadError(
+            "option cut: there is no conntrack on this router",
+            "install it, with kmod.nft_offload.kernel_support and packages: [nftables, ethtool, conntrack]",
+        )
+    ways = ", ".join(f"{one or 'anywhere'} to {other or 'anywhere'}" for one, other in cut)
+    step = Step(f"judge connections anew: {ways}", ("cut_flows", *(end for way in cut for end in way)))
+    return replace(plan, closing=[*plan.closing, step])
 
 
 def plan_restored(state: TableState, which: str, family: str, table: str, token: str) -> TablePlan:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ FIREWALL: dict[str, Any] = {
 }
 LAN_HOST, WAN_HOST = {4: "10.10.0.2", 6: "fd00:10::2"}, {4: "203.0.113.2", 6: "2001:db8:203::2"}
 ROUTER_LAN, ROUTER_WAN = {4: "10.10.0.1", 6: "fd00:10::1"}, {4: "203.0.113.1", 6: "2001:db8:203::1"}
+
+GOLDEN = Path(__file__).resolve().parents[1] / "unit/plugins/golden"
 
 SINK = """
 systemd-run -q ip netns exec lan python3 /usr/lib/lab/traffic.py sink
@@ -93,3 +96,58 @@ def test_firewall(router: Live, kind: str) -> None:
     assert all(f"dst={ROUTER_WAN[4]} " in line for line in masqueraded)
     untouched = [line for line in router.flows("HW_OFFLOAD") if line.startswith("ipv6")]
     assert all(line.count("fd00:0010:0000:0000:0000:0000:0000:0002") == 2 for line in untouched)
+
+
+CUT = FIREWALL | {"flow_offload_cut": "closed"}
+
+
+def with_router(**changes: Any) -> dict[str, Any]:
+    return CUT | {"flow_offload_router": FIREWALL["flow_offload_router"] | changes}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.router(kind, "tools"))
+        for kind in ("trixie/offload", "bookworm/offload", "forky/offload")
+    ],
+)
+def test_a_tightened_policy_reaches_offloaded_flows(router: Live, kind: str) -> None:
+    router.role(**CUT).worked()
+    lines = router.flows("HW_OFFLOAD", 120)
+    assert len(lines) >= 4 and all("[HW_OFFLOAD]" in line for line in lines)
+
+    # something else changes: everything may go from the LAN to the Internet, so these flows are spared
+    zones = [{**zone, "log": True} for zone in FIREWALL["flow_offload_router"]["zones"]]
+    run = router.role(**with_router(zones=zones)).worked()
+    assert "judge connections anew" in " ".join(run.task("ruleset").actions)
+    assert offloaded(router) == len(lines)
+
+    # only ping may; the flows are cut, and what goes on being sent does not get through
+    run = router.role(**with_router(zones=zones, forward=[{"from": "lan", "to": "wan", "services": "ping"}])).worked()
+    assert "lan0 to wan0" in " ".join(run.task("ruleset").actions)
+    assert offloaded(router) == 0
+    assert reaches(router, "lan", WAN_HOST[4])
+    for version in (4, 6):
+        assert not reaches(router, "lan", WAN_HOST[version], 7000)
+
+
+def offloaded(router: Live) -> int:
+    """Flows of the lab's traffic that are offloaded now."""
+    return int(router.sh("grep 'dport=7000' /proc/net/nf_conntrack | grep -c 'OFFLOAD]' || true"))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.router(kind, "tools"))
+        for kind in ("trixie/offload", "bookworm/offload", "forky/offload")
+    ],
+)
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.nft")))
+def test_every_nft_takes_what_is_rendered(router: Live, kind: str, name: str) -> None:
+    """Word for word as the unit tests have it, with the flowtable."""
+    flowtable = "table inet nft_offload {\n\tflowtable ft { hook ingress priority 0; }\n}\n"
+    router.sh(f"cat >/run/golden.nft <<'END'\n{flowtable}{(GOLDEN / f'{name}.nft').read_text()}END")
+    router.nft("-c -f /run/golden.nft")
+    router.sh("rm /run/golden.nft")

@@ -20,7 +20,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flo
 
 # Comments and strings first: nothing in them is grammar. nft knows no escape inside a string.
 _TOKEN = re.compile(r'"[^"]*"|\#[^\n]*|\n|[{};,=]|[^\s{};,="#][^\s{};,=]*|["]')
-_DEVICE_LIST = re.compile(r'"[^"]*"|^[ \t]*devices = \{(?:"[^"]*"|[^"}])*\}[ \t;]*\n?', re.MULTILINE)
+# Strings; the devices of a flowtable; how many elements a set holds, which nft 1.1.7 tells behind its size
+_PASSING = re.compile(r'"[^"]*"|^[ \t]*devices = \{(?:"[^"]*"|[^"}])*\}[ \t;]*\n?|[ \t]+# count \d+$', re.MULTILINE)
 _OPENS_CHAIN = ("jump", "goto")
 
 
@@ -142,5 +143,5 @@ def parse_table(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def listing_without_devices(text: str) -> str:
-    """A listing less the ``devices = { ... }`` lines of its flowtables, to compare across re-plugs."""
-    return _DEVICE_LIST.sub(lambda match: match.group() if match.group().startswith('"') else "", text)
+    """A listing less what comes and goes: the devices of its flowtables, the number of elements that a set holds."""
+    return _PASSING.sub(lambda match: match.group() if match.group().startswith('"') else "", text)

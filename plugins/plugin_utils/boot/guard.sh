@@ -131,13 +131,14 @@ as_before() {
     [ "$(nft -s -t list table "$1" "$2" | shape)" = "$(shape <"$3")" ]
 }
 
-# A listing without what sets hold and without the devices of flowtables
+# A listing without what sets hold, how many of it, and without the devices of flowtables
 shape() {
   awk '
     /^\t\telements = / { skip = 1 }
     skip { if (/[}]$/) skip = 0; next }
     /^\t\tdevices = / { next }
-    { print }
+    # nft 1.1.7 tells how many elements a set holds
+    { sub(/\t# count [0-9]+$/, ""); print }
   '
 }
 

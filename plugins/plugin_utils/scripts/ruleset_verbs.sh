@@ -40,3 +40,53 @@ enable_unit() {
 disable_unit() {
   systemctl --quiet disable --now "$1"
 }
+
+# cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named. The next packet of
+# each is a new connection to the rules. Those with a translated destination tell the router's address, so all of them.
+# shellcheck disable=SC2086 # devices and options are words
+cut_flows() {
+  _forgotten=0
+  while [ "$#" -gt 1 ]; do
+    for _family in 4 6; do
+      for _from in $(_networks "$_family" $1); do
+        for _to in $(_networks "$_family" $2); do _forget "$_family" "$_from" "$_to" || return; done
+      done
+    done
+    shift 2
+  done
+  _forget 4 any any --dst-nat || return
+  echo "forgotten=$_forgotten"
+}
+
+# _networks FAMILY [DEVICE]...: what is reached through the devices; "any" for a default route, or for very many
+_networks() {
+  [ "$#" -gt 1 ] || echo any
+  _version=$1
+  shift
+  for _device in "$@"; do
+    # link-local addresses are never forwarded
+    ip -o "-$_version" route show dev "$_device" 2>/dev/null | awk '
+      $1 !~ /^(fe80|ff|multicast|unreachable|blackhole|prohibit)/ { found[NR] = $1; count++; if ($1 == "default") any = 1 }
+      END { if (any || count > 64) print "any"; else for (line in found) print found[line] }'
+  done | sort -u
+}
+
+# _forget FAMILY FROM TO [OPTION]...
+# shellcheck disable=SC2086 # options are words
+_forget() {
+  _filter="-f ipv$1"
+  [ "$2" = any ] || _filter="$_filter -s $2"
+  [ "$3" = any ] || _filter="$_filter -d $3"
+  shift 3
+  # exit code 1 is also that of nothing to delete
+  _told=$(conntrack -D $_filter "$@" 2>&1 >/dev/null)
+  case $_told in
+  *' flow entries have been deleted'*) ;;
+  *)
+    printf '%s\n' "$_told"
+    return 1
+    ;;
+  esac
+  _told=${_told% flow entries have been deleted*}
+  _forgotten=$((_forgotten + ${_told##* }))
+}

@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Elements of sets and maps: as a user writes them, or a file has them, to what nft takes. Pure: no I/O.
+
+Sets may hold 100,000 prefixes, so addresses are numbers here: ``ipaddress`` would take seconds for them.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import read_span, span
+
+BITS = {"ipv4": 32, "ipv6": 128}
+_SOCKET = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+REMEDY = "write an address, a prefix such as 192.0.2.0/24, or a range such as 192.0.2.1-192.0.2.9"
+
+Span = tuple[int, int]
+"""first and last address, as numbers"""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What stands somewhere, and where: the key of a variable, or a file and its line."""
+
+    text: str
+    where: str
+
+
+def lines_of(text: str, path: str) -> Iterator[Line]:
+    """The elements of a file: one a line, ``#`` and ``;`` begin comments, as blocklists have them."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        said = line.partition("#")[0].partition(";")[0].strip().rstrip(",").rstrip()
+        if said:
+            yield Line(said, f"{path}, line {number}")
+
+
+def _number(text: str, family: str) -> int:
+    return int.from_bytes(socket.inet_pton(_SOCKET[family], text), "big")
+
+
+def _address(number: int, family: str) -> str:
+    return socket.inet_ntop(_SOCKET[family], number.to_bytes(BITS[family] // 8, "big"))
+
+
+def address_span(said: Line) -> tuple[str, Span]:
+    """``192.0.2.1``, ``2001:db8::/32`` or ``a-b`` -> family and span; raises OffloadError."""
+    family = "ipv6" if ":" in said.text else "ipv4"
+    first, dash, last = said.text.partition("-")
+    base, slash, length = first.partition("/")
+    size = 1
+    try:
+        low = _number(base.strip(), family)
+        if slash:
+            size <<= BITS[family] - int(length)
+        high = _number(last.strip(), family) if dash else low + size - 1
+    except (OSError, ValueError):
+        raise OffloadError(f"{said.where}: {said.text!r} is no address", REMEDY) from None
+    if low % size:
+        meant = f"{_address(low - low % size, family)}/{length}"
+        raise OffloadError(f"{said.where}: {said.text!r} has bits behind its length", f"did you mean {meant}?")
+    if high < low or (slash and dash):
+        raise OffloadError(f"{said.where}: {said.text!r} is no range", REMEDY)
+    return family, (low, high)
+
+
+def span_text(low: int, high: int, family: str) -> str:
+    """How nft takes a span of addresses."""
+    size = high - low + 1
+    if size == 1:
+        return _address(low, family)
+    if size & (size - 1) == 0 and low % size == 0:
+        return f"{_address(low, family)}/{BITS[family] + 1 - size.bit_length()}"
+    return range_text(low, high, family)
+
+
+def range_text(low: int, high: int, family: str) -> str:
+    return f"{_address(low, family)}-{_address(high, family)}"
+
+
+def merge(spans: Iterable[Span]) -> list[Span]:
+    """In order, and none overlapping, which nft would refuse. Neighbours stay apart, as they were written."""
+    merged: list[Span] = []
+    for low, high in sorted(spans):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return merged
+
+
+def addresses(lines: Iterable[Line]) -> dict[str, list[str]]:
+    """Addresses of both families -> family -> what nft takes, in order; a family without any is left out."""
+    spans: dict[str, list[Span]] = {}
+    for line in lines:
+        family, found = address_span(line)
+        spans.setdefault(family, []).append(found)
+    return {family: [span_text(*each, family) for each in merge(spans[family])] for family in BITS if family in spans}
+
+
+def ports(lines: Iterable[Line]) -> list[str]:
+    """Ports and ranges of them -> what nft takes, in order."""
+    return [span(*each) for each in merge(read_span(line.text, line.where) for line in lines)]
+
+
+def mapped(lines: Iterable[Line], key: str, value: str) -> list[str]:
+    """``KEY VALUE`` lines -> ``key : value`` as nft takes them, in the order of the keys; raises OffloadError."""
+    found: dict[tuple[Span, str], tuple[str, str]] = {}
+    for line in lines:
+        words = line.text.replace(" : ", " ").split(None, 1)
+        if len(words) != 2:
+            raise OffloadError(f"{line.where}: {line.text!r} is no pair", "write a key, a space and a value")
+        at = _typed(Line(words[0], line.where), key)
+        other = _typed(Line(words[1], line.where), value)
+        if found.setdefault(at, (other[1], line.where)) != (other[1], line.where):
+            raise OffloadError(f"{line.where}: {words[0]} stands in {found[at][1]} too", "give each key one value")
+    keys = sorted(found)
+    for (before, name), (after, other_name) in pairwise(keys):
+        if after[0] <= before[1]:
+            where = f"{found[after, other_name][1]}: {other_name} overlaps {name}"
+            raise OffloadError(where, "keys of a map must not overlap")
+    return [f"{text} : {found[at, text][0]}" for at, text in keys]
+
+
+def _typed(line: Line, kind: str) -> tuple[Span, str]:
+    """A key or a value of one of spec.KEYS or spec.VALUES: to order by, and as nft takes it."""
+    if kind in BITS:
+        family, found = address_span(line)
+        if family != kind:
+            raise OffloadError(f"{line.where}: {line.text} is no {kind} address", REMEDY)
+        return found, span_text(*found, family)
+    if kind == "port":
+        found = read_span(line.text, line.where)
+        return found, span(*found)
+    if kind == "mark":
+        number = read_mark(line)
+        return (number, number), f"{number:#x}"
+    if not re.match(r"(accept|drop|continue|return|(?:jump|goto) [A-Za-z_]\w*)\Z", line.text):
+        raise OffloadError(f"{line.where}: {line.text!r} is no verdict", "write accept, drop, return or jump CHAIN")
+    return (0, 0), line.text
+
+
+def read_mark(line: Line) -> int:
+    """A number, also as 0x10; raises OffloadError."""
+    try:
+        number = int(line.text, 0)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 32:
+        raise OffloadError(f"{line.where}: {line.text!r} is no mark", "write a number such as 0x10")
+    return number
+
+
+def without(spans: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
+    """What is left of the spans."""
+    left = merge(spans)
+    for first, last in holes:
+        parts = [[(low, min(high, first - 1)), (max(low, last + 1), high)] for low, high in left]
+        left = [(low, high) for pair in parts for low, high in pair if low <= high]
+    return left

@@ -1,0 +1,235 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What a description names before it says what may go where: families, services, sets and maps, zones. Pure: no I/O.
+
+Every error names the key that is wrong, such as ``flow_offload_router.zones[1].devices``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import (
+    FAMILIES,
+    SUFFIX,
+    Declared,
+    Hosts,
+    Options,
+    Zone,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.spec import VALUES
+
+ROUTER = "flow_offload_router"
+NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
+SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
+DEVICE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
+RESERVED = ("bogons", "limit_", "connections_")
+# Words that not every nft from 1.0.6 to 1.1.7 takes for the name of a set, a map or a counter (tried, one by one)
+KEYWORD = re.compile(
+    r"""(
+        accept|add|ah|all|and|arp|bridge|bytes|cgroup|chain|comment|comp|constant|continue|counter|cpu|
+        create|day|dccp|define|delete|describe|destroy|device|devices|dnat|drop|dst|dup|dynamic|ecn|
+        element|elements|esp|ether|exists|export|exthdr|fib|flags|flow|flowtable|flush|frag|fwd|geneve|
+        get|goto|gre|gretap|handle|hbh|hook|hour|ibrname|icmp|icmpv6|igmp|iif|iifgroup|iifname|iiftype|
+        import|include|index|inet|insert|interval|ip|ip6|ipsec|jhash|jump|limit|list|log|map|mark|
+        masquerade|meta|meter|mh|missing|monitor|name|netdev|nftrace|notrack|numgen|obrname|offload|oif|
+        oifgroup|oifname|oiftype|or|osf|packets|pkttype|policy|position|priority|queue|quota|random|
+        redefine|redirect|reject|rename|replace|reset|return|rt|rtclassid|rule|ruleset|sctp|secmark|set|
+        size|skgid|skuid|snat|socket|symhash|synproxy|table|tcp|th|time|timeout|tproxy|tunnel|type|
+        typeof|udp|udplite|undefine|update|vlan|vmap|vxlan|xor
+    )\Z""",
+    re.VERBOSE,
+)
+# What an Internet router never sees for real (RFC 6890 and the IANA registries). Link-local addresses are not here:
+# neighbours and DHCPv6 need them.
+BOGONS = {
+    "ipv4": (
+        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 "
+        "192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
+    ),
+    "ipv6": (
+        "::1 ::ffff:0:0/96 64:ff9b:1::/48 100::/64 2001:2::/48 2001:10::/28 2001:db8::/32 3fff::/20 5f00::/16 "
+        "fc00::/7 fec0::/10 ff00::/8"
+    ),
+}
+
+
+def check(pattern: re.Pattern[str], text: str, where: str, says: str) -> str:
+    """The text, when it fits; raises OffloadError."""
+    if not pattern.match(text):
+        raise OffloadError(f"{where}: {says}, not {text!r}", "correct it")
+    return text
+
+
+def not_nfts(name: str, where: str) -> None:
+    """Raise OffloadError for a word of nft's own."""
+    if KEYWORD.match(name):
+        raise OffloadError(f"{where}: {name} is a word of nft's own", f"use another name, such as my_{name}")
+
+
+class Names:
+    """Everything that a description gives a name to. ``files`` are the texts of the files that it names."""
+
+    def __init__(self, options: Options, files: Mapping[str, str]) -> None:
+        self.options = options
+        self.files = files
+        self.families = FAMILIES if options["family"] == "both" else (options["family"],)
+        self.services = {name: services.read_services(said, {}, name) for name, said in services.SERVICES.items()}
+        self.sets: dict[str, str] = {}
+        """name -> addresses or ports"""
+        self.maps: dict[str, tuple[str, str]] = {}
+        """name -> key and value"""
+        self.declared: list[Declared] = []
+        for where, said in self.each("services"):
+            self._service(where, said)
+        for where, said in self.each("sets"):
+            self._set(where, said)
+        for where, said in self.each("maps"):
+            self._map(where, said)
+        self.zones: dict[str, Zone] = {}
+        held: dict[str, str] = {}
+        for where, said in self.each("zones"):
+            self._zone(where, said, held)
+        if not self.zones:
+            problem = f"{ROUTER}.zones is empty: a firewall without zones would cut the router off"
+            raise OffloadError(problem, "describe the zones")
+        self._bogons()
+
+    def each(self, key: str) -> list[tuple[str, Options]]:
+        """(where it is said, what) of the items of a list."""
+        return [(f"{ROUTER}.{key}[{number}]", said) for number, said in enumerate(self.options[key])]
+
+    def _service(self, where: str, said: Options) -> None:
+        name = check(SERVICE, said["name"], f"{where}.name", "a service's name is a word in small letters")
+        if name in self.services or name in services.PROTOCOLS:
+            raise OffloadError(f"{where}.name: there is a service {name} already", "give it another name")
+        self.services[name] = self.ports(said["ports"], f"{where}.ports")
+
+    def text(self, path: str, where: str) -> str:
+        """Of a file on the controller, which the role has read."""
+        if path not in self.files:
+            raise OffloadError(f"{where}: there is no text of {path}", "hand it over in the option files")
+        return self.files[path]
+
+    def _lines(self, said: Options, where: str) -> list[elements.Line]:
+        """The elements that stand in the variable, then those of the file."""
+        lines = []
+        for number, item in enumerate(said["elements"]):
+            text = item if isinstance(item, str) else f"{item['key']} {item['value']}"
+            lines.append(elements.Line(text, f"{where}.elements[{number}]"))
+        if said["file"]:
+            lines += elements.lines_of(self.text(said["file"], f"{where}.file"), said["file"])
+        return lines
+
+    def _new(self, said: Options, where: str) -> str:
+        """The name of a set or a map; nft keeps both in one place."""
+        name = check(NAME, said["name"], f"{where}.name", "a name is a word in small letters")
+        if said.get("type") != "addresses":
+            not_nfts(name, f"{where}.name")
+        if name.startswith(RESERVED):
+            raise OffloadError(f"{where}.name: {name} is a name of our own", f"begin it with none of {RESERVED}")
+        taken = {declared.name: declared.where for declared in self.declared}
+        wanted = {name} if said.get("type") != "addresses" else {name + suffix for suffix in SUFFIX.values()}
+        for clash in sorted(wanted & taken.keys()):
+            raise OffloadError(f"{where}.name: {name} and {taken[clash]} would both be {clash}", "rename one of them")
+        return name
+
+    def _set(self, where: str, said: Options) -> None:
+        name = self._new(said, where)
+        lines = self._lines(said, where)
+        self.sets[name] = said["type"]
+        if said["type"] == "ports":
+            self.declared.append(Declared("set", name, "inet_service", tuple(elements.ports(lines)), where))
+            return
+        found = elements.addresses(lines)
+        for family in self.families:
+            values = tuple(found.get(family, ()))
+            self.declared.append(Declared("set", name + SUFFIX[family], f"{family}_addr", values, where))
+
+    def _map(self, where: str, said: Options) -> None:
+        name = self._new(said, where)
+        key, value = said["key"], said["value"]
+        pairs = elements.mapped(self._lines(said, where), key, value)
+        self.maps[name] = (key, value)
+        flags = "interval" if any(re.search("[-/]", pair.split(" : ")[0]) for pair in pairs) else ""
+        self.declared.append(Declared("map", name, f"{VALUES[key]} : {VALUES[value]}", tuple(pairs), where, flags))
+
+    def _zone(self, where: str, said: Options, held: dict[str, str]) -> None:
+        name = check(NAME, said["name"], f"{where}.name", "a zone's name is a word in small letters")
+        if name in self.zones:
+            raise OffloadError(f"{where}.name: two zones have the same name ({name})", "give each its own name")
+        if "_to_" in name or name.startswith("to_"):
+            raise OffloadError(f"{where}.name: {name} could be taken for a pair of zones", "leave 'to_' out of it")
+        if not said["devices"]:
+            raise OffloadError(f"{where}.devices: zone {name} has no device", "name one, or leave the zone out")
+        for device in said["devices"]:
+            check(DEVICE, device, f"{where}.devices", "a device's name was expected")
+            if device in held:
+                problem = f"{where}.devices: a device is in two zones ({device} in {held[device]} and in {name})"
+                raise OffloadError(problem, "leave it in one of them")
+            held[device] = name
+        if said["masquerade"] and "ipv4" not in self.families:
+            problem = f"{where}.masquerade: it is for IPv4, and {ROUTER}.family is ipv6"
+            raise OffloadError(problem, "leave one of the two out")
+        if said["mss"] not in (None, "pmtu") and not re.match(r"\d{3,4}\Z", said["mss"]):
+            raise OffloadError(f"{where}.mss: {said['mss']!r} is no segment size", "write pmtu, or a size such as 1360")
+        ports = self.ports(said["services"], f"{where}.services")
+        self.zones[name] = Zone(name, tuple(said["devices"]), ports, said, where)
+
+    def ports(self, said: Sequence[str], where: str) -> tuple[Port, ...]:
+        """Services by name or as ports; sets of ports must exist."""
+        found = services.read_services(said, self.services, where)
+        for port in found:
+            if port.named and self.sets.get(port.named) != "ports":
+                raise OffloadError(f"{where}: there is no set of ports {port.named!r}", self._known("ports"))
+        return found
+
+    def _known(self, kind: str) -> str:
+        names = ", ".join(sorted(name for name, other in self.sets.items() if other == kind))
+        return f"the sets of {kind} are: {names}" if names else f"declare it in {ROUTER}.sets"
+
+    def zones_named(self, said: Sequence[str], where: str) -> tuple[str, ...]:
+        """Each once; raises OffloadError for one that does not exist."""
+        if unknown := [name for name in said if name not in self.zones]:
+            problem = f"{where} names {', '.join(unknown)}, but the zones are {', '.join(self.zones)}"
+            raise OffloadError(problem, "correct the name")
+        return tuple(dict.fromkeys(said))
+
+    def hosts(self, said: Sequence[str], where: str) -> Hosts | None:
+        """Addresses and ``@sets`` by family; None for nothing said, which is everyone."""
+        if not said:
+            return None
+        literal = elements.addresses(elements.Line(item, where) for item in said if not item.startswith("@"))
+        found = {family: [services.braces(values)] for family, values in literal.items() if family in self.families}
+        for item in dict.fromkeys(said):
+            if item.startswith("@"):
+                if self.sets.get(item[1:]) != "addresses":
+                    raise OffloadError(f"{where}: there is no set of addresses {item[1:]!r}", self._known("addresses"))
+                for family in self.families:
+                    found.setdefault(family, []).append(item + SUFFIX[family])
+        if not found:
+            problem = f"{where} has addresses of the other family only, and {ROUTER}.family is {self.families[0]}"
+            raise OffloadError(problem, "leave one of the two out")
+        return found
+
+    def _bogons(self) -> None:
+        """Our own sets, where a zone asks for them: the addresses less the exceptions."""
+        where = f"{ROUTER}.bogon_exceptions"
+        except_for = [elements.address_span(elements.Line(item, where)) for item in self.options["bogon_exceptions"]]
+        if not any(zone["bogons"] for zone in self.zones.values()):
+            if except_for:
+                raise OffloadError(f"{where}: no zone filters bogons", "set bogons: true in a zone, or leave it out")
+            return
+        says = f"{ROUTER}.zones.bogons, less {where}" if except_for else f"{ROUTER}.zones.bogons"
+        for family in self.families:
+            spans = [elements.address_span(elements.Line(text, where))[1] for text in BOGONS[family].split()]
+            left = elements.without(spans, [span for other, span in except_for if other == family])
+            values = tuple(elements.span_text(*span, family) for span in left)
+            self.declared.append(Declared("set", f"bogons{SUFFIX[family]}", f"{family}_addr", values, says))

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What feeds the flowtable, and what stays out of it: flow_offload_exclude. Pure: no I/O.
+
+A flow is offloaded by a packet of either direction, so an exclusion has to hold for both: addresses and devices are
+looked for on both sides, ports in the connection's own record of how it began.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Exclusion, Hosts
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import DEVICE, Names, check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.text import IP, Text, names
+
+EXCLUDE = "flow_offload_exclude"
+FEED = "flow add @ft"
+STATES = "ct state { established, related } meta l4proto { tcp, udp }"
+DSCP = re.compile(r"(cs[0-7]|af[1-4][1-3]|be|ef|[0-9]|[1-5][0-9]|6[0-3])\Z")
+MARK = re.compile(r"(\w+)(?:/(\w+))?\Z")
+
+
+def read_exclude(exclude: list[Mapping[str, Any]], router: Names | None = None) -> list[Exclusion]:
+    """The exclusions; ``router`` knows the zones, sets and services of flow_offload_router where there is one."""
+    said = validate({EXCLUDE: spec.EXCLUDE}, {}, {EXCLUDE: exclude})[EXCLUDE]
+    return [_exclusion(f"{EXCLUDE}[{number}]", item, router) for number, item in enumerate(said)]
+
+
+def _exclusion(where: str, said: Mapping[str, Any], router: Names | None) -> Exclusion:
+    if not any(value for value in said.values()):
+        raise OffloadError(f"{where}: it excludes nothing", f"give it one of {', '.join(said)}")
+    if said["zones"] and router is None:
+        raise OffloadError(
+            f"{where}.zones: only flow_offload_ruleset: router has zones", "name the devices in devices instead"
+        )
+    devices = [check(DEVICE, device, f"{where}.devices", "a device's name was expected") for device in said["devices"]]
+    if router is not None:
+        zones = router.zones_named(said["zones"], f"{where}.zones")
+        devices += [device for zone in zones for device in router.zones[zone].devices]
+    if said["packets"] is not None and not 1 <= said["packets"] <= 1_000_000:
+        raise OffloadError(f"{where}.packets: {said['packets']} is no number of packets", "write one from 1 on")
+    ports = _ports(where, said["services"], router)
+    return Exclusion(
+        ports=ports,
+        addresses=_hosts(where, said["addresses"], router),
+        marks=tuple(_mark(mark, f"{where}.marks") for mark in said["marks"]),
+        dscp=tuple(
+            check(DSCP, value.lower(), f"{where}.dscp", "a class such as ef or cs5, or a number up to 63, was expected")
+            for value in said["dscp"]
+        ),
+        devices=tuple(dict.fromkeys(devices)),
+        packets=said["packets"] or 0,
+        says=f"{where}: {'; '.join(f'{key} {_told(value)}' for key, value in said.items() if value)}",
+    )
+
+
+def _told(value: Any) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _ports(where: str, said: Sequence[str], router: Names | None) -> tuple[Port, ...]:
+    where = f"{where}.services"
+    if router is not None:
+        ports = router.ports(said, where)
+    else:
+        known = {name: services.read_services(ports, {}, name) for name, ports in services.SERVICES.items()}
+        ports = services.read_services(said, known, where)
+    if slow := [port.protocol for port in ports if port.protocol not in ("tcp", "udp")]:
+        raise OffloadError(
+            f"{where}: {slow[0]} is never offloaded anyway", "leave it out: flowtables take TCP and UDP only"
+        )
+    return ports
+
+
+def _hosts(where: str, said: Sequence[str], router: Names | None) -> Hosts | None:
+    where = f"{where}.addresses"
+    if router is not None:
+        return router.hosts(said, where)
+    if named := [item for item in said if item.startswith("@")]:
+        raise OffloadError(f"{where}: only flow_offload_ruleset: router has sets ({named[0]})", "write the addresses")
+    found = elements.addresses(elements.Line(item, where) for item in said)
+    return {family: [services.braces(values)] for family, values in found.items()} or None
+
+
+def _mark(text: str, where: str) -> str:
+    """``0x10`` or ``0x10/0xff``: the match after ``mark``."""
+    value, slash, mask = text.partition("/")
+    number = elements.read_mark(elements.Line(value, where))
+    if not slash:
+        return f"{number:#x}"
+    bits = elements.read_mark(elements.Line(mask, where))
+    if number & ~bits:
+        raise OffloadError(f"{where}: {text!r} has bits outside of its mask", "correct the mark or the mask")
+    return f"& {bits:#x} == {number:#x}"
+
+
+def returns(said: Exclusion) -> list[str]:
+    """The rules of an exclusion: any of the matches of a line, of every line, keeps a flow out."""
+    parts: list[list[str]] = []
+    if said.ports:
+        parts.append(services.matches(said.ports, "both", "meta l4proto {protocol} ct original proto-dst"))
+    if said.addresses is not None:
+        sides = ("saddr", "daddr")
+        parts.append(
+            [
+                f"{IP[family]} {side} {value}"
+                for family, values in said.addresses.items()
+                for value in values
+                for side in sides
+            ]
+        )
+    if said.marks:
+        parts.append([f"{kind} mark {mark}" for mark in said.marks for kind in ("ct", "meta")])
+    if said.devices:
+        parts.append([f"{side} {names(said.devices)}" for side in ("iifname", "oifname")])
+    if said.packets:
+        parts.append([f"ct packets < {said.packets}"])
+    if said.dscp:
+        # The other direction may be marked otherwise, so only packets of the side that began offload such flows.
+        value = services.braces(said.dscp)
+        parts.append([f"ip dscp {value}", f"ip6 dscp {value}", "ct direction reply"])
+    return [f"{' '.join(line)} return" for line in product(*parts)]
+
+
+def feed(text: Text, exclusions: Sequence[Exclusion], extra: Sequence[str]) -> str:
+    """The line of the forward chain that feeds the flowtable; with exclusions, through a chain of its own."""
+    if not exclusions and not extra:
+        return f"{STATES} {FEED}"
+    lines: list[str] = []
+    for said in exclusions:
+        lines += [f"# {said.says}", *returns(said)]
+    says = f"{EXCLUDE}: what returns from here stays on the slow path"
+    text.chain("fast_path", [*lines, *extra, FEED], says, later=True)
+    return f"{STATES} jump fast_path"
+
+
+def overlay(exclude: list[Mapping[str, Any]], table: str = "inet nft_offload") -> str:
+    """The small table beside the firewall that is there."""
+    text = Text()
+    line = feed(text, read_exclude(exclude), ())
+    text.chain(
+        "forward",
+        [line],
+        "After the firewall that is there (filter, firewalld at filter + 10): a packet that it dropped never comes "
+        "here, so only what it lets through is taken to the fast path.",
+        "type filter hook forward priority filter + 20; policy accept;",
+    )
+    return text.rendered(table, ())

@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""From the variables flow_offload_router and flow_offload_exclude to a Firewall. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import (
+    SUFFIX,
+    Blocklist,
+    Firewall,
+    Hosts,
+    Options,
+    PortForward,
+    Rule,
+    SourceNat,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import ROUTER, Names, check, not_nfts
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import read_exclude
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+
+RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day|week)\Z")
+COUNTER = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
+COMMENT = re.compile(r'[^"\\\n]{1,100}\Z')
+LOG_DEFAULTS = {key: option.get("default") for key, option in spec.ROUTER["log"]["options"].items()}
+
+
+def read_router(
+    router: Mapping[str, Any], exclude: list[Mapping[str, Any]], files: Mapping[str, str] | None = None
+) -> Firewall:
+    """The firewall that was described; raises OffloadError naming the key that is wrong. ``files``: path -> text."""
+    options = validate({ROUTER: spec.SPEC[ROUTER]}, {}, {ROUTER: router})[ROUTER]
+    names = Names(options, files or {})
+    log = options["log"] or LOG_DEFAULTS
+    check(RATE, log["rate"], f"{ROUTER}.log.rate", "a rate such as 10/second was expected")
+    check(COMMENT, log["prefix"], f"{ROUTER}.log.prefix", "a prefix is a short text without quotes")
+    return Firewall(
+        families=names.families,
+        zones=names.zones,
+        declared=names.declared,
+        input=[_rule(names, where, said) for where, said in names.each("input")],
+        forward=[_rule(names, where, said) for where, said in names.each("forward")],
+        port_forwards=[_port_forward(names, where, said) for where, said in names.each("port_forwards")],
+        source_nat=[_source_nat(names, where, said) for where, said in names.each("source_nat")],
+        blocklists=[_blocklist(names, where, said) for where, said in names.each("blocklists")],
+        log=log,
+        extra=_extra(names),
+        exclusions=read_exclude(exclude, names),
+    )
+
+
+def families_of(names: Names, wanted: str, where: str, *hosts: Hosts | None) -> tuple[str, ...]:
+    """The families that all of a rule is about; raises OffloadError when there is none."""
+    left = [family for family in names.families if wanted in ("both", family)]
+    left = [family for family in left if all(host is None or family in host for host in hosts)]
+    if not left:
+        raise OffloadError(
+            f"{where}: its family, sources and destinations have no address family in common",
+            "give it addresses of one family, or write a rule for each",
+        )
+    return tuple(left)
+
+
+def _rule(names: Names, where: str, said: Options) -> Rule:
+    sources = names.hosts(said["sources"], f"{where}.sources")
+    destinations = names.hosts(said["destinations"], f"{where}.destinations")
+    if said["limit"]:
+        check(RATE, said["limit"]["rate"], f"{where}.limit.rate", "a rate such as 10/minute was expected")
+        _positive(said["limit"]["burst"], f"{where}.limit.burst")
+    if said["connections"]:
+        _positive(said["connections"]["max"], f"{where}.connections.max")
+    if said["action"] != "accept" and (said["limit"] or said["connections"]):
+        key = "limit" if said["limit"] else "connections"
+        problem = f"{where}.{key}: it limits what is let in, and action is {said['action']}"
+        raise OffloadError(problem, "use action: accept; what is over the limit is dropped")
+    if said["counter"]:
+        check(COUNTER, said["counter"], f"{where}.counter", "a counter's name is a word in small letters")
+        not_nfts(said["counter"], f"{where}.counter")
+    if said["comment"]:
+        check(COMMENT, said["comment"], f"{where}.comment", "a comment is a short text without quotes")
+    ports = names.ports(said["services"], f"{where}.services")
+    families = families_of(names, said["family"], where, sources, destinations)
+    if ports and not any(services.matches(ports, family) for family in families):
+        problem = f"{where}.services: there is no {' or '.join(said['services'])} in {families[0]}"
+        raise OffloadError(problem, "take the rule out, or correct its family")
+    return Rule(
+        zones=names.zones_named(said["from"], f"{where}.from"),
+        to=names.zones_named(said["to"], f"{where}.to") if "to" in said else (),
+        ports=ports,
+        sources=sources,
+        destinations=destinations,
+        families=families,
+        options=said,
+        where=where,
+    )
+
+
+def _positive(number: int, where: str) -> None:
+    if number < 1:
+        raise OffloadError(f"{where}: {number} would let nothing in", "write a number from 1 on")
+
+
+def _address(names: Names, text: str, where: str, family: str) -> str:
+    """One address of that family, as nft takes it."""
+    other, span = elements.address_span(elements.Line(text, where))
+    if other != family or span[0] != span[1]:
+        raise OffloadError(f"{where}: {text!r} is no {family} address", "write a single address")
+    if family not in names.families:
+        problem = f"{where}: it is for {family}, and {ROUTER}.family is {names.families[0]}"
+        raise OffloadError(problem, "leave one of the two out")
+    return elements.span_text(*span, family)
+
+
+def _port_forward(names: Names, where: str, said: Options) -> PortForward:
+    if not said["ipv4"] and not said["ipv6"]:
+        problem = f"{where}: port forward {said['name']} has neither ipv4 nor ipv6"
+        raise OffloadError(problem, "name the address of the server")
+    if not said["protocols"]:
+        raise OffloadError(f"{where}.protocols is empty", "leave it out for tcp, or name tcp, udp or both")
+    low, high = services.read_span(said["port"], f"{where}.port")
+    for key in ("target_port", "address", "hairpin"):
+        if said[key] and not said["ipv4"]:
+            problem = f"{where}.{key}: it is for IPv4, whose addresses are translated, and ipv4 is not given"
+            raise OffloadError(problem, f"give ipv4, or leave {key} out")
+    if said["target_port"] is not None:
+        services.read_span(str(said["target_port"]), f"{where}.target_port")
+        if low != high:
+            problem = f"{where}.target_port: a range of ports ({said['port']}) keeps its numbers"
+            raise OffloadError(problem, "leave target_port out, or forward a single port")
+    zones = names.zones_named(said["from"], f"{where}.from")
+    hairpin = names.zones_named(said["hairpin"], f"{where}.hairpin")
+    if again := [zone for zone in hairpin if zone in zones]:
+        problem = f"{where}.hairpin names {again[0]}, which is in from already"
+        raise OffloadError(problem, "hairpin is for the zones inside that use the outer address")
+    return PortForward(
+        name=check(COMMENT, said["name"], f"{where}.name", "a name is a short text without quotes"),
+        zones=zones,
+        to=names.zones_named([said["to"]], f"{where}.to")[0],
+        ports=tuple(Port(protocol, low, high) for protocol in sorted(set(said["protocols"]))),
+        ipv4=_address(names, said["ipv4"], f"{where}.ipv4", "ipv4") if said["ipv4"] else "",
+        ipv6=_address(names, said["ipv6"], f"{where}.ipv6", "ipv6") if said["ipv6"] else "",
+        target_port=said["target_port"],
+        address=_address(names, said["address"], f"{where}.address", "ipv4") if said["address"] else "",
+        sources=names.hosts(said["sources"], f"{where}.sources"),
+        hairpin=hairpin,
+        where=where,
+    )
+
+
+def _source_nat(names: Names, where: str, said: Options) -> SourceNat:
+    sources = names.hosts(said["sources"], f"{where}.sources")
+    destinations = names.hosts(said["destinations"], f"{where}.destinations")
+    wanted, address = "both", ""
+    given = [key for key in ("address", "map") if said[key]]
+    if len(given) != (1 if said["action"] == "snat" else 0):
+        problem = f"{where}.action: {said['action']} with {' and '.join(given) or 'neither address nor map'}"
+        raise OffloadError(problem, "snat takes either address or map, the other actions take neither")
+    if said["address"]:
+        wanted, span = elements.address_span(elements.Line(said["address"], f"{where}.address"))
+        if "/" in said["address"]:
+            raise OffloadError(f"{where}.address: {said['address']!r} is a prefix", "write an address, or two with -")
+        address = elements.span_text(*span, wanted) if span[0] == span[1] else elements.range_text(*span, wanted)
+    elif said["map"]:
+        kinds = names.maps.get(said["map"])
+        if kinds is None or kinds[0] != kinds[1] or kinds[0] not in SUFFIX:
+            problem = f"{where}.map: there is no map from addresses to addresses {said['map']!r}"
+            raise OffloadError(problem, f"declare it in {ROUTER}.maps, with the same family as key and value")
+        wanted = kinds[0]
+    elif said["action"] == "masquerade":
+        wanted = "ipv4"
+    return SourceNat(
+        to=names.zones_named(said["to"], f"{where}.to"),
+        sources=sources,
+        destinations=destinations,
+        families=families_of(names, wanted, where, sources, destinations),
+        action=said["action"],
+        address=address,
+        map=said["map"] or "",
+        where=where,
+    )
+
+
+def _blocklist(names: Names, where: str, said: Options) -> Blocklist:
+    if names.sets.get(said["set"]) != "addresses":
+        known = ", ".join(sorted(name for name, kind in names.sets.items() if kind == "addresses"))
+        raise OffloadError(
+            f"{where}.set: there is no set of addresses {said['set']!r}",
+            f"the sets of addresses are: {known}" if known else f"declare it in {ROUTER}.sets",
+        )
+    if not said["from"] and not said["to"]:
+        raise OffloadError(f"{where}: it blocks nothing", "name zones in from, in to, or in both")
+    zones = names.zones_named(said["from"], f"{where}.from")
+    return Blocklist(said["set"], zones, names.zones_named(said["to"], f"{where}.to"), said["log"], where)
+
+
+def _extra(names: Names) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for where, said in names.each("extra"):
+        if bool(said["rules"]) == bool(said["file"]):
+            raise OffloadError(f"{where}: it needs either rules or file", "give one of the two")
+        if said["file"]:
+            text, says = names.text(said["file"], f"{where}.file"), f"{where}.file: {said['file']}"
+        else:
+            text, says = "\n".join(said["rules"]), f"{where}.rules"
+        _closed(text, says)
+        found.setdefault(said["place"], []).append((says, text))
+    return found
+
+
+def _closed(text: str, where: str) -> None:
+    """Braces must close within the text, or what comes after it would belong to it; raises OffloadError."""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        for brace in re.findall(r"[{}]", re.sub(r'"[^"]*"', "", line).split("#", 1)[0]):
+            depth += 1 if brace == "{" else -1
+            if depth < 0:
+                raise OffloadError(f"{where}, line {number}: a brace closes what it did not open", "take it out")
+    if depth:
+        raise OffloadError(f"{where}: {depth} braces are left open", "close them")

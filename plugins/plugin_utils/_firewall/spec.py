@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What flow_offload_router and flow_offload_exclude may hold.
+
+roles/flow_offload/meta/argument_specs.yml says the same with words; a unit test keeps the two alike. Checked here as
+well, because Ansible checks a role's variable but hands it on as it was written: without defaults, with "no" for false.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+FAMILIES = ("both", "ipv4", "ipv6")
+PLACES = (
+    "table",
+    "early",
+    "dstnat",
+    "input",
+    "input_last",
+    "mangle",
+    "forward",
+    "forward_last",
+    "fast_path",
+    "output",
+    "srcnat",
+)
+"""where extra rules can go: ``table`` is beside the chains, the others are chains or their ends"""
+KEYS = {"ipv4": "ipv4_addr", "ipv6": "ipv6_addr", "port": "inet_service", "mark": "mark"}
+VALUES = {**KEYS, "verdict": "verdict"}
+"""what a map leads from and to -> nft's name of the type"""
+
+
+def _list(elements: str = "str", **more: Any) -> dict[str, Any]:
+    return {"type": "list", "elements": elements, "default": [], **more}
+
+
+def _choice(first: str, *others: str) -> dict[str, Any]:
+    """A word, the first one when it is left out."""
+    return {"type": "str", "choices": [first, *others], "default": first}
+
+
+TEXT: dict[str, Any] = {"type": "str"}
+NEEDED: dict[str, Any] = {"type": "str", "required": True}
+FLAG: dict[str, Any] = {"type": "bool", "default": False}
+ZONES: dict[str, Any] = {"type": "list", "elements": "str", "required": True}
+
+# Of a rule, to the router or through it.
+RULE: dict[str, Any] = {
+    "from": ZONES,
+    "services": _list(),
+    "sources": _list(),
+    "destinations": _list(),
+    "family": _choice(*FAMILIES),
+    "action": _choice("accept", "drop", "reject"),
+    "limit": {
+        "type": "dict",
+        "options": {"rate": NEEDED, "burst": {"type": "int", "default": 5}, "per": _choice("all", "source")},
+    },
+    "connections": {
+        "type": "dict",
+        "options": {"max": {"type": "int", "required": True}, "per": _choice("all", "source")},
+    },
+    "log": FLAG,
+    "counter": TEXT,
+    "comment": TEXT,
+}
+
+ROUTER: dict[str, Any] = {
+    "family": _choice(*FAMILIES),
+    "zones": _list(
+        "dict",
+        options={
+            "name": NEEDED,
+            "devices": ZONES,
+            "services": _list(),
+            "masquerade": FLAG,
+            "input": _choice("drop", "reject", "accept"),
+            "forward": _choice("drop", "reject", "accept"),
+            "antispoof": _choice("none", "loose", "strict"),
+            "bogons": FLAG,
+            "dhcp_client": {"type": "bool", "default": True},
+            "mss": TEXT,
+            "log": FLAG,
+        },
+    ),
+    "services": _list("dict", options={"name": NEEDED, "ports": {**ZONES}}),
+    "sets": _list(
+        "dict", options={"name": NEEDED, "type": _choice("addresses", "ports"), "elements": _list(), "file": TEXT}
+    ),
+    "maps": _list(
+        "dict",
+        options={
+            "name": NEEDED,
+            "key": {"type": "str", "choices": list(KEYS), "required": True},
+            "value": {"type": "str", "choices": list(VALUES), "required": True},
+            "elements": _list("dict", options={"key": NEEDED, "value": NEEDED}),
+            "file": TEXT,
+        },
+    ),
+    "input": _list("dict", options=RULE),
+    "forward": _list("dict", options={**RULE, "to": ZONES}),
+    "port_forwards": _list(
+        "dict",
+        options={
+            "name": NEEDED,
+            "from": ZONES,
+            "to": NEEDED,
+            "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp"], "default": ["tcp"]},
+            "port": NEEDED,
+            "address": TEXT,
+            "ipv4": TEXT,
+            "ipv6": TEXT,
+            "target_port": {"type": "int"},
+            "sources": _list(),
+            "hairpin": _list(),
+        },
+    ),
+    "source_nat": _list(
+        "dict",
+        options={
+            "to": ZONES,
+            "sources": _list(),
+            "destinations": _list(),
+            "action": _choice("snat", "masquerade", "none"),
+            "address": TEXT,
+            "map": TEXT,
+        },
+    ),
+    "blocklists": _list("dict", options={"set": NEEDED, "from": _list(), "to": _list(), "log": FLAG}),
+    "bogon_exceptions": _list(),
+    "log": {
+        "type": "dict",
+        "options": {
+            "prefix": {"type": "str", "default": "nft "},
+            "rate": {"type": "str", "default": "10/second"},
+            "burst": {"type": "int", "default": 20},
+            "level": _choice("warn", "emerg", "alert", "crit", "err", "notice", "info", "debug"),
+            "group": {"type": "int"},
+        },
+    },
+    "extra": _list(
+        "dict",
+        options={
+            "place": {"type": "str", "choices": list(PLACES), "required": True},
+            "rules": _list(),
+            "file": TEXT,
+        },
+    ),
+}
+
+EXCLUDE: dict[str, Any] = _list(
+    "dict",
+    options={
+        "services": _list(),
+        "addresses": _list(),
+        "marks": _list(),
+        "dscp": _list(),
+        "zones": _list(),
+        "devices": _list(),
+        "packets": {"type": "int"},
+    },
+)
+
+SPEC: dict[str, Any] = {
+    "flow_offload_router": {"type": "dict", "default": {}, "options": ROUTER},
+    "flow_offload_exclude": EXCLUDE,
+}

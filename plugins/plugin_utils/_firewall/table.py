@@ -1,0 +1,324 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""From a Firewall to the text of its table. Pure: no I/O, and the same text for the same description.
+
+Packets are sent to the chain of their zone, or of their pair of zones, by one look into a verdict map each, so the cost
+does not grow with the number of zones; services are one look into a set.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import offload
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.addresses import address_chains
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import SUFFIX, Declared, Firewall, Rule
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import PING, matches
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.text import (
+    IP,
+    Text,
+    hook,
+    names,
+    variants,
+    vmap,
+)
+
+# RFC 4890: errors that connections depend on, and what keeps a link going. Ping comes after the rules for it.
+INPUT_ICMP = {
+    "ipv4": ("icmp type { destination-unreachable, parameter-problem, time-exceeded } accept",),
+    "ipv6": (
+        "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+        "# RFC 4890: neighbour discovery never crosses a router, which the hop limit proves",
+        "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, 148, 149 } "
+        "ip6 hoplimit 255 accept",
+        "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, 151-153 } "
+        "ip6 saddr { ::, fe80::/10 } accept",
+    ),
+}
+DHCP = {
+    "ipv4": 'udp sport 67 udp dport 68 accept comment "DHCP client"',
+    "ipv6": 'ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept comment "DHCPv6 client"',
+}
+CLAMP = "tcp flags & (syn | rst) == syn tcp option maxseg size set"
+LOG_PREFIX = 120
+"""characters; the kernel takes 127 (NF_LOG_PREFIXLEN)"""
+OTHER = {"ipv4": "ipv6", "ipv6": "ipv4"}
+
+
+class Table:
+    """Renders one firewall."""
+
+    def __init__(self, firewall: Firewall) -> None:
+        self.firewall = firewall
+        self.text = Text(sets=list(firewall.declared))
+        self.refusing = False
+        self.shared: set[str] = set()
+        """chains of rules that stand for several zones or pairs"""
+
+    def rendered(self, table: str) -> str:
+        text, zones = self.text, self.firewall.zones.values()
+        text.extra += self.extra("table")
+        self.early()
+        address_chains(self.firewall, text, self.extra)
+        self.input()
+        self.forward()
+        for place in ("input_last", "forward_last"):
+            if lines := self.extra(place):
+                text.chain(f"extra_{place}", lines, later=True)
+        if self.firewall.extra.get("output"):
+            text.chain("output", self.extra("output"), "", hook("filter", "output", "filter", "accept"))
+        if self.refusing:
+            told = [
+                "# in the middle of a TCP connection nobody is told: the other end may be right",
+                "meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn drop",
+                "meta l4proto tcp reject with tcp reset",
+                "reject with icmpx admin-prohibited",
+            ]
+            text.chain("refuse", told, "action, input and forward: reject", later=True)
+        says = [f"zone {zone.name}: {', '.join(zone.devices)}" for zone in zones]
+        return text.rendered(table, ["flow_offload_router", *says])
+
+    def extra(self, place: str) -> list[str]:
+        """The user's own lines for that place, with where they come from."""
+        lines: list[str] = []
+        for where, said in self.firewall.extra.get(place, ()):
+            lines += [f"# {where}", *textwrap.dedent(said).strip("\n").splitlines()]
+        return lines
+
+    # --- what is refused
+
+    def log(self, says: str) -> str:
+        """What a log line begins with; at most as many lines as flow_offload_router.log says."""
+        log = self.firewall.log
+        to = f"group {log['group']}" if log["group"] is not None else f"level {log['level']}"
+        limit = f"limit rate {log['rate']} burst {log['burst']} packets"
+        prefix = f"{log['prefix']}{says}"[:LOG_PREFIX]
+        return f'{limit} log prefix "{prefix}: " {to}'
+
+    def verdict(self, action: str) -> str:
+        """What the chain refuse is for, or the verdict itself."""
+        self.refusing = self.refusing or action == "reject"
+        return "goto refuse" if action == "reject" else action
+
+    def end(self, kind: str, zone: str) -> Iterator[str]:
+        """The last lines of a zone's chain: extra rules, and its policy."""
+        if self.extra(f"{kind}_last"):
+            yield f"jump extra_{kind}_last"
+        policy = self.firewall.zones[zone][kind]
+        if policy == "accept":
+            yield "accept"
+            return
+        if self.firewall.zones[zone]["log"]:
+            yield self.log(f"{kind} {zone}")
+        yield f"{self.text.counter(f'{kind}_refused_{zone}')} {self.verdict(policy)}"
+
+    # --- what every packet is asked
+
+    def early(self) -> None:
+        """Before connection tracking: what has no business here costs no entry."""
+        zones = {name: list(self._early(name)) for name in self.firewall.zones}
+        says = "Before connection tracking: flow_offload_router.blocklists, zones.bogons, zones.antispoof"
+        first = hook("filter", "prerouting", "raw", "accept")
+        self.text.dispatch("early", first, "iifname", self.firewall, zones, says, self.extra("early"))
+
+    def _early(self, name: str) -> Iterator[str]:
+        zone, families = self.firewall.zones[name], self.firewall.families
+        if zone["bogons"]:
+            if zone["dhcp_client"] and "ipv4" in families:
+                yield 'udp sport 67 udp dport 68 return comment "a DHCP server may have a private address"'
+            for family in families:
+                yield f"{IP[family]} saddr @bogons{SUFFIX[family]} {self.text.counter('bogons')} drop"
+        for blocklist in self.firewall.blocklists:
+            if name in blocklist.zones:
+                yield from self._blocked(blocklist.name, "saddr", blocklist.log)
+        if zone["antispoof"] != "none":
+            key = "saddr . iif" if zone["antispoof"] == "strict" else "saddr"
+            yield f"fib {key} oif missing {self.text.counter('spoofed')} drop"
+
+    def _blocked(self, name: str, side: str, log: bool, match: str = "") -> Iterator[str]:
+        for family in self.firewall.families:
+            hit = f"{match}{IP[family]} {side} @{name}{SUFFIX[family]}"
+            if log:
+                yield f"{hit} {self.log(f'blocklist {name}')}"
+            yield f"{hit} {self.text.counter(f'blocklist_{name}')} drop"
+
+    def families(self) -> list[str]:
+        """What a firewall for one family does with the other."""
+        if len(self.firewall.families) == 2:
+            return []
+        (family,) = self.firewall.families
+        return [f'meta nfproto {OTHER[family]} drop comment "flow_offload_router.family"']
+
+    # --- to the router
+
+    def input(self) -> None:
+        firewall = self.firewall
+        lines = [
+            "ct state { established, related } accept",
+            f"ct state invalid {self.text.counter('invalid')} drop",
+            'iifname "lo" accept',
+            *self.families(),
+            *(line for family in firewall.families for line in INPUT_ICMP[family]),
+            *self._dhcp(),
+            *self.extra("input"),
+        ]
+        zones = {name: list(self._input(name)) for name in firewall.zones}
+        says = "What the router itself takes: flow_offload_router.zones.services and .input"
+        first = hook("filter", "input", "filter", "drop")
+        self.text.dispatch("input", first, "iifname", firewall, zones, says, lines, "goto")
+
+    def _input(self, name: str) -> Iterator[str]:
+        """A zone's services, the rules for it, its policy."""
+        zone, families = self.firewall.zones[name], self.firewall.families
+        if zone.ports:
+            yield f"# {zone.where}.services: {', '.join(dict.fromkeys(zone['services']))}"
+            for match in matches(zone.ports, families[0] if len(families) == 1 else "both"):
+                yield f"{match} accept"
+        for number, rule in enumerate(self.firewall.input):
+            if name in rule.zones:
+                yield from self.rule(rule, f"input_{number}")
+        if zone["input"] != "accept" and not any(port.protocol == "ping" for port in zone.ports):
+            yield from (f"{PING[family]} accept" for family in families)
+        yield from self.end("input", name)
+
+    def _dhcp(self) -> list[str]:
+        asking = [zone for zone in self.firewall.zones.values() if zone["dhcp_client"]]
+        if not asking:
+            return []
+        everywhere = len(asking) == len(self.firewall.zones)
+        match = "" if everywhere else f"iifname {names(self.firewall.devices(*(z.name for z in asking)))} "
+        return [match + DHCP[family] for family in self.firewall.families]
+
+    # --- through the router
+
+    def forward(self) -> None:
+        firewall, text = self.firewall, self.text
+        lines = [f"ct state invalid {text.counter('invalid')} drop"]
+        lines.append(offload.feed(text, firewall.exclusions, self.extra("fast_path")))
+        lines += ["ct state { established, related } accept", *self.families()]
+        if "ipv6" in firewall.families:
+            lines.append('icmpv6 type { 130-140, 143, 148, 149, 151-153 } drop comment "RFC 4890: of one link only"')
+        lines += [*self.extra("forward"), *self._blocked_ahead()]
+        pairs = {pair: self._pair(*pair) for pair in self._pairs()}
+        if pairs:
+            lines += vmap("iifname . oifname", self._ways(pairs))
+        zones = {name: list(self.end("forward", name)) for name in firewall.zones}
+        self._mss()
+        says = "What may cross this router: flow_offload_router.forward and .port_forwards; then each zone's policy"
+        first = hook("filter", "forward", "filter", "drop")
+        text.dispatch("forward", first, "iifname", firewall, zones, says, lines, "goto")
+        for (one, other), body in pairs.items():
+            text.chain(f"{one}_to_{other}", body, f"{one} to {other}")
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Pairs of zones that something is said about, in the zones' own order."""
+        rules, servers = self.firewall.forward, self.firewall.port_forwards
+        said = {(one, other) for rule in rules for one in rule.zones for other in rule.to}
+        said |= {(one, server.to) for server in servers for one in (*server.zones, *server.hairpin)}
+        order = {name: number for number, name in enumerate(self.firewall.zones)}
+        return sorted(said, key=lambda pair: (order[pair[0]], order[pair[1]]))
+
+    def _ways(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """From device to device, and the chain for it."""
+        for one, other in pairs:
+            for device in self.firewall.zones[one].devices:
+                for way_out in self.firewall.zones[other].devices:
+                    yield f'"{device}" . "{way_out}"', f"jump {one}_to_{other}"
+
+    def _blocked_ahead(self) -> Iterator[str]:
+        """Connections to where nobody should go."""
+        for zone in self.firewall.zones.values():
+            match = f"oifname {names(zone.devices)} "
+            if zone["bogons"]:
+                for family in self.firewall.families:
+                    yield f"{match}{IP[family]} daddr @bogons{SUFFIX[family]} {self.text.counter('bogons')} drop"
+            for blocklist in self.firewall.blocklists:
+                if zone.name in blocklist.to:
+                    yield from self._blocked(blocklist.name, "daddr", blocklist.log, match)
+
+    def _pair(self, one: str, other: str) -> list[str]:
+        lines: list[str] = []
+        for number, rule in enumerate(self.firewall.forward):
+            if one in rule.zones and other in rule.to:
+                lines += self.rule(rule, f"forward_{number}")
+        for said in self.firewall.port_forwards:
+            if other != said.to or one not in (*said.zones, *said.hairpin):
+                continue
+            lines.append(f"# {said.where}: {said.name}")
+            sources = said.sources if one in said.zones else None
+            if said.ipv4:
+                ports = [port.moved(said.target_port) for port in said.ports]
+                found = variants((), ("ipv4",), ports, sources, {"ipv4": [said.ipv4]})
+                lines += [f"{match} ct status dnat accept" for match in found]
+            if said.ipv6:
+                found = variants((), ("ipv6",), said.ports, sources, {"ipv6": [said.ipv6]})
+                lines += [f"{match} accept" for match in found]
+        return lines
+
+    def _mss(self) -> None:
+        lines: list[str] = []
+        for zone in self.firewall.zones.values():
+            if zone["mss"]:
+                size = "rt mtu" if zone["mss"] == "pmtu" else zone["mss"]
+                lines += [f"{side} {names(zone.devices)} {CLAMP} {size}" for side in ("iifname", "oifname")]
+        extra = self.extra("mangle")
+        if lines or extra:
+            says = "flow_offload_router.zones.mss: no TCP segment longer than the way out takes"
+            self.text.chain("mangle", [*lines, *extra], says, hook("filter", "forward", "mangle", "accept"))
+
+    # --- a rule of flow_offload_router.input or .forward
+
+    def rule(self, rule: Rule, name: str) -> list[str]:
+        """Its lines in the chain of a zone or of a pair; limits and logging are in a chain that all of them share."""
+        found = variants(self.firewall.families, rule.families, rule.ports, rule.sources, rule.destinations)
+        says = f"# {rule.where}{': ' if rule['comment'] else ''}{rule['comment'] or ''}"
+        if rule["limit"] or rule["connections"] or rule["log"]:
+            self._shared(rule, f"rule_{name}", name)
+            return [says, *(f"{match} goto rule_{name}".strip() for match in found)]
+        verdict = self._verdict(rule)
+        return [says, *(f"{match} {verdict}".strip() for match in found)]
+
+    def _verdict(self, rule: Rule) -> str:
+        count = f"{self.text.counter(rule['counter'])} " if rule["counter"] else ""
+        return count + self.verdict(rule["action"])
+
+    def _shared(self, rule: Rule, chain: str, name: str) -> None:
+        if chain in self.shared:
+            return
+        self.shared.add(chain)
+        lines: list[str] = []
+        limited = rule["limit"] or rule["connections"]
+        over = f"{self.text.counter('over_limit')} drop" if limited else ""
+        if limit := rule["limit"]:
+            said = f"limit rate over {limit['rate']} burst {limit['burst']} packets"
+            if limit["per"] == "all":
+                lines.append(f"{self.text.limit(f'limit_{name}', limit)} {over}")
+            else:
+                lines += self._each(rule, f"limit_{name}", said, over, ("dynamic,timeout", "1h"))
+        if most := rule["connections"]:
+            said = f"ct count over {most['max']}"
+            if most["per"] == "all":
+                lines.append(f"{said} {over}")
+            else:
+                lines += self._each(rule, f"connections_{name}", said, over, ("dynamic", ""))
+        if rule["log"]:
+            lines.append(self.log(f"{name.replace('_', ' ')}{' ' if rule['comment'] else ''}{rule['comment'] or ''}"))
+        self.text.chain(chain, [*lines, self._verdict(rule)], rule.where, later=True)
+
+    def _each(self, rule: Rule, name: str, said: str, over: str, how: tuple[str, str]) -> Iterator[str]:
+        """A limit for each source address, in a set that fills itself."""
+        flags, timeout = how
+        for family in rule.families:
+            of_family = f"{name}_v{SUFFIX[family]}"
+            self.text.sets.append(Declared("set", of_family, f"{family}_addr", (), rule.where, flags, timeout))
+            verb = "update" if timeout else "add"
+            yield f"{verb} @{of_family} {{ {IP[family]} saddr {said} }} {over}"
+
+
+def render(firewall: Firewall, table: str = "inet nft_offload") -> str:
+    """The text of the table. Deterministic: it follows the order of the description, and of nothing else."""
+    return Table(firewall).rendered(table)

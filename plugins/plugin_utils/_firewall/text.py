@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The pieces of a table's text: chains, counters, sets, and the matches that rules are made of. Pure: no I/O."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Declared, Firewall, Hosts, Options
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port, braces, matches
+
+WIDTH = 100
+IP = {"ipv4": "ip", "ipv6": "ip6"}
+
+
+def names(devices: Iterable[str]) -> str:
+    """Devices as an nft value."""
+    return braces([f'"{device}"' for device in devices])
+
+
+def variants(
+    every: Sequence[str],
+    families: Sequence[str],
+    ports: Iterable[Port] = (),
+    sources: Hosts | None = None,
+    destinations: Hosts | None = None,
+) -> list[str]:
+    """The matches that together mean: these families out of ``every`` one, ports, sources and destinations."""
+    ports = tuple(ports)
+    if sources is None and destinations is None and set(families) == set(every):
+        return matches(ports, every[0] if len(every) == 1 else "both") if ports else [""]
+    found = []
+    for family in families:
+        for source in (sources or {}).get(family, [""]):
+            for destination in (destinations or {}).get(family, [""]):
+                ends = [f"{IP[family]} saddr {source}"] if source else []
+                ends += [f"{IP[family]} daddr {destination}"] if destination else []
+                ends = ends or [f"meta nfproto {family}"]
+                found += [" ".join([*ends, match]).strip() for match in (matches(ports, family) if ports else [""])]
+    return found
+
+
+def hook(kind: str, hook: str, priority: str, policy: str) -> str:
+    """The first line of a chain that packets come to by themselves."""
+    return f"type {kind} hook {hook} priority {priority}; policy {policy};"
+
+
+def vmap(match: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """A verdict map: one look, however many there are."""
+    return [f"{match} vmap {{", *(f"\t{key} : {verdict}," for key, verdict in pairs), "}"]
+
+
+@dataclass
+class Text:
+    """A table as it grows: what rules need is declared before the chains."""
+
+    counters: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    sets: list[Declared] = field(default_factory=list)
+    chains: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    """chains that others jump to: below all of those"""
+
+    def counter(self, name: str) -> str:
+        """The statement; the counter is there from then on."""
+        if name not in self.counters:
+            self.counters.append(name)
+        return f'counter name "{name}"'
+
+    def limit(self, name: str, options: Options) -> str:
+        """A limit that several rules share; matches what is over it."""
+        self.limits.append(f"limit {name} {{\n\trate over {options['rate']} burst {options['burst']} packets\n}}")
+        return f'limit name "{name}"'
+
+    def chain(self, name: str, lines: Iterable[str], says: str = "", hook: str = "", later: bool = False) -> None:
+        """``hook`` is the first line of a chain that packets come to by themselves."""
+        body = [hook] if hook else []
+        body += lines
+        head = [f"# {line}" for line in textwrap.wrap(says, WIDTH)] if says else []
+        chains = self.later if later else self.chains
+        chains.append("\n".join([*head, f"chain {name} {{", *(f"\t{line}" if line else "" for line in body), "}"]))
+
+    def dispatch(
+        self,
+        name: str,
+        hook: str,
+        way: str,
+        firewall: Firewall,
+        zones: Mapping[str, Sequence[str]],
+        says: str,
+        lines: Sequence[str] = (),
+        verdict: str = "jump",
+    ) -> None:
+        """A chain at a hook, which sends packets on to the chain of their zone; zones without lines have none.
+
+        ``way`` is iifname or oifname; ``lines`` come first.
+        """
+        zones = {zone: body for zone, body in zones.items() if body}
+        if not zones and not lines:
+            return
+        pairs = [(f'"{device}"', f"{verdict} {name}_{zone}") for zone in zones for device in firewall.devices(zone)]
+        self.chain(name, [*lines, *(vmap(way, pairs) if pairs else [])], says, hook)
+        for zone, body in zones.items():
+            self.chain(f"{name}_{zone}", body, f"zone {zone}")
+
+    def rendered(self, table: str, says: Sequence[str]) -> str:
+        """The whole table."""
+        parts = []
+        if self.counters:
+            parts.append("\n".join(f"counter {name} {{ }}" for name in self.counters))
+        parts += self.limits + [_declared(said) for said in self.sets] + self.extra + self.chains + self.later
+        body = textwrap.indent("\n\n".join(parts), "\t", lambda line: line.strip() != "")
+        head = "".join(f"# {line}\n" for line in says)
+        return f"{head}table {table} {{\n{body}\n}}\n"
+
+
+def _declared(said: Declared) -> str:
+    lines = [f"type {said.type}", *([f"flags {said.flags}"] if said.flags else [])]
+    if "dynamic" in said.flags:
+        lines.append("size 65535")
+    if said.timeout:
+        lines.append(f"timeout {said.timeout}")
+    inline = f"elements = {braces(said.elements) if len(said.elements) > 1 else '{ ' + ''.join(said.elements) + ' }'}"
+    if said.elements and len(inline) <= WIDTH:
+        lines.append(inline)
+    elif said.elements:
+        lines += ["elements = {", *(f"\t{element}," for element in said.elements), "}"]
+    body = "".join(f"\t{line}\n" for line in lines)
+    return f"# {said.where}\n{said.kind} {said.name} {{\n{body}}}"

@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Without offloaded connections, which this machine's kernel may not have: the entries are deleted the same way.
+
+A tightened policy reaches connections that are established. What becomes of offloaded ones: tests/lab/test_firewall.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import TableState
+
+from .firewalls import needs_namespaces
+from .network import HOST, SIDES, Network
+from .sandbox import SHELLS
+from .test_ruleset import CONTENT, PLATFORM, REQUEST, TAKES, converged
+from .test_sections import NONCE
+
+ZONES = [{"name": side, "devices": [f"{side}0"], "services": ["ssh"]} for side in SIDES]
+LAN_TO_WAN = {"from": "lan", "to": "wan"}
+WAYS = [("lan0", "dmz0"), ("wan0", "lan0"), ("", "dmz0")]
+TOLD = """#!/bin/sh
+echo "$*" >>"$0.log"
+deleted=0
+case " $* " in *" -d 10.30.0.0/24 "*) deleted=2 ;; esac
+echo "conntrack v1.4.7 (conntrack-tools): $deleted flow entries have been deleted." >&2
+[ "$deleted" != 0 ]
+"""
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[Network]:
+    network = Network()
+    network.run("ip", "route", "replace", "default", "via", HOST["wan"][4])
+    network.run("ip", "-6", "route", "replace", "default", "via", HOST["wan"][6])
+    yield network
+    network.close()
+
+
+def cut(net: Network, ways: list[tuple[str, str]], shell: list[str], path: str = "") -> str:
+    """What the verb prints on the router."""
+    call = ("section", "cut", "cut_flows", *(end for way in ways for end in way))
+    script = compose(NONCE, ("ruleset_verbs",), [call])
+    answer = net.run("env", f"PATH={path}{os.environ['PATH']}", *shell, "-s", text=script)
+    section = parse(answer, NONCE)["cut"]
+    assert section.rc == 0, section.text
+    return section.text.strip()
+
+
+@needs_namespaces
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell[0])], ids=lambda shell: shell[0])
+def test_ways_are_told_by_routes(net: Network, tmp_path: Path, shell: list[str]) -> None:
+    program = tmp_path / "conntrack"
+    program.write_text(TOLD)
+    program.chmod(0o755)
+    assert cut(net, WAYS, shell, f"{tmp_path}:") == "forgotten=4"
+    asked = (tmp_path / "conntrack.log").read_text().splitlines()
+    assert asked == [
+        "-D -f ipv4 -s 10.10.0.0/24 -d 10.30.0.0/24",
+        "-D -f ipv6 -s fd00:10::/64 -d fd00:30::/64",
+        "-D -f ipv4 -d 10.10.0.0/24",
+        "-D -f ipv6 -d fd00:10::/64",
+        "-D -f ipv4 -d 10.30.0.0/24",
+        "-D -f ipv6 -d fd00:30::/64",
+        "-D -f ipv4 --dst-nat",
+    ]
+
+
+@needs_namespaces
+def test_what_conntrack_says_is_told(net: Network, tmp_path: Path) -> None:
+    program = tmp_path / "conntrack"
+    program.write_text("#!/bin/sh\necho 'Operation failed: such is life' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(AssertionError, match="such is life"):
+        cut(net, WAYS, ["sh"], f"{tmp_path}:")
+
+
+@needs_namespaces
+@pytest.mark.skipif(shutil.which("conntrack") is None, reason="needs the command conntrack")
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_tightened_policy(net: Network, version: int) -> None:
+    """The connection that is forbidden now ends; the one beside it goes on, and so does one that is judged anew."""
+    before = [LAN_TO_WAN, {"from": "lan", "to": "dmz"}, {"from": "dmz", "to": "wan"}]
+    after = [LAN_TO_WAN, {"from": "dmz", "to": "wan", "services": ["http"]}]
+    lan, dmz = net.hosts["lan"], net.hosts["dmz"]
+    net.firewall(forward=before)
+    assert lan("tcp", address=HOST["dmz"][version], port=80, keep=True) == HOST["lan"][version]
+    assert dmz("tcp", address=HOST["wan"][version], port=80, keep=True) == HOST["dmz"][version]
+    net.firewall(forward=after)
+    assert lan("talk") == "still there", "established connections go on by themselves"
+    ways = router_closed_ways({"zones": ZONES, "forward": after})
+    forgotten = cut(net, [(" ".join(way["from"]), " ".join(way["to"])) for way in ways], ["sh"])
+    assert int(forgotten.removeprefix("forgotten=")) >= 2
+    assert lan("talk") == "nothing"
+    assert dmz("talk") == "still there"
+    for host in (lan, dmz):
+        host("release")
+
+
+def test_only_a_change_of_the_rules_judges_anew() -> None:
+    ways = [("lan0", "wan0"), ("", "")]
+
+    def steps(state: TableState, content: str = CONTENT, checking: bool = False) -> list[Step]:
+        plan = _ruleset.plan_present(state, "inet", "nft_offload", content, (REQUEST,), checking, cut=ways)
+        return [step for step in plan.closing if step.call[0] == "cut_flows"]
+
+    there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
+    changed = CONTENT.replace("tcp, udp", "tcp")
+    (step,) = steps(there, changed)
+    assert step.call == ("cut_flows", "lan0", "wan0", "", "")
+    assert step.says == "judge connections anew: lan0 to wan0, anywhere to anywhere"
+    assert steps(there) == []
+    lacking = (Flowtable("inet", "nft_offload", "ft", ("lan0",), hardware=True),)
+    assert steps(replace(there, flowtables=lacking, probes={"wan0": TAKES})) == [], (
+        "a device that joins forbids nothing"
+    )
+    with pytest.raises(OffloadError, match=r"there is no conntrack on this router.*Remedy: install it"):
+        steps(converged(), changed)
+    assert len(steps(converged(), changed, checking=True)) == 1, "the real run would have installed it before"

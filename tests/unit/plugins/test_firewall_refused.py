@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a description must not hold: each is refused, with the key that is wrong and a remedy."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.kmod.nft_offload.plugins.filter.overlay_ruleset import overlay_ruleset
+from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
+from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
+
+GOOD: dict[str, Any] = {
+    "zones": [
+        {"name": "lan", "devices": ["lan0"], "services": ["ssh"]},
+        {"name": "wan", "devices": ["wan0"], "masquerade": True, "services": ["https"]},
+        {"name": "dmz", "devices": ["dmz0"]},
+    ],
+    "sets": [{"name": "some", "elements": ["192.0.2.0/24"]}, {"name": "web", "type": "ports", "elements": ["80"]}],
+    "maps": [{"name": "marks", "key": "ipv4", "value": "mark", "elements": [{"key": "10.0.0.0/8", "value": "1"}]}],
+}
+FORWARD = {"name": "mail", "from": ["wan"], "to": "dmz", "port": "25", "ipv4": "10.0.0.2"}
+RULE = {"from": ["lan"], "to": ["wan"]}
+
+WRONG = yaml.safe_load(Path(__file__).with_name("refused.yml").read_text())
+FILES = {"list.txt": "# a list\n192.0.2.1 ; first\nnonsense\n"}
+
+
+def test_what_they_are_made_from_is_good() -> None:
+    assert "flow add @ft" in router_ruleset(GOOD, login=["ssh"])
+    assert "dnat ip to 10.0.0.2" in router_ruleset({**GOOD, "port_forwards": [FORWARD], "forward": [RULE]})
+
+
+@pytest.mark.parametrize("case", WRONG, ids=[f"{number}-{case['key']}" for number, case in enumerate(WRONG)])
+def test_refused(case: dict[str, Any]) -> None:
+    wrong = copy.deepcopy(GOOD) | {case["key"]: case["value"]}
+    with pytest.raises(AnsibleFilterError, match=case["says"]) as caught:
+        router_ruleset(wrong, files=FILES, login=["ssh"])
+    assert "Remedy: " in str(caught.value)
+
+
+def test_a_port_forward_that_a_rule_refuses() -> None:
+    refusing = {"from": ["wan"], "to": ["dmz"], "action": "drop"}
+    wrong = GOOD | {"forward": [refusing], "port_forwards": [FORWARD]}
+    with pytest.raises(AnsibleFilterError, match=r"port_forwards\[0\] is never reached: .*forward\[0\] refuses"):
+        router_ruleset(wrong)
+
+
+@pytest.mark.parametrize(
+    ("exclude", "error"),
+    [
+        ([{}], r"flow_offload_exclude\[0\]: it excludes nothing"),
+        ([{"service": ["dns"]}], r"no option 'flow_offload_exclude\.service'.*did you mean 'services'"),
+        ([{"services": ["telephony"]}], r"flow_offload_exclude\[0\]\.services: unknown service in telephony"),
+        ([{"services": ["ping"]}], r"flow_offload_exclude\[0\]\.services: ping is never offloaded anyway"),
+        ([{"addresses": ["somewhere"]}], r"flow_offload_exclude\[0\]\.addresses: 'somewhere' is no address"),
+        ([{"addresses": ["@some"]}], r"flow_offload_exclude\[0\]\.addresses: only .*router has sets"),
+        ([{"zones": ["lan"]}], r"flow_offload_exclude\[0\]\.zones: only .*router has zones"),
+        ([{"devices": ["a b"]}], r"flow_offload_exclude\[0\]\.devices: a device's name was expected"),
+        ([{"marks": ["red"]}], r"flow_offload_exclude\[0\]\.marks: 'red' is no mark"),
+        ([{"marks": ["0x10/0x0f"]}], r"flow_offload_exclude\[0\]\.marks: '0x10/0x0f' has bits outside of its mask"),
+        ([{"dscp": ["high"]}], r"flow_offload_exclude\[0\]\.dscp: a class such as ef"),
+        ([{"packets": 0}], r"flow_offload_exclude\[0\]"),
+    ],
+)
+def test_refused_exclusions(exclude: Any, error: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=error) as caught:
+        overlay_ruleset(exclude)
+    assert "Remedy: " in str(caught.value)
+
+
+def test_exclusions_of_a_router_know_its_names() -> None:
+    text = router_ruleset(GOOD, exclude=[{"zones": ["dmz"], "addresses": ["@some"], "services": ["tcp/@web"]}])
+    assert 'meta l4proto tcp ct original proto-dst @web ip daddr @some4 oifname "dmz0" return' in text
+    with pytest.raises(AnsibleFilterError, match=r"flow_offload_exclude\[0\]\.zones names dxz, but the zones are"):
+        router_ruleset(GOOD, exclude=[{"zones": ["dxz"]}])
+
+
+@pytest.mark.parametrize("wrong", [None, "zones", 7, ["zones"]])
+def test_another_kind_of_input_is_told(wrong: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match="Remedy: "):
+        router_ruleset(wrong)
+
+
+def test_what_yaml_writes_for_false_is_false() -> None:
+    """Ansible takes "no" for a bool and hands it on as it is."""
+    zones = [{**GOOD["zones"][0], "masquerade": "no", "dhcp_client": "no"}]
+    text = router_ruleset({"zones": zones})
+    assert "masquerade" not in text and "DHCP" not in text
+
+
+def test_login_on_another_port() -> None:
+    zones = [{"name": "lan", "devices": ["lan0"], "services": ["tcp/2000-2100"]}]
+    router_ruleset({"zones": zones}, login=["ssh", "tcp/2022"])
+    with pytest.raises(AnsibleFilterError, match="no zone offers ssh or tcp/2222"):
+        router_ruleset({"zones": zones}, login=["ssh", "tcp/2222"])
+    router_ruleset({"zones": zones, "input": [{"from": ["lan"], "services": ["ssh"]}]}, login=["ssh"])
+    with pytest.raises(AnsibleFilterError, match="no zone offers ssh"):
+        refused = [{"from": ["lan"], "services": ["ssh"], "action": "drop"}]
+        router_ruleset({"zones": zones, "input": refused}, login=["ssh"])
+
+
+def test_closed_ways() -> None:
+    """Every way but those that let everything through."""
+
+    def closed(**changes: Any) -> set[tuple[str, str]]:
+        return {(way["from"][0], way["to"][0]) for way in router_closed_ways(GOOD | changes)}
+
+    every = {(one, other) for one in ("lan0", "wan0", "dmz0") for other in ("lan0", "wan0", "dmz0") if one != other}
+    some = {"from": "lan", "to": "wan", "services": ["dns"]}
+    assert closed() == every
+    assert closed(forward=[RULE]) == every - {("lan0", "wan0")}
+    assert closed(forward=[some, RULE]) == every - {("lan0", "wan0")}
+    assert closed(forward=[some]) == every
+    assert closed(forward=[{**some, "action": "drop"}, RULE]) == every
+    assert closed(forward=[{**RULE, "limit": {"rate": "9/second"}}]) == every
+    assert closed(forward=[RULE], blocklists=[{"set": "some", "from": "wan"}]) == every
+    assert closed(forward=[RULE], zones=[{**zone, "bogons": True} for zone in GOOD["zones"]]) == every
+    assert closed(forward=[RULE], zones=[{**zone, "forward": "accept"} for zone in GOOD["zones"]]) == set()
+    extra = [{"place": "forward", "rules": ["drop"]}]
+    assert router_closed_ways(GOOD | {"forward": [RULE], "extra": extra}) == [{"from": [], "to": []}]
+    with pytest.raises(AnsibleFilterError, match="zones is empty"):
+        router_closed_ways({})
+
+
+@pytest.mark.parametrize("name", ["mark", "offload", "flow"])
+def test_a_set_of_addresses_may_have_any_name(name: str) -> None:
+    """Its families are in it, so it is no word of nft's."""
+    assert f"set {name}4 {{" in router_ruleset(GOOD | {"sets": [{"name": name}]})
