@@ -106,7 +106,7 @@ SCENARIOS ?= default software bookworm forky
 LAB := $(wildcard tests/lab/test_*.py)
 lab-refusals := bad_input become broken_router
 lab-change := confirm drift firewall boot
-lab-proof := bypassing labnic faults
+lab-proof := bypassing labnic faults safety
 lab-role := $(filter-out $(lab-refusals) $(lab-change) $(lab-proof),$(LAB:tests/lab/test_%.py=%))
 LAB_PARTS := lab-refusals lab-change lab-proof lab-role
 .PHONY: $(LAB_PARTS)

@@ -81,6 +81,16 @@ class Fault:
     start: str = "old"
     """saved state to start from: old or tools"""
 
+    @property
+    def goal(self) -> str:
+        """what it runs when the change comes to its end: new or none"""
+        return "none" if self.options.get("state") == "absent" else "new"
+
+    @property
+    def cuts(self) -> bool:
+        """does the task lose the router, so that it may have to say that it knows no more?"""
+        return self.blow in BLOWS.values()
+
 
 PENDING = "test -e /run/nft-offload/pending/loaded"
 WAITS = {"checks": [{"from": "controller", "command": "sleep 4", "timeout": 6}]}

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from lab import api, routers
 from lab.host import LabError
 from tests.lab.plays import REPOSITORY, settings
 from tests.lab.router import Live, sweep
-from tests.safety.faults import FAULTS, OLD, POWER, QUICK, TIMEOUT, Fault
+from tests.safety.faults import FAULTS, NEW, OLD, POWER, QUICK, TIMEOUT, Fault
 
 MATRIX = REPOSITORY / "build/safety/matrix.json"
 FT = {"name": "ft", "devices": ["lan0", "wan0"]}
@@ -156,7 +157,7 @@ def strike(router: Live, fault: Fault, play: Play, place: Path) -> Play | None:
     return None
 
 
-def run_once(router: Live, fault: Fault) -> Ending:
+def run_once(router: Live, fault: Fault, known: Mapping[str, Firewall]) -> Ending:
     router.restore(fault.start)
     router.acts += 1
     router.hang_up()
@@ -175,7 +176,7 @@ def run_once(router: Live, fault: Fault) -> Ending:
             machine.login.settle(router.name)
         results = [play.result(), *([second.result()] if second else [])]
         lost = settle(router)
-    return Ending(lost or truth(router, fault, results), round(watch.longest, 1), told(results))
+    return Ending(lost or truth(router, fault, known, results), round(watch.longest, 1), told(results))
 
 
 def settle(router: Live) -> str:
@@ -191,29 +192,61 @@ def settle(router: Live) -> str:
     return "not reachable, or a change is pending for ever"
 
 
-def running(text: str) -> str:
-    for word in ("new", "old"):
-        if f'comment "{word}"' in text:
-            return word
-    return "none"
+@dataclass(frozen=True)
+class Firewall:
+    """Our table as the router lists it, without its devices, which come and go; and the file for boot, as it is."""
+
+    live: str
+    boot: str
 
 
-def truth(router: Live, fault: Fault, results: Sequence[dict[str, Any]]) -> str:
+NOTHING = Firewall("", "")
+DEVICES = re.compile(r"^\t\tdevices = .*\n", re.MULTILINE)
+LOOK = """
+nft -s list tables | grep -qx 'table inet nft_offload' || exit 0
+nft -s list table inet nft_offload
+"""
+
+
+def seen(router: Live) -> tuple[Firewall, list[str]]:
+    """What the router has, and the devices of the flowtable among those that it was given and still has."""
+    listing = router.sh(LOOK)
+    boot = router.sh("[ ! -e /etc/nft-offload/ruleset.nft ] || cat /etc/nft-offload/ruleset.nft")
+    devices = re.findall(r"[a-z]+[0-9]", " ".join(DEVICES.findall(listing)))
+    return Firewall(DEVICES.sub("", listing), boot), sorted(set(devices) & set(FT["devices"]))
+
+
+def truth(router: Live, fault: Fault, known: Mapping[str, Firewall], results: Sequence[dict[str, Any]]) -> str:
     """Is it exactly the old or the new one, live as for boot, and what the tasks said? Else what is wrong."""
-    live = running(router.sh("nft list ruleset inet"))
-    boot = running(router.sh("[ ! -e /etc/nft-offload/ruleset.nft ] || cat /etc/nft-offload/ruleset.nft"))
-    if live != boot:
+    firewall, devices = seen(router)
+    runs = next((word for word, wanted in known.items() if wanted == firewall), "")
+    if not runs:
+        live = next((word for word, wanted in known.items() if wanted.live == firewall.live), "a mixture")
+        boot = next((word for word, wanted in known.items() if wanted.boot == firewall.boot), "a mixture")
         return f"live is {live}, boot is {boot}"
-    if live not in fault.ends:
-        return f"it runs {live}, not {' or '.join(fault.ends)}"
+    if runs not in fault.ends:
+        return f"it runs {runs}, not {' or '.join(fault.ends)}"
+    there = [device for device in FT["devices"] if router.succeeds(f"test -e /sys/class/net/{device}")]
+    if runs != "none" and devices != there:
+        return f"the flowtable has {devices}, the router {there}"
+    return lie(fault, runs, [result for result in results if result])
+
+
+def lie(fault: Fault, runs: str, results: Sequence[dict[str, Any]]) -> str:
+    """What a task said that is not so; empty: the truth. One that was killed said nothing."""
+    if fault.blow == "second":
+        statuses = sorted(result["status"] for result in results)
+        return "" if statuses == ["failed", "ok"] else f"of two controllers {statuses}"
     for result in results:
-        changed = result.get("result", {}).get("changed")
-        if result.get("status") == "ok" and changed and live not in ("new", "none"):
+        change = result["result"].get("change", {})
+        if (result["status"] == "ok") != (runs == fault.goal) and not fault.cuts:
+            return f"the task said {result['status']}, and it runs {runs}"
+        if result["status"] == "ok" and runs != fault.goal:
             return "the task said it changed, and it did not"
-        if result.get("result", {}).get("change", {}).get("rolled_back") and live == "new" and len(results) == 1:
+        if change.get("rolled_back") and runs == fault.goal:
             return "the task said it was rolled back, and it was not"
-    if len(results) == 2 and sum(result.get("status") == "ok" for result in results) != 1:
-        return f"of two controllers {[result.get('status') for result in results]}"
+        if change.get("confirmed") and runs != fault.goal:
+            return "the task said it was confirmed, and it runs the old one"
     return ""
 
 
@@ -222,16 +255,30 @@ def told(results: Sequence[dict[str, Any]]) -> str:
     return " | ".join(part.strip() for part in parts)[:300]
 
 
-def prepare(suite: str) -> Live:
+def prepare(router: Live) -> dict[str, Firewall]:
+    """What our table looks like on a router in the state tools; saves it with the old one as the state old."""
+    assert router.module("nic_features", devices=FT["devices"]).status == "ok"
+    router.save("features")
+    known = {"none": NOTHING, "new": load(router, NEW)}
+    router.restore("features")
+    known["old"] = load(router, OLD)
+    router.save("old")
+    assert len(set(known.values())) == 3
+    return known
+
+
+def boot(suite: str) -> Live:
     router = Live(f"safety-{os.getpid()}-{suite}", f"{suite}/offload")
     assert router.module("kernel_support").status == "ok"
     router.sh("modprobe nft_ct")
     router.save("tools")
-    assert router.module("nic_features", devices=["lan0", "wan0"]).status == "ok"
-    task = router.module("ruleset", content=OLD, flowtables=[FT])
-    assert task.status == "ok", task.msg
-    router.save("old")
     return router
+
+
+def load(router: Live, content: str) -> Firewall:
+    task = router.module("ruleset", content=content, flowtables=[FT])
+    assert task.status == "ok", task.msg
+    return seen(router)[0]
 
 
 def write(matrix: dict[tuple[str, str], list[Ending]]) -> None:
@@ -268,13 +315,14 @@ def main() -> int:
     matrix: dict[tuple[str, str], list[Ending]] = defaultdict(list)
     sweep("safety")
     for suite in suites:
-        router = prepare(suite)
+        router = boot(suite)
         try:
+            known = prepare(router)
             kernel = router.sh("uname -r").strip()
             for number in range(rounds):
                 for fault in [fault for of, fault in cells if of == suite]:
                     try:
-                        ending = run_once(router, fault)
+                        ending = run_once(router, fault, known)
                     except (LabError, AssertionError, subprocess.TimeoutExpired) as error:
                         ending = Ending(f"not driven to its end: {error}"[:300], 0.0, "")
                     matrix[fault.name, kernel].append(ending)

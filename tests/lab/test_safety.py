@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A part of `make safety` that takes some minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.lab.conftest import Rack
+from tests.lab.router import Live
+from tests.safety.faults import QUICK, Fault
+from tests.safety.run import Firewall, prepare, run_once
+
+KIND = ("trixie/offload", "tools")
+pytestmark = pytest.mark.router(*KIND)
+
+
+@pytest.fixture(scope="module")
+def known(rack: Rack) -> Mapping[str, Firewall]:
+    return prepare(rack.get(*KIND))
+
+
+@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.name)
+def test_the_router_is_not_lost(router: Live, known: Mapping[str, Firewall], fault: Fault) -> None:
+    ending = run_once(router, fault, known)
+    assert not ending.lost, ending
