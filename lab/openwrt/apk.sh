@@ -1,5 +1,5 @@
 #!/bin/sh
-# A stand-in for OpenWrt's `apk`. It leaves out: every command but update, add, del, info -e and list,
+# A stand-in for OpenWrt's `apk`. It leaves out: every command but update, add, del, info and list,
 # every option but --simulate, and what feed.sh leaves out.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
@@ -74,7 +74,7 @@ add() {
       echo "ERROR: $name-$(index_line "$name" | cut -d ' ' -f 2): No space left on device" >&2
       failed=$((failed + 1))
     else
-      unpack "$name" "$info/$name.list"
+      unpack "$name" "$info/$name.list" "$packages"
       echo "Executing $name-$(index_line "$name" | cut -d ' ' -f 2).post-install"
       after "$name" "$info/$name.list"
     fi
@@ -117,9 +117,14 @@ del)
     }
     echo "(1/1) Purging $package ($(version_of "$package"))"
     [ -n "$dry" ] || away "$package" "$info/$package.list"
+    while [ -z "$dry" ] && left=$(orphans) && [ -n "$left" ]; do
+      for gone in $left; do away "$gone" "$info/$gone.list"; done
+    done
   done
   ;;
 info)
+  [ "$#" -gt 0 ] || sed 's/ .*//' "$installed"
+  [ "$#" -gt 0 ] || exit 0
   code=0
   shift
   for package in "$@"; do

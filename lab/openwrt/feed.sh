@@ -39,7 +39,7 @@ wanted() {
   done | awk '!seen[$0]++'
 }
 
-# unpack NAME LIST: its files in place, and their names in LIST
+# unpack NAME LIST ASKED...: its files in place, and their names in LIST; ASKED are the names that the user gave
 unpack() {
   (cd "$feed/files/$1" 2>/dev/null && find . -type f | sed 's/^\.//') >"$2"
   while read -r file; do
@@ -47,6 +47,17 @@ unpack() {
     cat "$feed/files/$1$file" >"$file" || return
   done <"$2"
   echo "$1 $(index_line "$1" | cut -d ' ' -f 2)" >>"$installed"
+  _name=$1
+  shift 2
+  case " $* " in *" $_name "*) ;; *) echo "$_name" >>"$installed.auto" ;; esac
+}
+
+# orphans: what came for others that are away now
+orphans() {
+  touch "$installed.auto"
+  while read -r name; do
+    [ -z "$(version_of "$name")" ] || [ -n "$(users "$name")" ] || echo "$name"
+  done <"$installed.auto"
 }
 
 # after NAME LIST: as default_postinst has it, the commit of everything too

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A stand-in for OpenWrt's `opkg`. It leaves out: every command but update, install, remove, status,
-# list-installed and list, every option but --noaction, and what feed.sh leaves out.
+# list-installed and list, every option but --noaction and --autoremove, and what feed.sh leaves out.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Nothing of it was compared with the real program; its texts are those of reports about it.
@@ -11,9 +11,11 @@ info=/usr/lib/opkg/info
 . /usr/lib/stand-in/feed.sh
 mkdir -p "$info" "${lists%/*}"
 dry=
+auto=
 errors=
 while [ "${1#--}" != "$1" ]; do
   [ "$1" != --noaction ] || dry=yes
+  [ "$1" != --autoremove ] || auto=yes
   shift
 done
 
@@ -73,7 +75,7 @@ install_one() {
     }
     echo "Downloading http://feed/$name.ipk"
     echo "Configuring $name."
-    unpack "$name" "$info/$name.list" || {
+    unpack "$name" "$info/$name.list" "$1" || {
       collect "wfopen: $info/$name.list: No space left on device."
       away "$name" "$info/$name.list"
       return
@@ -112,6 +114,9 @@ remove)
     }
     echo "Removing package $package from root..."
     [ -n "$dry" ] || away "$package" "$info/$package.list"
+    while [ -z "$dry" ] && [ -n "$auto" ] && left=$(orphans) && [ -n "$left" ]; do
+      for gone in $left; do away "$gone" "$info/$gone.list"; done
+    done
   done
   ;;
 status)

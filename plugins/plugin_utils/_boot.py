@@ -18,6 +18,8 @@ LIBRARY = "/usr/local/lib/nft-offload"
 
 # kernel_support
 MODULES_LOAD = "/etc/modules-load.d/nft-offload.conf"
+MODULES_D = "/etc/modules.d/90-nft-offload"
+"""the same for OpenWrt, where the package of the modules does not list them itself"""
 KERNEL_FOUND = f"{HOME}/kernel.found"
 """lines 'package NAME' and 'module NAME': what this collection brought, so that it can be taken back out"""
 

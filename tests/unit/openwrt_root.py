@@ -14,11 +14,15 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, validate
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections, compose, parse
 
 from lab.openwrt.root import RELEASES, NoBusybox, busybox, make_root
@@ -46,6 +50,26 @@ def why_not() -> str:
     return "" if done.returncode == 0 else f"no namespace of our own: {done.stderr.strip()}"
 
 
+# What the kernel would do with modules, which are texts here: "depends=" and the names of those they need
+INSMOD = f"""#!/bin/sh
+name=$(basename "$1" .ko)
+needs=$(sed -n 's/^depends=//p' "$1")
+awk -v name="$name" -v needs=",$needs," '
+  index(needs, "," $1 ",") {{ $3 = $3 + 1; if ($4 == "-") $4 = ""; $4 = $4 name "," }}
+  {{ print }}
+  END {{ print name, 16384, 0, "-", "Live" }}' {MODULES} >/tmp/modules && cat /tmp/modules >{MODULES}
+mkdir -p "/sys/module/$name"
+"""
+RMMOD = f"""#!/bin/sh
+[ "$(sed -n "s/^$1 [0-9]* \\([0-9]*\\) .*/\\1/p" {MODULES})" = 0 ] || exit 1
+awk -v name="$1" '
+  $1 == name {{ next }}
+  sub(name ",", "", $4) {{ $3 = $3 - 1; if ($4 == "") $4 = "-" }}
+  {{ print }}' {MODULES} >/tmp/modules && cat /tmp/modules >{MODULES}
+rmdir "/sys/module/$1"
+"""
+
+
 class OpenWrt:
     """``root`` is its root directory, ``release`` one of lab.openwrt.root.RELEASES."""
 
@@ -58,6 +82,8 @@ class OpenWrt:
         shutil.copy(LISTS / "nft.sh", root / "usr/sbin/nft")
         (root / "usr/sbin/nft").chmod(0o755)
         self.write(MODULES, "")
+        self.write("/usr/lib/stand-in/insmod", INSMOD, 0o755)
+        self.write("/usr/lib/stand-in/rmmod", RMMOD, 0o755)
         kmodloader = root / "sbin/kmodloader"
         kmodloader.write_text(kmodloader.read_text().replace("/proc/modules", MODULES))
 
@@ -107,3 +133,31 @@ class OpenWrt:
             parent = int(Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[1])
             for pid in (parent, guard):
                 os.kill(pid, signal.SIGKILL)
+
+    def do(
+        self, module: type[OffloadAction], arguments: Mapping[str, Any], *, check: bool = False
+    ) -> tuple[dict[str, Any], int]:
+        """A task of that module, without Ansible around it: (its result, how many execs it took)."""
+        action = module.__new__(module)
+        action._task = SimpleNamespace(check_mode=check, diff=True)
+        action.task_vars = {}
+        router = Execs(self)
+        result = action.work(router, validate(module.SPEC, module.CONSTRAINTS, arguments))
+        return result, router.execs
+
+
+class Execs(Router):
+    """The way to it: each exec over a connection of its own once it was told to reconnect."""
+
+    def __init__(self, router: OpenWrt) -> None:
+        self.name = "router"
+        self.execs = 0
+        self.connections = 1
+        self._router = router
+
+    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
+        self.execs += 1
+        return self._router.run(fragments, calls, f"192.0.2.1 {self.connections} 192.0.2.2 22")
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        self.connections += 1
