@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +57,11 @@ def demo() -> int:
 
     if play("rollout"):
         raise LabError("the rollout failed", "read the play's output above")
-    for router in running:
-        for flow in api.traffic(router.name, TRAFFIC_SECONDS, background=True):
-            say(f"{router.name}: {flow}")
+    with ThreadPoolExecutor() as pool:
+        carried = pool.map(lambda router: api.traffic(router.name, TRAFFIC_SECONDS, background=True), running)
+        for router, flows in zip(running, carried, strict=True):
+            for flow in flows:
+                say(f"{router.name}: {flow}")
     enabled = {"ANSIBLE_CALLBACKS_ENABLED": "kmod.nft_offload.fleet_report", "KMOD_NFT_OFFLOAD_REPORT": str(report)}
     say("with " + " ".join(f"{name}={value}" for name, value in enabled.items()))
     verified = play("verify", "-e", "flow_offload_require=offloading", environment=enabled)

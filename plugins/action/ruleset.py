@@ -145,7 +145,7 @@ class ActionModule(ChangeAction):
         change = Change(
             _change_id(self.before, self.token),
             options["confirm_timeout"],
-            self.before.confirmed,
+            self.before.mark,
             plan if options["validate"] else replace(plan, validating=()),
             self.checks,
         )

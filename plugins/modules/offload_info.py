@@ -353,6 +353,9 @@ router:
             - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no
               module.
           type: bool
+        full:
+          description: Whether there was more than can be told apart, so that these are the least counts.
+          type: bool
         unhooked:
           description: Why bypassed packets could not be counted, empty where they were.
           type: str
@@ -568,6 +571,7 @@ router:
       nic_bytes: 0
       nic_devices: {}
       classed: true
+      full: false
       unhooked: ""
     driver_table: null
     work: {}

@@ -337,6 +337,9 @@ sample:
       description:
         - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no module.
       type: bool
+    full:
+      description: Whether there was more than can be told apart, so that these are the least counts.
+      type: bool
     unhooked:
       description: Why bypassed packets could not be counted, empty where they were.
       type: str
@@ -364,6 +367,7 @@ sample:
     nic_bytes: 0
     nic_devices: {}
     classed: true
+    full: false
     unhooked: ""
 kernel:
   description: Release of the running kernel.

@@ -150,7 +150,7 @@ class Change:
     id: str
     timeout: int
     confirmed: str
-    """the id that was confirmed last, as read before"""
+    """what the router has written down of the one that was confirmed last, as read before"""
     plan: TablePlan
     checks: Sequence[Check] = ()
 

@@ -29,17 +29,17 @@ class Request:
     counter: bool = False
 
 
-def refusal(state: TableState, flowtable: str, device: str, checking: bool) -> str:
+def refusal(state: TableState, device: str, checking: bool) -> str:
     """Why a device cannot be in a hardware flowtable; empty when it can, as far as can be known before loading.
 
     The driver's own answer to a dry run decides. In check mode a changeable feature that is still off says nothing yet:
-    the real run turns it on before it asks, and a router without
-    ethtool gets it before.
+    the real run turns it on before it asks, and a router without ethtool gets it before. A device that a hardware
+    flowtable of ours holds was taken once; it leaves that one before it joins another.
     """
     feature = state.features.get(device)
     driver = state.drivers.get(device) or "none"
     probe = state.probes.get(device)
-    held = any(old.hardware and old.name == flowtable and device in old.devices for old in state.flowtables)
+    held = any(old.hardware and device in old.devices for old in state.flowtables)
     if held or (probe is not None and probe.rc == 0):
         return ""
     off = feature is not None and not feature.active
@@ -64,19 +64,15 @@ def _absence(state: TableState, device: str) -> str:
     return "" if "flags offload" in recorded else "it is away now, and was offloaded in software before"
 
 
-def _sure(state: TableState, flowtable: str, device: str) -> bool:
+def _sure(state: TableState, device: str) -> bool:
     """Would the device be taken now, without what a real run does before?"""
-    return not refusal(state, flowtable, device, checking=False)
+    return not refusal(state, device, checking=False)
 
 
 def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedFlowtable, dict[str, Any]]:
     """Hardware or software, and why; raises OffloadError when hardware is demanded and a device refuses."""
     here = [device for device in request.devices if device in state.links]
-    refused = (
-        {}
-        if request.offload == "software"
-        else {d: why for d in here if (why := refusal(state, request.name, d, checking))}
-    )
+    refused = {} if request.offload == "software" else {d: why for d in here if (why := refusal(state, d, checking))}
     if request.offload == "auto":
         refused |= {d: why for d in request.devices if d not in here and (why := _absence(state, d))}
     if refused and request.offload == "hardware":
@@ -88,7 +84,7 @@ def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedF
         )
     hardware = request.offload == "hardware" or (request.offload == "auto" and bool(request.devices) and not refused)
     wanted = WantedFlowtable(request.name, request.devices, hardware, request.counter)
-    if hardware and checking and not all(_sure(state, request.name, device) for device in here):
+    if hardware and checking and not all(_sure(state, device) for device in here):
         every = "foreseen: what the drivers take is asked in the real run"
     else:
         every = "every device takes it"

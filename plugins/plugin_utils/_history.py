@@ -5,11 +5,13 @@
 # PRIVATE to the collection: may change at any time.
 """Rulesets that were confirmed before, kept on the router with their ids. Pure: no I/O.
 
-An id is NUMBER-TOKEN: the number grows with each ruleset, the token tells apart what two controllers made at once.
+An id is NUMBER-TOKEN: the number grows with each ruleset, the token tells apart what two controllers made at once. The
+file that names the one confirmed last has a digest of the files for boot beside it: what was changed by hand is not it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -28,6 +30,12 @@ def number(change: str) -> int:
 
 def next_id(known: Iterable[str], token: str) -> str:
     return f"{max((number(change) for change in known), default=0) + 1}-{token}"
+
+
+def mark(change: str, ruleset: str, devices: str) -> str:
+    """The line that says that these texts for boot are confirmed."""
+    digest = hashlib.sha256("\0".join((ruleset, devices)).encode()).hexdigest()
+    return f"{change} {digest[:16]}"
 
 
 def path(change: str) -> str:

@@ -90,6 +90,12 @@ def plan_restored(state: TableState, which: str, family: str, table: str, token:
     if chosen == "" or not state.confirmed:
         return plan_absent(state, family, table)
     if chosen is None:
+        if state.tampered:
+            raise OffloadError(
+                f"the files for boot were changed by hand since {state.confirmed} was confirmed",
+                "load the one you want with state: present, or give the id of one that is kept: "
+                + ", ".join(state.kept),
+            )
         texts = state.files.get(_boot.RULESET, ""), state.files.get(_boot.DEVICES, "")
     else:
         texts = _history.read_entry(state.files.get(_history.path(chosen), ""))
@@ -158,7 +164,7 @@ def _plan(
         closing.append(Step(f"enable {UNIT}", ("enable_unit", UNIT)))
     dry = Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted, keep)))
     old = _renamed(state, wanted)
-    records, forgotten, now = _records(state, set(differing), token, restored)
+    records, forgotten, now = _records(state, wanted, token, restored)
     return TablePlan(
         texts=texts,
         tables=[(wanted.family, wanted.name), *([old] if old else [])] if texts else [],
@@ -191,15 +197,16 @@ def _ids(records: dict[str, tuple[str, str]]) -> list[str]:
 
 
 def _records(
-    state: TableState, written: set[str], token: str, restored: str
+    state: TableState, wanted: WantedTable, token: str, restored: str
 ) -> tuple[dict[str, tuple[str, str]], list[str], str]:
-    """(files to write, files to delete, id of what is confirmed then): only when what boots becomes another ruleset."""
-    if state.confirmed and not written & {_boot.RULESET, _boot.DEVICES}:
+    """(files to write, files to delete, id of what is confirmed then): only for another ruleset than was confirmed."""
+    texts = wanted.boot_text(), wanted.attachments()
+    if state.confirmed and state.mark == _history.mark(state.confirmed, *texts):
         return {}, [], state.confirmed
     now = restored or _history.next_id([*state.kept, state.confirmed], token)
-    records = {_boot.CONFIRMED: ("0644", f"{now}\n")}
-    old = state.confirmed
-    if old and _boot.RULESET in state.files:
+    records = {_boot.CONFIRMED: ("0644", f"{_history.mark(now, *texts)}\n")}
+    old = "" if state.tampered else state.confirmed
+    if old:
         text = _history.entry(old, state.files[_boot.RULESET], state.files.get(_boot.DEVICES, ""))
         records[_history.path(old)] = ("0600", text)
     return records, [_history.path(i) for i in _history.forgotten(state.kept, now, old)], now
@@ -231,8 +238,12 @@ def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Ste
 def _as_loaded(state: TableState, wanted: WantedTable) -> bool:
     """Is the live table, but for devices, what loading the wanted text made?"""
     recorded = state.files.get(_boot.LISTING, "")
-    unchanged = listing_without_devices(recorded) == listing_without_devices(state.table or "")
-    return unchanged and state.files.get(_boot.RULESET) == wanted.boot_text()
+    if listing_without_devices(recorded) != listing_without_devices(state.table or ""):
+        return False
+    if state.files.get(_boot.RULESET) == wanted.boot_text():
+        return True
+    # the text for boot was changed by hand, and is not what is loaded
+    return state.mark == _history.mark(state.confirmed, wanted.boot_text(), wanted.attachments())
 
 
 def _kept(state: TableState, wanted: WantedTable, keep: bool) -> frozenset[tuple[str, str]]:

@@ -337,6 +337,8 @@ class Sample:
     """device -> those of nic_bytes that it received; the busiest ones"""
     classed: bool = True
     """False: without nft_ct loaded, late and slow packets are not told apart, and both are 0"""
+    full: bool = False
+    """more flows or devices were seen than are told apart, so that the counts are the least there was"""
     unhooked: str = ""
     """why bypassed packets could not be counted; empty where they were"""
 

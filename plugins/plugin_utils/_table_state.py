@@ -14,7 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import ChangeState, parse_change
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import read_files
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._history import kept_ids
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._history import kept_ids, mark
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_driver, parse_features
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_flowtables
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
@@ -71,7 +71,18 @@ class TableState:
     @property
     def confirmed(self) -> str:
         """The id of the ruleset that was confirmed last; empty: there is none, or it is of an older version."""
+        return self.mark.partition(" ")[0]
+
+    @property
+    def mark(self) -> str:
+        """What the router has written down of it, see _history.py."""
         return self.files.get(_boot.CONFIRMED, "").strip()
+
+    @property
+    def tampered(self) -> bool:
+        """Are the texts for boot others than those that were confirmed?"""
+        texts = self.files.get(_boot.RULESET, ""), self.files.get(_boot.DEVICES, "")
+        return mark(self.confirmed, *texts) != self.mark
 
 
 def require_nft(platform: Platform, checking: bool) -> None:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A change of the live table is confirmed over a new SSH connection, or the router undoes it."""
+"""A change of the live table is confirmed over a new SSH connection, or the router undoes it.
+
+``tests/safety`` has more that can go wrong: these are one of each kind, in few runs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from lab import api
 from tests.lab.plays import Task
 from tests.lab.router import Live
 from tests.lab.test_bad_input import CONTENT, FT
@@ -18,23 +20,33 @@ from tests.lab.test_bad_input import CONTENT, FT
 pytestmark = pytest.mark.router("trixie/offload", "tools")
 
 HARDWARE = {**FT, "offload": "hardware"}
+LOCK = "tcp dport 22 ct state new drop"
+"""established connections still work: the classic false confirmation"""
 
 
 def rules(more: str = "") -> str:
-    """The table of the tests with an input chain."""
+    """The table of the tests with an input chain, and a set that gets its elements at run time."""
     chain = f"chain input {{ type filter hook input priority 0; policy accept; {more}\n }}"
-    return f"{CONTENT}table inet nft_offload {{\n {chain}\n}}\n"
+    return f"{CONTENT}table inet nft_offload {{\n set seen {{ type ipv4_addr; flags dynamic; }}\n {chain}\n}}\n"
 
 
 def load(router: Live, content: str, **options: Any) -> Task:
-    task = router.module("ruleset", content=content, flowtables=[FT], **options)
+    task = router.module("ruleset", content=content, **{"flowtables": [FT], **options})
     assert task.status == "ok", task.msg
     return task
 
 
-def rolled_back(task: Task) -> None:
+def locked_out(router: Live, **options: Any) -> Task:
+    """Load what lets no new login in: undone by the router."""
+    options = {"content": rules(LOCK), "flowtables": [FT], "confirm_timeout": 8, **options}
+    return rolled_back(router.module("ruleset", host={"ansible_timeout": 5}, **options))
+
+
+def rolled_back(task: Task) -> Task:
     change = task.result.get("change", {})
     assert task.status == "failed" and change.get("rolled_back") and not change["confirmed"], f"{change}: {task.msg}"
+    assert task.result["ran"]["before"] == task.result["ran"]["after"]
+    return task
 
 
 def live(router: Live) -> str:
@@ -42,78 +54,72 @@ def live(router: Live) -> str:
 
 
 def test_at_most_three_execs(router: Live) -> None:
+    checked = router.module("ruleset", check=True, content=rules(), flowtables=[FT])
+    assert checked.changed
+    assert not router.succeeds("test -e /run/nft-offload")
+    router.is_untouched()
     first = load(router, rules())
-    assert len(first.execs) == 3
+    assert (first.actions, len(first.execs)) == (checked.actions, 3)
     assert first.result["change"]["confirmed"] and first.result["change"]["armed"]
     again = load(router, rules())
     assert not again.changed and len(again.execs) == 1
     assert router.sh("ls /run/nft-offload").split() == ["last"]
-    assert "nft-offload-guard" not in router.sh("systemctl list-units --plain 'nft-offload-guard*'").replace(
-        "0 loaded", ""
-    )
+    assert router.sh("systemctl list-units --plain --no-legend --all 'nft-offload-guard*'") == ""
 
 
-def test_check_mode_arms_nothing(router: Live) -> None:
-    task = router.module("ruleset", check=True, content=rules(), flowtables=[FT])
-    assert task.changed
-    assert not router.succeeds("test -e /run/nft-offload")
-    router.is_untouched()
-
-
-@pytest.mark.parametrize("lock", ["tcp dport 22 ct state new drop", "tcp dport 22 drop", "tcp dport 22 reject"])
-def test_a_lock_out_is_undone(router: Live, lock: str) -> None:
+def test_a_lock_out_is_undone(router: Live) -> None:
+    """The table is as it was, with what its set got at run time; other tables were never touched."""
+    router.nft("'table inet firewalld { chain x { counter; }; }; table ip filter { chain DOCKER { counter; }; }'")
     load(router, rules())
-    before = live(router)
-    task = router.module("ruleset", content=rules(lock), flowtables=[FT], confirm_timeout=10)
-    rolled_back(task)
-    assert task.result["ran"]["before"] == task.result["ran"]["after"]
+    router.nft("'add element inet nft_offload seen { 192.0.2.1 }'")
+    before = router.nft("list ruleset")
+    task = locked_out(router)
     for part in (router.name, "was rolled back", "before:", "during:", "now:", "Remedy"):
         assert part in task.msg
-    assert live(router) == before
-    assert lock not in router.sh("cat /etc/nft-offload/ruleset.nft")
-    assert not load(router, rules()).changed
+    assert "192.0.2.1" in before and router.nft("list ruleset") == before
+    assert LOCK not in router.sh("cat /etc/nft-offload/ruleset.nft")
+    assert router.sh("find /etc /usr/local -name '*.nft-offload-new'") == ""
     assert "rolled_back" in router.sh("journalctl -t nft-offload -o cat")
+    assert not load(router, rules()).changed
 
 
-def test_nothing_before_is_nothing_after(router: Live) -> None:
-    task = router.module("ruleset", content=rules("tcp dport 22 drop"), flowtables=[FT], confirm_timeout=10)
-    rolled_back(task)
-    assert not router.succeeds("nft list table inet nft_offload")
-    assert not router.succeeds("test -e /etc/nft-offload/ruleset.nft")
+def test_the_table_that_lets_the_controller_in_comes_back(router: Live) -> None:
+    """Taking the table out locks the controller out, so that is a change to be confirmed too."""
+    load(router, rules("meta mark set 1"))
+    router.nft("'table inet other { chain input { type filter hook input priority 10; "
+               "tcp dport 22 ct state new mark != 1 drop; }; }'")  # fmt: skip
+    before = live(router)
+    locked_out(router, state="absent")
+    assert live(router) == before
+    assert router.succeeds("test -e /etc/nft-offload/ruleset.nft")
 
 
-def test_without_a_timer_the_result_warns(router: Live) -> None:
-    task = load(router, rules(), confirm_timeout=0)
+def test_sets_keep_what_came_at_run_time(router: Live) -> None:
+    load(router, rules())
+    router.nft("'add element inet nft_offload seen { 192.0.2.1 }'")
+    load(router, rules("tcp dport 9 drop"))
+    assert "192.0.2.1" in live(router)
+    task = load(router, rules(), sets="renew", confirm_timeout=0)
+    assert "192.0.2.1" not in live(router)
     assert any("confirm_timeout is 0" in warning for warning in task.result["warnings"])
-    assert not task.result["change"]["armed"]
-    assert len(task.execs) == 2
+    assert (task.result["change"]["armed"], len(task.execs)) == (False, 2)
 
 
-class TestChecks:
-    def test_they_hold(self, router: Live) -> None:
-        checks = [
-            {"reach": "203.0.113.2"},
-            {"resolve": "localhost"},
-            {"command": "test -e /run/nft-offload/pending"},
-            {"from": "controller", "command": "true"},
-        ]
-        assert load(router, rules(), checks=checks).result["change"]["confirmed"]
-
-    @pytest.mark.parametrize(
-        ("check", "says"),
-        [
-            ({"reach": "203.0.113.99", "timeout": 3}, "reach 203.0.113.99"),
-            ({"resolve": "nowhere.invalid", "timeout": 8}, "resolve nowhere.invalid"),
-            ({"command": "echo not today; false"}, "not today"),
-            ({"from": "controller", "command": "echo nor here >&2; false"}, "nor here"),
-        ],
-    )
-    def test_one_fails(self, router: Live, check: dict[str, Any], says: str) -> None:
-        load(router, rules())
-        before = live(router)
+def test_checks(router: Live) -> None:
+    checks = [
+        {"reach": "203.0.113.2"},
+        {"resolve": "localhost"},
+        {"command": "test -e /run/nft-offload/pending"},
+        {"from": "controller", "command": "true"},
+    ]
+    assert load(router, rules(), checks=checks).result["change"]["confirmed"]
+    before = live(router)
+    for check, says in (
+        ({"reach": "203.0.113.99", "timeout": 3}, "reach 203.0.113.99"),
+        ({"from": "controller", "command": "echo not here >&2; false"}, "not here"),
+    ):
         task = router.module("ruleset", content=rules("tcp dport 9 drop"), flowtables=[FT], checks=[check])
-        assert says in task.msg
-        rolled_back(task)
+        assert says in rolled_back(task).msg
         assert len(task.execs) == 3, "undone at once, not by the timer"
         assert live(router) == before
 
@@ -130,101 +136,49 @@ def test_a_pending_change_is_told(router: Live) -> None:
 class TestHardware:
     """The lab's driver takes one flowtable a device, so none of this can be a table that is made anew."""
 
-    def flows_stay(self, router: Live) -> int:
-        return sum("[HW_OFFLOAD]" in line for line in router.sh("cat /proc/net/nf_conntrack").splitlines())
-
     @pytest.fixture(autouse=True)
-    def features(self, router: Live) -> None:
+    def loaded(self, router: Live) -> None:
         assert router.module("nic_features", devices=["lan0", "wan0"]).status == "ok"
+        load(router, rules(), flowtables=[HARDWARE])
 
-    def test_an_unrelated_change_keeps_flows(self, router: Live) -> None:
-        router.module("ruleset", content=rules(), flowtables=[HARDWARE])
-        lines = router.flows("HW_OFFLOAD", seconds=60)
+    def test_flows_stay(self, router: Live) -> None:
+        """Through a change that has nothing to do with them, and through one that is undone."""
+        lines = router.flows("HW_OFFLOAD", seconds=90)
         assert all("[HW_OFFLOAD]" in line for line in lines)
         router.count_forwarded()
-        task = router.module("ruleset", content=rules("tcp dport 9 drop"), flowtables=[HARDWARE])
-        assert task.changed, task.msg
-        assert self.flows_stay(router) >= len(lines)
+        assert load(router, rules("tcp dport 9 drop"), flowtables=[HARDWARE]).changed
+        locked_out(router, flowtables=[HARDWARE])
+        assert router.sh("cat /proc/net/nf_conntrack").count("[HW_OFFLOAD]") >= len(lines)
         assert router.forwarded() < 50, "no flow left the fast path"
 
-    def test_a_roll_back_keeps_flows(self, router: Live) -> None:
-        router.module("ruleset", content=rules(), flowtables=[HARDWARE])
-        lines = router.flows("HW_OFFLOAD", seconds=60)
-        task = router.module("ruleset", content=rules("tcp dport 22 drop"), flowtables=[HARDWARE], confirm_timeout=8)
-        rolled_back(task)
-        assert self.flows_stay(router) >= len(lines)
-
-    def test_to_software_and_rolled_back_to_hardware(self, router: Live) -> None:
-        router.module("ruleset", content=rules(), flowtables=[HARDWARE])
+    def test_another_flowtable(self, router: Live) -> None:
+        """In its place: undone, and for good."""
         before = live(router)
-        software = {**FT, "offload": "software"}
-        task = router.module("ruleset", content=rules("tcp dport 22 drop"), flowtables=[software], confirm_timeout=8)
-        rolled_back(task)
+        locked_out(router, flowtables=[{**FT, "offload": "software"}])
         assert live(router) == before
-
-    def test_a_flowtable_with_another_name(self, router: Live) -> None:
-        router.module("ruleset", content=rules(), flowtables=[HARDWARE])
-        other = {**HARDWARE, "name": "fast"}
-        task = router.module("ruleset", content=rules().replace("@ft", "@fast"), flowtables=[other])
-        assert task.status == "ok", task.msg
-        assert "flowtable fast" in live(router) and "lan0" in live(router)
+        load(router, rules().replace("@ft", "@fast"), flowtables=[{**HARDWARE, "name": "fast"}])
+        after = live(router)
+        assert "flowtable fast" in after and "lan0" in after and "flags offload" in after
 
 
-def test_sets_keep_what_came_at_run_time(router: Live) -> None:
-    declared = "table inet nft_offload {\n set seen { type ipv4_addr; flags dynamic; }\n}\n"
-    load(router, declared + rules())
-    router.nft("'add element inet nft_offload seen { 192.0.2.1 }'")
-    load(router, declared + rules("tcp dport 9 drop"))
-    assert "192.0.2.1" in live(router)
-    task = router.module("ruleset", content=declared + rules("tcp dport 22 drop"), flowtables=[FT], confirm_timeout=8)
-    rolled_back(task)
-    assert "192.0.2.1" in live(router)
-    load(router, declared + rules(), sets="renew")
-    assert "192.0.2.1" not in live(router)
+def test_rollback(router: Live) -> None:
+    """The playbook goes back and forth between the rulesets that are kept, the last three, and to none."""
+    router.sh("mkdir -p /etc/nft-offload/history; cd /etc/nft-offload/history; "
+              "touch 1-00000001.nft 2-00000002.nft 3-00000003.nft")  # fmt: skip
+    first = load(router, rules()).result["ruleset"]
+    before = live(router)
+    second = load(router, rules("tcp dport 9 drop")).result
+    assert second["kept"] == ["2-00000002", "3-00000003", first]
+    assert router.sh("ls /etc/nft-offload/history").split() == [f"{kept}.nft" for kept in second["kept"]]
 
+    def roll_back(to: str = "previous") -> Task:
+        return router.playbook("rollback", "-e", f"flow_offload_rollback_to={to}").worked().task("ruleset")
 
-def test_other_tables_are_never_touched(router: Live) -> None:
-    router.nft("'table inet firewalld { chain x { counter; }; }; table ip filter { chain DOCKER { counter; }; }'")
-    before = router.nft("list table inet firewalld") + router.nft("list table ip filter")
-    load(router, rules())
-    router.module("ruleset", content=rules("tcp dport 22 drop"), flowtables=[FT], confirm_timeout=8)
-    router.module("ruleset", state="absent")
-    assert router.nft("list table inet firewalld") + router.nft("list table ip filter") == before
-
-
-class TestRollbackPlaybook:
-    def test_to_the_one_before(self, router: Live) -> None:
-        first = load(router, rules()).result["ruleset"]
-        before = live(router)
-        second = load(router, rules("tcp dport 9 drop")).result
-        assert second["kept"] == [first]
-        run = router.playbook("rollback").worked()
-        assert run.changed and run.task("ruleset").result["ruleset"] == first
-        assert live(router) == before
-        assert router.playbook("rollback").worked().changed == []
-        forth = router.playbook("rollback", "-e", f"flow_offload_rollback_to={second['ruleset']}").worked()
-        assert forth.task("ruleset").result["ruleset"] == second["ruleset"]
-        api.reboot(router.name)
-        assert "dport 9" in live(router)
-
-    def test_to_none(self, router: Live) -> None:
-        load(router, rules())
-        router.playbook("rollback", "-e", "flow_offload_rollback_to=none").worked()
-        assert not router.succeeds("nft list table inet nft_offload")
-        assert router.playbook("rollback").worked().changed == []
-
-    def test_three_are_kept(self, router: Live) -> None:
-        ids = [load(router, rules(f"tcp dport {port} drop")).result["ruleset"] for port in range(1, 7)]
-        names = router.sh("ls /etc/nft-offload/history").split()
-        assert sorted(names) == [f"{name}.nft" for name in sorted(ids[2:5])]
-
-
-def test_the_table_that_lets_the_controller_in_comes_back(router: Live) -> None:
-    """Taking the table out locks the controller out, so that is a change to be confirmed too."""
-    load(router, rules("meta mark set 1"))
-    router.nft("'table inet other { chain input { type filter hook input priority 10; "
-               "tcp dport 22 ct state new mark != 1 drop; }; }'")  # fmt: skip
-    task = router.module("ruleset", state="absent", confirm_timeout=8)
-    rolled_back(task)
-    assert "mark set" in live(router)
-    assert router.succeeds("test -e /etc/nft-offload/ruleset.nft")
+    assert roll_back().result["ruleset"] == first
+    assert live(router) == before
+    assert not roll_back().changed
+    assert roll_back(second["ruleset"]).result["ruleset"] == second["ruleset"]
+    assert "dport 9" in live(router) and "dport 9" in router.sh("cat /etc/nft-offload/ruleset.nft")
+    roll_back("none")
+    assert not router.succeeds("nft list table inet nft_offload")
+    assert not roll_back().changed

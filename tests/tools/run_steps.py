@@ -5,8 +5,8 @@
 
 usage: python -m tests.tools.run_steps RESULTS STEP...
 
-A step is a target, or several joined with + that run at the same time. Their output is in RESULTS/TARGET.log and shown
-when it has ended.
+A step is a target, or several joined with +, of which two run at any time, begun in that order. Their output is in
+RESULTS/TARGET.log and shown when it has ended.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from pathlib import Path
 from typing import IO
 
 from tests.tools.summary import Step, count_step, table
+
+TOGETHER = 2
+"""targets that run at the same time; on two cores, routers of more of them would only wait for each other"""
 
 
 def make(results: Path, target: str, output: IO[bytes] | None = None) -> Step:
@@ -51,7 +54,7 @@ def run(results: Path, step: str) -> list[Step]:
     print(f"\n=== make {' and '.join(targets)}", flush=True)
     if len(targets) == 1:
         return [make(results, step)]
-    with ThreadPoolExecutor(len(targets)) as pool:
+    with ThreadPoolExecutor(TOGETHER) as pool:
         return list(pool.map(partial(make_logged, results), targets))
 
 

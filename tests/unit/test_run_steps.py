@@ -42,8 +42,8 @@ def test_the_first_failure_ends_the_run(place: Path, capfd: pytest.CaptureFixtur
 
 
 def test_joined_steps_run_at_the_same_time(place: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(place, ["left+right", "good"]) == 0
-    assert capfd.readouterr().out.splitlines()[-1] == "3 passed, 0 failed"
+    assert main(place, ["left+right+good", "good"]) == 0
+    assert capfd.readouterr().out.splitlines()[-1] == "4 passed, 0 failed"
 
 
 def test_a_failure_beside_a_success_is_one(place: Path, capfd: pytest.CaptureFixture[str]) -> None:

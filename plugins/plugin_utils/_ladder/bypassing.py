@@ -142,7 +142,7 @@ def unmeasured(state: RouterState, expectation: Expectation) -> list[Finding]:
         return [NOT_MEASURED.found("the forward chain could not be measured", *said)] if said else []
     if _bypassed(state, sample, expectation):
         return []
-    if _in_hardware(state) and not _counted(state) and not sample.nic_bytes:
+    if _in_hardware(state) and not _counted(state) and not _by_nic(state, sample):
         message = f"{_in_hardware(state)} sampled flows are in hardware, and nothing counts their packets"
         return [NOT_COUNTED.found(message, measured(sample))]
     if _could(sample) < expectation.least_packets:
@@ -165,14 +165,16 @@ def judge(state: RouterState, expectation: Expectation) -> RungResult:
     evidence = [measured(sample), *_described(sample)]
     if carried := _carried(state):
         evidence.append(f"beside these NICs forwarded about {carried} packets, as connection tracking counted")
-    if sample.nic_bytes:
-        evidence.append(f"NICs received {sample.nic_bytes} bytes at least that the kernel never saw")
+    if by_nic := sum(_by_nic(state, sample).values()):
+        evidence.append(f"NICs received {by_nic} bytes at least that the kernel never saw")
+    if sample.full:
+        evidence.append("more flows or devices were seen than could be told apart: this is the least that walked it")
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
     share = _share(state, sample)
     holds = _bypassed(state, sample, expectation) and share is not None and share <= expectation.slow_share
-    holds = holds and not any(_doubtful(state, sample, expectation, way) for way in sample.directions)
-    return rung("bypassing", holds, evidence, findings)
+    doubtful = sample.full or any(_doubtful(state, sample, expectation, way) for way in sample.directions)
+    return rung("bypassing", holds and not doubtful, evidence, findings)
 
 
 def measured(sample: Sample) -> str:
@@ -225,10 +227,11 @@ def _in_nic(state: RouterState, sample: Sample, expectation: Expectation, way: D
     """May it be that NICs forward most of this direction? Also where nothing tells what they forward."""
     if not _in_hardware(state) or _unlisted(state, expectation, way.enters):
         return False
-    if not sample.nic_bytes:
+    by_nic = _by_nic(state, sample)
+    if not by_nic:
         return not (_counted(state) and any(flowtable.counter for flowtable in judged(state, expectation)))
     lowers = below(state.devices, way.enters) or [way.enters]
-    return sum(sample.nic_devices.get(name, 0) for name in lowers) > way.late_bytes
+    return sum(by_nic.get(name, 0) for name in lowers) > way.late_bytes
 
 
 def _unlisted(state: RouterState, expectation: Expectation, enters: str) -> list[str]:
@@ -263,6 +266,19 @@ def _carried(state: RouterState) -> int:
     return max(round(counted) - sample.total.late - sample.total.bypassed, 0)
 
 
+def _by_nic(state: RouterState, sample: Sample) -> dict[str, int]:
+    """Device -> bytes that it received and no flowtable's hook saw, and that its NIC may thus have forwarded.
+
+    Not those of a switch's port, which also counts what the switch passes on among its ports, nor those of a device
+    whose packets are redirected before the hook (tc's ingress comes first, net/core/dev.c).
+    """
+    return {
+        name: received
+        for name, received in sample.nic_devices.items()
+        if name not in state.beside.redirected and not (name in state.devices and state.devices[name].kind == "dsa")
+    }
+
+
 def _could(sample: Sample) -> int:
     """Packets that walked the chain and could have bypassed it; where they are not told apart, all that walked."""
     return sample.total.late + sample.total.slow if sample.classed else sample.total.walked
@@ -273,7 +289,7 @@ def _bypassed(state: RouterState, sample: Sample, expectation: Expectation) -> b
     least = expectation.least_packets
     if sample.total.bypassed + _carried(state) >= least:
         return True
-    return _in_hardware(state) > 0 and sample.nic_bytes >= 64 * least
+    return _in_hardware(state) > 0 and sum(_by_nic(state, sample).values()) >= 64 * least
 
 
 def _share(state: RouterState, sample: Sample) -> float | None:
@@ -285,7 +301,7 @@ def _share(state: RouterState, sample: Sample) -> float | None:
     if _in_hardware(state) and not _counted(state):
         if not sample.classed:
             return _percent(_could(sample), sample.total.bypassed) if sample.total.bypassed else None
-        return _percent(sample.slow_bytes, sample.bypassed_bytes + sample.nic_bytes)
+        return _percent(sample.slow_bytes, sample.bypassed_bytes + sum(_by_nic(state, sample).values()))
     if sample.unhooked and not _counted(state):
         return None
     return _percent(_could(sample), sample.total.bypassed + _carried(state))

@@ -57,10 +57,10 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
     """Lines of read_sample; ``devices`` tell what lies below a bridge or a VLAN."""
     unknown = unknown if unknown is not None else []
     counts = _Counts()
-    said = {"seconds": "0", "classed": "no", "unhooked": ""}
+    said = {"seconds": "0", "classed": "no", "full": "", "unhooked": ""}
     for line in text.splitlines():
         match line.split(None, 1):
-            case [("family" | "classed" | "unhooked") as key, value]:
+            case [("family" | "classed" | "full" | "unhooked") as key, value]:
                 said[key] = value.strip()
             case ["seconds", value] if _SECONDS.fullmatch(value.strip()):
                 said["seconds"] = value
@@ -82,6 +82,7 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
         nic_bytes=(+counts.unseen).total(),
         nic_devices=dict((+counts.unseen).most_common(MOST)),
         classed=said["classed"] == "yes",
+        full=bool(said["full"]),
         unhooked=said["unhooked"],
     )
 

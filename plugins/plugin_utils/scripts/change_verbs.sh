@@ -16,7 +16,9 @@ begin() {
   }
   change=$home/pending
   shift
-  if [ "$(cat "$1" 2>/dev/null)" != "$2" ]; then
+  if ! finish_commit "${1%/*}/committing"; then
+    echo "what was confirmed before could not be put in place"
+  elif [ "$(cat "$1" 2>/dev/null)" != "$2" ]; then
     echo "another change was confirmed since the router was read: $(cat "$1" 2>/dev/null)"
   else
     shift 2
@@ -43,7 +45,12 @@ keep_all() {
   while [ "$#" -gt 1 ]; do
     _number=$((_number + 1))
     echo "$1 $2" >>"$change/tables" || return
-    keep "before.$_number" "$(nft -s list table "$1" "$2" 2>/dev/null)" || return
+    # empty must mean that there is none: it is what a roll back deletes the table for
+    _live=$(nft -s list table "$1" "$2" 2>"$change/said") || grep -q 'No such file' "$change/said" || {
+      cat "$change/said"
+      return 1
+    }
+    keep "before.$_number" "$_live" || return
     shift 2
   done
 }
@@ -107,7 +114,7 @@ load_guarded() {
   _waited=0
   while [ ! -e "$change/loaded" ] && [ ! -e "$change/failed" ]; do
     guarded "$change" || _waited=$((_waited + 1))
-    if [ "$_waited" -gt 50 ] || [ ! -d "$change" ]; then
+    if [ "$_waited" -gt 100 ] || [ ! -d "$change" ]; then
       echo "the guard of this change did not start, or ended while it loaded"
       return 1
     fi
@@ -173,11 +180,18 @@ commit_change() {
   printf '%s\n' "$@" >"$_mark.new" && to_disk "$_mark.new" && mv -f "$_mark.new" "$_mark" || return
   committed=yes
   to_disk "${_mark%/*}"
-  for _file in "$@"; do
+  finish_commit "$_mark"
+}
+
+# finish_commit MARK: the rest of it; of an earlier change too, whose shell was killed, before the next one stages files
+# that a boot would take for confirmed ones
+finish_commit() {
+  [ -f "$1" ] || return 0
+  while read -r _file; do
     [ ! -e "$_file.nft-offload-new" ] || mv -f "$_file.nft-offload-new" "$_file" || return
     to_disk "${_file%/*}"
-  done
-  rm -f "$_mark"
+  done <"$1"
+  rm -f "$1"
 }
 
 # to_disk PATH: an older sync knows no files, and does it for all of them

@@ -212,7 +212,8 @@ _end_sample() {
 }
 
 # Reads all that was counted; prints seconds SECONDS, device NAME RX-PACKETS RX-BYTES TX-PACKETS TX-BYTES, what the sets
-# hold as SET KEY... PACKETS BYTES, and of the slow flows with 10 packets and more SET IN OUT PROTOCOL FLOWS PACKETS BYTES.
+# hold as SET KEY... PACKETS BYTES, and of the slow flows with 10 packets and more SET IN OUT PROTOCOL FLOWS PACKETS BYTES;
+# full SET of one that could not take another element.
 # Names of devices hold no blank, and nft quotes them.
 _reduce_sample() {
   awk '
@@ -220,6 +221,7 @@ _reduce_sample() {
       return substr(name, 1, 1) == "\"" ? substr(name, 2, length(name) - 2) : name
     }
     function end_element() {
+      if (++held[set] == room[set]) print "full", set
       if (set !~ /^slow/) print set key, packets, bytes
       else if (packets >= 10) { flows[set last]++; sum[set last] += packets; size[set last] += bytes }
       key = last = ""
@@ -231,6 +233,7 @@ _reduce_sample() {
       next
     }
     $1 == "set" { set = $2 }
+    $1 == "size" { room[set] = $2 }
     {
       for (i = 1; i <= NF; i++) {
         if (!inside) {

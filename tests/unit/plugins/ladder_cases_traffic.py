@@ -27,6 +27,7 @@ from tests.unit.plugins.ladder_case import (
     TWO,
     VYOS,
     Case,
+    beside,
     case,
     hooked,
 )
@@ -317,6 +318,36 @@ BYPASSING = {
         "hardware",
         "NICs received 8997768 bytes at least that the kernel never saw",
         bypassing="proven",
+    ),
+    "a switch passes on by itself": case(
+        with_sample(
+            with_device(HARD, "lan0", kind="dsa", lowers=("eth0",)),
+            "device lan0 9000 9000000 1 1",
+            "arrived lan0 9 900",
+            "walked4 lan0 wan0 6 600",
+        ),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "redirected before the flowtable sees it": case(
+        with_sample(
+            beside(HARD, redirected={"wan0": "ifb4wan0"}),
+            "device wan0 9000 9000000 1 1",
+            "arrived wan0 9 900",
+            "walked4 lan0 wan0 6 600",
+        ),
+        "bypassing.not-counted configured.ingress-redirected",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "more flows than can be told apart": case(
+        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "slow4 lan0 wan0 udp 1024 10240 7", "full slow4"),
+        "",
+        "offloading",
+        "could be told apart",
+        bypassing="unproven",
+        expect=Expectation(slow_share=90),
     ),
     "marked as in hardware, and forwarded in software": case(
         with_sample(HARD, "fast 4 lan0 300", "fast 4 wan0 300", "walked4 lan0 wan0 6 600"),

@@ -88,6 +88,18 @@ def test_nothing_was_there_before(router: Sandbox) -> None:
     assert router.table() is None
 
 
+def test_what_is_there_cannot_be_read(router: Sandbox) -> None:
+    """Taken for nothing, it would be deleted by a roll back."""
+    nft = router.place / "bin/nft"
+    nft.rename(router.place / "bin/real")
+    nft.write_text(f'#!/bin/sh\n[ "$2" != list ] || {{ echo no buffer >&2; exit 1; }}\nexec {nft.parent}/real "$@"\n')
+    nft.chmod(0o755)
+    change = router.change()
+    with pytest.raises(OffloadError, match=r"no buffer.*nothing was left changed"):
+        check_loaded(change.phases()[0], router.load(change))
+    assert (router.table(), router.settled(0)) == (OLD, True)
+
+
 def test_refused_by_nft(router: Sandbox) -> None:
     change = router.change(router.plan("REFUSED\n"))
     with pytest.raises(OffloadError, match=r"could not load table inet t.*syntax error.*nothing was left changed"):
@@ -264,6 +276,18 @@ def test_a_staged_file_is_gone(router: Sandbox) -> None:
     failed = failed_step(change.phases()[1], router.confirm(change))
     assert failed is not None and "is gone" in failed[1]
     assert (router.table(), router.settled(0)) == (OLD, True)
+
+
+def test_the_next_change_finishes_what_a_killed_shell_left(router: Sandbox) -> None:
+    """Else a boot would take what this one stages for confirmed."""
+    etc = router.place / "etc"
+    (etc / "ruleset.nft").write_text(OLD)
+    (etc / "ruleset.nft.nft-offload-new").write_text("earlier")
+    (etc / "committing").write_text(f"{etc}/ruleset.nft\n")
+    router.load(router.change(timeout=1))
+    assert not (etc / "committing").exists()
+    assert router.settled()
+    assert (router.table(), router.etc("ruleset.nft")) == (OLD, "earlier")
 
 
 def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:

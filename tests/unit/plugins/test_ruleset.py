@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _history, _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import TablePlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._decide import Request, refusal
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
@@ -84,7 +84,8 @@ def test_a_fresh_router_gets_table_files_and_unit() -> None:
     assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", _boot.LISTING)
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
     assert set(plan.files) == set(OWN_FILES) - {_boot.LISTING, _boot.CONFIRMED}
-    assert plan.records == {_boot.CONFIRMED: ("0644", "1-00000000\n")}
+    texts = (plan.files[path][1] for path in (_boot.RULESET, _boot.DEVICES))
+    assert plan.records == {_boot.CONFIRMED: ("0644", _history.mark("1-00000000", *texts) + "\n")}
     assert [step.call[0] for step in plan.closing] == ["reload_managers", "enable_unit"]
     assert plan.result["flowtables"][0]["offload"] == "hardware"
 
@@ -165,11 +166,18 @@ def test_auto_falls_back_and_says_why() -> None:
 )
 def test_refusals(feature: Feature | None, probe: Section | None, checking: bool, why: str) -> None:
     state = replace(FRESH, drivers={}, features={"x": feature} if feature else {}, probes={"x": probe} if probe else {})
-    assert refusal(state, "ft", "x", checking) == why
+    assert refusal(state, "x", checking) == why
 
 
 def test_busy_is_no_refusal_for_a_device_that_we_hold() -> None:
-    assert refusal(converged(), "ft", "lan0", checking=False) == ""
+    assert refusal(converged(), "lan0", checking=False) == ""
+
+
+def test_a_hardware_flowtable_gets_another_name() -> None:
+    """The driver takes only one, so the old one goes in a transaction of its own."""
+    first, second = present(converged(), Request("fast", ("lan0", "wan0"), "hardware")).texts
+    assert "delete flowtable inet nft_offload ft\n" in first.call[0] and "devices" not in first.call[0]
+    assert second.call[0].count("add flowtable inet nft_offload fast ") == 2
 
 
 def test_from_hardware_to_software() -> None:
@@ -264,13 +272,23 @@ def test_one_device_more_touches_that_device_only() -> None:
 def test_a_new_ruleset_keeps_the_one_before() -> None:
     state = converged()
     plan = present(state, content=CONTENT.replace("accept", "drop"))
-    now = plan.records[_boot.CONFIRMED][1].strip()
+    now = plan.records[_boot.CONFIRMED][1].split()[0]
     assert now == "2-00000000"
     kept = plan.records[f"{_boot.HISTORY}/1-00000000.nft"][1]
     assert state.files[_boot.RULESET] in kept
     assert plan.result["ruleset"] == now
     assert plan.result["kept"] == ["1-00000000"]
     assert not present(replace(state, table=LISTING.replace("accept", "drop"))).records, "drift is no new ruleset"
+
+
+def test_a_text_for_boot_that_was_changed_by_hand_is_no_ruleset_that_was_confirmed() -> None:
+    state = converged()
+    mine = replace(state, files={**state.files, _boot.RULESET: state.files[_boot.RULESET] + "# mine\n"})
+    plan = present(mine)
+    assert (list(plan.files), plan.texts, plan.records) == ([_boot.RULESET], [], {})
+    assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [_boot.CONFIRMED]
+    with pytest.raises(OffloadError, match="changed by hand since 1-00000000 was confirmed"):
+        _ruleset.plan_restored(mine, "last", "inet", "nft_offload", "00000009")
 
 
 def test_back_to_the_one_before_and_no_further() -> None:
@@ -281,7 +299,7 @@ def test_back_to_the_one_before_and_no_further() -> None:
     newer = replace(state, files=files, kept=("1-00000000",), table=LISTING.replace("accept", "drop"))
     back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", "00000009")
     assert back.files[_boot.RULESET][1] == state.files[_boot.RULESET]
-    assert back.records[_boot.CONFIRMED][1] == "1-00000000\n"
+    assert back.records[_boot.CONFIRMED][1] == state.files[_boot.CONFIRMED]
     assert f"{_boot.HISTORY}/2-00000000.nft" in back.records
     assert back.forgotten == [f"{_boot.HISTORY}/1-00000000.nft"]
     files = {**files, **{path: text for path, (_mode, text) in {**back.files, **back.records}.items()}}

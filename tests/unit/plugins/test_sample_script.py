@@ -186,6 +186,25 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert answer.endswith("end\ntable inet f\n")
 
 
+def test_more_flows_than_are_told_apart(tmp_path: Path) -> None:
+    many = """
+    ip netns exec lan python3 -c '
+    import socket, time
+    time.sleep(0.5)
+    for n in range(2000):
+      s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+      s.bind(("10.1.0.2", 20000 + n))
+      s.sendto(b"x", ("10.2.0.2", 7000))
+      s.close()
+      time.sleep(0.0005)' &
+    sh -s <script; wait
+    """
+    # as if all of them were established
+    script = sampling(3).replace("ct state established ct status assured", "")
+    assert sampled(inside(textwrap.dedent(many), tmp_path, script=script)).full
+    assert not sampled(inside("sh -s <script", tmp_path, script=sampling(1))).full
+
+
 @pytest.mark.parametrize("signal", ["KILL", "TERM", "HUP"])
 def test_nothing_stays_behind(signal: str, tmp_path: Path) -> None:
     """Killed at once, ended when it wakes up, or going on to its end although nobody reads any more."""
@@ -194,11 +213,12 @@ def test_nothing_stays_behind(signal: str, tmp_path: Path) -> None:
     dash -s <script >/dev/null & shell=$!
     for n in $(seq 100); do [ "$(sampling)" != 2 ] || break; sleep 0.1; done
     sampling
+    table=$(nft list tables | sed -n 's/^table netdev //p')
     kill -{signal} $shell
     for n in $(seq 100); do [ "$(sampling)" != 0 ] || break; sleep 0.1; done
     sleep 1
     nft list tables
-    ps -e -o args= | grep '[g]uard' || echo no guard
+    ps -e -o args= | grep "[g]uard .* $table" || echo no guard
     """
     assert inside(killed, tmp_path, script=sampling(4)) == "2\ntable inet f\nno guard\n"
 
