@@ -15,6 +15,7 @@
 lock=/var/run/fw4.lock
 state=/var/run/fw4.state
 verbose=
+known=
 
 die() {
   [ -n "$QUIET" ] || echo "$@" >&2
@@ -171,6 +172,7 @@ render() {
     echo "Reference error: left-hand side expression is not an array or object" >&2
     return 254
   fi
+  [ -z "$known" ] || zones physical | sed 's/.*/"&"/' | tr '\n' ',' | sed 's/,$//; s/,/, /g' >"$known"
   offload=$(flowtable)
   printf '\ntable inet fw4\nflush table inet fw4\n'
   ! nft --terse --json list flowtables inet 2>/dev/null |
@@ -184,11 +186,13 @@ render() {
 
 load() {
   rendered=$(mktemp /tmp/fw4.XXXXXX)
+  known=$rendered.devices
   render >"$rendered" || {
-    rm -f "$rendered"
+    rm -f "$rendered"*
     return 1
   }
-  echo '{ "zones": [ ] }' >"$state"
+  echo "{ \"zones\": [ { \"related_physdevs\": [ $(cat "$rendered.devices") ] } ] }" >"$state"
+  rm -f "$rendered.devices"
   nft $verbose -f - <"$rendered"
   rm -f "$rendered"
   # what runs the includes, and decides how this ends

@@ -170,6 +170,8 @@ def make_root(root: Path, release: Release, kernel: str = "") -> None:
     (root / "etc/openwrt_release").write_text(
         f"DISTRIB_ID='OpenWrt'\nDISTRIB_RELEASE='{release.version}'\nDISTRIB_TARGET='x86/64'\nDISTRIB_ARCH='x86_64'\n"
     )
-    if release.firewall == "fw3":
+    if release.firewall == "fw4":
+        (root / "sbin/fw3").symlink_to("fw4")
+    else:
         (root / "sbin/fw3").write_text("#!/bin/sh\n# A stand-in for fw3: it is there.\n")
         (root / "sbin/fw3").chmod(0o755)

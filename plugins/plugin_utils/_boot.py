@@ -30,6 +30,13 @@ FEATURES_SCRIPT = f"{LIBRARY}/features"
 FEATURES_UNIT = "/etc/systemd/system/nft-offload-features@.service"
 FEATURES_RULES = "/etc/udev/rules.d/80-nft-offload-features.rules"
 
+# fw4_offload
+FW4_CONFIG = "/etc/config/firewall"
+FW4_FOUND = f"{HOME}/fw4.found"
+"""lines 'OPTION VALUE' as they were found, - for an option that was not there"""
+FW4_KEEP = "/lib/upgrade/keep.d/nft-offload-fw4"
+"""what sysupgrade shall carry over, this list too"""
+
 # ruleset
 RULESET = f"{HOME}/ruleset.nft"
 """our table, its flowtables without devices: a missing device must not fail the load (kernels up to 6.15)"""

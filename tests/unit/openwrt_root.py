@@ -135,13 +135,22 @@ class OpenWrt:
                 os.kill(pid, signal.SIGKILL)
 
     def do(
-        self, module: type[OffloadAction], arguments: Mapping[str, Any], *, check: bool = False
+        self,
+        module: type[OffloadAction],
+        arguments: Mapping[str, Any],
+        *,
+        check: bool = False,
+        way: type[Execs] | None = None,
+        before: str = "",
     ) -> tuple[dict[str, Any], int]:
-        """A task of that module, without Ansible around it: (its result, how many execs it took)."""
+        """A task of that module, without Ansible around it: (its result, how many execs it took).
+
+        ``before`` is done first in each exec's namespace, where it may mount something.
+        """
         action = module.__new__(module)
         action._task = SimpleNamespace(check_mode=check, diff=True)
         action.task_vars = {}
-        router = Execs(self)
+        router = (way or Execs)(self, before)
         result = action.work(router, validate(module.SPEC, module.CONSTRAINTS, arguments))
         return result, router.execs
 
@@ -149,15 +158,17 @@ class OpenWrt:
 class Execs(Router):
     """The way to it: each exec over a connection of its own once it was told to reconnect."""
 
-    def __init__(self, router: OpenWrt) -> None:
+    def __init__(self, router: OpenWrt, before: str = "") -> None:
         self.name = "router"
+        self.before = before
         self.execs = 0
         self.connections = 1
         self._router = router
 
     def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
         self.execs += 1
-        return self._router.run(fragments, calls, f"192.0.2.1 {self.connections} 192.0.2.2 22")
+        script = f"{self.before}\n{compose(NONCE, fragments, calls)}"
+        return parse(self._router.sh(script, f"192.0.2.1 {self.connections} 192.0.2.2 22"), NONCE)
 
     def reconnect(self, *, shared: bool = True) -> None:
         self.connections += 1

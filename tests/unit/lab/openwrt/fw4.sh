@@ -121,6 +121,8 @@ run fw4 -q check
 run fw4 start
 shown
 nft list flowtable inet fw4 ft
+# what the zones' networks are on; the real one keeps them zone by zone
+grep -o '"related_physdevs": [[][^]]*]' /var/run/fw4.state | sed 's/.*[[]//; s/[]",]/ /g' | tr ' ' '\n' | sort -u
 run fw4 start
 run fw4 -q start
 run fw4 reload
