@@ -29,6 +29,12 @@ FEATURES = f"{HOME}/features"
 FEATURES_SCRIPT = f"{LIBRARY}/features"
 FEATURES_UNIT = "/etc/systemd/system/nft-offload-features@.service"
 FEATURES_RULES = "/etc/udev/rules.d/80-nft-offload-features.rules"
+FEATURES_INIT = "/etc/init.d/nft-offload-features"
+FEATURES_RC = "/etc/rc.d/S18nft-offload-features"
+"""there while boot starts it: the firewall, which comes next, may bind a NIC only while its feature is on"""
+FEATURES_HOTPLUG = "/etc/hotplug.d/net/60-nft-offload-features"
+FEATURES_KEEP = "/lib/upgrade/keep.d/nft-offload-features"
+"""what sysupgrade shall carry over, this list too"""
 
 # fw4_offload
 FW4_CONFIG = "/etc/config/firewall"
