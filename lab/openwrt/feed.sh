@@ -44,7 +44,7 @@ unpack() {
   (cd "$feed/files/$1" 2>/dev/null && find . -type f | sed 's/^\.//') >"$2"
   while read -r file; do
     mkdir -p "${file%/*}"
-    cat "$feed/files/$1$file" >"$file" || return
+    cp -p "$feed/files/$1$file" "$file" || return
   done <"$2"
   echo "$1 $(index_line "$1" | cut -d ' ' -f 2)" >>"$installed"
   _name=$1

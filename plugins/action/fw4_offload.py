@@ -47,6 +47,10 @@ class ActionModule(ChangeAction):
         return [("read_platform",), ("read_change", _boot.RUN), ("read_files", *_fw4.OWN_FILES), ("read_fw4",)]
 
     def plan(self, answer: Sections, options: Options) -> TablePlan:
+        if options["state"] == "absent" and not _fw4.has_fw4(answer):
+            return TablePlan(
+                result={"offload": "disabled", "reason": "no fw4", "devices": [], "options": {}, "warnings": []}
+            )
         state = _fw4.read_state(answer)
         require_root(state.platform)
         self.before = self.before or state

@@ -46,6 +46,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Pla
 ABSENT = "-"
 OWN_FILES = (_boot.FW4_FOUND, _boot.FW4_KEEP, _boot.CONFIRMED)
 KEEP = f"{_boot.FW4_FOUND}\n{_boot.FW4_KEEP}\n"
+NOTHING = TablePlan(
+    result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}, "warnings": []}
+)
+"""for a router that has another firewall, and from which nothing is to be taken back"""
 START = "/etc/init.d/firewall start"
 
 
@@ -80,11 +84,15 @@ class Fw4State:
         return self.files.get(_boot.CONFIRMED, "").strip()
 
 
+def has_fw4(answer: Sections) -> bool:
+    return "fw4.uci" in answer
+
+
 def read_state(answer: Sections) -> Fw4State:
     """Sections of scripts/fw4.sh -> Fw4State."""
     platform = parse_platform(answer["platform"].text)
     require_fw4(platform)
-    if "fw4.uci" not in answer:
+    if not has_fw4(answer):
         raise OffloadError(
             "there is no fw4 on this router",
             "fw4_offload is for OpenWrt 22.03 and later; elsewhere use kmod.nft_offload.ruleset",
