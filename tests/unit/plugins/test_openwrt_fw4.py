@@ -328,8 +328,8 @@ def test_two_at_once(router: OpenWrt) -> None:
     ("script", "says"),
     [
         ("/etc/init.d/firewall stop", r"the firewall does not run.*/etc/init\.d/firewall start"),
-        ("rm /sbin/fw4", "there is no fw4 on this router"),
-        ("rm /sbin/fw4; touch /sbin/fw3; chmod 755 /sbin/fw3", "has fw3"),
+        ("rm /sbin/fw4 /sbin/fw3", "there is no fw4 on this router"),
+        ("rm /sbin/fw4 /sbin/fw3; touch /sbin/fw3; chmod 755 /sbin/fw3", "has fw3"),
     ],
 )
 def test_routers_that_cannot(router: OpenWrt, script: str, says: str) -> None:
