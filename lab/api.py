@@ -12,15 +12,17 @@ import subprocess
 from typing import Any
 
 from lab import inventory as _inventory
-from lab import routers, spec
+from lab import labnic, routers, spec
 from lab import traffic as _traffic
 from lab.host import LabError
+from lab.labnic import Entry
 from lab.login import Command, command_line
 from lab.routers import Router
 from lab.traffic import Carried
 
 __all__ = [
-    "Carried", "LabError", "Router", "down", "host", "inventory", "reboot", "replug", "ssh", "status", "traffic", "up",
+    "Carried", "Entry", "LabError", "Router", "down", "entries", "fault", "heal", "host", "inventory", "reboot",
+    "replug", "ssh", "status", "traffic", "up",
 ]  # fmt: skip
 
 SIDES = ("lan", "wan")
@@ -77,3 +79,18 @@ def reboot(name: str) -> None:
 def replug(name: str, device: str) -> None:
     """Re-plug lan0 or wan0."""
     routers.replug(routers.get(name), device)
+
+
+def fault(name: str, device: str, *words: str) -> None:
+    """All that is wrong with a NIC from now on, such as `"wan0", "refuse-flows"`; see nic/fault.c."""
+    labnic.fault(routers.get(name), device, list(words))
+
+
+def heal(name: str) -> None:
+    """Nothing is wrong with any of the router's NICs any more."""
+    labnic.fault(routers.get(name), labnic.EVERY, [])
+
+
+def entries(name: str) -> list[Entry]:
+    """The table of the router's NICs: every direction of a flow that they have taken."""
+    return labnic.entries(routers.get(name))

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lab import api, images, inventory, routers, spec
+from lab import api, images, inventory, labnic, routers, spec
 from lab.host import LabError, say, tail
 from lab.login import command_line
 
@@ -96,6 +96,11 @@ def replug(args: argparse.Namespace) -> int:
     return 0
 
 
+def fault(args: argparse.Namespace) -> int:
+    api.fault(args.name, args.device, *args.words)
+    return 0
+
+
 def logs(args: argparse.Namespace) -> int:
     print("\n".join(tail(routers.get(args.name).machine.console, args.lines)))
     return 0
@@ -138,6 +143,10 @@ def parser() -> argparse.ArgumentParser:
     sub = verb("replug", replug, "pull a NIC out and plug a new one of the same name in")
     sub.add_argument("name", metavar="NAME")
     sub.add_argument("device", choices=("lan0", "wan0"))
+    sub = verb("fault", fault, "say what is wrong with a NIC that offloads: all of it, so nothing is healthy again")
+    sub.add_argument("name", metavar="NAME")
+    sub.add_argument("device", metavar="DEVICE", help=f"such as lan0, or {labnic.EVERY}")
+    sub.add_argument("words", metavar="FAULT", nargs="*", help=", ".join(labnic.FAULTS))
     sub = verb("logs", logs, "show the end of a router's console")
     sub.add_argument("name", metavar="NAME")
     sub.add_argument("--lines", type=int, default=40)

@@ -35,8 +35,8 @@ DISK_SIZE = "1G"  # of the router's disk; sparse
 BUILD_SPACE = 2048  # MiB that a build may take while it runs
 
 ROUTER_PACKAGES = (
-    "linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "udev", "kmod", "openssh-server", "sudo", "iproute2",
-    "iputils-ping", "procps", "python3-minimal", "passwd", "klibc-utils", "cpio", "xz-utils",
+    "linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "udev", "kmod", "mount", "openssh-server", "sudo",
+    "iproute2", "iputils-ping", "procps", "python3-minimal", "passwd", "klibc-utils", "cpio", "xz-utils",
 )  # fmt: skip
 # Not installed, but in the router's own apt repository: what a role installs when it is missing.
 OFFERED_PACKAGES = ("nftables", "ethtool", "conntrack")

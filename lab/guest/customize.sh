@@ -83,7 +83,7 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
     systemd-udev-load-credentials.service systemd-hibernate-clear.service systemd-pcrmachine.service \
     systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-tpm2-setup.service \
     systemd-tpm2-setup-early.service modprobe@.service \
-    sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+    sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-tracing.mount \
     dev-hugepages.mount dev-mqueue.mount run-lock.mount tmp.mount; do
     ln -sf /dev/null "/etc/systemd/system/$unit"
 done

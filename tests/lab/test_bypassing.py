@@ -103,6 +103,9 @@ def test_hardware_bypasses(router: Live, suite: str) -> None:
     sample = task.result["sample"]
     assert sample["nic_bytes"] > 20_000 or sample["total"]["bypassed"] > 100
     assert sample["total"]["share"] in (None, pytest.approx(0, abs=2))
+    hardware = task.result["rungs"][-1]
+    assert (hardware["name"], hardware["status"]) == ("hardware", "proven"), hardware
+    assert "of 2 TCP flows in hardware 2 have both directions in it" in str(hardware["evidence"])
     # none left the NIC for the tables
     assert task.result["flows"]["hardware"] == 4
     assert router.sh("grep -c '\\[HW_OFFLOAD\\].*' /proc/net/nf_conntrack") == "4\n"

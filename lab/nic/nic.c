@@ -2,32 +2,42 @@
 /*
  * labnic: a STAND-IN for a NIC with flow offload, for the lab's routers.
  *
- * What is real: hw-tc-offload can be switched (it starts off), a flowtable with "flags offload" can be bound while it is
- * on and is refused with EOPNOTSUPP while it is off, a second bind of the same device meets EBUSY (as with mlx5
- * and whatever else is built on flow_block_cb_setup_simple), and each flow that the kernel hands over is taken, so the
- * kernel marks the connection [HW_OFFLOAD].
- * What it leaves out: it forwards nothing by itself, counts nothing per flow and has no table of its own to read: the
- * packets of a taken flow still walk the software flowtable. Nor does it ever run out of room or refuse a flow's shape.
- *
  * Devices come in pairs, as with veth: what one end sends, the other receives.
  *   echo "lan0 lan0p" > /sys/module/labnic/parameters/add      plug in a pair
  *   echo lan0 > /sys/module/labnic/parameters/remove           pull it out, either end's name
+ *   echo "lan0 refuse-flows" > /sys/module/labnic/parameters/fault   what can go wrong, see fault.c
+ *
+ * What is real: hw-tc-offload can be switched (it starts off), a flowtable with "flags offload" can be bound while it
+ * is on and is refused with EOPNOTSUPP while it is off, and a second bind of the same device meets EBUSY (as with
+ * mlx5).
+ * Each flow that the kernel hands over goes into a table, in the port that it arrives at, if it leaves through a labnic
+ * too. From then on the driver forwards it: addresses, ports, MAC addresses, VLAN tags, PPPoE, TTL and checksums are
+ * rewritten, and the packet is on the other cable without having been received by the kernel: no hook, no capture and
+ * no qdisc of the router sees it. What the table does not know, a TCP segment with SYN, FIN or RST, fragments, IPv4
+ * options, IPv6 extension headers, a TTL at its end and what exceeds the other port's MTU go up, as with hardware.
+ * Flows are counted and the kernel is told, so that they live as long as they are used; the devices' own counters tell
+ * all packets. /sys/kernel/debug/ppe0 shows the table as MediaTek's packet engine does, see ppe.c. A flow leaves with
+ * its flowtable, its device, its device's link, and its device's hw-tc-offload.
+ *
+ * What it leaves out: it is no faster than the kernel, for it runs on the same CPU. A large packet that the sender left
+ * to be segmented is forwarded, and counted, as one, as the kernel does too, and it is not put into PPPoE: such go up.
+ * PPPoE sessions are not told apart on arrival. A flow whose real exit is no labnic (a bridge, a bond, a tunnel) is
+ * refused. There are no ports behind one switch (DSA), and no entry waits for some packets before it is bound, as
+ * MediaTek's do.
+ *
+ * The same source builds for Linux 6.1 to 7.2; what differs between them is marked with "up to" or "since".
  *
  * Copyright (c) 2026, the kmod.nft_offload authors
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
 #include <linux/module.h>
-#include <linux/netdevice.h>
 #include <linux/platform_device.h>
 #include <linux/rtnetlink.h>
-#include <net/flow_offload.h>
-#include <net/pkt_cls.h>
 
-struct labnic {
-	struct net_device *peer;
-	struct list_head blocks;	/* flowtables bound to this end */
-};
+#include "labnic.h"
+
+#define HOPS 8			/* forwarded by hardware in a row, before the kernel gets to see a packet */
 
 struct labnic_pair {
 	struct list_head list;
@@ -36,60 +46,48 @@ struct labnic_pair {
 };
 
 static LIST_HEAD(pairs);		/* protected by pairs_lock */
-static DEFINE_MUTEX(pairs_lock);
+static DEFINE_MUTEX(pairs_lock);	/* outside of rtnl */
 
-/* A flow arrives, leaves, or is asked for its counters. The kernel calls this from its offload workqueues. */
-static int labnic_flow(enum tc_setup_type type, void *type_data, void *cb_priv)
+static void count_carried(struct net_device *from, struct net_device *to, unsigned int len)
 {
-	struct flow_cls_offload *flow = type_data;
-
-	if (type != TC_SETUP_CLSFLOWER || !tc_can_offload(cb_priv))
-		return -EOPNOTSUPP;
-
-	switch (flow->command) {
-	case FLOW_CLS_REPLACE:
-	case FLOW_CLS_DESTROY:
-	case FLOW_CLS_STATS:
-		return 0;
-	default:
-		return -EOPNOTSUPP;
-	}
+	DEV_STATS_INC(from, tx_packets);
+	DEV_STATS_ADD(from, tx_bytes, len);
+	DEV_STATS_INC(to, rx_packets);
+	DEV_STATS_ADD(to, rx_bytes, len);
 }
 
-/* A flowtable is bound or unbound. Unbinding works with the feature off too, or the device could never leave. */
-static int labnic_setup_tc(struct net_device *dev, enum tc_setup_type type, void *type_data)
-{
-	struct labnic *nic = netdev_priv(dev);
-	struct flow_block_offload *block = type_data;
-
-	if (type != TC_SETUP_FT)
-		return -EOPNOTSUPP;
-	if (block->command == FLOW_BLOCK_BIND && !tc_can_offload(dev))
-		return -EOPNOTSUPP;
-	return flow_block_cb_setup_simple(block, &nic->blocks, labnic_flow, dev, dev, true);
-}
-
+/* The other end receives. What its table knows is sent on at once, and so may go through several NICs. */
 static netdev_tx_t labnic_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	struct net_device *peer = ((struct labnic *)netdev_priv(dev))->peer;
-	unsigned int len = skb->len;
+	struct net_device *peer, *out;
+	unsigned int len;
+	int hops;
 
 	skb_tx_timestamp(skb);
-	if (dev_forward_skb(peer, skb) == NET_RX_SUCCESS) {
-		DEV_STATS_INC(dev, tx_packets);
-		DEV_STATS_ADD(dev, tx_bytes, len);
-		DEV_STATS_INC(peer, rx_packets);
-		DEV_STATS_ADD(peer, rx_bytes, len);
-	} else {
-		DEV_STATS_INC(dev, tx_dropped);
+	rcu_read_lock();
+	for (hops = 0; hops < HOPS; hops++) {
+		peer = labnic(dev)->peer;
+		len = skb->len;
+		out = labnic_forward(peer, skb);
+		if (!out)
+			break;
+		count_carried(dev, peer, len);
+		dev = out;
 	}
+	peer = labnic(dev)->peer;
+	len = skb->len;
+	if (dev_forward_skb(peer, skb) == NET_RX_SUCCESS)
+		count_carried(dev, peer, len);
+	else
+		DEV_STATS_INC(dev, tx_dropped);
+	rcu_read_unlock();
 	return NETDEV_TX_OK;
 }
 
 /* The link is up while both ends are. */
 static int labnic_open(struct net_device *dev)
 {
-	struct net_device *peer = ((struct labnic *)netdev_priv(dev))->peer;
+	struct net_device *peer = labnic(dev)->peer;
 
 	netif_start_queue(dev);
 	if (peer->flags & IFF_UP) {
@@ -99,24 +97,39 @@ static int labnic_open(struct net_device *dev)
 	return 0;
 }
 
+/* Flows may only enter the table while both of their devices run, so after this none of it can be there. */
 static int labnic_stop(struct net_device *dev)
 {
-	struct net_device *peer = ((struct labnic *)netdev_priv(dev))->peer;
+	struct net_device *peer = labnic(dev)->peer;
 
 	netif_stop_queue(dev);
 	netif_carrier_off(dev);
 	netif_carrier_off(peer);
+	labnic_table_drop(dev);
 	return 0;
 }
 
+static void labnic_uninit(struct net_device *dev)
+{
+	labnic_table_drop_orphans(dev);
+}
+
 static const struct net_device_ops labnic_ops = {
+	.ndo_uninit = labnic_uninit,
 	.ndo_open = labnic_open,
 	.ndo_stop = labnic_stop,
 	.ndo_start_xmit = labnic_xmit,
 	.ndo_setup_tc = labnic_setup_tc,
+	.ndo_fix_features = labnic_fix_features,
+	.ndo_set_features = labnic_set_features,
 	.ndo_set_mac_address = eth_mac_addr,
 	.ndo_validate_addr = eth_validate_addr,
 };
+
+bool labnic_is(const struct net_device *dev)
+{
+	return dev->netdev_ops == &labnic_ops;
+}
 
 static void labnic_drvinfo(struct net_device *dev, struct ethtool_drvinfo *info)
 {
@@ -136,6 +149,7 @@ static void labnic_setup(struct net_device *dev)
 	dev->netdev_ops = &labnic_ops;
 	dev->ethtool_ops = &labnic_ethtool_ops;
 	dev->needs_free_netdev = true;
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
 	dev->max_mtu = ETH_MAX_MTU;
 	dev->features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_GSO_SOFTWARE | NETIF_F_HIGHDMA;
 	dev->hw_features = dev->features | NETIF_F_HW_TC;
@@ -174,10 +188,10 @@ static int labnic_plug(const char *name[2])
 		if (!pair->end[i])
 			goto free_ends;
 		SET_NETDEV_DEV(pair->end[i], &pair->slot->dev);
-		INIT_LIST_HEAD(&((struct labnic *)netdev_priv(pair->end[i]))->blocks);
+		INIT_LIST_HEAD(&labnic(pair->end[i])->blocks);
 	}
 	for (i = 0; i < 2; i++)
-		((struct labnic *)netdev_priv(pair->end[i]))->peer = pair->end[!i];
+		labnic(pair->end[i])->peer = pair->end[!i];
 
 	rtnl_lock();
 	err = register_netdevice(pair->end[0]);
@@ -204,6 +218,23 @@ free_ends:
 	platform_device_unregister(pair->slot);
 free_pair:
 	kfree(pair);
+	return err;
+}
+
+/* Call `act`, under rtnl, for the device of that name, or for all (name NULL). ENODEV when there is none such. */
+int labnic_for_each(const char *name, int (*act)(struct net_device *dev, void *data), void *data)
+{
+	struct labnic_pair *pair;
+	int i, err = name ? -ENODEV : 0;
+
+	mutex_lock(&pairs_lock);
+	rtnl_lock();
+	list_for_each_entry(pair, &pairs, list)
+		for (i = 0; i < 2; i++)
+			if (!name || !strcmp(pair->end[i]->name, name))
+				err = act(pair->end[i], data);
+	rtnl_unlock();
+	mutex_unlock(&pairs_lock);
 	return err;
 }
 
@@ -254,7 +285,11 @@ static struct platform_driver labnic_driver = {
 
 static int __init labnic_init(void)
 {
-	return platform_driver_register(&labnic_driver);
+	int err = platform_driver_register(&labnic_driver);
+
+	if (!err)
+		labnic_ppe_init();
+	return err;
 }
 
 static void __exit labnic_exit(void)
@@ -265,6 +300,7 @@ static void __exit labnic_exit(void)
 	list_for_each_entry_safe(pair, next, &pairs, list)
 		labnic_unplug(pair);
 	mutex_unlock(&pairs_lock);
+	labnic_ppe_exit();
 	platform_driver_unregister(&labnic_driver);
 }
 

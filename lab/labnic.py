@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The NIC that offloads (nic/): what can be wrong with it, and the table of the flows that it forwards.
+
+nic/fault.c tells what each fault does.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lab.host import LabError
+from lab.login import command_line
+from lab.routers import Router
+
+FAULT = "/sys/module/labnic/parameters/fault"
+TABLE = "/sys/kernel/debug/ppe0"
+EVERY = "all"
+"""instead of a device's name"""
+FAULTS = (
+    "refuse-bind", "refuse-flows", "one-way", "max-flows", "share-block", "fake", "unbound", "no-counters", "fixed-off",
+    "fixed-on", "keep-on", "flush", "reset",
+)  # fmt: skip
+UDP = 1 << 30  # in ib1
+
+LINE = re.compile(
+    r"(?P<index>[0-9a-f]{5}) (?P<state>UNB|BND) IPv(?P<version>[46]) 5T orig=(?P<orig>\S+)(?: new=(?P<new>\S+))? "
+    r"eth=\S+ etype=\S+ vlan=(?P<vlan>\d+),\d+ ib1=(?P<ib1>[0-9a-f]{8}) ib2=\S+ packets=(?P<packets>\d+) "
+    r"bytes=(?P<bytes>\d+)"
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One direction of a connection in the NIC's table. `orig` and `new` are SRC:PORT->DST:PORT, before and after."""
+
+    bound: bool
+    protocol: str
+    version: int
+    orig: str
+    new: str | None
+    """None for IPv6"""
+    vlan: int
+    """that it leaves with, 0 for none"""
+    packets: int
+    bytes: int
+
+
+def parse(text: str) -> list[Entry]:
+    """Lines of `bind` or `entries`; LabError when one is not understood."""
+    found = []
+    for line in text.splitlines():
+        match = LINE.fullmatch(line)
+        if not match:
+            raise LabError(f"not a line of {TABLE}: {line}")
+        protocol = "udp" if int(match["ib1"], 16) & UDP else "tcp"
+        found.append(
+            Entry(
+                match["state"] == "BND", protocol, int(match["version"]), match["orig"], match["new"],
+                int(match["vlan"]), int(match["packets"]), int(match["bytes"]),
+            )
+        )  # fmt: skip
+    return found
+
+
+def entries(router: Router) -> list[Entry]:
+    """The NIC's whole table."""
+    done = router.login.run(f"cat {TABLE}/entries")
+    if done.returncode:
+        raise LabError(f"{router.name} has no NIC with a table: {done.stderr.strip()}", "its NIC must be `offload`")
+    return parse(done.stdout)
+
+
+def fault(router: Router, device: str, words: list[str]) -> None:
+    """All that is wrong with a device from now on; nothing heals it. EVERY is every device."""
+    if unknown := [word for word in words if word.partition("=")[0] not in FAULTS]:
+        raise LabError(f"unknown fault: {', '.join(unknown)}", f"known faults: {', '.join(FAULTS)}")
+    done = router.login.run(f"echo {command_line([device, *words])} >{FAULT}")
+    if done.returncode:
+        raise LabError(f"{router.name} does not take {' '.join(words)} for {device}: {done.stderr.strip()}")
