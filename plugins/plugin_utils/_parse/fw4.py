@@ -11,6 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Sections
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable, OpenWrtFirewall
+
 OPTIONS = ("flow_offloading", "flow_offloading_hw")
 TRUE = frozenset({"1", "on", "true", "yes"})
 FALSE = frozenset({"", "0", "off", "false", "no"})
@@ -84,3 +87,23 @@ def parse_devices(text: str) -> dict[str, Fw4Device]:
 def parse_complaints(text: str) -> tuple[str, ...]:
     """What fw4 said besides the ruleset: warnings, and what ended it."""
     return tuple(line.removeprefix("[!] ") for line in text.splitlines() if line.startswith("[!]") or "rror: " in line)
+
+
+def parse_firewall(answer: Sections) -> OpenWrtFirewall | None:
+    """All of it, for those who only look; None where there is no fw4."""
+    if "fw4.uci" not in answer:
+        return None
+    config = parse_config(answer["fw4.uci"].text)
+    printed = answer["fw4.print"].text
+    wanted = parse_flowtable(printed)
+    rule = re.search(r"^\s*(.*flow (?:offload|add) @ft.*?);?$", printed, re.MULTILINE)
+    return OpenWrtFirewall(
+        values=config.values,
+        truths={option: config.truth(option) for option in OPTIONS},
+        sections=config.sections,
+        staged=tuple(answer["fw4.staged"].text.splitlines()),
+        wanted=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
+        rule=rule[1] if rule else "",
+        complaints=parse_complaints(printed),
+        loaded=frozenset(answer["fw4.loaded"].text.split()),
+    )
