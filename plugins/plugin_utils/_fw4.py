@@ -226,7 +226,7 @@ def change_script(state: Fw4State, values: Mapping[str, str], wants: str) -> str
     changes = "\n".join(
         f"{option} {value} {state.config.values.get(option, ABSENT)}" for option, value in values.items()
     )
-    head = {"section": state.config.section, "changes": changes, "wants": wants}
+    head = {"section": state.config.section, "changes": changes, "wants": wants, "record": _boot.FW4_FOUND}
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in head.items())
     return f"#!/bin/sh\n{lines}{_boot.installed('fw4.sh')}"
 

@@ -5,6 +5,7 @@
 #   section  of /etc/config/firewall that holds the options; empty: there is none yet
 #   changes  lines "OPTION VALUE FOUND", - for no such option; what was found may have blanks in it
 #   wants    hardware, software, auto (either) or disabled: what must be live in the end
+#   record   where it is kept what was found
 # usage: load | stage | commit | restore
 #
 # What is to be confirmed is staged, in memory: fw4 uses that like what is committed, and a power cut ends in the old
@@ -114,11 +115,20 @@ load() {
   fw4 check >/dev/null && fw4 reload && settled "$wants"
 }
 
+# to_disk PATH: an older sync knows no files, and does it for all of them
+to_disk() {
+  sync "$1" 2>/dev/null || sync
+}
+
+# commit: the record first, so that a power cut cannot leave a configuration of ours without what was there before
 commit() {
   [ -n "$changes" ] || return 0
   locked
-  compose && { sync "$new" 2>/dev/null || sync; } && mv -f "$new" "$config" && { sync /etc/config 2>/dev/null || sync; } &&
-    unstage
+  compose && to_disk "$new" || return
+  if [ -e "$record.nft-offload-new" ]; then
+    to_disk "$record.nft-offload-new" && mv -f "$record.nft-offload-new" "$record" && to_disk "${record%/*}" || return
+  fi
+  mv -f "$new" "$config" && to_disk "${config%/*}" && unstage
 }
 
 # restore: as found; on flash too, where somebody committed everything that was staged

@@ -181,6 +181,19 @@ def test_what_others_staged_is_not_touched(router: OpenWrt) -> None:
     assert router.read("/etc/config/network") == "config interface lan\n"
 
 
+def test_what_others_stage_after_the_router_was_read(router: OpenWrt) -> None:
+    class Staging(Execs):
+        def reconnect(self, *, shared: bool = True) -> None:
+            super().reconnect(shared=shared)
+            if shared:
+                self._router.sh("uci set firewall.@zone[0].input=DROP")
+
+    with pytest.raises(OffloadError, match=r"(?s)somebody staged changes.*since the router was read.*was left changed"):
+        router.do(ActionModule, SOFTWARE, way=Staging)
+    assert router.sh("uci changes") == "firewall.cfg02dc81.input='DROP'\n"
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+
+
 class Meanwhile(Execs):
     """Somebody does something between the load and the confirmation."""
 
