@@ -458,8 +458,8 @@ router:
         - OpenWrt's firewall, null for any other. C(values) are its options as they are spelt, C(truths) what fw4 takes
           them for (null for what ends it), C(sections) how many sections of defaults there are, C(staged) what is not
           committed, C(wanted) and C(rule) the flowtable that fw4 would load now and what feeds it, C(complaints) what
-          it says besides, and C(loaded) which hold of C(state) (fw4 thinks that it is loaded), C(table) (it is) and
-          C(enabled) (boot starts it).
+          it says besides, and C(loaded) which hold of C(state) (fw4 thinks that it is loaded), C(table) (it is),
+          C(enabled) (boot starts it) and C(wed-off) (MediaTek's Wi-Fi takes no flows).
       type: dict
     unseen:
       description: Part of the picture that could not be read, to the first words of what said so.

@@ -379,7 +379,8 @@ class OpenWrtFirewall:
     """what feeds that"""
     complaints: tuple[str, ...] = ()
     loaded: frozenset[str] = frozenset()
-    """of state (fw4 thinks that it is loaded), table (it is), enabled (boot starts it)"""
+    """of state (fw4 thinks that it is loaded), table (it is), enabled (boot starts it), wed-off (MediaTek's Wi-Fi takes
+    no flows)"""
 
 
 @dataclass(frozen=True)

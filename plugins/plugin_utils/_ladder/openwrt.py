@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation, Finding, Kind
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import existing, judged
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable, RouterState
 
 NOT_LOADED = Kind(
@@ -79,7 +80,15 @@ EDITED = Kind(
     " template. An upgrade of the image brings the template back as it was.",
     "keep the edited template through upgrades, or make the change again after each",
 )
-KINDS = (NOT_LOADED, DIFFERS, FALLBACK, HARDWARE_ALONE, NO_TRUTH, STAGED, TWO_DEFAULTS, NOT_ENABLED, EDITED)
+WED_OFF = Kind(
+    "configured.openwrt-wed-off",
+    "info",
+    "Wi-Fi of MediaTek takes no flows in hardware",
+    "Flows to and from its Wi-Fi go past the CPU by way of the Wireless Ethernet Dispatch (WED) alone, which is off"
+    " unless the module is told otherwise when it is loaded. mt7621 and older have none.",
+    "put 'mt7915e wed_enable=Y' (or the module that this Wi-Fi has) into /etc/modules.d/mt7915e, and reboot",
+)
+KINDS = (NOT_LOADED, DIFFERS, FALLBACK, HARDWARE_ALONE, NO_TRUTH, STAGED, TWO_DEFAULTS, NOT_ENABLED, EDITED, WED_OFF)
 
 OWN_RULE = "meta l4proto { tcp, udp } flow offload @ft"
 
@@ -128,7 +137,15 @@ def settings(state: RouterState, _expectation: Expectation) -> list[Finding]:
     return found
 
 
-CHECKS = (live, settings)
+def wireless(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if state.fw4 is None or "wed-off" not in state.fw4.loaded:
+        return []
+    hardware = [device for f in judged(state, expectation) if f.hardware for device in existing(state, f)]
+    names = sorted(device.name for device in hardware if device.kind == "wlan")
+    return [WED_OFF.found(f"{', '.join(names)}: wed_enable is N", *names)] if names else []
+
+
+CHECKS = (live, settings, wireless)
 
 
 def _shape(flowtable: Flowtable | None) -> tuple[tuple[str, ...], bool] | None:

@@ -34,6 +34,8 @@ _fw4_loaded() {
   [ ! -f /var/run/fw4.state ] || echo state
   ! nft list tables 2>/dev/null | grep -qx 'table inet fw4' || echo table
   ! /etc/init.d/firewall enabled 2>/dev/null || echo enabled
+  # MediaTek's Wi-Fi takes flows through it alone
+  ! grep -qsx N /sys/module/mt79*/parameters/wed_enable || echo wed-off
 }
 
 # NAME KIND TARGET true|false of each device that the zones' networks are on, below bridges and VLANs; TARGET is the NIC that

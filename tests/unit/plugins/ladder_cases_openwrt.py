@@ -15,8 +15,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     RouterState,
 )
 
-from tests.unit.plugins.ladder_case import Case, case, traffic
-from tests.unit.plugins.routers import foreign
+from tests.unit.plugins.ladder_case import Case, both, case, traffic
+from tests.unit.plugins.routers import ON, flows, foreign, with_device
 
 WANTED = Flowtable("inet", "fw4", "ft", ("lan0", "wan0"), "filter")
 STOCK = OpenWrtFirewall(
@@ -117,3 +117,23 @@ CASES: dict[str, Case] = {
     ),
 }
 HEALTHY = {"OpenWrt": OPENWRT}
+
+TRIO = Flowtable("inet", "fw4", "ft", ("lan0", "phy0-ap0", "wan0"), "filter", hardware=True)
+CASES["Wi-Fi without WED"] = case(
+    with_device(
+        both(
+            having(
+                replace(OPENWRT, flowtables=(TRIO,), flows=flows(hardware=1)),
+                wanted=TRIO,
+                loaded=STOCK.loaded | {"wed-off"},
+            ),
+            hw_tc_offload=ON,
+        ),
+        "phy0-ap0",
+        kind="wlan",
+        hw_tc_offload=ON,
+    ),
+    "configured.openwrt-wed-off",
+    "hardware",
+    "phy0-ap0: wed_enable is N",
+)
