@@ -64,12 +64,12 @@ def settled(router: OpenWrt, seconds: float = 15) -> bool:
 
 
 class Lost(Execs):
-    """Nothing reaches the router any more once the change is loaded, but for what comes after ``away`` seconds."""
+    """Nothing reaches the router any more once the change is loaded, until it has undone it."""
 
     def reconnect(self, *, shared: bool = True) -> None:
         super().reconnect(shared=shared)
         if not shared:
-            time.sleep(4)
+            assert settled(self._router, 30)
 
 
 def test_on_and_back(router: OpenWrt) -> None:
