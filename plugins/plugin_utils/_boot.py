@@ -64,6 +64,12 @@ NFTABLES_DROP_IN = "/etc/systemd/system/nftables.service.d/nft-offload.conf"
 DEVICE_SCRIPT = f"{LIBRARY}/flowtable"
 DEVICE_UNIT = "/etc/systemd/system/nft-offload-flowtable@.service"
 DEVICE_RULES = "/etc/udev/rules.d/81-nft-offload-flowtable.rules"
+RULESET_INIT = "/etc/init.d/nft-offload"
+RULESET_RC = "/etc/rc.d/S21nft-offload"
+"""there while OpenWrt's boot starts it, after the firewall and the network"""
+DEVICE_HOTPLUG = "/etc/hotplug.d/net/61-nft-offload-flowtable"
+RULESET_KEEP = "/lib/upgrade/keep.d/nft-offload"
+"""what sysupgrade shall carry over, this list too"""
 
 
 def installed(name: str) -> str:

@@ -24,9 +24,13 @@ PIECES = {
     _boot.FEATURES_RULES: (_boot.FEATURES_RULES, _boot.FEATURES_UNIT, _boot.FEATURES_SCRIPT),
 }
 """what boot starts from -> every file that it takes; the unit must be enabled as well"""
-PROCD_FEATURES = (_boot.FEATURES_INIT, _boot.FEATURES_RC, _boot.FEATURES_HOTPLUG, _boot.FEATURES_SCRIPT)
-"""what OpenWrt's boot starts from FEATURES_INIT, in the place of FEATURES_RULES"""
-FILES = tuple(dict.fromkeys((*(file for files in PIECES.values() for file in files), *PROCD_FEATURES)))
+PROCD_PIECES = {
+    _boot.RULESET_INIT: (_boot.RULESET_INIT, _boot.RULESET_RC, _boot.RULESET_SCRIPT),
+    _boot.DEVICE_HOTPLUG: (_boot.DEVICE_HOTPLUG, _boot.DEVICE_SCRIPT),
+    _boot.FEATURES_INIT: (_boot.FEATURES_INIT, _boot.FEATURES_RC, _boot.FEATURES_HOTPLUG, _boot.FEATURES_SCRIPT),
+}
+"""the same for OpenWrt"""
+FILES = tuple(dict.fromkeys(file for files in (*PIECES.values(), *PROCD_PIECES.values()) for file in files))
 
 
 def parse_boot(answer: Sections) -> Boot:
@@ -40,13 +44,8 @@ def parse_boot(answer: Sections) -> Boot:
     }
     there = (_text(answer, "boot.files") or "").splitlines()
     procd = "platform" in answer and parse_platform(answer["platform"].text).init == "procd"
-    setting = _boot.FEATURES_INIT if procd else _boot.FEATURES_RULES
-    needed = {
-        _boot.RULESET_UNIT: ruleset is not None,
-        _boot.DEVICE_RULES: bool(attachments),
-        setting: bool(features),
-    }
-    pieces = {**PIECES, _boot.FEATURES_INIT: PROCD_FEATURES}
+    pieces = PROCD_PIECES if procd else PIECES
+    needed = dict(zip(pieces, (ruleset is not None, bool(attachments), bool(features)), strict=True))
     return Boot(
         ruleset=ruleset,
         listing=_text(answer, f"file.{_boot.LISTING}"),
@@ -56,7 +55,7 @@ def parse_boot(answer: Sections) -> Boot:
         enabled={
             piece: all(file in there for file in files) and (piece != _boot.RULESET_UNIT or _unit_enabled(answer))
             for piece, files in pieces.items()
-            if piece in needed and (needed[piece] or _any(files, there))
+            if needed[piece] or _any(files, there)
         },
     )
 

@@ -13,8 +13,3 @@ set_feature() {
   [ "$_rc" -gt 0 ] || echo "$2 did not become $3"
   return 1
 }
-
-# enable_init NAME: OpenWrt's way to have boot start it
-enable_init() {
-  "/etc/init.d/$1" enable
-}
