@@ -37,7 +37,7 @@ SYSTEMD = {
 }
 KEPT = (_boot.FEATURES, _boot.FEATURES_SCRIPT, _boot.FEATURES_INIT, _boot.FEATURES_RC, _boot.FEATURES_HOTPLUG)
 PROCD = {
-    _boot.FEATURES_INIT: ("0755", _boot.installed("features.init")),
+    _boot.FEATURES_INIT: ("0755", _boot.init_script("features.init")),
     _boot.FEATURES_HOTPLUG: ("0644", _boot.installed("features.hotplug")),
     _boot.FEATURES_KEEP: ("0644", "".join(f"{path}\n" for path in (*KEPT, _boot.FEATURES_KEEP))),
 }

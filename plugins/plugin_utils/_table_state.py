@@ -45,7 +45,7 @@ KEPT = (
     *(_boot.RULESET_INIT, _boot.RULESET_RC, _boot.DEVICE_HOTPLUG, _boot.RULESET_KEEP),
 )
 PROCD_PIECES = {
-    _boot.RULESET_INIT: ("0755", _boot.installed("ruleset.init")),
+    _boot.RULESET_INIT: ("0755", _boot.init_script("ruleset.init")),
     _boot.DEVICE_HOTPLUG: ("0644", _boot.installed("flowtable.hotplug")),
     _boot.RULESET_KEEP: ("0644", "".join(f"{path}\n" for path in KEPT)),
 }
