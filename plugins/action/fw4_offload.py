@@ -59,7 +59,8 @@ class ActionModule(ChangeAction):
         return _fw4.plan_present(state, options["offload"], self.checking)
 
     def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
-        assert isinstance(plan, TablePlan) and self.before is not None
+        if not isinstance(plan, TablePlan) or self.before is None:
+            raise TypeError("not the plan of this module")
         reading = self.reading(options)
         name = _history.next_id([self.before.mark.partition(" ")[0]], secrets.token_hex(4))
         change = Change(name, options["confirm_timeout"], self.before.mark, plan, self.checks)

@@ -140,7 +140,8 @@ class ActionModule(ChangeAction):
         return _ruleset.plan_present(state, family, table, self.content, self.requests, self.checking, keep, self.token)
 
     def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
-        assert isinstance(plan, TablePlan) and self.before is not None
+        if not isinstance(plan, TablePlan) or self.before is None:
+            raise TypeError("not the plan of this module")
         reading = self.reading(options)
         change = Change(
             _change_id(self.before, self.token),
