@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _kernel
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _feeds, _kernel
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, StepError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES
 
@@ -24,23 +25,34 @@ class ActionModule(ChangeAction):
     """The kernel_support action."""
 
     SPEC = ARGUMENT_SPEC
-    FRAGMENTS = ("platform", "kernel", "files")
-    VERBS = ("kernel_verbs",)
+    FRAGMENTS = ("platform", "kernel", "feeds", "files")
+    VERBS = ("kernel_verbs", "feed_verbs")
+
+    def work(self, router: Router, options: Options) -> dict[str, Any]:
+        self.image = ""
+        try:
+            return super().work(router, options)
+        except StepError as error:
+            raise _feeds.explained(error, self.image) from None
 
     def reading(self, options: Options) -> Sequence[Call]:
         _kernel.check_packages(options["packages"])
-        packages = ("read_packages", *options["packages"])
-        removal = ("read_removal", _boot.KERNEL_FOUND)
+        packages: list[Call] = [
+            ("read_packages", *options["packages"]),
+            ("read_feeds", *_feeds.feed_names(options["packages"])),
+        ]
+        removal: list[Call] = [("read_removal", _boot.KERNEL_FOUND), ("read_feed_removal", _boot.KERNEL_FOUND)]
         return [
             ("read_platform",),
             ("read_modules", *FLOWTABLE_MODULES),
             ("read_files", *_kernel.OWN_FILES, *_kernel.USERS_FILES),
-            packages if options["state"] == "present" else removal,
+            *(packages if options["state"] == "present" else removal),
         ]
 
     def plan(self, answer: Sections, options: Options) -> Plan:
         state = _kernel.read_state(answer)
         require_root(state.platform)
+        self.image = self.image or state.image
         if options["state"] == "absent":
             return _kernel.plan_absent(state, self.checking)
         return _kernel.plan_present(state, options["packages"])

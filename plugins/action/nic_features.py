@@ -47,6 +47,9 @@ class ActionModule(ChangeAction):
         if options["state"] == "absent":
             return _nic.plan_absent(state)
         skip = options["unsupported"] == "skip"
+        if state.platform.init == "procd":
+            # netifd tells of hw-tc-offload too, and it may be on as it should
+            return _nic.plan_present(state, self.devices, self.features, skip)
         if self.checking and not _nic.has_ethtool(state):
             plan = _nic.plan_present(_nic.foreseen(state, self.features), self.devices, self.features, skip)
             warning = "there is no ethtool yet: what the NICs can do is guessed from their having a driver"

@@ -15,10 +15,12 @@ description:
   - Installs what is missing of nftables and ethtool, loads the kernel modules C(nf_flow_table), C(nf_flow_table_inet)
     and C(nft_flow_offload), and has them loaded at every boot.
   - On Ubuntu it installs C(linux-modules-extra) of the running kernel when that is where the modules are.
+  - On OpenWrt it installs C(kmod-nft-offload) through C(opkg) or C(apk) when the modules are missing. A feed for
+    another kernel than the image has is refused and explained, in check mode too; nothing is ever forced.
   - Notes what it brought, so that O(state=absent) leaves a router as it was found.
   - Says why where it cannot help, and changes nothing then. The kernel is too old or was built without flowtables, it
-    was upgraded and the router not rebooted since, C(kernel.modules_disabled) is set, nft is too old, or there is no
-    C(apt).
+    was upgraded and the router not rebooted since, C(kernel.modules_disabled) is set, nft is too old, the flash is
+    full, OpenWrt is so old that it has fw3, or there is no package manager that this module knows.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
@@ -27,7 +29,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Has C(apt-get) simulate an installation, unless the package lists need an update first.
+      - Has the package manager simulate an installation, unless the package lists need an update first.
   diff_mode:
     support: full
   idempotent:
@@ -43,16 +45,20 @@ options:
     default: present
   packages:
     description:
-      - Packages that must be there. For V(nftables) and V(ethtool) it is enough that the router has the command.
+      - Packages that must be there. For V(nftables) and V(ethtool) it is enough that the router has the command. On
+        OpenWrt V(nftables) is C(nftables-json), which its firewall needs.
       - Ignored with O(state=absent).
     type: list
     elements: str
     default: [nftables, ethtool]
 notes:
   - One SSH exec when nothing changes, two when something does.
-  - Installing works through C(apt-get), without recommended packages. The package lists are updated only when they do
-    not have a package that is needed.
-  - The files are C(/etc/modules-load.d/nft-offload.conf) and C(/etc/nft-offload/kernel.found).
+  - Installing works through C(apt-get), without recommended packages, and on OpenWrt through C(opkg) or C(apk). The
+    package lists are updated only when they do not have a package that is needed.
+  - The files are C(/etc/modules-load.d/nft-offload.conf) and C(/etc/nft-offload/kernel.found). On OpenWrt the packages
+    bring a list of modules of their own, and only where they do not, C(/etc/modules.d/90-nft-offload) is written.
+  - A package that brings uci-defaults makes OpenWrt commit everything that is staged in UCI, so this module warns of
+    what is staged before it installs something.
 seealso:
   - module: kmod.nft_offload.nic_features
   - module: kmod.nft_offload.ruleset
@@ -114,7 +120,7 @@ boot:
   type: dict
   contains:
     file:
-      description: The file that lists the modules, as systemd and Debian's kmod read it.
+      description: The file that lists the modules, as systemd, Debian's kmod or OpenWrt's kmodloader read it.
       type: str
     modules:
       description: The modules in it.

@@ -60,9 +60,14 @@ options:
     default: fail
 notes:
   - One SSH exec when nothing changes, two when something does.
-  - Setting the features at boot needs systemd and udev. Elsewhere they are set now, with a warning.
-  - The files are C(/etc/nft-offload/features), C(/usr/local/lib/nft-offload/features),
-    C(/etc/systemd/system/nft-offload-features@.service) and C(/etc/udev/rules.d/80-nft-offload-features.rules).
+  - Setting the features at boot needs systemd and udev, or OpenWrt. Elsewhere they are set now, with a warning.
+  - On OpenWrt without ethtool, what C(netifd) tells of C(hw-tc-offload) is enough where it is on as wanted; most
+    drivers there have it on by themselves. To turn it on needs ethtool (see M(kmod.nft_offload.kernel_support)). When
+    an upgrade of the image takes ethtool away, boot passes over the features without a word.
+  - The files are C(/etc/nft-offload/features), C(/usr/local/lib/nft-offload/features), and with systemd
+    C(/etc/systemd/system/nft-offload-features@.service) and C(/etc/udev/rules.d/80-nft-offload-features.rules), on
+    OpenWrt C(/etc/init.d/nft-offload-features), C(/etc/hotplug.d/net/60-nft-offload-features) and
+    C(/lib/upgrade/keep.d/nft-offload-features), which has sysupgrade keep all of them.
 seealso:
   - module: kmod.nft_offload.kernel_support
   - module: kmod.nft_offload.ruleset

@@ -453,6 +453,14 @@ router:
     firewall:
       description: Services with rules of their own that are active, separated by commas.
       type: str
+    fw4:
+      description:
+        - OpenWrt's firewall, null for any other. C(values) are its options as they are spelt, C(truths) what fw4 takes
+          them for (null for what ends it), C(sections) how many sections of defaults there are, C(staged) what is not
+          committed, C(wanted) and C(rule) the flowtable that fw4 would load now and what feeds it, C(complaints) what
+          it says besides, and C(loaded) which hold of C(state) (fw4 thinks that it is loaded), C(table) (it is),
+          C(enabled) (boot starts it) and C(wed-off) (MediaTek's Wi-Fi takes no flows).
+      type: dict
     unseen:
       description: Part of the picture that could not be read, to the first words of what said so.
       type: dict
@@ -598,6 +606,7 @@ router:
         /etc/udev/rules.d/80-nft-offload-features.rules: true
         /etc/udev/rules.d/81-nft-offload-flowtable.rules: true
     firewall: nftables
+    fw4: null
     unseen: {}
     not_understood: []
 """

@@ -200,8 +200,12 @@ notes:
   - The router's timer runs apart from the SSH session, as a transient unit where there is systemd. What it needs is in
     C(/run/nft-offload); how the last change ended is there too, and in the router's log.
   - The files are in C(/etc/nft-offload) and C(/usr/local/lib/nft-offload), the units are C(nft-offload.service) and
-    C(nft-offload-flowtable@.service).
+    C(nft-offload-flowtable@.service). On OpenWrt C(/etc/init.d/nft-offload) and
+    C(/etc/hotplug.d/net/61-nft-offload-flowtable) do what the units do, and sysupgrade keeps all of it; its own
+    firewall is the business of M(kmod.nft_offload.fw4_offload), and stopping that one takes every table of the router,
+    this one too.
 seealso:
+  - module: kmod.nft_offload.fw4_offload
   - module: kmod.nft_offload.kernel_support
   - module: kmod.nft_offload.nic_features
   - module: kmod.nft_offload.offload_verify

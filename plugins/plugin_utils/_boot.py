@@ -18,6 +18,8 @@ LIBRARY = "/usr/local/lib/nft-offload"
 
 # kernel_support
 MODULES_LOAD = "/etc/modules-load.d/nft-offload.conf"
+MODULES_D = "/etc/modules.d/90-nft-offload"
+"""the same for OpenWrt, where the package of the modules does not list them itself"""
 KERNEL_FOUND = f"{HOME}/kernel.found"
 """lines 'package NAME' and 'module NAME': what this collection brought, so that it can be taken back out"""
 
@@ -27,6 +29,19 @@ FEATURES = f"{HOME}/features"
 FEATURES_SCRIPT = f"{LIBRARY}/features"
 FEATURES_UNIT = "/etc/systemd/system/nft-offload-features@.service"
 FEATURES_RULES = "/etc/udev/rules.d/80-nft-offload-features.rules"
+FEATURES_INIT = "/etc/init.d/nft-offload-features"
+FEATURES_RC = "/etc/rc.d/S18nft-offload-features"
+"""there while boot starts it: the firewall, which comes next, may bind a NIC only while its feature is on"""
+FEATURES_HOTPLUG = "/etc/hotplug.d/net/60-nft-offload-features"
+FEATURES_KEEP = "/lib/upgrade/keep.d/nft-offload-features"
+"""what sysupgrade shall carry over, this list too"""
+
+# fw4_offload
+FW4_CONFIG = "/etc/config/firewall"
+FW4_FOUND = f"{HOME}/fw4.found"
+"""lines 'OPTION VALUE' as they were found, - for an option that was not there"""
+FW4_KEEP = "/lib/upgrade/keep.d/nft-offload-fw4"
+"""what sysupgrade shall carry over, this list too"""
 
 # ruleset
 RULESET = f"{HOME}/ruleset.nft"
@@ -49,8 +64,19 @@ NFTABLES_DROP_IN = "/etc/systemd/system/nftables.service.d/nft-offload.conf"
 DEVICE_SCRIPT = f"{LIBRARY}/flowtable"
 DEVICE_UNIT = "/etc/systemd/system/nft-offload-flowtable@.service"
 DEVICE_RULES = "/etc/udev/rules.d/81-nft-offload-flowtable.rules"
+RULESET_INIT = "/etc/init.d/nft-offload"
+RULESET_RC = "/etc/rc.d/S21nft-offload"
+"""there while OpenWrt's boot starts it, after the firewall and the network"""
+DEVICE_HOTPLUG = "/etc/hotplug.d/net/61-nft-offload-flowtable"
+RULESET_KEEP = "/lib/upgrade/keep.d/nft-offload"
+"""what sysupgrade shall carry over, this list too"""
 
 
 def installed(name: str) -> str:
     """Text of boot/<name>, which goes to the router as it is."""
     return (Path(__file__).parent / "boot" / name).read_text(encoding="utf-8")
+
+
+def init_script(name: str) -> str:
+    """Text of boot/<name> as a script that OpenWrt's rc.common runs; ansible-test allows no file of ours to say so."""
+    return f"#!/bin/sh /etc/rc.common\n{installed(name)}"

@@ -126,6 +126,8 @@ class TablePlan(Plan):
     """family and name of each table that the texts touch"""
     validating: Sequence[Step] = ()
     """what nft is asked before the lock is taken"""
+    preparing: Sequence[Step] = ()
+    """once the texts are queued, before they are loaded: what may fail without touching anything"""
     listing: Step | None = None
     """stages how the kernel lists what was loaded"""
     leaving: Sequence[Step] = ()
@@ -184,6 +186,7 @@ class Change:
         listing = [plan.listing.call[1]] if plan.listing else []
         steps.append(Step("note what is written", ("note_files", *sorted(files), *listing)))
         steps += [Step(step.says, ("queue", str(n), *step.call)) for n, step in enumerate(plan.texts, start=1)]
+        steps += plan.preparing
         steps.append(Step("; ".join(step.says for step in plan.texts), ("load_guarded",)))
         return [*steps, *([plan.listing] if plan.listing else [])]
 

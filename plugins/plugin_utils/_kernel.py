@@ -14,6 +14,12 @@ from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._feeds import (
+    MODULES_PACKAGE,
+    feed_names,
+    require_fw4,
+    staged_warning,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import file_changes, read_files
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import (
     LoadedModule,
@@ -22,6 +28,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules im
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.packages import (
     parse_candidates,
+    parse_feed_removals,
     parse_removals,
     parse_statuses,
     upstream_version,
@@ -45,9 +52,23 @@ PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 """a package's name (deb-control(5))"""
 ASKED_FOR_HOOKS = "nfnetlink_hook"
 """the module that the kernel loads by itself when offload_verify and offload_info ask nft for the hooks"""
-OWN_FILES = (_boot.MODULES_LOAD, _boot.KERNEL_FOUND)
+OWN_FILES = (_boot.MODULES_LOAD, _boot.MODULES_D, _boot.KERNEL_FOUND)
 USERS_FILES = {_boot.RULESET: "ruleset", _boot.FEATURES: "nic_features"}
 """what needs the tools -> the module that it belongs to"""
+
+
+@dataclass(frozen=True)
+class Verbs:
+    """Of scripts/kernel_verbs.sh or scripts/feed_verbs.sh."""
+
+    update: str
+    simulate: str
+    install: str
+    undo: str
+
+
+APT = Verbs("update_packages", "simulate_install", "install_packages", "uninstall_new")
+FEEDS = Verbs("update_feeds", "simulate_from_feeds", "install_from_feeds", "uninstall_feed_new")
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,15 @@ class KernelState:
     """nft's tables, or what nft said instead; nf_tables counts no reference for a table without hooks and rules"""
     flowtables: frozenset[str] = frozenset()
     """those of them that hold a flowtable"""
+    image: str = ""
+    """OpenWrt: version of the package kernel, which every package of modules names"""
+    staged: tuple[str, ...] = ()
+    """OpenWrt: options with changes that somebody staged and did not commit"""
+
+    @property
+    def openwrt(self) -> bool:
+        """Does it have OpenWrt's packages? Another distribution may have a command named apk."""
+        return self.platform.init == "procd" and self.platform.package_manager in {"opkg", "apk"}
 
     @property
     def record(self) -> Record:
@@ -109,16 +139,21 @@ def read_state(answer: Sections) -> KernelState:
     def told(prefix: str) -> dict[str, str]:
         return {name.removeprefix(prefix): part.text for name, part in answer.items() if name.startswith(prefix)}
 
+    platform = parse_platform(answer["platform"].text)
+    removals = parse_feed_removals if platform.init == "procd" else parse_removals
+    image = [line.partition("=") for line in answer["image"].text.splitlines()] if "image" in answer else []
     return KernelState(
-        platform=parse_platform(answer["platform"].text),
+        platform=platform,
         facts=parse_module_facts(answer["modules"].text),
         files=read_files(answer),
         packages=parse_statuses(answer["packages"].text) if "packages" in answer else {},
         candidates=parse_candidates(answer["candidates"].text) if "candidates" in answer else {},
-        removals={package: parse_removals(text) for package, text in told("removal.").items()},
+        removals={package: removals(text) for package, text in told("removal.").items()},
         used={package: tuple(text.split("\n")) for package, text in told("used.").items() if text},
         tables=tuple(answer["tables"].text.splitlines()) if "tables" in answer else (),
         flowtables=_holders(answer["flowtables"].text) if "flowtables" in answer else frozenset(),
+        image=next((value for key, _equals, value in image if key == "kernel"), ""),
+        staged=tuple(value for key, _equals, value in image if key == "staged"),
     )
 
 
@@ -143,7 +178,7 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
     extra = _modules_package(state)
     lacking = [package for package in packages if not _there(state, package)]
     _require_packages(state, lacking)
-    install = [*lacking, *extra]
+    install = [*(feed_names(lacking) if state.openwrt else lacking), *extra]
     load = [name for name in FLOWTABLE_MODULES if state.modules[name] == "available"]
     later = [name for name in FLOWTABLE_MODULES if state.modules[name] == "missing"]
     brought = {*load, *later, *(need for name in load for need in state.facts.needs[name])} - set(state.facts.live)
@@ -154,18 +189,22 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
         modules=state.record.modules | (brought - state.facts.builtin),
     )
     boot = [name for name in FLOWTABLE_MODULES if state.modules[name] != "builtin"]
+    if state.openwrt and (extra or (_listed(state) and _boot.MODULES_D not in state.files)):
+        boot = []  # the package brings a list of its own
+    place = _boot.MODULES_D if state.openwrt else _boot.MODULES_LOAD
     changes = file_changes(
         state.files,
         {
-            _boot.MODULES_LOAD: ("0644", _modules_load(boot)) if boot else None,
+            place: ("0644", _modules_load(boot)) if boot else None,
             _boot.KERNEL_FOUND: ("0644", record.text()) if record.text() else None,
         },
     )
+    verbs = FEEDS if state.openwrt else APT
     known = all(package in state.candidates for package in install)
     steps = [
         *([_load(load)] if load else []),
-        *([] if known else [Step("update the package lists", ("update_packages",))]),
-        *([Step(f"install {', '.join(install)}", ("install_packages", *install))] if install else []),
+        *([] if known else [Step("update the package lists", (verbs.update,))]),
+        *([Step(f"install {', '.join(install)}", (verbs.install, *install))] if install else []),
         *([_load(later)] if later else []),
     ]
     loaded: dict[str, str] = {name: "loaded" for name in [*load, *later]}
@@ -175,12 +214,19 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
         removed=changes.removed,
         undo=[
             *([Step("unload the modules", ("unload_new",))] if loaded else []),
-            *([Step("remove the packages", ("uninstall_new",))] if install else []),
+            *([Step("remove the packages", (verbs.undo,))] if install else []),
         ],
-        checks=[Step(f"install {', '.join(install)}", ("simulate_install", *install))] if install and known else [],
+        checks=[Step(f"install {', '.join(install)}", (verbs.simulate, *install))] if install and known else [],
         diffs=[*_diffs(state, {**state.modules, **loaded}, installed=install), *changes.diffs],
-        result=_result(state, {**state.modules, **loaded}, record, boot),
+        result=_result(state, {**state.modules, **loaded}, record, boot, place),
+        warnings=[staged_warning(state.staged)] if install and state.staged else [],
     )
+
+
+def _listed(state: KernelState) -> bool:
+    """Does boot load the modules? Loading these two brings the third."""
+    asked = {"nf_flow_table_inet", "nft_flow_offload"} - state.facts.builtin
+    return asked <= state.facts.kernel.boot_modules
 
 
 def plan_absent(state: KernelState, checking: bool) -> Plan:
@@ -215,6 +261,10 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         else:
             # what an earlier installation left of its configuration stays, as it was found
             uninstall["remove" if record.packages[package] == "config-files" else "purge"].append(package)
+
+    def uninstalling(how: str) -> tuple[str, ...]:
+        return ("uninstall_from_feeds",) if state.openwrt else ("uninstall", how)
+
     gone = [*uninstall["purge"], *uninstall["remove"]]
     changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
@@ -222,7 +272,10 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         steps=[
             *([Step(f"unload {', '.join(unload)}", ("unload_modules", *unload))] if unload else []),
             *(
-                Step(f"uninstall {', '.join(some)}", ("uninstall", how, *some))
+                Step(
+                    f"uninstall {', '.join(some)}",
+                    ("uninstall_from_feeds", *some) if state.openwrt else ("uninstall", how, *some),
+                )
                 for how, some in uninstall.items()
                 if some
             ),
@@ -254,6 +307,11 @@ def _require_kernel(state: KernelState) -> None:
             f"{', '.join(lacking)} cannot be loaded: kernel.modules_disabled is 1",
             "reboot the router and have the modules loaded before kernel.modules_disabled is set",
         )
+    if missing and state.openwrt and state.packages.get(MODULES_PACKAGE) == "installed":
+        raise OffloadError(
+            f"the package {MODULES_PACKAGE} is installed, but the running kernel {release} has no {', '.join(missing)}",
+            "install a whole image with sysupgrade: kernel and modules of this one do not belong together",
+        )
     if missing and not _modules_package(state):
         raise OffloadError(
             f"Linux {release} was built without flowtables: there is no {', '.join(missing)}",
@@ -264,8 +322,10 @@ def _require_kernel(state: KernelState) -> None:
 
 def _modules_package(state: KernelState) -> list[str]:
     """The package with the modules that are missing, where there is one that is not installed."""
-    package = f"linux-modules-extra-{state.platform.kernel}"
     missing = "missing" in state.modules.values()
+    if state.openwrt:
+        return [MODULES_PACKAGE] if missing and state.packages.get(MODULES_PACKAGE) != "installed" else []
+    package = f"linux-modules-extra-{state.platform.kernel}"
     ubuntu = state.platform.os_id == "ubuntu"
     return [package] if missing and ubuntu and state.packages.get(package) != "installed" else []
 
@@ -277,9 +337,10 @@ def _there(state: KernelState, package: str) -> bool:
 def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
     """Raise OffloadError where what is missing cannot be installed, or would be too old."""
     manager = state.platform.package_manager
-    if manager in {"opkg", "apk"}:
+    require_fw4(state.platform)
+    if manager in {"opkg", "apk"} and not state.openwrt:
         raise OffloadError(
-            f"routers with the package manager {manager} are not supported yet by kernel_support",
+            f"routers with the package manager {manager} are supported by kernel_support only where they run OpenWrt",
             "install nftables, ethtool and the flowtable modules by hand",
         )
     if lacking and not manager:
@@ -300,7 +361,7 @@ def _load(modules: Sequence[str]) -> Step:
 
 
 def _modules_load(modules: Sequence[str]) -> str:
-    head = "# Written by kmod.nft_offload: the modules of flow offload (modules-load.d(5)).\n"
+    head = "# Written by kmod.nft_offload: the modules of flow offload.\n"
     return head + "".join(f"{name}\n" for name in modules)
 
 
@@ -320,11 +381,17 @@ def _lines(names: Iterable[str]) -> str:
     return "".join(f"{name}\n" for name in sorted(names))
 
 
-def _result(state: KernelState, modules: Mapping[str, str], record: Record, boot: Sequence[str]) -> dict[str, Any]:
+def _result(
+    state: KernelState,
+    modules: Mapping[str, str],
+    record: Record,
+    boot: Sequence[str],
+    place: str = _boot.MODULES_LOAD,
+) -> dict[str, Any]:
     version = state.platform.nft_version
     return {
         "kernel": {"release": state.platform.kernel, "modules": dict(modules)},
         "nft_version": ".".join(str(part) for part in version) if version else "",
         "packages_installed": sorted(record.packages),
-        "boot": {"file": _boot.MODULES_LOAD if boot else "", "modules": list(boot)},
+        "boot": {"file": place if boot else "", "modules": list(boot)},
     }

@@ -21,6 +21,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool im
     parse_driver,
     parse_feature_record,
     parse_features,
+    parse_netifd,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Diff, Plan, Step
@@ -29,13 +30,21 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Fea
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE
 
 HW_TC = "hw-tc-offload"
-BOOT_PIECES: dict[str, tuple[str, str]] = {
-    _boot.FEATURES_SCRIPT: ("0755", _boot.installed("features.sh")),
+SCRIPT = {_boot.FEATURES_SCRIPT: ("0755", _boot.installed("features.sh"))}
+SYSTEMD = {
     _boot.FEATURES_UNIT: ("0644", _boot.installed("features.service")),
     _boot.FEATURES_RULES: ("0644", _boot.installed("features.rules")),
 }
+KEPT = (_boot.FEATURES, _boot.FEATURES_SCRIPT, _boot.FEATURES_INIT, _boot.FEATURES_RC, _boot.FEATURES_HOTPLUG)
+PROCD = {
+    _boot.FEATURES_INIT: ("0755", _boot.init_script("features.init")),
+    _boot.FEATURES_HOTPLUG: ("0644", _boot.installed("features.hotplug")),
+    _boot.FEATURES_KEEP: ("0644", "".join(f"{path}\n" for path in (*KEPT, _boot.FEATURES_KEEP))),
+}
+BOOT_PIECES: dict[str, dict[str, tuple[str, str]]] = {"systemd": {**SCRIPT, **SYSTEMD}, "procd": {**SCRIPT, **PROCD}}
+"""init -> files"""
 FEATURE = re.compile(r"[A-Za-z0-9_.-]+")
-OWN_FILES = (_boot.FEATURES, *BOOT_PIECES)
+OWN_FILES = (_boot.FEATURES, *SCRIPT, *SYSTEMD, _boot.FEATURES_RC, *PROCD)
 
 Key = tuple[str, str]
 """(device, feature)"""
@@ -87,17 +96,21 @@ def read_state(answer: Sections) -> NicState:
     """Sections of scripts/nic.sh -> NicState."""
     lines = [line.partition("=") for line in answer["nics"].text.splitlines()]
     conduits = [value.split() for key, _equals, value in lines if key == "conduit"]
+    nics = {
+        name.removeprefix("driver "): Nic(
+            driver=parse_driver(part.text),
+            features=parse_features(answer[f"features {name.removeprefix('driver ')}"].text),
+        )
+        for name, part in answer.items()
+        if name.startswith("driver ")
+    }
+    if "netifd" in answer:
+        told = parse_netifd(answer["netifd"].text, {name: nic.driver for name, nic in nics.items()})
+        nics |= {name: replace(nics[name], features={HW_TC: feature}) for name, feature in told.items() if name in nics}
     return NicState(
         platform=parse_platform(answer["platform"].text),
         names=frozenset(value for key, _equals, value in lines if key == "device"),
-        nics={
-            name.removeprefix("driver "): Nic(
-                driver=parse_driver(part.text),
-                features=parse_features(answer[f"features {name.removeprefix('driver ')}"].text),
-            )
-            for name, part in answer.items()
-            if name.startswith("driver ")
-        },
+        nics=nics,
         conduits={words[0]: words[1] for words in conduits if len(words) == 2},
         files=read_files(answer),
     )
@@ -138,6 +151,10 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
         if reason:
             unsupported.setdefault(want.device, reason)
     settable = {w.key: w for w in wants if not _refusal(state, w) and not _feature(state, w.key).fixed}
+    if netifd_alone(state):
+        # all is as wanted, by the driver's own will; what was set before an upgrade took ethtool away stays noted
+        settable = {}
+        away = [device for device, _feature in state.record]
     found = {
         key: state.record[key][1] if key in state.record else word(_feature(state, key).active) for key in settable
     }
@@ -158,7 +175,8 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
 def plan_absent(state: NicState) -> Plan:
     """Plan that gives every feature back the value it was found with."""
     back = {key: found for key, (_wanted, found) in state.record.items()}
-    if any(device in state.names for device, _feature in back):
+    alike = netifd_alone(state) and all(_now(state, key) == value for key, value in back.items())
+    if not alike and any(device in state.names for device, _feature in back):
         require_ethtool(state, "restore a feature")
     return _plan(state, back, {}, result={"devices": {}, "unsupported_devices": {}})
 
@@ -183,36 +201,47 @@ def _plan(
         undo.append(Step(f"turn {feature} {was} for {device}", ("set_feature", device, feature, was, value)))
         before += f"{device} {feature}: {was}\n"
         after += f"{device} {feature}: {value}\n"
-    systemd = state.platform.init == "systemd"
-    if record and not systemd:
-        warnings.append("the features are set now; setting them at boot needs systemd, which this router does not run")
-    changes = file_changes(state.files, _files(record, systemd))
-    units = {*changes.written, *changes.removed} & {_boot.FEATURES_UNIT, _boot.FEATURES_RULES}
+    init = state.platform.init
+    persistent = bool(record) and init in BOOT_PIECES
+    if record and not persistent:
+        warnings.append(
+            "the features are set now; setting them at boot needs systemd or OpenWrt, which it does not run"
+        )
+    changes = file_changes(state.files, _files(record, init))
+    units = ({*changes.written, *changes.removed} & {*SYSTEMD}) if init == "systemd" else set()
+    name = _boot.FEATURES_INIT.rpartition("/")[2]
+    disabled = init == "procd" and _boot.FEATURES_RC not in state.files
     return Plan(
         steps=steps,
         files=changes.written,
         removed=changes.removed,
-        closing=[Step("make systemd and udev read their files again", ("reload_managers",))]
-        if units and systemd
-        else [],
+        closing=[
+            *([Step("make systemd and udev read their files again", ("reload_managers",))] if units else []),
+            *([Step(f"enable {name}", ("enable_init", name))] if persistent and disabled else []),
+        ],
         undo=list(reversed(undo)),
         diffs=[*([Diff("features", before, after)] if steps else []), *changes.diffs],
-        result={**result, "boot": {"persistent": bool(record) and systemd, "file": _boot.FEATURES if record else ""}},
+        result={**result, "boot": {"persistent": persistent, "file": _boot.FEATURES if record else ""}},
         warnings=warnings,
     )
 
 
-def _files(record: Mapping[Key, tuple[str, str]], systemd: bool) -> Wanted:
-    """The record is kept without systemd too: it tells how the features were found."""
+def _files(record: Mapping[Key, tuple[str, str]], init: str) -> Wanted:
+    """The record is kept where nothing uses it at boot too: it tells how the features were found."""
     if not record:
         return dict.fromkeys(OWN_FILES)
     head = "# Written by kmod.nft_offload: DEVICE FEATURE, its value from now on, its value before.\n"
     lines = "".join(f"{' '.join((*key, *values))}\n" for key, values in sorted(record.items()))
-    return {_boot.FEATURES: ("0644", head + lines), **(BOOT_PIECES if systemd else {})}
+    return {_boot.FEATURES: ("0644", head + lines), **BOOT_PIECES.get(init, {})}
 
 
 def has_ethtool(state: NicState) -> bool:
     return "ethtool" in state.platform.commands
+
+
+def netifd_alone(state: NicState) -> bool:
+    """OpenWrt without ethtool: what there is can be seen, and nothing can be set."""
+    return state.platform.init == "procd" and not has_ethtool(state)
 
 
 def require_ethtool(state: NicState, what: str) -> None:
@@ -235,6 +264,12 @@ def _feature(state: NicState, key: Key) -> Feature:
     return state.nics[key[0]].features[key[1]]
 
 
+def _now(state: NicState, key: Key) -> str:
+    """on or off, as far as it is known."""
+    feature = state.nics[key[0]].features.get(key[1]) if key[0] in state.nics else None
+    return word(feature.active) if feature is not None else "unknown"
+
+
 def _refusal(state: NicState, want: Want) -> str:
     """Why a feature cannot be as wanted; empty when it can."""
     nic = state.nics.get(want.target, Nic("", {}))
@@ -242,6 +277,9 @@ def _refusal(state: NicState, want: Want) -> str:
     feature = nic.features.get(want.feature)
     if feature is None:
         return f"{want.target} ({driver}) has no feature {want.feature}"
+    if feature.active != want.on and netifd_alone(state):
+        now, wanted = word(feature.active), word(want.on)
+        return f"{want.feature} of {want.target} is {now}, and there is no ethtool to turn it {wanted}"
     if feature.fixed and feature.active != want.on:
         return f"{want.feature} of {want.target} is fixed {word(feature.active)} by its {driver}"
     return ""

@@ -24,6 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool im
     parse_features,
     parse_netifd,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.fw4 import parse_firewall
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.hooks import parse_hooks
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.link import parse_links, parse_tc, shapers
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.modules import parse_modules
@@ -54,6 +55,7 @@ FRAGMENTS = (
     "sample",
     "driver_table",
     "boot",
+    "fw4",
 )
 FEATURE = "hw-tc-offload"
 LINES = 2048
@@ -96,6 +98,7 @@ def reading(
         ("read_boot", _boot.RULESET, *boot.FILES),
         ("read_files", *boot.READ),
         ("read_services", boot.UNIT, *SERVICES),
+        ("read_fw4",),
         ("read_sample", str(sample), str(LINES), "yes" if measure else "no"),
         ("read_driver_table", str(LINES), str(sample)),
     ]
@@ -126,6 +129,7 @@ def state_of(answer: Sections) -> RouterState:
         sample=parse_sample(_said(answer, "sample"), devices, unknown) if _ok(answer, "sample") else None,
         boot=boot.parse_boot(answer),
         firewall=", ".join(_firewalls(answer, platform)),
+        fw4=parse_firewall(answer),
         unseen=_unseen(answer, platform),
         not_understood=_shortened(unknown),
     )

@@ -127,6 +127,8 @@ REMEDIES = (
     ("Permission denied", "run the task as root, or set become: true"),
     ("Operation not permitted", "run the task as root, or set become: true"),
     ("Could not get lock", "wait for the package manager that is running on the router, then run the play again"),
+    ("Could not lock", "wait for the package manager that is running on the router, then run the play again"),
+    ("Unable to lock database", "wait for the package manager that is running on the router, then run the play again"),
     ("Failed to fetch", "give the router a way to its package source, or install the package by hand"),
     ("Could not change any device features", "the driver refused, see the kernel log (dmesg); leave the device out"),
     ("did not become o", "the driver refused, see the kernel log (dmesg); leave the device out"),

@@ -33,6 +33,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import (
     BOOT_PIECES,
+    INIT_PIECES,
     OWN_FILES,
     SYSTEMD_PIECES,
     UNIT,
@@ -163,14 +164,15 @@ def _plan(
     token: str,
     restored: str = "",
 ) -> TablePlan:
-    systemd = state.platform.init == "systemd"
-    if not systemd:
-        warnings.append("the table is live, but only systemd is known here to load it at boot")
+    init = state.platform.init
+    systemd = init == "systemd"
+    if init not in INIT_PIECES:
+        warnings.append("the table is live, but only systemd and OpenWrt are known here to load it at boot")
     files = {
         _boot.RULESET: ("0644", wanted.boot_text()),
         _boot.DEVICES: ("0644", wanted.attachments()),
         **BOOT_PIECES,
-        **(SYSTEMD_PIECES if systemd else {}),
+        **INIT_PIECES.get(init, {}),
     }
     changes = file_changes(state.files, files)
     differing = changes.written
@@ -180,6 +182,8 @@ def _plan(
         closing.append(Step("make systemd and udev read their files again", ("reload_managers",)))
     if systemd and not (state.enabled and state.active):
         closing.append(Step(f"enable {UNIT}", ("enable_unit", UNIT)))
+    if init == "procd" and _boot.RULESET_RC not in state.files:
+        closing.append(Step("enable nft-offload", ("enable_init", "nft-offload")))
     dry = Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted, keep)))
     old = _renamed(state, wanted)
     records, forgotten, now = _records(state, wanted, token, restored)

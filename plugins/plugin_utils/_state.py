@@ -362,6 +362,28 @@ class Boot:
 
 
 @dataclass(frozen=True)
+class OpenWrtFirewall:
+    """What UCI has of offload, and what fw4 makes of it."""
+
+    values: Mapping[str, str]
+    """flow_offloading and flow_offloading_hw as they are spelt, of the first section of defaults, where they are"""
+    truths: Mapping[str, bool | None]
+    """both -> what fw4 takes that for; None: it does not take it, and ends"""
+    sections: int = 1
+    """of defaults: fw4 uses the first"""
+    staged: tuple[str, ...] = ()
+    """changes that are not committed, and that fw4 uses all the same"""
+    wanted: Flowtable | None = None
+    """what it would load now; None: no flowtable"""
+    rule: str = ""
+    """what feeds that"""
+    complaints: tuple[str, ...] = ()
+    loaded: frozenset[str] = frozenset()
+    """of state (fw4 thinks that it is loaded), table (it is), enabled (boot starts it), wed-off (MediaTek's Wi-Fi takes
+    no flows)"""
+
+
+@dataclass(frozen=True)
 class RouterState:
     """Everything that one exec told (_observe.py: which scripts, and what becomes of each section)."""
 
@@ -388,6 +410,8 @@ class RouterState:
     """address families that the router forwards at all; None where that could not be read"""
     firewall: str = ""
     """who else is in charge: nftables.service, firewalld, fw4, docker, ...; comma separated"""
+    fw4: OpenWrtFirewall | None = None
+    """None: another firewall, or none"""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """part of the picture that could not be read -> the router's own words, such as nft's error"""
     not_understood: tuple[str, ...] = ()

@@ -39,7 +39,19 @@ SYSTEMD_PIECES = {
     _boot.DEVICE_UNIT: ("0644", _boot.installed("flowtable.service")),
     _boot.DEVICE_RULES: ("0644", _boot.installed("flowtable.rules")),
 }
-OWN_FILES = (_boot.RULESET, _boot.LISTING, _boot.DEVICES, _boot.CONFIRMED, *BOOT_PIECES, *SYSTEMD_PIECES)
+TEXTS = (_boot.RULESET, _boot.LISTING, _boot.DEVICES, _boot.CONFIRMED)
+KEPT = (
+    *(*TEXTS, f"{_boot.HISTORY}/", *BOOT_PIECES),
+    *(_boot.RULESET_INIT, _boot.RULESET_RC, _boot.DEVICE_HOTPLUG, _boot.RULESET_KEEP),
+)
+PROCD_PIECES = {
+    _boot.RULESET_INIT: ("0755", _boot.init_script("ruleset.init")),
+    _boot.DEVICE_HOTPLUG: ("0644", _boot.installed("flowtable.hotplug")),
+    _boot.RULESET_KEEP: ("0644", "".join(f"{path}\n" for path in KEPT)),
+}
+INIT_PIECES = {"systemd": SYSTEMD_PIECES, "procd": PROCD_PIECES}
+"""init -> files"""
+OWN_FILES = (*TEXTS, *BOOT_PIECES, *SYSTEMD_PIECES, _boot.RULESET_RC, *PROCD_PIECES)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""A part of rung 3: what boot will load is what is live. Only this collection's own table can be judged."""
+"""A part of rung 3: what boot will load is what is live. Only our own table can be judged, and OpenWrt's firewall."""
 
 from __future__ import annotations
 
 import difflib
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation, Finding, Kind
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.openwrt import loads_at_boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.scope import (
     boot_table,
     judged,
@@ -79,6 +80,8 @@ def persisted(state: RouterState, expectation: Expectation) -> list[Finding]:
     if not flowtables:
         return []
     names = ", ".join(flowtable.path for flowtable in flowtables)
+    if loads_at_boot(state) and {(flowtable.family, flowtable.table) for flowtable in flowtables} == {("inet", "fw4")}:
+        return []
     if ours(flowtables, state, expectation):
         return [NOT_PERSISTED.found(f"nothing loads table {expectation.table} at boot", f"live: {names}")]
     return [NOT_JUDGED.found(f"what loads {names} at boot is not known", f"firewall: {state.firewall or 'unknown'}")]

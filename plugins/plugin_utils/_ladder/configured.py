@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import (
     feeding,
     listed,
     nic,
+    openwrt,
     sysctls,
     topology,
 )
@@ -88,6 +89,7 @@ KINDS = (
     *at_boot.KINDS,
     *nic.KINDS,
     *conflicts.KINDS,
+    *openwrt.KINDS,
 )
 
 
@@ -146,6 +148,7 @@ CHECKS = (
     *at_boot.CHECKS,
     *nic.CHECKS,
     *conflicts.CHECKS,
+    *openwrt.CHECKS,
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_feature_record
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Boot
 
@@ -23,7 +24,13 @@ PIECES = {
     _boot.FEATURES_RULES: (_boot.FEATURES_RULES, _boot.FEATURES_UNIT, _boot.FEATURES_SCRIPT),
 }
 """what boot starts from -> every file that it takes; the unit must be enabled as well"""
-FILES = tuple(dict.fromkeys(file for files in PIECES.values() for file in files))
+PROCD_PIECES = {
+    _boot.RULESET_INIT: (_boot.RULESET_INIT, _boot.RULESET_RC, _boot.RULESET_SCRIPT),
+    _boot.DEVICE_HOTPLUG: (_boot.DEVICE_HOTPLUG, _boot.DEVICE_SCRIPT),
+    _boot.FEATURES_INIT: (_boot.FEATURES_INIT, _boot.FEATURES_RC, _boot.FEATURES_HOTPLUG, _boot.FEATURES_SCRIPT),
+}
+"""the same for OpenWrt"""
+FILES = tuple(dict.fromkeys(file for files in (*PIECES.values(), *PROCD_PIECES.values()) for file in files))
 
 
 def parse_boot(answer: Sections) -> Boot:
@@ -36,11 +43,9 @@ def parse_boot(answer: Sections) -> Boot:
         for key, (wanted, _found) in parse_feature_record(_text(answer, f"file.{_boot.FEATURES}") or "").items()
     }
     there = (_text(answer, "boot.files") or "").splitlines()
-    needed = {
-        _boot.RULESET_UNIT: ruleset is not None,
-        _boot.DEVICE_RULES: bool(attachments),
-        _boot.FEATURES_RULES: bool(features),
-    }
+    procd = "platform" in answer and parse_platform(answer["platform"].text).init == "procd"
+    pieces = PROCD_PIECES if procd else PIECES
+    needed = dict(zip(pieces, (ruleset is not None, bool(attachments), bool(features)), strict=True))
     return Boot(
         ruleset=ruleset,
         listing=_text(answer, f"file.{_boot.LISTING}"),
@@ -49,7 +54,7 @@ def parse_boot(answer: Sections) -> Boot:
         features=features,
         enabled={
             piece: all(file in there for file in files) and (piece != _boot.RULESET_UNIT or _unit_enabled(answer))
-            for piece, files in PIECES.items()
+            for piece, files in pieces.items()
             if needed[piece] or _any(files, there)
         },
     )

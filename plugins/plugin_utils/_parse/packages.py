@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""dpkg and apt (scripts/kernel.sh) -> packages."""
+"""dpkg and apt (scripts/kernel.sh), opkg and apk (scripts/feeds.sh) -> packages."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def parse_candidates(text: str) -> dict[str, str]:
 def parse_removals(text: str) -> frozenset[str]:
     """apt-get -s remove, lines such as ``Remv nftables [1.1.3-1]`` -> names."""
     return frozenset(re.findall(r"^Remv (\S+)", text, re.MULTILINE))
+
+
+def parse_feed_removals(text: str) -> frozenset[str]:
+    """What opkg or apk say to the removal of a package -> names that would go, or would have to."""
+    going = re.findall(
+        r"^Removing package (\S+) |\) Purging (\S+) |print_dependents_warning:\s+(\S+)$", text, re.MULTILINE
+    )
+    held = re.findall(r"^  (\S+): (.+)$", text.partition("not removed due to")[2], re.MULTILINE)
+    names = [name for found in going for name in found] + [name for _package, by in held for name in by.split()]
+    return frozenset(name for name in names if name)
 
 
 def upstream_version(version: str) -> tuple[int, ...]:

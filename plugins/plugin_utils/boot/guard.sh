@@ -5,7 +5,8 @@
 # Its directory holds all that it needs; it writes nothing but there.
 #   tables    family and name of each table that the change may touch     before.N  table N as it was; empty: none
 #   listed    family and name of a loaded table, and the file beside which its listing is staged
-#   load.N    what to load, one transaction after the other               staged, made  files and directories to clear
+#   load.N    what to load, one after the other: a transaction of nft, or a script that takes load and restore
+#   staged, made  files and directories to clear
 #   undecided renamed to confirmed or to rolled_back: whoever does it has decided. rolled_back is renamed to rolling.PID
 #             by the process that puts back; when that one is killed, another one renames it once more and goes on
 #   queued    renamed to loading, then to loaded or failed; or to dropped, when it shall not be loaded any more
@@ -165,6 +166,9 @@ back() {
 # restore: every table; first those that were not there, since they may hold devices that another one wants back
 restore() {
   status=0
+  for text in "$dir"/load.*; do
+    ! is_script "$text" || told=$(sh "$text" restore 2>&1 </dev/null) || status=1
+  done
   for wanted in empty full; do
     number=0
     while read -r family table; do
@@ -203,7 +207,7 @@ put_back() {
     outcome "$1" "$2"
     return 0
   fi
-  outcome broken "$2; but the table could not be brought back as it was: $(printf '%s' "$told" | head -n 1)"
+  outcome broken "$2; but what was there could not be brought back: $(printf '%s' "$told" | head -n 1)"
   return 1
 }
 
@@ -234,8 +238,20 @@ rollback() {
   return "$code"
 }
 
+is_script() {
+  read -r first 2>/dev/null <"$1" && [ "$first" = '#!/bin/sh' ]
+}
+
 load() {
-  for text in "$dir"/load.*; do nft -f "$text" || return; done
+  for text in "$dir"/load.*; do
+    if is_script "$text"; then
+      who=fw4
+      sh "$text" load || return
+    else
+      who=nft
+      nft -f "$text" || return
+    fi
+  done
 }
 
 watch() {
@@ -251,7 +267,7 @@ watch() {
     code=$?
     if [ "$code" != 0 ]; then
       # one that was killed may have been heard by the kernel
-      put_back failed "nft refused it (exit code $code)"
+      put_back failed "$who refused it (exit code $code)"
       mv "$dir/loading" "$dir/failed"
       for _second in 1 2 3 4 5 6 7 8 9 10; do
         sleep 1

@@ -58,12 +58,3 @@ read_nic_features() {
   read_eswitches "$@"
   if ! has ethtool && has ubus; then section netifd _netifd "$@"; fi
 }
-
-# DEVICE true|false: what OpenWrt's netifd says of hw-tc-offload, where there is no ethtool
-_netifd() {
-  for _device in "$@"; do
-    case $_device in *[\"\\]*) continue ;; esac
-    ubus call network.device status "{\"name\":\"$_device\"}" |
-      _DEVICE=$_device awk '/"hw-tc-offload":/ { print ENVIRON["_DEVICE"], /true/ ? "true" : "false" }'
-  done
-}

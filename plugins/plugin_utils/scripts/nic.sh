@@ -13,6 +13,7 @@ read_features() {
 }
 
 _device_features() {
+  has ethtool || return 0
   ethtool -k "$1" | grep -E "^[[:space:]]*($2):"
 }
 
@@ -23,6 +24,15 @@ _device_driver() {
   else
     _driver=$(readlink "/sys/class/net/$1/device/driver") && echo "driver: ${_driver##*/}"
   fi
+}
+
+# DEVICE true|false: what OpenWrt's netifd says of hw-tc-offload, where there is no ethtool
+_netifd() {
+  for _device in "$@"; do
+    case $_device in *[\"\\]*) continue ;; esac
+    ubus call network.device status "{\"name\":\"$_device\"}" |
+      _DEVICE=$_device awk '/"hw-tc-offload":/ { print ENVIRON["_DEVICE"], /true/ ? "true" : "false" }'
+  done
 }
 
 # read_eswitches DEVICE...: mlx5 takes flows in switchdev mode only
@@ -44,11 +54,16 @@ read_nics() {
   _wanted=$2$(echo "$_recorded" | sed -n 's/.* /|/p' | sort -u | tr -d '\n')
   shift 2
   _seen=/
+  _there=
   for _nic in "$@" $(_conduits | cut -d ' ' -f 2) $(echo "$_recorded" | cut -d ' ' -f 1); do
     case $_seen in */"$_nic"/*) continue ;; esac
     _seen=$_seen$_nic/
-    [ ! -e "/sys/class/net/$_nic" ] || read_features "$_wanted" "$_nic"
+    [ -e "/sys/class/net/$_nic" ] || continue
+    _there="$_there $_nic"
+    read_features "$_wanted" "$_nic"
   done
+  # shellcheck disable=SC2086 # names of devices hold no blanks
+  if ! has ethtool && has ubus; then section netifd _netifd $_there; fi
 }
 
 _nics() {

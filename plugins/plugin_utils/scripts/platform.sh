@@ -14,7 +14,7 @@ _platform() {
   elif [ -x /sbin/procd ]; then
     echo init=procd
   fi
-  for _command in nft ethtool ip conntrack modprobe udevadm systemctl apt-get opkg apk fw4; do
+  for _command in nft ethtool ip conntrack modprobe udevadm systemctl apt-get opkg apk fw4 fw3 uci ubus; do
     has "$_command" && echo "has=$_command"
   done
   has nft && echo "nft=$(nft --version 2>&1)"

@@ -80,3 +80,8 @@ remove() {
 reload_managers() {
   systemctl daemon-reload && udevadm control --reload
 }
+
+# enable_init NAME: OpenWrt's way to have boot start it
+enable_init() {
+  "/etc/init.d/$1" enable
+}

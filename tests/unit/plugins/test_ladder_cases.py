@@ -13,7 +13,13 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import judge, kinds
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import RouterState
 
-from tests.unit.plugins import ladder_cases, ladder_cases_hardware, ladder_cases_nic, ladder_cases_traffic
+from tests.unit.plugins import (
+    ladder_cases,
+    ladder_cases_hardware,
+    ladder_cases_nic,
+    ladder_cases_openwrt,
+    ladder_cases_traffic,
+)
 from tests.unit.plugins.ladder_case import NEW_KERNEL, Case
 from tests.unit.plugins.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
 from tests.unit.plugins.ladder_cases_ruleset import RULESET_CASES
@@ -35,6 +41,7 @@ TABLES = (
     RULESET_CASES,
     ladder_cases_nic.CASES,
     ladder_cases_hardware.CASES,
+    ladder_cases_openwrt.CASES,
 )
 CASES = {name: case for table in TABLES for name, case in table.items()}
 
@@ -108,6 +115,7 @@ HEALTHY = {
     "measured, pings only": with_sample(replace(router(), flows=flows()), "walked4 lan0 wan0 900 9"),
     "only the router's own traffic": replace(router(), flows=flows(local=30)),
     **ladder_cases_nic.HEALTHY,
+    **ladder_cases_openwrt.HEALTHY,
 }
 
 

@@ -60,7 +60,7 @@ def test_fresh_router() -> None:
     assert plan.actions() == [
         "turn hw-tc-offload on for lan0 (driver labnic)",
         "turn hw-tc-offload on for wan0 (driver labnic)",
-        *(f"write {path}" for path in sorted(_nic.OWN_FILES)),
+        *(f"write {path}" for path in sorted([_boot.FEATURES, *_nic.BOOT_PIECES["systemd"]])),
         "make systemd and udev read their files again",
     ]
     assert (plan.diffs[0].before, plan.diffs[0].after) == (

@@ -140,7 +140,7 @@ def test_a_router_without_ethtool_asks_netifd(shell: str, tmp_path: Path) -> Non
         (tmp_path / device).write_text(NETIFD % value)
     (tmp_path / "none").write_text("{}")
     ubus = 'ubus() { name=${4#*:\\"}; cat "${name%%\\"*}"; }'
-    script = f"""{fragment("devices")}\n{ubus}\n_netifd eth0 'a&b|' 'a"b' none"""
+    script = f"""{fragment("nic")}\n{ubus}\n_netifd eth0 'a&b|' 'a"b' none"""
     done = subprocess.run([*shell.split(), "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("eth0 true\na&b| false\n", "")
 

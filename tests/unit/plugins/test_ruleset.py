@@ -16,7 +16,13 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import rea
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Feature, Flowtable, Platform
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import OWN_FILES, TableState, require_nft
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import (
+    BOOT_PIECES,
+    INIT_PIECES,
+    TEXTS,
+    TableState,
+    require_nft,
+)
 
 CONTENT = (
     "table inet nft_offload {\n\tchain forward {\n"
@@ -83,7 +89,7 @@ def test_a_fresh_router_gets_table_files_and_unit() -> None:
     assert len(plan.texts) == 1
     assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", _boot.LISTING)
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
-    assert set(plan.files) == set(OWN_FILES) - {_boot.LISTING, _boot.CONFIRMED}
+    assert set(plan.files) == {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["systemd"]}
     texts = (plan.files[path][1] for path in (_boot.RULESET, _boot.DEVICES))
     assert plan.records == {_boot.CONFIRMED: ("0644", _history.mark("1-00000000", *texts) + "\n")}
     assert [step.call[0] for step in plan.closing] == ["reload_managers", "enable_unit"]
@@ -218,8 +224,19 @@ def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload")
     assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
     assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
-    assert set(plan.removed) == set(OWN_FILES)
+    assert set(plan.removed) == {*TEXTS, *BOOT_PIECES, *INIT_PIECES["systemd"]}
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
+
+
+def test_openwrt_loads_it_at_boot_too() -> None:
+    plan = present(replace(FRESH, platform=replace(PLATFORM, init="procd")))
+    assert set(plan.files) == {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"]}
+    assert [step.call for step in plan.closing] == [("enable_init", "nft-offload")]
+    assert plan.warnings == []
+    files = {path: text for path, (_mode, text) in plan.files.items()} | {_boot.RULESET_RC: "a link to the script"}
+    absent = _ruleset.plan_absent(replace(FRESH, files=files), "inet", "nft_offload")
+    assert set(absent.removed) == files.keys()
+    assert (absent.leaving, absent.closing) == ([], [])
 
 
 def test_nft_and_kernel_must_be_new_enough() -> None:

@@ -1,0 +1,268 @@
+#!/bin/sh
+# A stand-in for OpenWrt's `fw4`. It leaves out: rules, redirects, NAT rules, ipsets, includes, helpers, logging, limits,
+# subnets of zones, zones that are disabled, and the commands reload-sets, network, device and zone.
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Compared with the real program (2025-03; same uci files, same ubus answers, same nft): of print, the head of the ruleset,
+# the flowtable, the rule that feeds it, and the warnings; for flow_offloading and flow_offloading_hw each absent, 0, 1 and
+# spelt in other ways, in none, one and two sections of defaults; with devices of bridges and VLANs, devices that are not
+# there, zones without networks, interfaces without devices; with what others staged (it is used, committed or not); NICs
+# that refuse hardware. Exit codes and texts of check, start, reload, restart, stop, flush, an unknown command, with an nft
+# that takes the ruleset and with one that refuses it, loaded and not loaded; and the files in /var/run. Among it:
+#   start and reload end with 0 although nft refused the ruleset, and leave a state file as if it were loaded;
+#   what is no truth value (TRUE, enabled) ends the program, so that there is no ruleset at all at the next start;
+#   reload of what is not loaded ends with 1, and flush takes every table of the router.
+lock=/var/run/fw4.lock
+state=/var/run/fw4.state
+verbose=
+known=
+
+die() {
+  [ -n "$QUIET" ] || echo "$@" >&2
+  exit 1
+}
+
+warn() {
+  [ -n "$QUIET" ] || echo "[!] $*" >&2
+}
+
+# of "uci show": the values of one option, one a line
+values() {
+  sed -n "s/^firewall\.$1=//p" "$shown" | sed "s/' '/\\
+/g; s/'//g" | tr ' ' '\n'
+}
+
+# truth OPTION: of the section of defaults that counts
+truth() {
+  found=$(values "@defaults\[0\]\.$1")
+  case $found in
+  1 | on | true | yes) echo 1 ;;
+  0 | off | false | no | "") ;;
+  *)
+    warn "Section @defaults[0] option '$1' specifies invalid value '$found'"
+    return 1
+    ;;
+  esac
+}
+
+# lower DEVICE: itself, or what is below a bridge or a VLAN
+lower() {
+  [ -d "/sys/class/net/$1" ] || return 0
+  case $(ubus call network.device status "{\"name\":\"$1\"}" | sed -n 's/.*"devtype": "\(.*\)".*/\1/p') in
+  vlan | bridge)
+    for path in "/sys/class/net/$1"/lower_*; do
+      [ ! -e "$path" ] || (lower "${path##*/lower_}")
+    done
+    ;;
+  *) echo "$1" ;;
+  esac
+}
+
+listed() {
+  sort -u | sed 's/.*/"&"/' | tr '\n' ',' | sed 's/,$//; s/,/, /g'
+}
+
+flowtable() {
+  [ "$(truth flow_offloading)" = 1 ] || return 0
+  physical=$(zones physical)
+  devices=
+  hardware=
+  if [ "$(truth flow_offloading_hw)" = 1 ]; then
+    devices=$(for device in $physical; do lower "$device"; done | listed)
+    if [ -n "$physical" ]; then
+      if nft -c "add table inet fw4-hw-offload-test;
+        add flowtable inet fw4-hw-offload-test ft { hook ingress priority 0; devices = { $devices }; flags offload; }" \
+        2>/dev/null; then
+        hardware=yes
+      else
+        warn "Hardware flow offloading unavailable, falling back to software offloading"
+        devices=
+      fi
+    fi
+  fi
+  [ -n "$devices" ] ||
+    devices=$(for device in $physical; do [ ! -e "/sys/class/net/$device" ] || echo "$device"; done | listed)
+  [ -n "$devices" ] || return 0
+  printf '\t#\n\t# Flowtable\n\t#\n\n\tflowtable ft {\n\t\thook ingress priority 0;\n\t\tdevices = { %s };\n\t\tcounter;\n' "$devices"
+  [ -z "$hardware" ] || printf '\t\tflags offload;\n'
+  printf '\t}\n\n\n'
+}
+
+# zones: NETWORK of each zone, one a line, in the order of the zones; rules: what the zones say, by the device that a packet
+# comes from or goes to
+zones() {
+  awk -v mode="$1" -v offload="$offload" '
+    function value(text) { sub(/^[^=]*=/, "", text); gsub(/\047/, "", text); return text }
+    function policy(text) { return tolower(substr(text, 1, 1)) == "a" ? "accept" : "drop" }
+    function true(text) { return text == "1" || text == "on" || text == "true" || text == "yes" }
+    function devices(name,   i, n, networks, text) {
+      text = ""
+      n = split(said["zone", number[name], "network"], networks, " ")
+      for (i = 1; i <= n; i++)
+        if (l3[networks[i]] != "" && l3[networks[i]] != "-") text = text (text == "" ? "" : ", ") "\"" l3[networks[i]] "\""
+      return text
+    }
+    function chain(name, side,   i, zone) {
+      print "\tchain " name " {\n\t\ttype filter hook " name " priority filter; policy " policy(said["defaults", 0, name]) ";\n"
+      if (name == "input") print "\t\tiif \"lo\" accept comment \"!fw4: Accept traffic from loopback\"\n"
+      if (name == "output") print "\t\toif \"lo\" accept comment \"!fw4: Accept traffic towards loopback\"\n"
+      if (name == "forward" && offload) print "\t\tmeta l4proto { tcp, udp } flow offload @ft;"
+      print "\t\tct state vmap { established : accept, related : accept } comment \"!fw4: Handle flows\""
+      for (i = 0; i < count["zone"]; i++) {
+        zone = devices(said["zone", i, "name"])
+        if (zone == "" || policy(said["zone", i, name]) != "accept") continue
+        print "\t\t" side " { " zone " }" (name == "forward" ? " oifname { " zone " }" : "") " accept"
+      }
+      for (i = 0; name == "forward" && i < count["forwarding"]; i++) {
+        from = devices(said["forwarding", i, "src"])
+        to = devices(said["forwarding", i, "dest"])
+        if (from != "" && to != "") print "\t\tiifname { " from " } oifname { " to " } accept"
+      }
+      print "\t}\n"
+    }
+    FNR == NR { l3[$1] = $2; physical[$1] = $3; next }
+    match($0, /^firewall\.@[a-z]*\[[0-9]*\]/) {
+      section = substr($0, 11, RLENGTH - 10)
+      kind = section
+      sub(/\[.*/, "", kind)
+      at = section
+      sub(/.*\[/, "", at)
+      at += 0
+      rest = substr($0, RLENGTH + 1)
+      if (rest ~ /^=/) { count[kind] = at + 1; next }
+      name = substr(rest, 2)
+      sub(/=.*/, "", name)
+      said[kind, at, name] = value(rest)
+      if (kind == "zone" && name == "name") number[value(rest)] = at
+    }
+    END {
+      if (mode == "physical") {
+        for (i = 0; i < count["zone"]; i++) {
+          n = split(said["zone", i, "network"], networks, " ")
+          for (j = 1; j <= n; j++) if (physical[networks[j]] !~ /^-?$/) print physical[networks[j]]
+        }
+        exit
+      }
+      chain("input", "iifname")
+      chain("forward", "iifname")
+      chain("output", "oifname")
+      print "\tchain srcnat {\n\t\ttype nat hook postrouting priority srcnat; policy accept;"
+      for (i = 0; i < count["zone"]; i++)
+        if (true(said["zone", i, "masq"]) && (zone = devices(said["zone", i, "name"])) != "")
+          print "\t\tmeta nfproto ipv4 oifname { " zone " } masquerade"
+      print "\t}"
+    }' "$interfaces" "$shown"
+}
+
+render() {
+  shown=$(mktemp /tmp/fw4.XXXXXX) && interfaces=$(mktemp /tmp/fw4.XXXXXX) || exit
+  uci -q show firewall >"$shown"
+  # NAME L3_DEVICE DEVICE of each interface, from JSON as ubus indents it
+  ubus call network.interface dump 2>/dev/null | awk -F '"' '
+    function out() { if (name != "") print name, (l3 == "" ? device == "" ? "-" : device : l3), (device == "" ? "-" : device) }
+    $2 == "interface" && $4 != "" { out(); name = $4; l3 = device = "" }
+    $2 == "l3_device" { l3 = $4 }
+    $2 == "device" { device = $4 }
+    END { out() }' >"$interfaces"
+  for number in 1 2 3; do
+    ! grep -q "^firewall\.@defaults\[$number\]=" "$shown" || warn "Section @defaults[$number] : ignoring duplicate defaults section"
+  done
+  if ! truth flow_offloading >/dev/null || ! truth flow_offloading_hw >/dev/null; then
+    rm -f "$shown" "$interfaces"
+    echo "Reference error: left-hand side expression is not an array or object" >&2
+    return 254
+  fi
+  [ -z "$known" ] || zones physical | sed 's/.*/"&"/' | tr '\n' ',' | sed 's/,$//; s/,/, /g' >"$known"
+  offload=$(flowtable)
+  printf '\ntable inet fw4\nflush table inet fw4\n'
+  ! nft --terse --json list flowtables inet 2>/dev/null |
+    grep -q '{"flowtable": *{[^}]*"name": *"ft", *"table": *"fw4"' || echo "delete flowtable inet fw4 ft"
+  printf '\ntable inet fw4 {\n'
+  [ -z "$offload" ] || printf '%s\n\n\n' "$offload"
+  offload=${offload:+1} zones rules
+  echo "}"
+  rm -f "$shown" "$interfaces"
+}
+
+load() {
+  rendered=$(mktemp /tmp/fw4.XXXXXX)
+  known=$rendered.devices
+  render >"$rendered" || {
+    rm -f "$rendered"*
+    return 1
+  }
+  echo "{ \"zones\": [ { \"related_physdevs\": [ $(cat "$rendered.devices") ] } ] }" >"$state"
+  rm -f "$rendered.devices"
+  nft $verbose -f - <"$rendered"
+  rm -f "$rendered"
+  # what runs the includes, and decides how this ends
+  true
+}
+
+start() {
+  (
+    flock -x 9
+    case $1 in
+    start) [ ! -f "$state" ] || die "The fw4 firewall appears to be already loaded." ;;
+    reload)
+      [ -f "$state" ] || die "The fw4 firewall does not appear to be loaded."
+      rm -f "$state"
+      ;;
+    esac
+    load
+  ) 9>"$lock"
+}
+
+stop() {
+  (
+    flock -x 9
+    nft delete table inet fw4
+    rm -f "$state"
+  ) 9>"$lock"
+}
+
+check() {
+  rendered=$(mktemp /tmp/fw4.XXXXXX)
+  render >"$rendered"
+  code=$?
+  [ "$code" != 0 ] || {
+    nft $verbose -c -f - <"$rendered"
+    code=$?
+  }
+  rm -f "$rendered"
+  return "$code"
+}
+
+while [ -n "$1" ]; do
+  case $1 in
+  -q)
+    export QUIET=1
+    shift
+    ;;
+  -v)
+    verbose=-e
+    shift
+    ;;
+  *) break ;;
+  esac
+done
+
+case $1 in
+start | reload) start "$1" ;;
+stop) stop ;;
+flush)
+  nft list tables | while read -r _table family table; do nft delete table "$family" "$table"; done
+  rm -f "$state"
+  ;;
+restart)
+  QUIET=1 check || die "The rendered ruleset contains errors, not doing firewall restart."
+  stop || rm -f "$state"
+  start
+  ;;
+check)
+  [ -z "$QUIET" ] || exec >/dev/null 2>&1
+  check && echo "Ruleset passes nftables check."
+  ;;
+print) render ;;
+*) echo "Usage:" ;;
+esac

@@ -1,0 +1,89 @@
+#!/bin/sh
+# A stand-in for OpenWrt's `kmodloader`, which is insmod, lsmod, modinfo, modprobe and rmmod as well. It leaves out: options
+# but -a, -q and -v, parameters given to insmod, aliases, logging to the kernel.
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Modules lie flat in /lib/modules/RELEASE, without modules.dep; what one needs is in its own section. What really loads is
+# busybox's insmod and rmmod, or a program of that name in /usr/lib/stand-in.
+tree=/lib/modules/$(uname -r)
+quiet=
+
+really() (
+  PATH=/usr/lib/stand-in:$PATH
+  if [ -x "/usr/lib/stand-in/$1" ]; then "$@"; else busybox "$@"; fi
+)
+
+file_of() {
+  for file in "$tree/$1.ko" "$tree/$(echo "$1" | tr _ -).ko"; do
+    [ ! -e "$file" ] || {
+      echo "$file"
+      return
+    }
+  done
+  return 1
+}
+
+loaded() {
+  grep -q "^$(echo "$1" | tr - _) " /proc/modules
+}
+
+load() (
+  loaded "$1" && return 0
+  ! grep -qs "/$1\.ko" "$tree/modules.builtin" || return 0
+  file=$(file_of "$1") || {
+    [ -n "$quiet" ] || echo "failed to find a module named $1"
+    return 255
+  }
+  for need in $(strings "$file" | sed -n 's/^depends=//p' | head -n 1 | tr , ' '); do load "$need" || return; done
+  # shellcheck disable=SC2086 # one word a parameter
+  really insmod "$file" $2
+)
+
+boot() {
+  for list in "$1"/*; do
+    [ -f "$list" ] || continue
+    while read -r module parameters; do
+      case $module in '' | '#'*) continue ;; esac
+      quiet=yes load "$module" "$parameters"
+    done <"$list"
+  done
+}
+
+name=${0##*/}
+while :; do
+  case $1 in
+  -q) quiet=yes ;;
+  -a | -v) ;;
+  *) break ;;
+  esac
+  shift
+done
+case $name in
+kmodloader) boot "${1:-/etc/modules.d}" ;;
+modprobe)
+  for module in "$@"; do load "$module" "" || exit 255; done
+  ;;
+insmod)
+  module=${1##*/}
+  load "${module%.ko}" ""
+  ;;
+rmmod)
+  loaded "$1" || {
+    echo "module is not loaded"
+    exit 255
+  }
+  really rmmod "$1" 2>/dev/null || {
+    echo "unloading the module failed"
+    exit 255
+  }
+  ;;
+lsmod) sed 's/ - .*//; s/ Live.*//' /proc/modules ;;
+modinfo)
+  file=$(file_of "$1") || {
+    echo "cannot find $1"
+    exit 255
+  }
+  echo "module:		$file"
+  strings "$file" | sed -n 's/^\(license\|depends\)=/\1:	/p'
+  ;;
+esac

@@ -1,0 +1,221 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: fw4_offload
+short_description: Flow offload of OpenWrt's own firewall, confirmed over a new connection or undone
+version_added: 0.1.0
+author:
+  - the kmod.nft_offload authors (@kmod)
+description:
+  - Sets C(flow_offloading) and C(flow_offloading_hw) of OpenWrt's firewall through UCI, has C(fw4) check and load the
+    ruleset, and reads back whether the flowtable is live with the devices and the kind of offload that were wanted.
+    C(fw4 reload) itself ends with success even when nft refused the ruleset.
+  - A change has to be confirmed over a new SSH connection, else the router undoes it by itself. Until then it is staged
+    in memory and not written to flash, so a power cut ends in the old configuration too.
+  - Nothing but these two options is written. What others staged for the firewall is refused with the lines in question,
+    since C(fw4) would load it as well; what they stage or commit meanwhile stays theirs.
+  - Notes the values that were found, so that O(state=absent) restores them.
+extends_documentation_fragment:
+  - kmod.nft_offload._attributes
+  - kmod.nft_offload._attributes.actiongroup
+  - kmod.nft_offload._attributes.router
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Whether a device refuses hardware offload shows in the real run only.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details:
+      - Nothing is written to flash when nothing changes. Other spellings of the same value, such as C(yes), stay.
+options:
+  state:
+    description:
+      - V(present) sets the options as O(offload) says.
+      - V(absent) gives the options the values that were found, where this module changed them. A value that C(fw4) does
+        not take is not restored, because it would leave the router without a firewall.
+    type: str
+    choices: [present, absent]
+    default: present
+  offload:
+    description:
+      - V(hardware) makes the NICs forward. The task fails, and everything is as before, when C(fw4) falls back to
+        software. OpenWrt's kernel takes NICs that cannot offload without a word, and
+        M(kmod.nft_offload.offload_verify) tells.
+      - V(software) takes the fast path in the kernel.
+      - V(auto) is V(hardware) when C(hw-tc-offload) is on for every wired device of the zones, else V(software). For a
+        port of a switch (DSA) the NIC that the switch hangs on counts.
+      - V(disabled) turns both off.
+      - Ignored with O(state=absent).
+    type: str
+    choices: [auto, hardware, software, disabled]
+    default: auto
+  confirm_timeout:
+    description:
+      - Seconds after which the router puts back what it ran before, unless a new connection confirmed the change.
+      - With V(0) nothing is put back. The result warns of it.
+    type: int
+    default: 30
+  checks:
+    description:
+      - What has to work, beside a new SSH connection, before the change is confirmed. When one fails, the router puts
+        back at once what it ran before, and the task fails. Each check makes a new flow; that a name resolves may come
+        from a cache on the router.
+      - All timeouts together must be less than O(confirm_timeout).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      from:
+        description: Where the check is made.
+        type: str
+        choices: [router, controller]
+        default: router
+      reach:
+        description:
+          - An address or a name that must answer an echo request, or take a TCP connection on O(checks[].port).
+        type: str
+      port:
+        description: TCP port for O(checks[].reach), with O(checks[].from=controller) only.
+        type: int
+      resolve:
+        description: A name that must resolve.
+        type: str
+      command:
+        description: A shell command that must succeed.
+        type: str
+      timeout:
+        description: Seconds that the check may take.
+        type: int
+        default: 5
+notes:
+  - Three SSH execs when what is loaded changes, one when nothing does.
+  - A live flowtable that is not the one C(fw4) would make, as when Wi-Fi came up after the firewall, is loaded anew,
+    which is a change too.
+  - Loading the firewall tears every offloaded flow down, and it is set up again by its next packets.
+  - When the configuration is written, C(uci) writes it out without comments, as it does for LuCI.
+  - The first section of C(defaults) counts, as it does for C(fw4). When there is none, one is added.
+  - The files are C(/etc/config/firewall), C(/etc/nft-offload/fw4.found) and C(/lib/upgrade/keep.d/nft-offload-fw4),
+    which has sysupgrade keep the record.
+  - M(kmod.nft_offload.ruleset) is for routers with another firewall, or none.
+seealso:
+  - module: kmod.nft_offload.kernel_support
+  - module: kmod.nft_offload.nic_features
+  - module: kmod.nft_offload.ruleset
+  - module: kmod.nft_offload.offload_verify
+"""
+
+EXAMPLES = r"""
+- name: Offload in hardware where the NICs can, else in software
+  kmod.nft_offload.fw4_offload:
+
+- name: Offload in hardware, and keep it only if the router can still resolve
+  kmod.nft_offload.fw4_offload:
+    offload: hardware
+    confirm_timeout: 60
+    checks:
+      - resolve: www.example.org
+
+- name: See what would change
+  kmod.nft_offload.fw4_offload:
+    offload: software
+  check_mode: true
+  diff: true
+
+- name: Restore the options as they were found
+  kmod.nft_offload.fw4_offload:
+    state: absent
+"""
+
+RETURN = r"""
+offload:
+  description: What the options say now, V(hardware), V(software) or V(disabled).
+  returned: success
+  type: str
+  sample: hardware
+reason:
+  description: Why it is that.
+  returned: success
+  type: str
+  sample: hw-tc-offload is on for every wired device
+devices:
+  description: The devices of the live flowtable. In check mode, those before the change.
+  returned: success
+  type: list
+  elements: str
+  sample: [lan1, lan2, wan]
+options:
+  description: Both options as they are spelt in UCI, V(-) for one that is not there.
+  returned: success
+  type: dict
+  sample:
+    flow_offloading: "1"
+    flow_offloading_hw: "1"
+change:
+  description: How the change of what is loaded was confirmed.
+  returned: when what is loaded changed
+  type: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+    armed:
+      description: Whether the router would have undone it by itself.
+      type: bool
+    deadline:
+      description: When it would have done so, in seconds after its boot. None when the connection was lost before.
+      type: int
+    confirmed:
+      description: Whether it was confirmed.
+      type: bool
+    rolled_back:
+      description: Whether the router put back what it ran before.
+      type: bool
+    reason:
+      description: Why it was not confirmed. Empty when it was.
+      type: str
+  sample:
+    id: 1-5f0c2a91
+    armed: true
+    deadline: 4711
+    confirmed: true
+    rolled_back: false
+    reason: ""
+staged:
+  description: What somebody staged for the firewall and did not commit.
+  returned: when a change is refused because of it
+  type: list
+  elements: str
+  sample: ["firewall.cfg02dc81.input='DROP'"]
+pending:
+  description: The change that is under way on the router.
+  returned: when a change is refused because of it
+  type: dict
+  sample:
+    id: 1-5f0c2a91
+    age: 12
+    deadline: 4711
+actions:
+  description: What was done, or would be done in check mode, in words and in order.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - set flow_offloading to 1
+    - set flow_offloading_hw to 1
+    - write /etc/config/firewall
+    - write /etc/nft-offload/fw4.found
+    - write /lib/upgrade/keep.d/nft-offload-fw4
+failed_step:
+  description: The action that the router refused.
+  returned: when an action failed
+  type: str
+  sample: set flow_offloading to 1
+"""

@@ -1,0 +1,153 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2086,SC2154 # $1 of put are options of uci; the lines before these ones set the rest
+# SPDX-License-Identifier: GPL-3.0-or-later
+# One change of OpenWrt's firewall, as a guard (guard.sh) loads it and puts it back. What stands before these lines:
+#   section  of /etc/config/firewall that holds the options; empty: there is none yet
+#   changes  lines "OPTION VALUE FOUND", - for no such option; what was found may have blanks in it
+#   wants    hardware, software, auto (either) or disabled: what must be live in the end
+#   record   where it is kept what was found
+# usage: load | stage | commit | restore
+#
+# What is to be confirmed is staged, in memory: fw4 uses that like what is committed, and a power cut ends in the old
+# configuration. Every uci reads what others staged too, -t and -P or not; so what is written to flash comes from a copy
+# under another name, for which nobody staged anything. That also keeps what `uci commit` does to a full disk away from it.
+config=/etc/config/firewall
+new=$config.nft-offload-new
+copy=${0%/*}/copy
+
+# put CONFIG SECTION [OPTION...]: the changes, each option on its own, since a batch ends with 0 whatever happens in it
+put() {
+  [ -n "$section" ] || section=$(uci $1 add "$2" defaults) || return
+  printf '%s\n' "$changes" | while read -r option value _found; do
+    if [ "$value" != - ]; then
+      uci $1 set "$2.$section.$option=$value" || exit
+    elif uci -q $1 get "$2.$section.$option" >/dev/null; then
+      uci $1 delete "$2.$section.$option" || exit
+    fi
+  done
+}
+
+# compose: the new text of the configuration, beside it, and read back
+compose() {
+  rm -rf "$copy"
+  mkdir "$copy" && cp "$config" "$copy/nft_offload" || return
+  put "-c $copy -t $copy/staged" nft_offload && uci -c "$copy" -t "$copy/staged" commit nft_offload || return
+  cp -p "$config" "$new" && cat "$copy/nft_offload" >"$new" && cmp "$copy/nft_offload" "$new" && [ -s "$new" ]
+}
+
+locked() {
+  exec 8<"$config"
+  ! type flock >/dev/null 2>&1 || flock -x 8
+}
+
+# unstage: only what is ours of what is staged
+unstage() {
+  [ -n "$section" ] || section=$(cat "${0%/*}/section" 2>/dev/null)
+  [ -n "$section" ] || return 0
+  if [ -e "${0%/*}/section" ]; then
+    uci -q revert "firewall.$section"
+    return 0
+  fi
+  printf '%s\n' "$changes" | while read -r option _value _found; do uci -q revert "firewall.$section.$option"; done
+}
+
+# flowtable: what of a ruleset or a listing counts: its devices in order, and whether it is in hardware
+flowtable() {
+  awk '
+    /flowtable ft [{]/ { inside = 1; print "flowtable" }
+    inside && /devices = / {
+      gsub(/.*[{]|["},;]/, " ")
+      for (i = 1; i <= NF; i++) print "device " $i
+    }
+    inside && /flags .*offload/ { print "hardware" }
+    inside && /^[ \t]*[}]/ { inside = 0 }' | sort -u
+}
+
+# settled: `fw4 reload` ends with 0 whatever nft said to it
+settled() {
+  wanted=$(fw4 -q print 2>/dev/null | flowtable)
+  live=$(nft list flowtable inet fw4 ft 2>/dev/null | flowtable)
+  nft list tables | grep -qx 'table inet fw4' || {
+    echo "fw4 reload: there is no table inet fw4"
+    return 1
+  }
+  [ "$wanted" = "$live" ] || {
+    echo "fw4 reload: live is ${live:-nothing}, and not what fw4 print has: ${wanted:-nothing}" | tr '\n' ' '
+    return 1
+  }
+  case $1/$live in
+  hardware/ | software/ | auto/)
+    echo "fw4 makes no flowtable: no zone has a network with a device that is there"
+    return 1
+    ;;
+  hardware/*hardware* | software/*hardware*) [ "$1" = hardware ] || {
+    echo "fw4 offloads to hardware, and software is wanted"
+    return 1
+  } ;;
+  hardware/*)
+    echo "fw4 fell back to software: a device refuses hardware"
+    return 1
+    ;;
+  disabled/?*)
+    echo "fw4 still has a flowtable"
+    return 1
+    ;;
+  esac
+}
+
+load() {
+  others=$(uci -q changes firewall)
+  [ -z "$others" ] || {
+    echo "somebody staged changes of the firewall since the router was read: $(echo "$others" | head -n 3 | tr '\n' ' ')"
+    return 1
+  }
+  [ -f /var/run/fw4.state ] || {
+    echo "the firewall does not run"
+    return 1
+  }
+  if [ -n "$changes" ]; then
+    [ -n "$section" ] || {
+      section=$(uci add firewall defaults) || return
+      echo "$section" >"${0%/*}/section"
+    }
+    put "" firewall || return
+  fi
+  fw4 check >/dev/null && fw4 reload && settled "$wants"
+}
+
+# to_disk PATH: an older sync knows no files, and does it for all of them
+to_disk() {
+  sync "$1" 2>/dev/null || sync
+}
+
+# commit: the record first, so that a power cut cannot leave a configuration of ours without what was there before
+commit() {
+  [ -n "$changes" ] || return 0
+  locked
+  compose && to_disk "$new" || return
+  if [ -e "$record.nft-offload-new" ]; then
+    to_disk "$record.nft-offload-new" && mv -f "$record.nft-offload-new" "$record" && to_disk "${record%/*}" || return
+  fi
+  mv -f "$new" "$config" && to_disk "${config%/*}" && unstage
+}
+
+# restore: as found; on flash too, where somebody committed everything that was staged
+restore() {
+  unstage
+  rm -f "$new"
+  if [ -n "$changes" ]; then
+    changes=$(printf '%s\n' "$changes" | while read -r option _value found; do
+      [ "$(uci -q get "firewall.$section.$option" || echo -)" = "$found" ] || echo "$option $found"
+    done)
+    [ -z "$changes" ] || commit || return
+  fi
+  [ ! -f /var/run/fw4.state ] || fw4 -q reload
+  settled any
+}
+
+case $1 in
+load) load ;;
+stage) [ -z "$changes" ] || compose ;;
+commit) commit ;;
+restore) restore ;;
+esac

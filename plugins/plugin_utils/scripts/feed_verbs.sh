@@ -1,0 +1,95 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What kernel_support may do with opkg and apk, beside verbs.sh and kernel_verbs.sh. Neither is ever told to force
+# anything: what a package of modules is for is the only thing that keeps the modules of another kernel out.
+feeds_said=
+feeds_new=
+
+_feed_installed() {
+  if has opkg; then opkg list-installed | sed 's/ - .*//'; else apk info; fi 2>/dev/null
+}
+
+# one feed of several may be down: what comes of it is seen when something is installed
+update_feeds() {
+  if has opkg; then feeds_said=$(opkg update 2>&1); else feeds_said=$(apk update 2>&1); fi
+  return 0
+}
+
+# simulate_from_feeds PACKAGE...: apk may plan another kernel, with other modules, where it should refuse
+simulate_from_feeds() {
+  if has opkg; then
+    _said=$(opkg --noaction install "$@" 2>&1)
+  else
+    _said=$(apk add --simulate "$@" 2>&1)
+  fi
+  _rc=$?
+  if echo "$_said" | grep -qE '\) (Upgrading|Downgrading|Replacing|Purging|Reinstalling) kernel '; then _rc=1; fi
+  [ "$_rc" = 0 ] || _tell
+  return "$_rc"
+}
+
+_tell() {
+  printf '%s\n' "$feeds_said" | grep -iE 'fail|error|unavailable' | head -n 4
+  printf '%s\n' "$_said" | tail -n 12
+}
+
+# install_from_feeds PACKAGE...: exit codes of these managers are not to be relied on, so what is there then counts
+install_from_feeds() {
+  simulate_from_feeds "$@" || return
+  _before=$(_feed_installed)
+  _add "$@"
+  case $_said in *ownload* | *etwork*)
+    # lists may be older than the feed
+    _all_there "$@" || {
+      update_feeds
+      _add "$@"
+    }
+    ;;
+  esac
+  feeds_new=$(_feed_installed | grep -vxF "$_before")
+  _all_there "$@" && return
+  _tell
+  uninstall_feed_new
+  return 1
+}
+
+_add() {
+  if has opkg; then _said=$(opkg install "$@" 2>&1); else _said=$(apk add "$@" 2>&1); fi
+}
+
+# _all_there PACKAGE...
+_all_there() {
+  for _package in "$@"; do _feed_installed | grep -qxF "$_package" || return; done
+}
+
+# uninstall_feed_new: what needs others goes before them
+uninstall_feed_new() {
+  for _round in $feeds_new; do
+    for _package in $feeds_new; do _remove "$_package" >/dev/null 2>&1; done
+    feeds_new=$(_feed_installed | grep -xF "$feeds_new")
+    [ -n "$feeds_new" ] || return 0
+  done
+  [ -z "$feeds_new" ] || {
+    echo "still installed: $feeds_new"
+    return 1
+  }
+}
+
+_remove() {
+  if has opkg; then opkg remove "$@"; else apk del "$@"; fi
+}
+
+# uninstall_from_feeds PACKAGE...: with what came for them alone
+uninstall_from_feeds() {
+  if has opkg; then
+    _said=$(opkg --autoremove remove "$@" 2>&1)
+  else
+    _said=$(apk del "$@" 2>&1)
+  fi
+  for _package in "$@"; do
+    ! _feed_installed | grep -qxF "$_package" || {
+      echo "$_said" | tail -n 12
+      return 1
+    }
+  done
+}

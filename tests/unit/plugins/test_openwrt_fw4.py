@@ -1,0 +1,357 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fw4_offload on a router like OpenWrt: the real scripts and the real guard in its shell, its tools stood in for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+
+from tests.unit.openwrt_root import Execs, OpenWrt
+
+SOFTWARE = {"offload": "software"}
+HARDWARE = {"offload": "hardware"}
+STOCK = "config defaults\n\toption syn_flood 1 # ours\n{}\nconfig zone\n\toption name lan\n\tlist network lan\n"
+
+
+def stocked(root: Path, release: str = "24.10.4") -> OpenWrt:
+    """Two ports below a bridge, a WAN port, all of one switch; the firewall runs."""
+    router = OpenWrt(root, release)
+    router.device("eth0")
+    for port in ("lan1", "lan2", "wan"):
+        router.device(port, "dsa", ["eth0"])
+    router.device("br-lan", "bridge", ["lan1", "lan2"])
+    router.write("/etc/stand-in/interfaces", "lan br-lan br-lan static up\nwan wan pppoe-wan pppoe up\n")
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 true\nlan1 true\nlan2 true\nwan true\n")
+    router.sh("fw4 start; /etc/init.d/firewall enable")
+    return router
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Iterator[OpenWrt]:
+    made = stocked(tmp_path / "root")
+    yield made
+    made.end()
+
+
+def flowtable(router: OpenWrt) -> str:
+    return router.sh("nft list flowtable inet fw4 ft 2>/dev/null | grep -E 'devices|flags'").replace("\t", "")
+
+
+def flash(router: OpenWrt) -> dict[str, tuple[str, int]]:
+    """Everything on it, with when it was written."""
+    paths = [path for top in ("etc", "lib", "usr") for path in (router.root / top).rglob("*") if path.is_file()]
+    return {
+        str(path): (path.read_text(errors="replace"), path.stat().st_mtime_ns)
+        for path in paths
+        if "stand-in" not in str(path)
+    }
+
+
+def settled(router: OpenWrt, seconds: float = 15) -> bool:
+    until = time.monotonic() + seconds
+    while router.path("/var/run/nft-offload/pending").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    return not router.path("/var/run/nft-offload/pending").exists()
+
+
+class Lost(Execs):
+    """Nothing reaches the router any more once the change is loaded, until it has undone it."""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        super().reconnect(shared=shared)
+        if not shared:
+            assert settled(self._router, 30)
+
+
+def test_on_and_back(router: OpenWrt) -> None:
+    before = flash(router)
+    result, execs = router.do(ActionModule, SOFTWARE)
+    assert execs == 3
+    assert result["actions"] == [
+        "set flow_offloading to 1",
+        f"write {_boot.FW4_CONFIG}",
+        f"write {_boot.FW4_FOUND}",
+        f"write {_boot.FW4_KEEP}",
+    ]
+    assert result["change"]["confirmed"] and result["devices"] == ["br-lan", "wan"]
+    assert flowtable(router) == 'devices = { "br-lan", "wan" }\n'
+    assert "option flow_offloading '1'" in str(router.read(_boot.FW4_CONFIG))
+    assert router.sh("uci changes") == ""
+    on_flash = flash(router)
+    again, execs = router.do(ActionModule, SOFTWARE)
+    assert (again["changed"], execs) == (False, 1)
+    assert flash(router) == on_flash, "nothing is written when nothing changes"
+    gone, execs = router.do(ActionModule, {"state": "absent"})
+    assert (gone["changed"], execs, flowtable(router)) == (True, 3, "")
+    assert router.read(_boot.FW4_FOUND) is None
+    assert flash(router).keys() == before.keys()
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+
+
+def test_hardware_and_from_there_to_software(router: OpenWrt) -> None:
+    result, _execs = router.do(ActionModule, HARDWARE)
+    assert flowtable(router) == 'devices = { "lan1", "lan2", "wan" }\nflags offload\n'
+    assert result["options"] == {"flow_offloading": "1", "flow_offloading_hw": "1"}
+    assert result["diff"][0]["after"].splitlines() == [
+        "firewall.@defaults[0].flow_offloading='1'",
+        "firewall.@defaults[0].flow_offloading_hw='1'",
+    ]
+    router.do(ActionModule, SOFTWARE)
+    assert flowtable(router) == 'devices = { "br-lan", "wan" }\n'
+    assert "option flow_offloading_hw '0'" in str(router.read(_boot.FW4_CONFIG))
+
+
+def test_check_mode_touches_nothing(router: OpenWrt) -> None:
+    before = flash(router)
+    result, execs = router.do(ActionModule, HARDWARE, check=True)
+    assert (result["changed"], execs) == (True, 1)
+    assert len(result["diff"]) == 3
+    assert (flash(router), flowtable(router), router.sh("uci changes")) == (before, "", "")
+
+
+@pytest.mark.parametrize(
+    ("on", "offload", "reason"),
+    [
+        ("eth0 true", "hardware", "hw-tc-offload is on for every wired device"),
+        ("eth0 false\nlan1 true\nwan true", "software", "hw-tc-offload is off or unknown: eth0"),
+    ],
+)
+def test_auto_looks_at_the_conduit(router: OpenWrt, on: str, offload: str, reason: str) -> None:
+    router.write("/etc/stand-in/hw-tc-offload", on)
+    result, _execs = router.do(ActionModule, {})
+    assert (result["offload"], result["reason"]) == (offload, reason)
+
+
+@pytest.mark.parametrize("value", ["1", "on", "true", "yes"])
+def test_other_spellings_are_no_difference(router: OpenWrt, value: str) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {value}\n"))
+    router.sh("fw4 reload")
+    result, execs = router.do(ActionModule, SOFTWARE)
+    assert (result["changed"], execs) == (False, 1)
+    assert router.read(_boot.FW4_FOUND) is None, "nothing of it is ours"
+
+
+def test_what_ends_fw4_is_put_right(router: OpenWrt) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("\toption flow_offloading enabled\n"))
+    result, _execs = router.do(ActionModule, SOFTWARE)
+    assert result["changed"] and not result.get("warnings")
+    assert router.read(_boot.FW4_FOUND) == "flow_offloading enabled\nflow_offloading_hw -\n"
+    router.do(ActionModule, {"state": "absent"})
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG)), "it would leave the router without a firewall"
+
+
+def test_no_section_of_defaults(router: OpenWrt) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("").partition("\n\n")[2])
+    router.sh("fw4 reload")
+    router.do(ActionModule, HARDWARE)
+    assert str(router.read(_boot.FW4_CONFIG)).count("config defaults") == 1
+    assert router.sh("uci changes") == ""
+    assert flowtable(router) == 'devices = { "lan1", "lan2" }\nflags offload\n'
+
+
+def test_two_sections_of_defaults(router: OpenWrt) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\nconfig defaults\n\toption flow_offloading 1\n")
+    router.sh("fw4 reload")
+    result, _execs = router.do(ActionModule, SOFTWARE)
+    assert any("2 sections of defaults: fw4 uses the first" in warning for warning in result["warnings"])
+    first, second = str(router.read(_boot.FW4_CONFIG)).split("config defaults")[1:]
+    assert "flow_offloading '1'" in first and "flow_offloading '1'" in second
+
+
+def test_what_others_staged_is_not_touched(router: OpenWrt) -> None:
+    """fw4 would load it with ours, so nothing is done; what is staged for something else is in nobody's way."""
+    router.sh("uci set firewall.@zone[0].input=DROP")
+    before = flash(router)
+    with pytest.raises(OffloadError, match=r"somebody staged.*firewall\.cfg02dc81\.input='DROP'.*uci commit firewall"):
+        router.do(ActionModule, SOFTWARE)
+    assert (flash(router), router.sh("uci changes")) == (before, "firewall.cfg02dc81.input='DROP'\n")
+    router.write("/etc/config/network", "config interface lan\n")
+    router.sh("uci revert firewall; uci set network.lan.proto=static")
+    router.do(ActionModule, SOFTWARE)
+    assert router.sh("uci changes") == "network.lan.proto='static'\n"
+    assert router.read("/etc/config/network") == "config interface lan\n"
+
+
+def test_what_others_stage_after_the_router_was_read(router: OpenWrt) -> None:
+    class Staging(Execs):
+        def reconnect(self, *, shared: bool = True) -> None:
+            super().reconnect(shared=shared)
+            if shared:
+                self._router.sh("uci set firewall.@zone[0].input=DROP")
+
+    with pytest.raises(OffloadError, match=r"(?s)somebody staged changes.*since the router was read.*was left changed"):
+        router.do(ActionModule, SOFTWARE, way=Staging)
+    assert router.sh("uci changes") == "firewall.cfg02dc81.input='DROP'\n"
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+
+
+class Meanwhile(Execs):
+    """Somebody does something between the load and the confirmation."""
+
+    script = ""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        super().reconnect(shared=shared)
+        if not shared and self.script:
+            self._router.sh(self.script)
+            self.script = ""
+
+
+def test_what_others_do_meanwhile_stays_theirs(router: OpenWrt) -> None:
+    class Staging(Meanwhile):
+        script = "uci set firewall.@zone[0].input=DROP; uci set firewall.@zone[1].name=wan2; uci changes >/tmp/then"
+
+    router.do(ActionModule, SOFTWARE, way=Staging)
+    assert "flow_offloading='1'" in str(router.read("/tmp/then")), "until it is confirmed, ours is only staged"
+    assert router.sh("uci changes") == "firewall.cfg02dc81.input='DROP'\nfirewall.cfg03dc81.name='wan2'\n"
+    text = str(router.read(_boot.FW4_CONFIG))
+    assert "flow_offloading '1'" in text and "DROP" not in text and "wan2" not in text
+
+
+def test_others_commit_meanwhile(router: OpenWrt) -> None:
+    class Committing(Meanwhile):
+        script = "uci set firewall.@zone[0].input=DROP; uci commit firewall"
+
+    router.do(ActionModule, SOFTWARE, way=Committing)
+    text = str(router.read(_boot.FW4_CONFIG))
+    assert "flow_offloading '1'" in text and "DROP" in text
+
+
+def test_not_confirmed_in_time(router: OpenWrt) -> None:
+    before = {path: text for path, (text, _when) in flash(router).items()}
+    with pytest.raises(OffloadError, match=r"was rolled back.*not confirmed within 2 s.*The firewall is now as it was"):
+        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=Lost)
+    assert settled(router)
+    assert ({path: text for path, (text, _when) in flash(router).items()}, flowtable(router)) == (before, "")
+    assert router.sh("uci changes") == ""
+
+
+def test_not_confirmed_after_somebody_committed_all_that_was_staged(router: OpenWrt) -> None:
+    class CommittingAndLost(Lost):
+        def reconnect(self, *, shared: bool = True) -> None:
+            if not shared:
+                self._router.sh("uci commit firewall")
+            super().reconnect(shared=shared)
+
+    with pytest.raises(OffloadError, match="was rolled back"):
+        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=CommittingAndLost)
+    assert settled(router)
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+    assert (flowtable(router), router.sh("uci changes")) == ("", "")
+
+
+@pytest.mark.parametrize("refuses", ["check forward", "text forward"])
+def test_a_ruleset_that_nft_refuses(router: OpenWrt, refuses: str) -> None:
+    """Known before, or only when fw4 reload has ended with 0."""
+    before = {path: text for path, (text, _when) in flash(router).items()}
+    router.write("/etc/stand-in/nft-refuses", f"{refuses}\n")
+    with pytest.raises(OffloadError, match=r"(?s)could not set flow_offloading to 1.*nothing was left changed"):
+        router.do(ActionModule, SOFTWARE)
+    assert settled(router, 3)
+    router.path("/etc/stand-in/nft-refuses").unlink()
+    assert ({path: text for path, (text, _when) in flash(router).items()}, router.sh("uci changes")) == (before, "")
+    assert router.sh("nft list tables; ls /var/run/fw4.state") == "table inet fw4\n/var/run/fw4.state\n"
+
+
+def test_hardware_that_fw4_falls_back_from(router: OpenWrt) -> None:
+    router.write("/etc/stand-in/nft-refuses", "hardware lan2\n")
+    with pytest.raises(OffloadError, match="fell back to software: a device refuses hardware"):
+        router.do(ActionModule, HARDWARE)
+    assert flowtable(router) == ""
+    result, _execs = router.do(ActionModule, {})
+    assert result["warnings"] == ["fw4: Hardware flow offloading unavailable, falling back to software offloading"]
+
+
+def test_a_full_flash_shows_before_anything_is_loaded(router: OpenWrt) -> None:
+    text = str(router.read(_boot.FW4_CONFIG))
+    full = f"mkdir /f; mount -t tmpfs -o size=8k none /f; cp -a /etc/config/. /f; mount --move /f /etc/config; {FILL}"
+    with pytest.raises(OffloadError, match=r"No space left on device.*nothing was left changed.*free space"):
+        router.do(ActionModule, SOFTWARE, before=full)
+    assert (flowtable(router), router.sh("uci changes"), router.read(_boot.FW4_CONFIG)) == ("", "", text)
+
+
+FILL = "head -c 4096 /dev/zero >/etc/config/.fill"
+
+
+def test_a_power_cut_before_the_confirmation(router: OpenWrt) -> None:
+    """/tmp is memory: what is left of it is nothing."""
+
+    class Cut(Execs):
+        def reconnect(self, *, shared: bool = True) -> None:
+            if not shared:
+                self._router.end()
+                self._router.sh("rm -rf /tmp/.uci /var/run/nft-offload /var/run/fw4.state /var/run/nft; fw4 start")
+            super().reconnect(shared=shared)
+
+    with pytest.raises(OffloadError, match="as after a restart"):
+        router.do(ActionModule, SOFTWARE, way=Cut)
+    assert (flowtable(router), router.sh("uci get firewall.@defaults[0].flow_offloading")) == (
+        "",
+        "uci: Entry not found\n",
+    )
+
+
+def test_a_check_that_fails(router: OpenWrt) -> None:
+    checks = [{"command": "false"}]
+    with pytest.raises(OffloadError, match=r"check from the router: command false.*as it was before"):
+        router.do(ActionModule, {**SOFTWARE, "checks": checks})
+    assert (flowtable(router), router.sh("uci changes")) == ("", "")
+
+
+def test_without_a_confirmation(router: OpenWrt) -> None:
+    result, execs = router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 0})
+    assert execs == 2 and "nothing would have undone" in result["warnings"][0]
+    assert flowtable(router) != "" and router.sh("uci changes") == ""
+
+
+def test_wi_fi_that_came_after_the_firewall(router: OpenWrt) -> None:
+    """Nothing adds it but the next load; that alone is a change, and writes no flash."""
+    router.do(ActionModule, HARDWARE)
+    router.device("phy0-ap0", "wlan")
+    router.path("/sys/class/net/br-lan/lower_phy0-ap0").mkdir()
+    before = flash(router)
+    result, _execs = router.do(ActionModule, HARDWARE)
+    assert result["actions"] == ["reload the firewall"]
+    assert 'devices = { "lan1", "lan2", "phy0-ap0", "wan" }' in flowtable(router)
+    assert flash(router) == before
+
+
+def test_two_at_once(router: OpenWrt) -> None:
+    class Second(Execs):
+        def reconnect(self, *, shared: bool = True) -> None:
+            super().reconnect(shared=shared)
+            if not shared:
+                with pytest.raises(OffloadError, match="is pending"):
+                    self._router.do(ActionModule, HARDWARE)
+
+    result, _execs = router.do(ActionModule, SOFTWARE, way=Second)
+    assert result["change"]["confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("/etc/init.d/firewall stop", r"the firewall does not run.*/etc/init\.d/firewall start"),
+        ("rm /sbin/fw4 /sbin/fw3", "there is no fw4 on this router"),
+        ("rm /sbin/fw4 /sbin/fw3; touch /sbin/fw3; chmod 755 /sbin/fw3", "has fw3"),
+    ],
+)
+def test_routers_that_cannot(router: OpenWrt, script: str, says: str) -> None:
+    router.sh(script)
+    with pytest.raises(OffloadError, match=says):
+        router.do(ActionModule, SOFTWARE)
+
+
+def test_a_router_that_was_never_changed_is_left_alone(router: OpenWrt) -> None:
+    before = flash(router)
+    result: dict[str, Any] = router.do(ActionModule, {"state": "absent"})[0]
+    assert (result["changed"], flash(router)) == (False, before)
