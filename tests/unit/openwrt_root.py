@@ -21,7 +21,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, validate
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections, compose, parse
 
