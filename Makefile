@@ -19,7 +19,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
-        unit docs-check artifact build-collection sanity lab-test molecule faults safety clean
+        unit docs-check artifact build-collection sanity lab-test molecule faults safety cost clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,10 +116,20 @@ lab-test: $(LAB_PARTS) ## live tests, in virtual machines
 $(LAB_PARTS): venv
 	LAB_SUITES="$(LAB_SUITES)" $(PYTEST) $(filter $($@:%=tests/lab/test_%.py),$(LAB)) --junitxml=$(RESULTS)/$@.xml
 
-KERNELS ?=
+# These import the collection's own code, and take arguments, such as FAULTS="--kernel trixie --missing" or FAULTS=--help.
+FAULTS ?=
+SAFETY ?=
+COST ?=
+PYTHON_WITH_COLLECTION := PYTHONPATH=$(CURDIR)/build/collections $(VENV)/bin/python
 
-faults: system venv ## every fault and healthy router that can be built, on three kernels: hours; KERNELS=trixie for one
-	$(VENV)/bin/python -m tests.faults $(addprefix --kernel ,$(KERNELS))
+faults: system venv ## every fault and healthy router that can be built, on three kernels: hours
+	$(PYTHON_WITH_COLLECTION) -m tests.faults $(FAULTS)
+
+safety: system venv ## inject every fault into changes of the firewall; matrix in build/safety/matrix.json
+	$(PYTHON_WITH_COLLECTION) -m tests.safety.run $(SAFETY)
+
+cost: system venv ## what a verify costs with up to a million connections
+	LAB_MEMORY=1536 $(PYTHON_WITH_COLLECTION) -m bench.cost $(COST)
 
 # Each scenario ends in pytest-testinfra; one that ran no test there is a failure.
 molecule: venv ## Molecule scenarios
@@ -128,11 +138,6 @@ molecule: venv ## Molecule scenarios
 	  PYTEST_ADDOPTS=--junitxml=$$report molecule test --scenario-name $$scenario; \
 	  test -s $$report || { echo "scenario $$scenario verified nothing" >&2; exit 1; }; \
 	done
-
-SAFETY ?=
-
-safety: system venv ## inject every fault into changes of the firewall; matrix in build/safety/matrix.json
-	$(VENV)/bin/python -m tests.safety.run $(SAFETY)
 
 clean: ## remove everything generated; the lab's routers must be down
 	rm -rf build

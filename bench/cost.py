@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a verify costs a router with 1,000, 100,000 and 1,000,000 connections in its table.
 
-    LAB_MEMORY=1536 python -m bench.cost [SUITE]
+    make cost COST=SUITE
 
 The connections are real: the LAN host sends UDP to as many ports of the WAN host (pktgen). What is measured is the
 verify's script itself, as it comes over SSH, in a control group of its own: seconds, CPU seconds of all its processes,

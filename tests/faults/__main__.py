@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the faults and the healthy topologies: `python -m tests.faults --help`."""
+"""Runs the faults and the healthy topologies: `make faults FAULTS=--help`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def tell(cell: Cell, seconds: float, verbose: bool) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make faults FAULTS=", description=__doc__)
     parser.add_argument("--kernel", action="append", choices=list(KERNELS), help="a suite of the lab; all by default")
     parser.add_argument("--only", action="append", default=[], help="a fault's name, or healthy:TOPOLOGY; * is any")
     parser.add_argument("--router", help="a router that is up already, and stays so; for one --kernel")

@@ -109,15 +109,16 @@ class Bench:
         topology = TOPOLOGIES[fault.topology]
         ids = per(fault.ids, self.suite, ())
         rung = per(fault.rung, self.suite, 0)
+        inject = per(fault.inject, self.suite, "")
         why = per(fault.impossible, self.suite, "") or topology.impossible
         if why:
-            if fault.inject and not topology.impossible:
+            if inject and not topology.impossible:
                 self.bring(topology)
-                why = f"{why} ({self.refused(fault.inject)})"
+                why = f"{why} ({self.refused(inject)})"
             return self._cell(fault.name, topology, ids, rung, impossible=why)
         self.bring(topology)
-        if fault.inject:
-            self.run(fault.inject)
+        if inject:
+            self.run(inject)
         verdict = self.look(topology, fault.traffic or topology.traffic, fault)
         return self._cell(fault.name, topology, ids, rung, [finding.id for finding in verdict.findings], verdict)
 

@@ -42,6 +42,11 @@ sleep 1
 NO_DSA = "Debian's cloud kernels have no switch driver (DSA)"
 NO_MLX5 = "an mlx5 NIC, which the lab has no stand-in for"
 
+NO_HOOK_LISTING = """modprobe -r nfnetlink_hook
+mv $(find /lib/modules/$(uname -r)/ -name 'nfnetlink_hook.ko*') /root/
+depmod
+"""
+
 FAULTS = (
     Fault("no-devices", ["configured.no-devices"], 2, detach("lan0") + detach("wan0")),
     Fault("unknown-device-asked-for", ["configured.device-unknown"], 2, options={"devices": ("lan0", "wan9")}),
@@ -214,7 +219,7 @@ FAULTS = (
         "hooks-not-listed",
         ["bound.hooks-unreadable"],
         3,
-        "modprobe -r nfnetlink_hook\nmv $(find /lib/modules/$(uname -r)/ -name 'nfnetlink_hook.ko*') /root/\ndepmod\n",
+        {"7.2": NO_HOOK_LISTING},
         impossible=dict.fromkeys(("6.1", "6.12"), "up to Linux 6.15 hooks need not be listed, names are enough"),
         traffic=QUIET,
     ),

@@ -56,13 +56,13 @@ class Topology:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong. ``ids``, ``rung`` and ``impossible`` may differ by kernel (``per``)."""
+    """One thing that is wrong. ``ids``, ``rung``, ``inject`` and ``impossible`` may differ by kernel (``per``)."""
 
     name: str
     ids: Sequence[str] | Mapping[str, Sequence[str]]
     """findings that must be among those found"""
     rung: int | Mapping[str, int]
-    inject: str = ""
+    inject: str | Mapping[str, str] = ""
     """sh, run as root on the router before traffic starts"""
     during: str = ""
     """the same while traffic flows"""

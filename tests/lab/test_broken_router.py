@@ -147,7 +147,8 @@ class TestHalfWay:
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
-        run = router.role(flow_offload_mode="software", host=IMPATIENT)
+        # the task looks for the router until some time after this, and on a busy machine it boots slowly
+        run = router.role(flow_offload_mode="software", flow_offload_confirm_timeout=150, host=IMPATIENT)
         watcher.join(60)
         assert run.failure.status == "failed", run.output
         assert not run.failure.result["change"]["confirmed"]

@@ -114,7 +114,7 @@ def with_router(**changes: Any) -> dict[str, Any]:
 )
 def test_a_tightened_policy_reaches_offloaded_flows(router: Live, kind: str) -> None:
     router.role(**CUT).worked()
-    lines = router.flows("HW_OFFLOAD", 120)
+    lines = router.flows("HW_OFFLOAD", 900)  # longer than this takes on a busy machine
     assert len(lines) >= 4 and all("[HW_OFFLOAD]" in line for line in lines)
 
     # something else changes: everything may go from the LAN to the Internet, so these flows are spared

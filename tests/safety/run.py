@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Drives the faults on routers of the lab and writes build/safety/matrix.json.
 
-usage: python -m tests.safety.run [--suite SUITE]... [--runs N] [--quick] [PART OF A NAME]...
+usage: make safety SAFETY="[--suite SUITE]... [--runs N] [--quick] [PART OF A NAME]..."
 """
 
 from __future__ import annotations

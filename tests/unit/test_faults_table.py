@@ -49,7 +49,7 @@ def test_the_targets() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_is_whole(fault: Fault) -> None:
-    for value in (fault.ids, fault.rung, fault.impossible):
+    for value in (fault.ids, fault.rung, fault.inject, fault.impossible):
         assert not isinstance(value, Mapping) or set(value) <= {*KERNELS.values(), EVERYWHERE}
     for suite in KERNELS:
         assert per(fault.ids, suite, ())
@@ -58,7 +58,8 @@ def test_a_fault_is_whole(fault: Fault) -> None:
 
 
 def test_scripts_are_sh() -> None:
-    scripts = [fault.inject + fault.during for fault in FAULTS] + [topology.setup for topology in ALL]
+    scripts = [per(fault.inject, suite, "") + fault.during for fault in FAULTS for suite in KERNELS]
+    scripts += [topology.setup for topology in ALL]
     done = subprocess.run(["sh", "-n"], input="\n".join(scripts), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
