@@ -168,7 +168,7 @@ EXPECTATIONS = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4 * settings().max_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(state=STATES, expectation=EXPECTATIONS)
 def test_judging_never_raises(state: RouterState, expectation: Expectation) -> None:
     verdict = judge(state, expectation)

@@ -167,7 +167,7 @@ DEVICES = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=5 * settings().max_examples, deadline=None)
 @given(st.lists(DEVICES, max_size=8), st.booleans(), st.sampled_from(["5.10.0", "6.1.0", "6.12.1", "7.2.0"]))
 def test_whatever_the_filter_picks_is_not_accused(found: list[Device], hardware: bool, kernel: str) -> None:
     """Also of networks that nobody would build."""
