@@ -28,7 +28,8 @@ description:
     containers and virtual machines; a VLAN for its NIC; PPPoE for the NIC below it where that is known. Bonds,
     WireGuard, other tunnels and the user ports of a switch (DSA) stand for themselves. Before Linux 5.13 every device
     does.
-  - Fails when fewer than two devices are left, because a flowtable needs both directions of a flow.
+  - Fails when fewer than two devices forward, because a flowtable needs both directions of a flow. Two VLANs of one NIC
+    are both, and the flowtable lists that NIC alone.
 positional: _input
 options:
   _input:
@@ -68,7 +69,7 @@ def _device(seen: Mapping[str, Any]) -> Device:
 
 
 def select(router: Any) -> list[str]:
-    """The filter; raises AnsibleFilterError for another kind of input, and for fewer than two devices."""
+    """The filter; raises AnsibleFilterError for another kind of input, and when fewer than two devices forward."""
     try:
         devices = {name: _device(seen) for name, seen in router["devices"].items()}
         kernel = Platform(uid=0, kernel=str(router.get("platform", {}).get("kernel", ""))).kernel_version
@@ -78,8 +79,9 @@ def select(router: Any) -> list[str]:
             "'(seen.router | kmod.nft_offload.flowtable_devices)', where seen is the registered result"
         ) from error
     found = flowtable_devices(devices, has_paths(kernel))
-    if len(found) < 2:
-        forwarding = [name for name, device in devices.items() if forwards(device)]
+    forwarding = [name for name, device in devices.items() if forwards(device)]
+    # Two VLANs of one NIC are both directions, although the flowtable lists only the NIC.
+    if not found or len(forwarding) < 2:
         raise AnsibleFilterError(
             f"a flowtable needs the devices of both directions, found: {_listed(found)} "
             f"(devices that forward: {_listed(forwarding)}; all: {_listed(devices)}). Remedy: turn forwarding on, or "

@@ -92,6 +92,18 @@ def test_forwards(found: Device, expected: bool) -> None:
     assert forwards(found) is expected
 
 
+def test_two_vlans_of_one_nic_are_both_directions() -> None:
+    nic = {"name": "eth0", "index": 2, "up": True}
+    vlans = {
+        f"eth0.{number}": {
+            "name": f"eth0.{number}", "index": number, "kind": "vlan", "up": True, "lowers": ["eth0"],
+            "addresses": [f"192.0.{number}.1/24"], "forwarding": ["ipv4"],
+        }
+        for number in (10, 20)
+    }  # fmt: skip
+    assert select({"devices": {"eth0": nic, **vlans}, "platform": {"kernel": "6.12.1"}}) == ["eth0"]
+
+
 def test_one_direction_is_not_enough() -> None:
     seen = {"devices": {"eth0": {"name": "eth0", "index": 2, "up": True, "addresses": [], "forwarding": ["ipv4"]}}}
     with pytest.raises(
