@@ -31,7 +31,8 @@ ip address add 10.10.0.1/24 dev br0
 ip address add fd00:10::1/64 dev br0 nodad
 ip link set br0 up
 """
-BOND = """ip link set lan0 down
+BOND = """ip address flush dev lan0
+ip link set lan0 down
 ip link add bond0 type bond mode active-backup miimon 100
 ip link set lan0 master bond0
 ip address add 10.10.0.1/24 dev bond0

@@ -147,6 +147,8 @@ sysctl -qw net.ipv4.ip_forward=0
         setup=f"""{pair("wan1", "wan2", 12)}
 ip -n wan2 address add 192.0.2.2/32 dev lo
 ip -n wan2 address add 2001:db8:2::2/128 dev lo nodad
+ip -n wan2 route replace default via 10.12.0.1 src 192.0.2.2
+ip -n wan2 -6 route replace default via fd00:12::1 src 2001:db8:2::2
 ip route add default via 10.12.0.2 table 100
 ip -6 route add default via fd00:12::2 table 100
 ip rule add from 10.10.0.0/24 to 192.0.2.0/24 lookup 100
