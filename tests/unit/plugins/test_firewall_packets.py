@@ -134,10 +134,21 @@ def test_port_forwards(net: Network) -> None:
     assert dial(net, "wan", outside, 2222) == client
     # from inside, by the outer address
     assert dial(net, "lan", outside, 443) == HOST["lan"][4]
-    assert dial(net, "lan", HOST["dmz"][6], 443) == HOST["lan"][6]
+    assert dial(net, "lan", HOST["dmz"][6], 443) == "nothing", "IPv6 has no outer address: from there it needs a rule"
     assert dial(net, "lan", outside, 2222) == ROUTER["lan"][4], "a server in the own zone has to see the router"
     assert dial(net, "lan", ROUTER["lan"][4], 443) == HOST["lan"][4], "the router's own web page stays its own"
     assert dial(net, "lan", HOST["wan"][4], 443) == outside, "and the Internet stays the Internet"
+
+
+def test_sources_are_for_the_hairpin_too(net: Network) -> None:
+    other = "10.10.0.99"
+    net.run("ip", "-n", "lan", "addr", "replace", f"{other}/24", "dev", "eth0")
+    web = {"name": "web", "from": "wan", "to": "dmz", "port": 443, "ipv4": HOST["dmz"][4], "hairpin": ["lan"]}
+    net.firewall(port_forwards=[{**web, "sources": [ELSEWHERE[4], other]}])
+    assert dial(net, "lan", ROUTER["wan"][4], 443, source=other) == other
+    assert dial(net, "lan", ROUTER["wan"][4], 443, source=HOST["lan"][4]) == "nothing"
+    assert dial(net, "wan", ROUTER["wan"][4], 443, source=ELSEWHERE[4]) == ELSEWHERE[4]
+    assert dial(net, "wan", ROUTER["wan"][4], 443) == "nothing"
 
 
 def test_source_nat(net: Network) -> None:
@@ -229,6 +240,47 @@ def test_limits(net: Network, version: int) -> None:
         net.hosts[side]("release")
 
 
+@BOTH
+@pytest.mark.parametrize("limit", [{"limit": {"rate": "9/second"}}, {"connections": {"max": 9}}], ids=str)
+def test_who_a_full_set_has_no_room_for_is_refused(
+    net: Network, version: int, limit: dict[str, dict[str, str]]
+) -> None:
+    each = {key: {**said, "per": "source"} for key, said in limit.items()}
+    text = net.firewall(input=[{"from": "wan", "services": "ssh", **each}])
+    net.run("nft", "-f", "-", text="flush ruleset\n" + text.replace("size 65535", "size 1"))
+    assert dial(net, "wan", ROUTER["wan"][version], 22, keep=True) == HOST["wan"][version]
+    assert dial(net, "wan", ROUTER["wan"][version], 22, source=ELSEWHERE[version]) == "nothing"
+    assert net.counter("over_limit") > 0
+    net.hosts["wan"]("release")
+
+
+def test_a_limit_is_for_a_whole_network_of_ipv6(net: Network) -> None:
+    """A host picks any address out of its /64."""
+    neighbour = "2001:db8:203::99"
+    net.run("ip", "-n", "wan", "addr", "replace", f"{neighbour}/64", "dev", "eth0", "nodad")
+    both = {"limit": {"rate": "2/hour", "burst": 2, "per": "source"}, "connections": {"max": 9, "per": "source"}}
+    net.firewall(input=[{"from": "wan", "services": "ssh", **both}])
+    answers = [dial(net, "wan", ROUTER["wan"][6], 22, source=HOST["wan"][6]) for _each in range(4)]
+    assert answers.count(HOST["wan"][6]) in (2, 3) and answers[-1] == "nothing"
+    assert dial(net, "wan", ROUTER["wan"][6], 22, source=neighbour) == "nothing"
+    assert dial(net, "wan", ROUTER["wan"][6], 22, source=ELSEWHERE[6]) == ELSEWHERE[6]
+
+
+def test_what_dhcp_is_spared(net: Network) -> None:
+    """The filter of bogons, not a blocklist; and DHCP is IPv4."""
+    blocked = {"sets": [{"name": "bad", "elements": [ELSEWHERE[4]]}], "blocklists": [{"set": "bad", "from": "wan"}]}
+    net.firewall({"wan": {"bogons": True}}, bogon_exceptions=["2001:db8::/32"], **blocked)
+    send(net, "wan", ROUTER["wan"][4], 68, sport=67, source=BOGON[4])
+    assert net.counter("bogons") == 0
+    send(net, "wan", ROUTER["wan"][4], 68, sport=9067, source=BOGON[4])
+    assert net.counter("bogons") == 1
+    send(net, "wan", ROUTER["wan"][4], 68, sport=67, source=ELSEWHERE[4])
+    assert net.counter("blocklist_bad") == 1
+    refused = net.counter("input_refused_wan")
+    send(net, "wan", ROUTER["wan"][6], 68, sport=67, source=HOST["wan"][6])
+    assert net.counter("input_refused_wan") == refused + 1
+
+
 def test_dhcpv6_client(net: Network) -> None:
     """An answer from a server of the link gets in; one from elsewhere, or where no address is asked for, does not."""
     addresses = net.run("ip", "-6", "-o", "addr", "show", "dev", "wan0", "scope", "link")
@@ -237,7 +289,7 @@ def test_dhcpv6_client(net: Network) -> None:
     assert send(net, "wan", f"{router}%eth0", 546, sport=547) == "nothing"
     net.firewall()
     assert send(net, "wan", f"{router}%eth0", 546, sport=547).startswith("fe80::")
-    assert send(net, "wan", f"{router}%eth0", 546, sport=9547) == "nothing"
+    assert send(net, "wan", f"{router}%eth0", 546, sport=9547).startswith("fe80::"), "a server may use any (RFC 8415)"
     assert send(net, "wan", ROUTER["wan"][6], 546, sport=547) == "nothing"
 
 
@@ -258,7 +310,13 @@ def test_segment_size(net: Network, version: int) -> None:
 
 @BOTH
 def test_one_family(net: Network, version: int) -> None:
+    net.firewall(forward=[LAN_TO_WAN])
+    dial(net, "lan", HOST["wan"][version], 443, keep=True)
     net.firewall({"lan": {"input": "accept"}}, family="ipv4", forward=[LAN_TO_WAN])
+    assert net.hosts["lan"]("talk") == ("still there" if version == 4 else "nothing"), "also what was there before"
+    net.hosts["lan"]("release")
+    own = {4: "127.0.0.1", 6: "::1"}[version]
+    assert dial(net, "router", own, 443) == own, "what the router says to itself is nobody's business"
     assert (dial(net, "lan", HOST["wan"][version], 443) == HOST["lan"][4]) is (version == 4)
     assert (dial(net, "lan", ROUTER["lan"][version], 443) == HOST["lan"][4]) is (version == 4)
 

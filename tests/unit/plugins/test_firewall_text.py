@@ -65,10 +65,10 @@ def test_the_module_loads_it_and_loads_it_again(name: str, program: str, keep: b
 # Elements that rules would have added by then, in sets that fill themselves
 FILL = r"""
 for set in $($NFT list sets | sed -n 's/^\tset \(limit_.*_v4\) {/\1/p'); do
-  $NFT add element inet nft_offload $set '{ 192.0.2.1 limit rate over 10/minute burst 5 packets }'
+  $NFT add element inet nft_offload $set '{ 192.0.2.1 limit rate 10/minute burst 5 packets }'
 done
 for set in $($NFT list sets | sed -n 's/^\tset \(connections_.*_v4\) {/\1/p'); do
-  $NFT add element inet nft_offload $set '{ 192.0.2.1 ct count over 5 }'
+  $NFT add element inet nft_offload $set '{ 192.0.2.1 ct count 5 }'
 done
 """
 LIST = "list() { $NFT -s $1 list table inet nft_offload; }; list"
