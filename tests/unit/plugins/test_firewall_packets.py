@@ -257,7 +257,8 @@ def test_who_a_full_set_has_no_room_for_is_refused(
 def test_a_limit_is_for_a_whole_network_of_ipv6(net: Network) -> None:
     """A host picks any address out of its /64."""
     neighbour = "2001:db8:203::99"
-    net.run("ip", "-n", "wan", "addr", "replace", f"{neighbour}/64", "dev", "eth0", "nodad")
+    # one that nothing else is sent from
+    net.run(*f"ip -n wan addr replace {neighbour}/64 dev eth0 nodad preferred_lft 0".split())
     both = {"limit": {"rate": "2/hour", "burst": 2, "per": "source"}, "connections": {"max": 9, "per": "source"}}
     net.firewall(input=[{"from": "wan", "services": "ssh", **both}])
     answers = [dial(net, "wan", ROUTER["wan"][6], 22, source=HOST["wan"][6]) for _each in range(4)]
