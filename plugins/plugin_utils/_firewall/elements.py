@@ -22,7 +22,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.service
 
 BITS = {"ipv4": 32, "ipv6": 128}
 _SOCKET = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
-ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3}| *- *[0-9A-Fa-f:.]+)?\Z")
+ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3}|[ \t]*-[ \t]*[0-9A-Fa-f:.]+)?\Z")
 MARK = re.compile(r"(?:0[xX][0-9A-Fa-f]+|[0-9]+)\Z")
 REMEDY = "write an address, a prefix such as 192.0.2.0/24, or a range such as 192.0.2.1-192.0.2.9"
 
@@ -92,7 +92,7 @@ def range_text(low: int, high: int, family: str) -> str:
 
 
 def merge(spans: Iterable[Span], gap: int = 0) -> list[Span]:
-    """In order, and none overlapping, which nft would refuse. Neighbours stay apart, but with a gap of 1."""
+    """In order, and none overlapping, which nft would refuse. Neighbours stay apart, unless ``gap`` is 1."""
     merged: list[Span] = []
     for low, high in sorted(spans):
         if merged and low <= merged[-1][1] + gap:

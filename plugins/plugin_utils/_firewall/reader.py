@@ -41,7 +41,7 @@ BURST = 1_000_000
 COUNTER = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
 COMMENT = re.compile(r'[^"\\$\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}\Z')
 OURS = re.compile(r"(spoofed|bogons|invalid|over_limit|(blocklist|input_refused|forward_refused)_.*)\Z")
-"""counters"""
+"""counters that the table has by itself"""
 LOG_DEFAULTS = {key: option.get("default") for key, option in spec.ROUTER["log"]["options"].items()}
 
 

@@ -141,7 +141,7 @@ class Table:
             key = "saddr . iif" if zone["antispoof"] == "strict" else "saddr"
             yield f"fib {key} oif missing {self.text.counter('spoofed')} drop"
         if zone["bogons"]:
-            for family in reversed(families):
+            for family in reversed(families):  # IPv4 is last: its DHCP is spared what comes after, and nothing else
                 if family == "ipv4" and zone["dhcp_client"]:
                     says = "a DHCP server may have a private address"
                     yield f'meta nfproto ipv4 udp sport 67 udp dport 68 return comment "{says}"'

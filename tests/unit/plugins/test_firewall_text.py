@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import listing_without_devices, parse_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.rules import covers, parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
@@ -131,6 +132,14 @@ def test_each_part_names_its_variable() -> None:
         assert f"# flow_offload_router.{key}" in text
     assert "# flow_offload_exclude[5]: packets 20" in text
     assert "# zone lan: lan0, lan1" in text
+
+
+@pytest.mark.parametrize("end", ["\f", "\x85", "\u2028"], ids=ascii)
+def test_lines_end_where_nft_ends_them(end: str) -> None:
+    line = f"accept # a{end}drop"
+    router = {"zones": [{"name": "lan", "devices": ["lan0"]}], "extra": [{"place": "input", "rules": [line, "accept"]}]}
+    text = router_ruleset(router)
+    assert f"\n\t\t{line}\n\t\taccept\n" in text
 
 
 @needs_namespaces
