@@ -42,7 +42,7 @@ def _forwarded(said: PortForward, zone: str) -> Iterator[str]:
     dialled = f"ip daddr {said.address}" if said.address else "fib daddr type local"
     if zone not in said.zones and not said.address:
         dialled += " fib daddr . iif type != local"
-    if zone in said.zones and said.sources is not None:
+    if said.sources is not None:
         sources = [f"ip saddr {value} " for value in said.sources.get("ipv4", ())]
     if sources == [""] and not said.address:
         sources = ["meta nfproto ipv4 "]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import socket
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +22,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.service
 
 BITS = {"ipv4": 32, "ipv6": 128}
 _SOCKET = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
+ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3}|[ \t]*-[ \t]*[0-9A-Fa-f:.]+)?\Z")
+MARK = re.compile(r"(?:0[xX][0-9A-Fa-f]+|[0-9]+)\Z")
 REMEDY = "write an address, a prefix such as 192.0.2.0/24, or a range such as 192.0.2.1-192.0.2.9"
 
 Span = tuple[int, int]
@@ -53,6 +56,8 @@ def _address(number: int, family: str) -> str:
 
 def address_span(said: Line) -> tuple[str, Span]:
     """``192.0.2.1``, ``2001:db8::/32`` or ``a-b`` -> family and span; raises OffloadError."""
+    if not ADDRESS.match(said.text):
+        raise OffloadError(f"{said.where}: {said.text!r} is no address", REMEDY)
     family = "ipv6" if ":" in said.text else "ipv4"
     first, dash, last = said.text.partition("-")
     base, slash, length = first.partition("/")
@@ -67,7 +72,7 @@ def address_span(said: Line) -> tuple[str, Span]:
     if low % size:
         meant = f"{_address(low - low % size, family)}/{length}"
         raise OffloadError(f"{said.where}: {said.text!r} has bits behind its length", f"did you mean {meant}?")
-    if high < low or (slash and dash):
+    if high < low:
         raise OffloadError(f"{said.where}: {said.text!r} is no range", REMEDY)
     return family, (low, high)
 
@@ -86,15 +91,22 @@ def range_text(low: int, high: int, family: str) -> str:
     return f"{_address(low, family)}-{_address(high, family)}"
 
 
-def merge(spans: Iterable[Span]) -> list[Span]:
-    """In order, and none overlapping, which nft would refuse. Neighbours stay apart, as they were written."""
+def merge(spans: Iterable[Span], gap: int = 0) -> list[Span]:
+    """In order, and none overlapping, which nft would refuse. Neighbours stay apart, unless ``gap`` is 1."""
     merged: list[Span] = []
     for low, high in sorted(spans):
-        if merged and low <= merged[-1][1]:
+        if merged and low <= merged[-1][1] + gap:
             merged[-1] = (merged[-1][0], max(merged[-1][1], high))
         else:
             merged.append((low, high))
     return merged
+
+
+def inside(narrow: Iterable[Span], wide: Iterable[Span]) -> bool:
+    """Does each of the spans lie within the others?"""
+    whole = merge(wide, gap=1)
+    starts = [low for low, _high in whole]
+    return all((at := bisect_right(starts, low)) and high <= whole[at - 1][1] for low, high in narrow)
 
 
 def addresses(lines: Iterable[Line]) -> dict[str, list[str]]:
@@ -120,6 +132,8 @@ def mapped(lines: Iterable[Line], key: str, value: str) -> list[str]:
             raise OffloadError(f"{line.where}: {line.text!r} is no pair", "write a key, a space and a value")
         at = _typed(Line(words[0], line.where), key)
         other = _typed(Line(words[1], line.where), value)
+        if other[0][0] != other[0][1]:
+            raise OffloadError(f"{line.where}: {words[1]} is more than one value", "write a single one")
         if found.setdefault(at, (other[1], line.where)) != (other[1], line.where):
             raise OffloadError(f"{line.where}: {words[0]} stands in {found[at][1]} too", "give each key one value")
     keys = sorted(found)
@@ -143,7 +157,7 @@ def _typed(line: Line, kind: str) -> tuple[Span, str]:
     if kind == "mark":
         number = read_mark(line)
         return (number, number), f"{number:#x}"
-    if not re.match(r"(accept|drop|continue|return|(?:jump|goto) [A-Za-z_]\w*)\Z", line.text):
+    if not re.match(r"(accept|drop|continue|return|(?:jump|goto) [A-Za-z_][A-Za-z0-9_]*)\Z", line.text):
         raise OffloadError(f"{line.where}: {line.text!r} is no verdict", "write accept, drop, return or jump CHAIN")
     return (0, 0), line.text
 
@@ -151,7 +165,7 @@ def _typed(line: Line, kind: str) -> tuple[Span, str]:
 def read_mark(line: Line) -> int:
     """A number, also as 0x10; raises OffloadError."""
     try:
-        number = int(line.text, 0)
+        number = int(line.text, 0) if MARK.match(line.text) else -1
     except ValueError:
         number = -1
     if not 0 <= number < 1 << 32:

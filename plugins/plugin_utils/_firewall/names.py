@@ -25,11 +25,14 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model i
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.spec import VALUES
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE
 
 ROUTER = "flow_offload_router"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
-DEVICE = re.compile(r"[A-Za-z0-9_.@-]{1,15}\Z")
+SIZE = re.compile(r"[1-9][0-9]{2,3}\Z")
+SMALLEST = 536
+"""bytes; no host of the Internet asks for smaller segments (RFC 9293)"""
 RESERVED = ("bogons", "limit_", "connections_")
 # Words that not every nft from 1.0.6 to 1.1.7 takes for the name of a set, a map or a counter (tried, one by one)
 KEYWORD = re.compile(
@@ -66,6 +69,19 @@ def check(pattern: re.Pattern[str], text: str, where: str, says: str) -> str:
     if not pattern.match(text):
         raise OffloadError(f"{where}: {says}, not {text!r}", "correct it")
     return text
+
+
+def within(number: int, low: int, high: int, where: str) -> None:
+    """Raise OffloadError for a number that nft or the kernel would refuse, or take for another one."""
+    if not low <= number <= high:
+        raise OffloadError(f"{where}: {number} is not from {low} to {high}", "write a number of these")
+
+
+def not_empty(said: Options, where: str, *keys: str) -> None:
+    """Raise OffloadError for a list that is there and empty: it would take everything instead of nothing."""
+    for key in keys:
+        if said[key] is not None and not said[key]:
+            raise OffloadError(f"{where}.{key} is empty", "leave it out for all, or say which")
 
 
 def not_nfts(name: str, where: str) -> None:
@@ -110,6 +126,8 @@ class Names:
         name = check(SERVICE, said["name"], f"{where}.name", "a service's name is a word in small letters")
         if name in self.services or name in services.PROTOCOLS:
             raise OffloadError(f"{where}.name: there is a service {name} already", "give it another name")
+        if not said["ports"]:
+            raise OffloadError(f"{where}.ports: service {name} has no ports", "name one, or leave the service out")
         self.services[name] = self.ports(said["ports"], f"{where}.ports")
 
     def text(self, path: str, where: str) -> str:
@@ -131,12 +149,12 @@ class Names:
     def _new(self, said: Options, where: str) -> str:
         """The name of a set or a map; nft keeps both in one place."""
         name = check(NAME, said["name"], f"{where}.name", "a name is a word in small letters")
-        if said.get("type") != "addresses":
-            not_nfts(name, f"{where}.name")
+        wanted = {name} if said.get("type") != "addresses" else {name + suffix for suffix in SUFFIX.values()}
+        for each in sorted(wanted):
+            not_nfts(each, f"{where}.name")
         if name.startswith(RESERVED):
             raise OffloadError(f"{where}.name: {name} is a name of our own", f"begin it with none of {RESERVED}")
         taken = {declared.name: declared.where for declared in self.declared}
-        wanted = {name} if said.get("type") != "addresses" else {name + suffix for suffix in SUFFIX.values()}
         for clash in sorted(wanted & taken.keys()):
             raise OffloadError(f"{where}.name: {name} and {taken[clash]} would both be {clash}", "rename one of them")
         return name
@@ -178,20 +196,22 @@ class Names:
         if said["masquerade"] and "ipv4" not in self.families:
             problem = f"{where}.masquerade: it is for IPv4, and {ROUTER}.family is ipv6"
             raise OffloadError(problem, "leave one of the two out")
-        if said["mss"] not in (None, "pmtu") and not re.match(r"\d{3,4}\Z", said["mss"]):
-            raise OffloadError(f"{where}.mss: {said['mss']!r} is no segment size", "write pmtu, or a size such as 1360")
+        if said["mss"] not in (None, "pmtu"):
+            check(SIZE, said["mss"], f"{where}.mss", "a segment size such as 1360, or pmtu, was expected")
+            within(int(said["mss"]), SMALLEST, 9999, f"{where}.mss")
         ports = self.ports(said["services"], f"{where}.services")
         self.zones[name] = Zone(name, tuple(said["devices"]), ports, said, where)
 
-    def ports(self, said: Sequence[str], where: str) -> tuple[Port, ...]:
+    def ports(self, said: Sequence[str] | None, where: str) -> tuple[Port, ...]:
         """Services by name or as ports; sets of ports must exist."""
-        found = services.read_services(said, self.services, where)
+        found = services.read_services(said or (), self.services, where)
         for port in found:
             if port.named and self.sets.get(port.named) != "ports":
-                raise OffloadError(f"{where}: there is no set of ports {port.named!r}", self._known("ports"))
+                raise OffloadError(f"{where}: there is no set of ports {port.named!r}", self.known("ports"))
         return found
 
-    def _known(self, kind: str) -> str:
+    def known(self, kind: str) -> str:
+        """The remedy for a name that no set of that kind has."""
         names = ", ".join(sorted(name for name, other in self.sets.items() if other == kind))
         return f"the sets of {kind} are: {names}" if names else f"declare it in {ROUTER}.sets"
 
@@ -202,7 +222,13 @@ class Names:
             raise OffloadError(problem, "correct the name")
         return tuple(dict.fromkeys(said))
 
-    def hosts(self, said: Sequence[str], where: str) -> Hosts | None:
+    def zones_needed(self, said: Sequence[str], where: str) -> tuple[str, ...]:
+        """At least one."""
+        if not said:
+            raise OffloadError(f"{where} is empty", f"name a zone; the zones are {', '.join(self.zones)}")
+        return self.zones_named(said, where)
+
+    def hosts(self, said: Sequence[str] | None, where: str) -> Hosts | None:
         """Addresses and ``@sets`` by family; None for nothing said, which is everyone."""
         if not said:
             return None
@@ -211,7 +237,7 @@ class Names:
         for item in dict.fromkeys(said):
             if item.startswith("@"):
                 if self.sets.get(item[1:]) != "addresses":
-                    raise OffloadError(f"{where}: there is no set of addresses {item[1:]!r}", self._known("addresses"))
+                    raise OffloadError(f"{where}: there is no set of addresses {item[1:]!r}", self.known("addresses"))
                 for family in self.families:
                     found.setdefault(family, []).append(item + SUFFIX[family])
         if not found:

@@ -20,15 +20,15 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Exclusion, Hosts
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import DEVICE, Names, check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import Names, check
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.text import IP, Text, names
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE
 
 EXCLUDE = "flow_offload_exclude"
 FEED = "flow add @ft"
 STATES = "ct state { established, related } meta l4proto { tcp, udp }"
 DSCP = re.compile(r"(cs[0-7]|af[1-4][1-3]|be|ef|[0-9]|[1-5][0-9]|6[0-3])\Z")
-MARK = re.compile(r"(\w+)(?:/(\w+))?\Z")
 
 
 def read_exclude(exclude: list[Mapping[str, Any]], router: Names | None = None) -> list[Exclusion]:
@@ -76,6 +76,8 @@ def _ports(where: str, said: Sequence[str], router: Names | None) -> tuple[Port,
     else:
         known = {name: services.read_services(ports, {}, name) for name, ports in services.SERVICES.items()}
         ports = services.read_services(said, known, where)
+        if named := [port.named for port in ports if port.named]:
+            raise OffloadError(f"{where}: only flow_offload_ruleset: router has sets (@{named[0]})", "write the ports")
     if slow := [port.protocol for port in ports if port.protocol not in ("tcp", "udp")]:
         raise OffloadError(
             f"{where}: {slow[0]} is never offloaded anyway", "leave it out: flowtables take TCP and UDP only"
@@ -100,6 +102,8 @@ def _mark(text: str, where: str) -> str:
     if not slash:
         return f"{number:#x}"
     bits = elements.read_mark(elements.Line(mask, where))
+    if not bits:
+        raise OffloadError(f"{where}: {text!r} fits every mark", "write a mask other than 0")
     if number & ~bits:
         raise OffloadError(f"{where}: {text!r} has bits outside of its mask", "correct the mark or the mask")
     return f"& {bits:#x} == {number:#x}"

@@ -24,13 +24,24 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model i
     Rule,
     SourceNat,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import ROUTER, Names, check, not_nfts
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import (
+    ROUTER,
+    Names,
+    check,
+    not_empty,
+    not_nfts,
+    within,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import read_exclude
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
 
-RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day|week)\Z")
+RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day|week)\Z")
+BURST = 1_000_000
+"""at most: the kernel multiplies it by nanoseconds"""
 COUNTER = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
-COMMENT = re.compile(r'[^"\\\n]{1,100}\Z')
+COMMENT = re.compile(r'[^"\\$\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}\Z')
+OURS = re.compile(r"(spoofed|bogons|invalid|over_limit|(blocklist|input_refused|forward_refused)_.*)\Z")
+"""counters that the table has by itself"""
 LOG_DEFAULTS = {key: option.get("default") for key, option in spec.ROUTER["log"]["options"].items()}
 
 
@@ -42,7 +53,10 @@ def read_router(
     names = Names(options, files or {})
     log = options["log"] or LOG_DEFAULTS
     check(RATE, log["rate"], f"{ROUTER}.log.rate", "a rate such as 10/second was expected")
-    check(COMMENT, log["prefix"], f"{ROUTER}.log.prefix", "a prefix is a short text without quotes")
+    within(log["burst"], 1, BURST, f"{ROUTER}.log.burst")
+    if log["group"] is not None:
+        within(log["group"], 0, 65535, f"{ROUTER}.log.group")
+    check(COMMENT, log["prefix"], f"{ROUTER}.log.prefix", "a prefix is a short text without quotes, \\ and $")
     return Firewall(
         families=names.families,
         zones=names.zones,
@@ -71,13 +85,14 @@ def families_of(names: Names, wanted: str, where: str, *hosts: Hosts | None) -> 
 
 
 def _rule(names: Names, where: str, said: Options) -> Rule:
+    not_empty(said, where, "services", "sources", "destinations")
     sources = names.hosts(said["sources"], f"{where}.sources")
     destinations = names.hosts(said["destinations"], f"{where}.destinations")
     if said["limit"]:
         check(RATE, said["limit"]["rate"], f"{where}.limit.rate", "a rate such as 10/minute was expected")
-        _positive(said["limit"]["burst"], f"{where}.limit.burst")
+        within(said["limit"]["burst"], 1, BURST, f"{where}.limit.burst")
     if said["connections"]:
-        _positive(said["connections"]["max"], f"{where}.connections.max")
+        within(said["connections"]["max"], 1, (1 << 32) - 1, f"{where}.connections.max")
     if said["action"] != "accept" and (said["limit"] or said["connections"]):
         key = "limit" if said["limit"] else "connections"
         problem = f"{where}.{key}: it limits what is let in, and action is {said['action']}"
@@ -85,16 +100,18 @@ def _rule(names: Names, where: str, said: Options) -> Rule:
     if said["counter"]:
         check(COUNTER, said["counter"], f"{where}.counter", "a counter's name is a word in small letters")
         not_nfts(said["counter"], f"{where}.counter")
+        if OURS.match(said["counter"]):
+            raise OffloadError(f"{where}.counter: {said['counter']} is a counter of our own", "give it another name")
     if said["comment"]:
-        check(COMMENT, said["comment"], f"{where}.comment", "a comment is a short text without quotes")
+        check(COMMENT, said["comment"], f"{where}.comment", "a comment is a short text without quotes, \\ and $")
     ports = names.ports(said["services"], f"{where}.services")
     families = families_of(names, said["family"], where, sources, destinations)
     if ports and not any(services.matches(ports, family) for family in families):
         problem = f"{where}.services: there is no {' or '.join(said['services'])} in {families[0]}"
         raise OffloadError(problem, "take the rule out, or correct its family")
     return Rule(
-        zones=names.zones_named(said["from"], f"{where}.from"),
-        to=names.zones_named(said["to"], f"{where}.to") if "to" in said else (),
+        zones=names.zones_needed(said["from"], f"{where}.from"),
+        to=names.zones_needed(said["to"], f"{where}.to") if "to" in said else (),
         ports=ports,
         sources=sources,
         destinations=destinations,
@@ -102,11 +119,6 @@ def _rule(names: Names, where: str, said: Options) -> Rule:
         options=said,
         where=where,
     )
-
-
-def _positive(number: int, where: str) -> None:
-    if number < 1:
-        raise OffloadError(f"{where}: {number} would let nothing in", "write a number from 1 on")
 
 
 def _address(names: Names, text: str, where: str, family: str) -> str:
@@ -136,13 +148,17 @@ def _port_forward(names: Names, where: str, said: Options) -> PortForward:
         if low != high:
             problem = f"{where}.target_port: a range of ports ({said['port']}) keeps its numbers"
             raise OffloadError(problem, "leave target_port out, or forward a single port")
-    zones = names.zones_named(said["from"], f"{where}.from")
+    not_empty(said, where, "sources")
+    zones = names.zones_needed(said["from"], f"{where}.from")
     hairpin = names.zones_named(said["hairpin"], f"{where}.hairpin")
     if again := [zone for zone in hairpin if zone in zones]:
         problem = f"{where}.hairpin names {again[0]}, which is in from already"
         raise OffloadError(problem, "hairpin is for the zones inside that use the outer address")
+    if said["ipv4"] and said["to"] in zones:
+        problem = f"{where}.from names {said['to']}, the zone of the server, which would answer past the translation"
+        raise OffloadError(problem, f"use hairpin: [{said['to']}]")
     return PortForward(
-        name=check(COMMENT, said["name"], f"{where}.name", "a name is a short text without quotes"),
+        name=check(COMMENT, said["name"], f"{where}.name", "a name is a short text without quotes, \\ and $"),
         zones=zones,
         to=names.zones_named([said["to"]], f"{where}.to")[0],
         ports=tuple(Port(protocol, low, high) for protocol in sorted(set(said["protocols"]))),
@@ -157,6 +173,7 @@ def _port_forward(names: Names, where: str, said: Options) -> PortForward:
 
 
 def _source_nat(names: Names, where: str, said: Options) -> SourceNat:
+    not_empty(said, where, "sources", "destinations")
     sources = names.hosts(said["sources"], f"{where}.sources")
     destinations = names.hosts(said["destinations"], f"{where}.destinations")
     wanted, address = "both", ""
@@ -178,7 +195,7 @@ def _source_nat(names: Names, where: str, said: Options) -> SourceNat:
     elif said["action"] == "masquerade":
         wanted = "ipv4"
     return SourceNat(
-        to=names.zones_named(said["to"], f"{where}.to"),
+        to=names.zones_needed(said["to"], f"{where}.to"),
         sources=sources,
         destinations=destinations,
         families=families_of(names, wanted, where, sources, destinations),
@@ -191,11 +208,7 @@ def _source_nat(names: Names, where: str, said: Options) -> SourceNat:
 
 def _blocklist(names: Names, where: str, said: Options) -> Blocklist:
     if names.sets.get(said["set"]) != "addresses":
-        known = ", ".join(sorted(name for name, kind in names.sets.items() if kind == "addresses"))
-        raise OffloadError(
-            f"{where}.set: there is no set of addresses {said['set']!r}",
-            f"the sets of addresses are: {known}" if known else f"declare it in {ROUTER}.sets",
-        )
+        raise OffloadError(f"{where}.set: there is no set of addresses {said['set']!r}", names.known("addresses"))
     if not said["from"] and not said["to"]:
         raise OffloadError(f"{where}: it blocks nothing", "name zones in from, in to, or in both")
     zones = names.zones_named(said["from"], f"{where}.from")
@@ -209,6 +222,7 @@ def _extra(names: Names) -> dict[str, list[tuple[str, str]]]:
             raise OffloadError(f"{where}: it needs either rules or file", "give one of the two")
         if said["file"]:
             text, says = names.text(said["file"], f"{where}.file"), f"{where}.file: {said['file']}"
+            text = text.replace("\r\n", "\n")
         else:
             text, says = "\n".join(said["rules"]), f"{where}.rules"
         _closed(text, says)
@@ -217,10 +231,14 @@ def _extra(names: Names) -> dict[str, list[tuple[str, str]]]:
 
 
 def _closed(text: str, where: str) -> None:
-    """Braces must close within the text, or what comes after it would belong to it; raises OffloadError."""
+    """What a text opens must close within it, or what comes after would belong to it; raises OffloadError."""
     depth = 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        for brace in re.findall(r"[{}]", re.sub(r'"[^"]*"', "", line).split("#", 1)[0]):
+    for number, line in enumerate(text.split("\n"), start=1):
+        bare = re.sub(r'"[^"]*"', "", line).split("#", 1)[0]
+        for wrong, says in ((line.rstrip().endswith("\\"), "a backslash at its end"), ('"' in bare, "an open quote")):
+            if wrong:
+                raise OffloadError(f"{where}, line {number}: {says} takes in what comes after it", "take it out")
+        for brace in re.findall(r"[{}]", bare):
             depth += 1 if brace == "{" else -1
             if depth < 0:
                 raise OffloadError(f"{where}, line {number}: a brace closes what it did not open", "take it out")

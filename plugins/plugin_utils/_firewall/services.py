@@ -90,7 +90,7 @@ def span(low: int, high: int) -> str:
 
 def read_span(text: str, where: str) -> tuple[int, int]:
     """``443`` or ``8000-8010`` -> first and last port; raises OffloadError."""
-    match = re.match(r"(\d{1,5})(?:-(\d{1,5}))?\Z", text)
+    match = re.match(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z", text)
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= low <= high <= 65535:
         raise OffloadError(f"{where}: {text!r} is no port", "write a port such as 443, or two such as 8000-8010")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-FAMILIES = ("both", "ipv4", "ipv6")
 PLACES = (
     "table",
     "early",
@@ -42,18 +41,21 @@ def _choice(first: str, *others: str) -> dict[str, Any]:
     return {"type": "str", "choices": [first, *others], "default": first}
 
 
+FAMILY = _choice("both", "ipv4", "ipv6")
 TEXT: dict[str, Any] = {"type": "str"}
 NEEDED: dict[str, Any] = {"type": "str", "required": True}
 FLAG: dict[str, Any] = {"type": "bool", "default": False}
 ZONES: dict[str, Any] = {"type": "list", "elements": "str", "required": True}
+NARROWS: dict[str, Any] = {"type": "list", "elements": "str"}
+"""everything when it is left out; there and empty is refused, which a list that a template made may be by mistake"""
 
 # Of a rule, to the router or through it.
 RULE: dict[str, Any] = {
     "from": ZONES,
-    "services": _list(),
-    "sources": _list(),
-    "destinations": _list(),
-    "family": _choice(*FAMILIES),
+    "services": NARROWS,
+    "sources": NARROWS,
+    "destinations": NARROWS,
+    "family": FAMILY,
     "action": _choice("accept", "drop", "reject"),
     "limit": {
         "type": "dict",
@@ -69,7 +71,7 @@ RULE: dict[str, Any] = {
 }
 
 ROUTER: dict[str, Any] = {
-    "family": _choice(*FAMILIES),
+    "family": FAMILY,
     "zones": _list(
         "dict",
         options={
@@ -114,7 +116,7 @@ ROUTER: dict[str, Any] = {
             "ipv4": TEXT,
             "ipv6": TEXT,
             "target_port": {"type": "int"},
-            "sources": _list(),
+            "sources": NARROWS,
             "hairpin": _list(),
         },
     ),
@@ -122,8 +124,8 @@ ROUTER: dict[str, Any] = {
         "dict",
         options={
             "to": ZONES,
-            "sources": _list(),
-            "destinations": _list(),
+            "sources": NARROWS,
+            "destinations": NARROWS,
             "action": _choice("snat", "masquerade", "none"),
             "address": TEXT,
             "map": TEXT,

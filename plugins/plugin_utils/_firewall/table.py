@@ -33,19 +33,26 @@ INPUT_ICMP = {
     "ipv6": (
         "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
         "# RFC 4890: neighbour discovery never crosses a router, which the hop limit proves",
-        "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, 148, 149 } "
+        "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } "
         "ip6 hoplimit 255 accept",
-        "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, 151-153 } "
+        "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } "
         "ip6 saddr { ::, fe80::/10 } accept",
     ),
 }
 DHCP = {
-    "ipv4": 'udp sport 67 udp dport 68 accept comment "DHCP client"',
-    "ipv6": 'ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept comment "DHCPv6 client"',
+    "ipv4": 'meta nfproto ipv4 udp sport 67 udp dport 68 accept comment "DHCP client"',
+    "ipv6": 'ip6 saddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"',
 }
 CLAMP = "tcp flags & (syn | rst) == syn tcp option maxseg size set"
 LOG_PREFIX = 120
-"""characters; the kernel takes 127 (NF_LOG_PREFIXLEN)"""
+"""bytes; the kernel takes 127 (NF_LOG_PREFIXLEN)"""
+# What a rule may limit for each source: what still is within it, how a set keeps that, the set's flags and timeout.
+# It asks for what is within, so that a source that a full set has no room for is dropped. An IPv6 host has a whole /64.
+PER_SOURCE = {
+    "limit": ("limit rate {rate} burst {burst} packets", "update", "dynamic,timeout", "1h"),
+    "connections": ("ct count {max}", "add", "dynamic", ""),
+}
+SOURCE = {"ipv4": "ip saddr", "ipv6": "ip6 saddr & ffff:ffff:ffff:ffff::"}
 OTHER = {"ipv4": "ipv6", "ipv6": "ipv4"}
 
 
@@ -86,7 +93,7 @@ class Table:
         """The user's own lines for that place, with where they come from."""
         lines: list[str] = []
         for where, said in self.firewall.extra.get(place, ()):
-            lines += [f"# {where}", *textwrap.dedent(said).strip("\n").splitlines()]
+            lines += [f"# {where}", *textwrap.dedent(said).strip("\n").split("\n")]
         return lines
 
     # --- what is refused
@@ -96,7 +103,7 @@ class Table:
         log = self.firewall.log
         to = f"group {log['group']}" if log["group"] is not None else f"level {log['level']}"
         limit = f"limit rate {log['rate']} burst {log['burst']} packets"
-        prefix = f"{log['prefix']}{says}"[:LOG_PREFIX]
+        prefix = f"{log['prefix']}{says}".encode()[:LOG_PREFIX].decode(errors="ignore")
         return f'{limit} log prefix "{prefix}: " {to}'
 
     def verdict(self, action: str) -> str:
@@ -127,17 +134,18 @@ class Table:
 
     def _early(self, name: str) -> Iterator[str]:
         zone, families = self.firewall.zones[name], self.firewall.families
-        if zone["bogons"]:
-            if zone["dhcp_client"] and "ipv4" in families:
-                yield 'udp sport 67 udp dport 68 return comment "a DHCP server may have a private address"'
-            for family in families:
-                yield f"{IP[family]} saddr @bogons{SUFFIX[family]} {self.text.counter('bogons')} drop"
         for blocklist in self.firewall.blocklists:
             if name in blocklist.zones:
                 yield from self._blocked(blocklist.name, "saddr", blocklist.log)
         if zone["antispoof"] != "none":
             key = "saddr . iif" if zone["antispoof"] == "strict" else "saddr"
             yield f"fib {key} oif missing {self.text.counter('spoofed')} drop"
+        if zone["bogons"]:
+            for family in reversed(families):  # IPv4 is last: its DHCP is spared what comes after, and nothing else
+                if family == "ipv4" and zone["dhcp_client"]:
+                    says = "a DHCP server may have a private address"
+                    yield f'meta nfproto ipv4 udp sport 67 udp dport 68 return comment "{says}"'
+                yield f"{IP[family]} saddr @bogons{SUFFIX[family]} {self.text.counter('bogons')} drop"
 
     def _blocked(self, name: str, side: str, log: bool, match: str = "") -> Iterator[str]:
         for family in self.firewall.families:
@@ -151,17 +159,17 @@ class Table:
         if len(self.firewall.families) == 2:
             return []
         (family,) = self.firewall.families
-        return [f'meta nfproto {OTHER[family]} drop comment "flow_offload_router.family"']
+        return [f'iifname != "lo" meta nfproto {OTHER[family]} drop comment "flow_offload_router.family"']
 
     # --- to the router
 
     def input(self) -> None:
         firewall = self.firewall
         lines = [
+            *self.families(),
             "ct state { established, related } accept",
             f"ct state invalid {self.text.counter('invalid')} drop",
             'iifname "lo" accept',
-            *self.families(),
             *(line for family in firewall.families for line in INPUT_ICMP[family]),
             *self._dhcp(),
             *self.extra("input"),
@@ -197,9 +205,9 @@ class Table:
 
     def forward(self) -> None:
         firewall, text = self.firewall, self.text
-        lines = [f"ct state invalid {text.counter('invalid')} drop"]
+        lines = [*self.families(), f"ct state invalid {text.counter('invalid')} drop"]
         lines.append(offload.feed(text, firewall.exclusions, self.extra("fast_path")))
-        lines += ["ct state { established, related } accept", *self.families()]
+        lines.append("ct state { established, related } accept")
         if "ipv6" in firewall.families:
             lines.append('icmpv6 type { 130-140, 143, 148, 149, 151-153 } drop comment "RFC 4890: of one link only"')
         lines += [*self.extra("forward"), *self._blocked_ahead()]
@@ -249,13 +257,12 @@ class Table:
             if other != said.to or one not in (*said.zones, *said.hairpin):
                 continue
             lines.append(f"# {said.where}: {said.name}")
-            sources = said.sources if one in said.zones else None
             if said.ipv4:
                 ports = [port.moved(said.target_port) for port in said.ports]
-                found = variants((), ("ipv4",), ports, sources, {"ipv4": [said.ipv4]})
+                found = variants((), ("ipv4",), ports, said.sources, {"ipv4": [said.ipv4]})
                 lines += [f"{match} ct status dnat accept" for match in found]
-            if said.ipv6:
-                found = variants((), ("ipv6",), said.ports, sources, {"ipv6": [said.ipv6]})
+            if said.ipv6 and one in said.zones:
+                found = variants((), ("ipv6",), said.ports, said.sources, {"ipv6": [said.ipv6]})
                 lines += [f"{match} accept" for match in found]
         return lines
 
@@ -291,32 +298,28 @@ class Table:
             return
         self.shared.add(chain)
         lines: list[str] = []
-        limited = rule["limit"] or rule["connections"]
-        over = f"{self.text.counter('over_limit')} drop" if limited else ""
-        if limit := rule["limit"]:
-            said = f"limit rate over {limit['rate']} burst {limit['burst']} packets"
-            if limit["per"] == "all":
-                lines.append(f"{self.text.limit(f'limit_{name}', limit)} {over}")
-            else:
-                lines += self._each(rule, f"limit_{name}", said, over, ("dynamic,timeout", "1h"))
-        if most := rule["connections"]:
-            said = f"ct count over {most['max']}"
-            if most["per"] == "all":
-                lines.append(f"{said} {over}")
-            else:
-                lines += self._each(rule, f"connections_{name}", said, over, ("dynamic", ""))
+        over = f"{self.text.counter('over_limit')} drop" if rule["limit"] or rule["connections"] else ""
+        for key in PER_SOURCE:
+            said = rule[key]
+            if said and said["per"] == "all":
+                match = self.text.limit(f"limit_{name}", said) if key == "limit" else f"ct count over {said['max']}"
+                lines.append(f"{match} {over}")
+            elif said:
+                within = f"{chain}_within_{key}"
+                lines += [*self._each(rule, key, f"{key}_{name}", f"goto {within}"), over]
+                self.text.chain(chain, lines, rule.where, later=True)
+                chain, lines = within, []
         if rule["log"]:
             lines.append(self.log(f"{name.replace('_', ' ')}{' ' if rule['comment'] else ''}{rule['comment'] or ''}"))
         self.text.chain(chain, [*lines, self._verdict(rule)], rule.where, later=True)
 
-    def _each(self, rule: Rule, name: str, said: str, over: str, how: tuple[str, str]) -> Iterator[str]:
-        """A limit for each source address, in a set that fills itself."""
-        flags, timeout = how
+    def _each(self, rule: Rule, key: str, name: str, verdict: str) -> Iterator[str]:
+        """What is within a limit for each source address, in a set that fills itself."""
+        within, verb, flags, timeout = PER_SOURCE[key]
         for family in rule.families:
             of_family = f"{name}_v{SUFFIX[family]}"
             self.text.sets.append(Declared("set", of_family, f"{family}_addr", (), rule.where, flags, timeout))
-            verb = "update" if timeout else "add"
-            yield f"{verb} @{of_family} {{ {IP[family]} saddr {said} }} {over}"
+            yield f"{verb} @{of_family} {{ {SOURCE[family]} {within.format_map(rule[key])} }} {verdict}"
 
 
 def render(firewall: Firewall, table: str = "inet nft_offload") -> str:

@@ -115,7 +115,7 @@ class Text:
         if self.counters:
             parts.append("\n".join(f"counter {name} {{ }}" for name in self.counters))
         parts += self.limits + [_declared(said) for said in self.sets] + self.extra + self.chains + self.later
-        body = textwrap.indent("\n\n".join(parts), "\t", lambda line: line.strip() != "")
+        body = "\n".join(f"\t{line}" if line.strip() else line for line in "\n\n".join(parts).split("\n"))
         head = "".join(f"# {line}\n" for line in says)
         return f"{head}table {table} {{\n{body}\n}}\n"
 

@@ -149,3 +149,15 @@ class Network:
             host.process.wait()
         self.holder.kill()
         self.holder.wait()
+
+
+def dial(net: Network, side: str, address: str, port: int, **options: object) -> str:
+    return net.hosts[side]("tcp", address=address, port=port, **options)
+
+
+def send(net: Network, side: str, address: str, port: int, **options: object) -> str:
+    return net.hosts[side]("udp", address=address, port=port, **options)
+
+
+def ping(net: Network, side: str, address: str) -> str:
+    return net.hosts[side]("ping", address=address)

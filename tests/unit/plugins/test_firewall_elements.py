@@ -80,6 +80,24 @@ def test_a_file_of_blocklists_as_they_are_published() -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["10.0.0.0/24\n", " 10.0.0.1", "10.0.0.0/ 8", "10.0.0.0/+8", "10.0.0.0/٨", "::1%eth0"])
+def test_no_address(text: str) -> None:
+    with pytest.raises(OffloadError, match=r"here: .* is no address"):
+        elements.addresses(lines(text))
+
+
+def test_a_range_may_have_spaces() -> None:
+    assert elements.addresses(lines("192.0.2.1 - 192.0.2.9")) == {"ipv4": ["192.0.2.1-192.0.2.9"]}
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(lambda pair: (min(pair), max(pair)))))
+def test_inside(spans: list[tuple[int, int]]) -> None:
+    wide = [(2, 4), (5, 6), (4, 5), (8, 9)]
+    assert elements.inside(spans, wide) is all(
+        all(n in (2, 3, 4, 5, 6, 8, 9) for n in range(low, high + 1)) for low, high in spans
+    )
+
+
 def test_maps() -> None:
     pairs = lines("10.0.1.0/24 203.0.113.1", "10.0.0.0/24 : 203.0.113.2", "10.0.2.1-10.0.2.5  203.0.113.3")
     assert elements.mapped(pairs, "ipv4", "ipv4") == [

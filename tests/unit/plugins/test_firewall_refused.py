@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ FORWARD = {"name": "mail", "from": ["wan"], "to": "dmz", "port": "25", "ipv4": "
 RULE = {"from": ["lan"], "to": ["wan"]}
 
 WRONG = yaml.safe_load(Path(__file__).with_name("refused.yml").read_text())
-FILES = {"list.txt": "# a list\n192.0.2.1 ; first\nnonsense\n"}
+FILES = {"list.txt": "# a list\n192.0.2.1 ; first\nnonsense\n", "backslash.nft": "accept\r\n# note \\\r\naccept\n"}
 
 
 def test_what_they_are_made_from_is_good() -> None:
@@ -39,7 +40,7 @@ def test_what_they_are_made_from_is_good() -> None:
 
 @pytest.mark.parametrize("case", WRONG, ids=[f"{number}-{case['key']}" for number, case in enumerate(WRONG)])
 def test_refused(case: dict[str, Any]) -> None:
-    wrong = copy.deepcopy(GOOD) | {case["key"]: case["value"]}
+    wrong = copy.deepcopy(GOOD) | {case["key"]: case["value"]} | case.get("more", {})
     with pytest.raises(AnsibleFilterError, match=case["says"]) as caught:
         router_ruleset(wrong, files=FILES, login=["ssh"])
     assert "Remedy: " in str(caught.value)
@@ -66,6 +67,10 @@ def test_a_port_forward_that_a_rule_refuses() -> None:
         ([{"marks": ["red"]}], r"flow_offload_exclude\[0\]\.marks: 'red' is no mark"),
         ([{"marks": ["0x10/0x0f"]}], r"flow_offload_exclude\[0\]\.marks: '0x10/0x0f' has bits outside of its mask"),
         ([{"dscp": ["high"]}], r"flow_offload_exclude\[0\]\.dscp: a class such as ef"),
+        ([{"services": ["tcp/@web"]}], r"flow_offload_exclude\[0\]\.services: only .*router has sets \(@web\)"),
+        ([{"addresses": ["10.0.0.0/24\n"]}], r"flow_offload_exclude\[0\]\.addresses: .* is no address"),
+        ([{"marks": ["0x10\n"]}], r"flow_offload_exclude\[0\]\.marks: .* is no mark"),
+        ([{"marks": ["0/0"]}], r"flow_offload_exclude\[0\]\.marks: '0/0' fits every mark"),
         ([{"packets": 0}], r"flow_offload_exclude\[0\]"),
     ],
 )
@@ -80,6 +85,45 @@ def test_exclusions_of_a_router_know_its_names() -> None:
     assert 'meta l4proto tcp ct original proto-dst @web ip daddr @some4 oifname "dmz0" return' in text
     with pytest.raises(AnsibleFilterError, match=r"flow_offload_exclude\[0\]\.zones names dxz, but the zones are"):
         router_ruleset(GOOD, exclude=[{"zones": ["dxz"]}])
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        {"zones": [*GOOD["zones"], {"name": "own", "devices": ["own0"], "services": ["tcp/@web"]}]}
+        | {"port_forwards": [{**FORWARD, "from": "own", "port": "8080"}]},
+        {"port_forwards": [{**FORWARD, "sources": ["@some"]}, FORWARD]},
+        {"port_forwards": [{**FORWARD, "port": "22", "hairpin": ["lan"]}]},
+        {"input": [{"from": "wan", "services": "ssh", "sources": ["192.0.2.1"]}]}
+        | {"port_forwards": [{**FORWARD, "port": "22", "sources": ["198.51.100.1"]}]},
+        {"input": [{"from": "wan", "services": ["ntp"], "family": each} for each in ("ipv4", "ipv6")]},
+        {
+            "sets": [{"name": "later"}, {"name": "web", "type": "ports"}],
+            "forward": [{**RULE, "sources": ["10.0.0.0/8"]}],
+        }
+        | {"input": [{"from": "wan", "services": "ntp", "sources": [each]} for each in ("10.0.0.0/8", "@later")]},
+    ],
+    ids=str,
+)
+def test_what_goes_together(good: dict[str, Any]) -> None:
+    assert "flow add @ft" in router_ruleset(GOOD | good, login=["ssh"])
+
+
+def test_a_forwarded_login_is_no_way_in() -> None:
+    """A rule that takes everything from some is behind the port forward; over IPv6 nothing is translated."""
+    shell = {"name": "shell", "from": "wan", "to": "dmz", "port": "22", "ipv4": "10.0.0.2"}
+    zones = [{"name": "wan", "devices": ["wan0"]}, {"name": "dmz", "devices": ["dmz0"]}]
+    rule = {"from": "wan", "sources": ["192.0.2.0/24", "2001:db8::/32"]}
+    with pytest.raises(AnsibleFilterError, match="no zone offers ssh"):
+        router_ruleset({"zones": zones, "input": [rule], "port_forwards": [shell]}, login=["ssh"])
+    router_ruleset({"zones": zones, "input": [{**rule, "family": "ipv6"}], "port_forwards": [shell]}, login=["ssh"])
+
+
+def test_a_log_prefix_fits_in_bytes() -> None:
+    rule = {"from": "wan", "services": "ntp", "log": True, "comment": "ü" * 100}
+    text = router_ruleset(GOOD | {"input": [rule]})
+    (prefix,) = re.findall('log prefix "([^"]*)"', text)
+    assert prefix == f"nft input 0 {'ü' * 54}: " and len(prefix.encode()) <= 127
 
 
 @pytest.mark.parametrize("wrong", [None, "zones", 7, ["zones"]])

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import listing_without_devices, parse_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.rules import covers, parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
@@ -65,10 +66,10 @@ def test_the_module_loads_it_and_loads_it_again(name: str, program: str, keep: b
 # Elements that rules would have added by then, in sets that fill themselves
 FILL = r"""
 for set in $($NFT list sets | sed -n 's/^\tset \(limit_.*_v4\) {/\1/p'); do
-  $NFT add element inet nft_offload $set '{ 192.0.2.1 limit rate over 10/minute burst 5 packets }'
+  $NFT add element inet nft_offload $set '{ 192.0.2.1 limit rate 10/minute burst 5 packets }'
 done
 for set in $($NFT list sets | sed -n 's/^\tset \(connections_.*_v4\) {/\1/p'); do
-  $NFT add element inet nft_offload $set '{ 192.0.2.1 ct count over 5 }'
+  $NFT add element inet nft_offload $set '{ 192.0.2.1 ct count 5 }'
 done
 """
 LIST = "list() { $NFT -s $1 list table inet nft_offload; }; list"
@@ -131,6 +132,14 @@ def test_each_part_names_its_variable() -> None:
         assert f"# flow_offload_router.{key}" in text
     assert "# flow_offload_exclude[5]: packets 20" in text
     assert "# zone lan: lan0, lan1" in text
+
+
+@pytest.mark.parametrize("end", ["\f", "\x85", "\u2028"], ids=ascii)
+def test_lines_end_where_nft_ends_them(end: str) -> None:
+    line = f"accept # a{end}drop"
+    router = {"zones": [{"name": "lan", "devices": ["lan0"]}], "extra": [{"place": "input", "rules": [line, "accept"]}]}
+    text = router_ruleset(router)
+    assert f"\n\t\t{line}\n\t\taccept\n" in text
 
 
 @needs_namespaces

@@ -1,0 +1,76 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Whether one part of a description takes all that another one is about: sets are as good as what they hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.elements import Line, Span
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Declared, Hosts
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+
+
+class Covers:
+    """Knows the declared sets; each is read once, when it is asked for."""
+
+    def __init__(self, declared: Iterable[Declared]) -> None:
+        self.declared = {said.name: said for said in declared}
+        self.read: dict[str, list[Span]] = {}
+
+    def _set(self, name: str) -> list[Span]:
+        if name not in self.read:
+            said = self.declared[name]
+            read = services.read_span if said.type == "inet_service" else _span
+            self.read[name] = [read(element, said.where) for element in said.elements]
+        return self.read[name]
+
+    def _spans(self, port: Port) -> list[Span]:
+        return self._set(port.named) if port.named else [(port.low, port.high)]
+
+    def overlap(self, one: Iterable[Port], other: Iterable[Port]) -> bool:
+        """Is there a port in both?"""
+        other = tuple(other)
+        return any(
+            a.protocol == b.protocol
+            and any(x[0] <= y[1] and y[0] <= x[1] for x in self._spans(a) for y in self._spans(b))
+            for a in one
+            for b in other
+        )
+
+    def ports(self, wide: Sequence[Port], narrow: Sequence[Port]) -> bool:
+        """Does ``wide`` have all ports of ``narrow``? No ports mean every one."""
+        if not wide or not narrow:
+            return not wide
+        spans: dict[str, list[Span]] = {}
+        for port in wide:
+            spans.setdefault(port.protocol, []).extend(self._spans(port))
+        return all(port in wide or _within(self._spans(port), spans.get(port.protocol, [])) for port in narrow)
+
+    def hosts(self, wide: Hosts | None, narrow: Hosts | None, family: str) -> bool:
+        """Does ``wide`` have all addresses of ``narrow``? None means everyone."""
+        if wide is None or narrow is None:
+            return wide is None
+        spans = [span for value in wide.get(family, ()) for span in self._values(value)]
+        return all(
+            value in wide.get(family, ()) or _within(self._values(value), spans) for value in narrow.get(family, ())
+        )
+
+    def _values(self, value: str) -> list[Span]:
+        """What stands in an address match: ``192.0.2.1``, ``{ a, b }``, ``@name4``."""
+        if value.startswith("@"):
+            return self._set(value[1:])
+        return [_span(item, "") for item in value.strip("{ }").split(", ")]
+
+
+def _span(text: str, where: str) -> Span:
+    return elements.address_span(Line(text, where))[1]
+
+
+def _within(narrow: Sequence[Span], wide: Iterable[Span]) -> bool:
+    """Not for a set that holds nothing: it is there to be filled on the router."""
+    return bool(narrow) and elements.inside(narrow, wide)
