@@ -117,9 +117,9 @@ options:
         goes on if they let it, and TCP in the middle of a connection is taken up again unless
         C(net.netfilter.nf_conntrack_tcp_loose) is 0; packets of the side that did not begin are dropped until the other
         side has sent one.
-      - Which connections are on a way is told by the router's routes to their ends. A device with a default route, or
-        with many routes, stands for whichever address. IPv4 connections with a translated destination are judged anew
-        with every way.
+      - Which connections are on a way is told by the router's routes to their ends, in all of its routing tables.
+        Devices with a default route, even one that is shared with others, or with more than eight routes stand for
+        whichever address. IPv4 connections with a translated destination are judged anew with every way.
       - Needs the command C(conntrack) on the router, and Linux 6.4, 6.1.32, 5.15.115 or 5.10.182 for connections that
         are offloaded at that moment.
     type: list

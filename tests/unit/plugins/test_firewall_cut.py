@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,42 @@ def test_ways_are_told_by_routes(net: Network, tmp_path: Path, shell: list[str])
         "-D -f ipv6 -d fd00:30::/64",
         "-D -f ipv4 --dst-nat",
     ]
+
+
+# iproute2's words, but for those of busybox, which tells no device of a route with several
+LOCAL = "local 192.0.2.1 dev lan0 table local proto kernel\nbroadcast 192.0.2.255 dev lan0 table local"
+LAN = f"192.0.2.0/24 dev lan0 proto kernel scope link src 192.0.2.1\n{LOCAL}"
+ECMP = "default \\\tnexthop via 198.51.100.2 dev wan0 weight 1 \\\tnexthop via 203.0.113.2 dev wan1 weight 1"
+MANY = "\n".join(f"10.0.{number}.0/24 via 192.0.2.2 dev lan0" for number in range(9))
+ROUTES = {
+    "a default route with several ways": (f"{LAN}\n{ECMP}", {"lan0": "192.0.2.0/24", "wan0": "any", "wan1": "any"}),
+    "the same by busybox": (f"{LAN}\ndefault", {"wan1": "any"}),
+    "a way on a line of its own": ("10.9.0.0/16\n\tnexthop via 198.51.100.2 dev wan0 weight 1", {"wan0": "any"}),
+    "a network with several ways": (f"{LAN}\n{ECMP}".replace("default", "10.9.0.0/16"), {"wan1": "10.9.0.0/16"}),
+    "another table": (f"{LAN}\ndefault via 198.51.100.2 dev wan0 table 100", {"lan0": "192.0.2.0/24", "wan0": "any"}),
+    "IPv6, for what comes from one prefix": ("default from 2001:db8::/56 via fe80::1 dev wan0", {"wan0": "any"}),
+    "the same network in two tables": (f"{LAN}\n{LAN.replace(' proto', ' table 7 proto')}", {"lan0": "192.0.2.0/24"}),
+    "nowhere": (f"{LAN}\nunreachable default dev lo\nblackhole 10.0.0.0/8", {"lan0": "192.0.2.0/24", "wan0": ""}),
+    "very many": (MANY, {"lan0": "any", "wan0": ""}),
+    "all but some": (f"{LAN}\n10.9.0.0/16 dev dmz0", {"!lan0 !wan0": "10.9.0.0/16", "!lan0 !dmz0": "", "": "any"}),
+    "nothing at all": ("", {"lan0": "any"}),
+}
+
+
+@pytest.mark.parametrize("awk", ["awk", "busybox awk"])
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell[0])], ids=lambda shell: shell[0])
+@pytest.mark.parametrize("routes", ROUTES)
+def test_networks_behind_devices(tmp_path: Path, routes: str, shell: list[str], awk: str) -> None:
+    if shutil.which(awk.split(maxsplit=1)[0]) is None:
+        pytest.skip(f"no {awk} here")
+    told, behind = ROUTES[routes]
+    (tmp_path / "routes").write_text(f"{told}\n" if told else "")
+    stand_in = f'ip() {{ cat {tmp_path}/routes; }}\nawk() {{ command {awk} "$@"; }}\n'
+    for devices, networks in behind.items():
+        script = compose(NONCE, ("ruleset_verbs",), [("section", "found", "_networks", "4", devices)])
+        script = script.replace("_networks() {", f"{stand_in}_networks() {{", 1)
+        done = subprocess.run([*shell, "-s"], input=script, capture_output=True, text=True, check=True)
+        assert parse(done.stdout, NONCE)["found"].text.strip() == networks, devices
 
 
 @needs_namespaces
