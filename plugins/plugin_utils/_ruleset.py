@@ -89,9 +89,15 @@ def plan_present(
             "option cut: there is no conntrack on this router",
             "install it, with kmod.nft_offload.kernel_support and packages: [nftables, ethtool, conntrack]",
         )
-    ways = ", ".join(f"{one or 'anywhere'} to {other or 'anywhere'}" for one, other in cut)
+    ways = ", ".join(f"{_end(one)} to {_end(other)}" for one, other in cut)
     step = Step(f"judge connections anew: {ways}", ("cut_flows", *(end for way in cut for end in way)))
     return replace(plan, closing=[*plan.closing, step])
+
+
+def _end(devices: str) -> str:
+    """One end of a way in words."""
+    names = devices.replace("!", "")
+    return names if names == devices != "" else f"any device but {names}" if names else "anywhere"
 
 
 def plan_restored(state: TableState, which: str, family: str, table: str, token: str) -> TablePlan:

@@ -43,20 +43,28 @@ disable_unit() {
 
 # cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named, all but those that
 # are named with a "!". The next packet of each is a new connection to the rules. Those with a translated destination
-# tell the router's address, so all of them.
+# tell the router's address, so all of them. What goes back through the one device that has the default route is not told
+# from all that goes through it, and rare.
 cut_flows() {
   _forgotten=0
   while [ "$#" -gt 1 ]; do
     for _family in 4 6; do
       _targets=$(_networks "$_family" "$2")
       for _from in $(_networks "$_family" "$1"); do
-        for _to in $_targets; do _forget "$_family" "$_from" "$_to" || return; done
+        for _to in $_targets; do
+          [ "$_from $_to" = "any any" ] && _one_device "$1" "$2" || _forget "$_family" "$_from" "$_to" || return
+        done
       done
     done
     shift 2
   done
   _forget 4 any any --dst-nat || return
   echo "forgotten=$_forgotten"
+}
+
+# _one_device FROM TO
+_one_device() {
+  [ "$1" = "$2" ] && case $1 in '' | '!'* | *' '*) false ;; esac
 }
 
 # _networks FAMILY DEVICES: what is reached through the devices, by any table of routes; "any" for a default route, for more

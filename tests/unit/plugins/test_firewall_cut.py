@@ -14,8 +14,11 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.kmod.nft_offload.plugins.action.ruleset import _ways
 from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
@@ -32,7 +35,7 @@ from .test_sections import NONCE
 
 ZONES = [{"name": side, "devices": [f"{side}0"], "services": ["ssh"]} for side in SIDES]
 LAN_TO_WAN = {"from": "lan", "to": "wan"}
-WAYS = [("lan0", "dmz0"), ("wan0", "lan0"), ("", "dmz0")]
+WAYS = [("lan0", "dmz0"), ("wan0", "lan0"), ("", "dmz0"), ("wan0", "wan0")]
 TOLD = """#!/bin/sh
 echo "$*" >>"$0.log"
 deleted=0
@@ -76,7 +79,7 @@ def test_ways_are_told_by_routes(net: Network, tmp_path: Path, shell: list[str])
         "-D -f ipv6 -d fd00:10::/64",
         "-D -f ipv4 -d 10.30.0.0/24",
         "-D -f ipv6 -d fd00:30::/64",
-        "-D -f ipv4 --dst-nat",
+        "-D -f ipv4 --dst-nat",  # and nothing for what goes back through the device of the default route
     ]
 
 
@@ -147,8 +150,61 @@ def test_a_tightened_policy(net: Network, version: int) -> None:
         host("release")
 
 
+WHICHEVER: list[dict[str, list[str]]] = [{"from": [], "to": []}]
+TWO = {"name": "lan", "devices": ["lan0", "lan1"], "services": ["ssh"]}
+OPEN = [{"from": "lan", "to": "lan"}, {"from": "wan", "to": ["lan", "wan"]}]
+LAN_WAN = [ZONES[0], ZONES[1]]
+OTHERS = ["!lan0", "!wan0"]
+
+
+def pairs(**router: Any) -> list[str]:
+    return [f"{' '.join(way['from'])}>{' '.join(way['to'])}" for way in router_closed_ways(router)]
+
+
+def test_every_way_but_the_open_ones() -> None:
+    beside = ["!lan0 !wan0>", ">!lan0 !wan0"]
+    assert pairs(zones=LAN_WAN, forward=OPEN) == ["lan0>wan0", *beside]
+    assert pairs(zones=LAN_WAN, forward=[LAN_TO_WAN]) == ["lan0>lan0", "wan0>lan0", "wan0>wan0", *beside]
+    within = ["lan0 lan1>lan0 lan1", "wan0>lan0 lan1", "wan0>wan0"]
+    assert pairs(zones=[TWO, ZONES[1]], forward=[LAN_TO_WAN])[:3] == within
+    assert router_closed_ways({"zones": [TWO]}) == WHICHEVER, "nothing is open"
+    assert pairs(zones=[{**TWO, "forward": "accept"}]) == ["!lan0 !lan1>", ">!lan0 !lan1"]
+
+
+@pytest.mark.parametrize("place", ["table", "early", "mangle", "forward", "forward_last"])
+def test_rules_of_the_users_own_are_on_every_way(place: str) -> None:
+    extra = [{"place": place, "rules": ["chain c { }" if place == "table" else "tcp dport 25 drop"]}]
+    assert router_closed_ways({"zones": LAN_WAN, "forward": [LAN_TO_WAN], "extra": extra}) == WHICHEVER
+
+
+@pytest.mark.parametrize("filters", [{"antispoof": "loose"}, {"antispoof": "strict"}, {"bogons": True}])
+def test_a_filter_at_one_end_closes_a_way(filters: dict[str, Any]) -> None:
+    zones = [*LAN_WAN, {**ZONES[2], **filters}]
+    forward = [LAN_TO_WAN, {"from": "dmz", "to": "wan"}, {"from": "lan", "to": "dmz"}]
+    told = pairs(zones=zones, forward=forward)
+    assert "lan0>wan0" not in told
+    assert {"dmz0>wan0", "lan0>dmz0", "wan0>dmz0"} <= set(told)
+
+
+def test_only_a_description_has_ways() -> None:
+    values: list[Any] = [[], "lan", None]
+    for wrong in values:
+        with pytest.raises(AnsibleFilterError, match=r"router_closed_ways takes a dictionary.*flow_offload_router"):
+            router_closed_ways(wrong)
+
+
+def test_the_option_cut() -> None:
+    assert _ways({"cut": [{"from": OTHERS, "to": []}]}) == [("!lan0 !wan0", "")]
+    for wrong, says in (
+        (["!lan0", "wan0"], "!lan0, wan0: only some of them have a !"),
+        (["!"], "'!' is no device name"),
+    ):
+        with pytest.raises(OffloadError, match=f"option cut: {says}.*Remedy: "):
+            _ways({"cut": [{"from": [], "to": wrong}]})
+
+
 def test_only_a_change_of_the_rules_judges_anew() -> None:
-    ways = [("lan0", "wan0"), ("", "")]
+    ways = [("lan0", "wan0"), ("", ""), ("!lan0 !wan0", "lan0")]
 
     def steps(state: TableState, content: str = CONTENT, checking: bool = False) -> list[Step]:
         plan = _ruleset.plan_present(state, "inet", "nft_offload", content, (REQUEST,), checking, cut=ways)
@@ -157,8 +213,9 @@ def test_only_a_change_of_the_rules_judges_anew() -> None:
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
     changed = CONTENT.replace("tcp, udp", "tcp")
     (step,) = steps(there, changed)
-    assert step.call == ("cut_flows", "lan0", "wan0", "", "")
-    assert step.says == "judge connections anew: lan0 to wan0, anywhere to anywhere"
+    assert step.call == ("cut_flows", "lan0", "wan0", "", "", "!lan0 !wan0", "lan0")
+    said = "lan0 to wan0, anywhere to anywhere, any device but lan0 wan0 to lan0"
+    assert step.says == f"judge connections anew: {said}"
     assert steps(there) == []
     lacking = (Flowtable("inet", "nft_offload", "ft", ("lan0",), hardware=True),)
     assert steps(replace(there, flowtables=lacking, probes={"wan0": TAKES})) == [], (
