@@ -145,7 +145,7 @@ class ActionModule(ChangeAction):
             return _ruleset.plan_absent(state, family, table)
         require_nft(state.platform, self.checking)
         if options["state"] == "restored":
-            return _ruleset.plan_restored(state, options["id"], family, table, self.token)
+            return _ruleset.plan_restored(state, options["id"], family, table, self.token, self.cut, self.checking)
         keep = options["sets"] == "keep"
         return _ruleset.plan_present(
             state, family, table, self.content, self.requests, self.checking, keep, self.token, self.cut

@@ -123,6 +123,8 @@ options:
       - Those that a device with a default route took in and sent back out are not told from all others of that device,
         and stay.
       - A V(!) before each device of a list, as in V("!lan0"), stands for all devices but these.
+      - When it fails, or is cut short, the rules stay confirmed, and it is done by the next run with V(present) or
+        V(restored), which finds C(/etc/nft-offload/cut). Nothing is judged anew where the table is removed.
       - Needs the command C(conntrack) on the router, and Linux 6.4, 6.1.32, 5.15.115 or 5.10.182 for connections that
         are offloaded at that moment.
     type: list

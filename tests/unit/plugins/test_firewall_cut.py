@@ -20,17 +20,18 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kmod.nft_offload.plugins.action.ruleset import _ways
 from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import TablePlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import TableState
 
 from .firewalls import needs_namespaces
 from .network import HOST, SIDES, Network
 from .sandbox import SHELLS
-from .test_ruleset import CONTENT, PLATFORM, REQUEST, TAKES, converged
+from .test_ruleset import CONTENT, LISTING, PLATFORM, REQUEST, TAKES, converged
 from .test_sections import NONCE
 
 ZONES = [{"name": side, "devices": [f"{side}0"], "services": ["ssh"]} for side in SIDES]
@@ -224,3 +225,53 @@ def test_only_a_change_of_the_rules_judges_anew() -> None:
     with pytest.raises(OffloadError, match=r"there is no conntrack on this router.*Remedy: install it"):
         steps(converged(), changed)
     assert len(steps(converged(), changed, checking=True)) == 1, "the real run would have installed it before"
+
+
+def cutting(plan: TablePlan) -> list[Call]:
+    """The calls that judge anew, and what notes that they did."""
+    return [step.call for step in plan.closing if step.call[0] in ("cut_flows", "remove")]
+
+
+def after(state: TableState, plan: TablePlan, listing: str, *without: str) -> TableState:
+    """The router once the files are in place."""
+    files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
+    left = {path: text for path, text in {**files, _boot.LISTING: listing}.items() if path not in without}
+    kept = tuple(path.rpartition("/")[2].removesuffix(".nft") for path in plan.records if _boot.HISTORY in path)
+    return replace(state, table=listing, files=left, kept=kept)
+
+
+def test_a_cut_is_owed_until_it_is_done() -> None:
+    ways = [("lan0 lan1", "wan0"), ("", "")]
+    there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
+    text, listing = CONTENT.replace("tcp, udp", "tcp"), LISTING.replace("tcp, udp", "tcp")
+
+    def plan(state: TableState, *cut: tuple[str, str]) -> TablePlan:
+        return _ruleset.plan_present(state, "inet", "nft_offload", text, (REQUEST,), False, cut=cut)
+
+    first = plan(there, *ways)
+    calls = [("cut_flows", "lan0 lan1", "wan0", "", ""), ("remove", _boot.CUT_OWED)]
+    assert cutting(first) == calls
+    assert first.records[_boot.CUT_OWED] == ("0644", "lan0 lan1:wan0\n:\n")
+    failed = after(there, first, listing)
+    for again in (plan(failed, *ways), plan(failed), plan(failed, ("dmz0", "wan0"))):
+        assert (again.texts, cutting(again), again.records) == ([], calls, {}), "the rules are there, the cut is owed"
+    done = after(there, first, listing, _boot.CUT_OWED)
+    assert not plan(done, *ways).changed
+    other = _ruleset.plan_present(failed, "inet", "nft_offload", CONTENT, (REQUEST,), False, cut=[("dmz0", "")])
+    assert cutting(other)[0] == (*calls[0], "dmz0", "")
+    with pytest.raises(OffloadError, match=r"/etc/nft-offload/cut: .*no conntrack.*Remedy: install it.*or delete"):
+        plan(replace(failed, platform=PLATFORM))
+    assert _boot.CUT_OWED in _ruleset.plan_absent(failed, "inet", "nft_offload").removed
+
+
+def test_restored_rules_judge_anew() -> None:
+    there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
+    text, listing = CONTENT.replace("tcp, udp", "tcp"), LISTING.replace("tcp, udp", "tcp")
+    newer = _ruleset.plan_present(there, "inet", "nft_offload", text, (REQUEST,), False)
+    state = after(there, newer, listing)
+    restored = ("inet", "nft_offload", "00000009", [("lan0", "wan0")])
+    back = _ruleset.plan_restored(state, "previous", *restored)
+    assert cutting(back) == [("cut_flows", "lan0", "wan0"), ("remove", _boot.CUT_OWED)]
+    assert cutting(_ruleset.plan_restored(state, "last", *restored)) == []
+    with pytest.raises(OffloadError, match="option cut: there is no conntrack"):
+        _ruleset.plan_restored(replace(state, platform=PLATFORM), "previous", *restored)
