@@ -145,7 +145,7 @@ class ActionModule(ChangeAction):
             return _ruleset.plan_absent(state, family, table)
         require_nft(state.platform, self.checking)
         if options["state"] == "restored":
-            return _ruleset.plan_restored(state, options["id"], family, table, self.token)
+            return _ruleset.plan_restored(state, options["id"], family, table, self.token, self.cut, self.checking)
         keep = options["sets"] == "keep"
         return _ruleset.plan_present(
             state, family, table, self.content, self.requests, self.checking, keep, self.token, self.cut
@@ -199,9 +199,15 @@ def _undone(before: TableState, plan: TablePlan, settled: Settled) -> OffloadErr
 
 def _ways(options: Options) -> list[tuple[str, str]]:
     """The option cut."""
-    for device in (device for way in options["cut"] for end in way.values() for device in end):
-        if not DEVICE.match(device):
-            raise OffloadError(f"option cut: {device!r} is no device name", "correct it")
+    for end in (end for way in options["cut"] for end in way.values()):
+        for device in end:
+            if not DEVICE.match(device.removeprefix("!")):
+                raise OffloadError(f"option cut: {device!r} is no device name", "correct it")
+        if len({device.startswith("!") for device in end}) > 1:
+            raise OffloadError(
+                f"option cut: {', '.join(end)}: only some of them have a ! before their name",
+                "put it before each of them, for all other devices, or before none",
+            )
     return [(" ".join(way["from"]), " ".join(way["to"])) for way in options["cut"]]
 
 

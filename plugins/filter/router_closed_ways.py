@@ -23,9 +23,9 @@ author:
   - the kmod.nft_offload authors (@kmod)
 description:
   - From a description such as C(flow_offload_router) of the role P(kmod.nft_offload.flow_offload#role), tells the ways
-    between devices for O(kmod.nft_offload.ruleset#module:cut). Left out are the ways between zones where everything is
-    let through in both address families, with no blocklist or bogon filter at either end, and no rules of the
-    user's own before.
+    between devices for O(kmod.nft_offload.ruleset#module:cut). Left out are the ways between zones, or within one,
+    where everything is let through in both address families, with no blocklist, bogon filter or anti-spoofing at
+    either end, and no rules of the user's own on the way.
 positional: _input
 options:
   _input:
@@ -54,17 +54,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The ways, each with the devices that it leads C(from) and C(to). Empty lists stand for whichever.
+  description: The ways, each with the devices that it leads C(from) and C(to). Empty lists stand for whichever, and a
+    C(!) before each device for all others, which may have been in a zone before.
   type: list
   elements: dict
   sample:
+    - from: [lan0]
+      to: [lan0]
     - from: [wan0]
       to: [lan0]
+    - from: [wan0]
+      to: [wan0]
+    - from: ["!lan0", "!wan0"]
+      to: []
+    - from: []
+      to: ["!lan0", "!wan0"]
 """
 
 
 def router_closed_ways(router: Any, files: Mapping[str, str] | None = None) -> list[Way]:
     """The filter; raises AnsibleFilterError naming the key that is wrong."""
+    if not isinstance(router, Mapping):
+        raise AnsibleFilterError("router_closed_ways takes a dictionary. Remedy: see flow_offload_router of the role")
     try:
         return closed_ways(read_router(router, [], files))
     except OffloadError as error:

@@ -117,9 +117,14 @@ options:
         goes on if they let it, and TCP in the middle of a connection is taken up again unless
         C(net.netfilter.nf_conntrack_tcp_loose) is 0; packets of the side that did not begin are dropped until the other
         side has sent one.
-      - Which connections are on a way is told by the router's routes to their ends. A device with a default route, or
-        with many routes, stands for whichever address. IPv4 connections with a translated destination are judged anew
-        with every way.
+      - Which connections are on a way is told by the router's routes to their ends, in all of its routing tables.
+        Devices with a default route, even one that is shared with others, or with more than eight routes stand for
+        whichever address. IPv4 connections with a translated destination are judged anew with every way.
+      - Those that a device with a default route took in and sent back out are not told from all others of that device,
+        and stay.
+      - A V(!) before each device of a list, as in V("!lan0"), stands for all devices but these.
+      - When it fails, or is cut short, the rules stay confirmed, and it is done by the next run with V(present) or
+        V(restored), which finds C(/etc/nft-offload/cut). Nothing is judged anew where the table is removed.
       - Needs the command C(conntrack) on the router, and Linux 6.4, 6.1.32, 5.15.115 or 5.10.182 for connections that
         are offloaded at that moment.
     type: list

@@ -40,6 +40,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state impo
     TableState,
 )
 
+Way = tuple[str, str]
+"""devices from and to, each separated by spaces; none: whichever"""
+
 
 def located(error: StepError, content: str, where: str) -> OffloadError:
     """The same error with nft's complaint shown where it belongs in the user's text.
@@ -71,30 +74,69 @@ def plan_present(
     checking: bool,
     keep: bool = True,
     token: str = "00000000",
-    cut: Sequence[tuple[str, str]] = (),
+    cut: Sequence[Way] = (),
 ) -> TablePlan:
     """Plan for our table as wanted: live, for boot, and for devices that come and go.
 
     ``keep``: what came into sets at run time stays; ``token`` makes the id of this change; ``cut``: the ways on which
-    connections are judged anew when the rules change, as devices from and to, separated by spaces.
+    connections are judged anew when the rules change.
     """
     warnings = check_devices(state, requests)
     decisions = [decide(state, request, checking) for request in requests]
     wanted = WantedTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
     plan = _plan(state, wanted, [why for _flowtable, why in decisions], warnings, keep, token)
-    if not cut or not plan.texts or _as_loaded(state, wanted):
+    return _judging(plan, state, wanted, cut, checking)
+
+
+def _judging(plan: TablePlan, state: TableState, wanted: WantedTable, cut: Sequence[Way], checking: bool) -> TablePlan:
+    """The plan, and then connections judged anew: for other rules, and where that is owed from a run before.
+
+    That it is owed is committed with the rules, so whatever comes between them and the end of it, a later run does it.
+    """
+    owed = [_way(line) for line in state.files.get(_boot.CUT_OWED, "").splitlines()]
+    new = [] if not plan.texts or _as_loaded(state, wanted) else cut
+    ways = list(dict.fromkeys([*owed, *new]))
+    if not ways:
         return plan
     if "conntrack" not in state.platform.commands and not checking:
-        raise OffloadError(
-            "option cut: there is no conntrack on this router",
-            "install it, with kmod.nft_offload.kernel_support and packages: [nftables, ethtool, conntrack]",
-        )
-    ways = ", ".join(f"{one or 'anywhere'} to {other or 'anywhere'}" for one, other in cut)
-    step = Step(f"judge connections anew: {ways}", ("cut_flows", *(end for way in cut for end in way)))
-    return replace(plan, closing=[*plan.closing, step])
+        remedy = "install it, with kmod.nft_offload.kernel_support and packages: [nftables, ethtool, conntrack]"
+        if not new:
+            raise OffloadError(
+                f"{_boot.CUT_OWED}: an earlier run left connections to be judged anew, and there is no conntrack on "
+                "this router",
+                f"{remedy}; or delete that file",
+            )
+        raise OffloadError("option cut: there is no conntrack on this router", remedy)
+    says = ", ".join(f"{_end(one)} to {_end(other)}" for one, other in ways)
+    steps = [
+        Step(f"judge connections anew: {says}", ("cut_flows", *(end for way in ways for end in way))),
+        Step("note that they were", ("remove", _boot.CUT_OWED)),
+    ]
+    noted = {_boot.CUT_OWED: ("0644", "".join(f"{one}:{other}\n" for one, other in ways))} if new else {}
+    return replace(plan, records={**plan.records, **noted}, closing=[*plan.closing, *steps])
 
 
-def plan_restored(state: TableState, which: str, family: str, table: str, token: str) -> TablePlan:
+def _way(line: str) -> Way:
+    """A line of the file that says what is owed."""
+    one, _to, other = line.partition(":")
+    return one.strip(), other.strip()
+
+
+def _end(devices: str) -> str:
+    """One end of a way in words."""
+    names = devices.replace("!", "")
+    return names if names == devices != "" else f"any device but {names}" if names else "anywhere"
+
+
+def plan_restored(
+    state: TableState,
+    which: str,
+    family: str,
+    table: str,
+    token: str,
+    cut: Sequence[Way] = (),
+    checking: bool = False,
+) -> TablePlan:
     """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id."""
     chosen = _history.choose(which, state.confirmed, state.kept)
     if not state.confirmed and _boot.RULESET in state.files:
@@ -129,7 +171,8 @@ def plan_restored(state: TableState, which: str, family: str, table: str, token:
         }
         for flowtable in wanted.flowtables
     ]
-    return _plan(state, wanted, flowtables, [], True, token, chosen or "")
+    plan = _plan(state, wanted, flowtables, [], True, token, chosen or "")
+    return _judging(plan, state, wanted, cut, checking)
 
 
 def wanted_as_kept(ruleset: str, devices: str) -> WantedTable:

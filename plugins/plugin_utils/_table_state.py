@@ -51,7 +51,7 @@ PROCD_PIECES = {
 }
 INIT_PIECES = {"systemd": SYSTEMD_PIECES, "procd": PROCD_PIECES}
 """init -> files"""
-OWN_FILES = (*TEXTS, *BOOT_PIECES, *SYSTEMD_PIECES, _boot.RULESET_RC, *PROCD_PIECES)
+OWN_FILES = (*TEXTS, _boot.CUT_OWED, *BOOT_PIECES, *SYSTEMD_PIECES, _boot.RULESET_RC, *PROCD_PIECES)
 
 
 @dataclass(frozen=True)

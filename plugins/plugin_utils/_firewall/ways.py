@@ -9,28 +9,33 @@ from __future__ import annotations
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Firewall
 
-AHEAD = ("early", "mangle", "forward")
-"""places of the user's own rules that open zones come past as well"""
+OWN_RULES = ("table", "early", "mangle", "forward", "forward_last")
+"""places of the user's own rules that open zones may come past as well"""
 
 Way = dict[str, list[str]]
 """devices: from -> to"""
 
 
 def closed_ways(firewall: Firewall) -> list[Way]:
-    """Every way from a zone to another but the open ones, which let everything through."""
-    if any(firewall.extra.get(place) for place in AHEAD):
+    """Every way but those between zones that are open, which let everything through.
+
+    Devices of no zone may have been in one before.
+    """
+    pairs = [(one, other) for one in firewall.zones for other in firewall.zones]
+    closed = [pair for pair in pairs if not _open(firewall, *pair)]
+    if closed == pairs or any(firewall.extra.get(place) for place in OWN_RULES):
         return [{"from": [], "to": []}]
+    others = [f"!{device}" for device in firewall.devices(*firewall.zones)]
     return [
-        {"from": list(firewall.zones[one].devices), "to": list(firewall.zones[other].devices)}
-        for one in firewall.zones
-        for other in firewall.zones
-        if one != other and not _open(firewall, one, other)
+        *({"from": firewall.devices(one), "to": firewall.devices(other)} for one, other in closed),
+        {"from": others, "to": []},
+        {"from": [], "to": others},
     ]
 
 
 def _open(firewall: Firewall, one: str, other: str) -> bool:
     ends = {one, other}
-    if any(firewall.zones[zone]["bogons"] for zone in ends):
+    if any(firewall.zones[zone]["bogons"] or firewall.zones[zone]["antispoof"] != "none" for zone in ends):
         return False
     if any(ends & {*said.zones, *said.to} for said in firewall.blocklists) or len(firewall.families) < 2:
         return False

@@ -41,15 +41,19 @@ disable_unit() {
   systemctl --quiet disable --now "$1"
 }
 
-# cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named. The next packet of
-# each is a new connection to the rules. Those with a translated destination tell the router's address, so all of them.
-# shellcheck disable=SC2086 # devices and options are words
+# cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named, all but those that
+# are named with a "!". The next packet of each is a new connection to the rules. Those with a translated destination
+# tell the router's address, so all of them. What goes back through the one device that has the default route is not told
+# from all that goes through it, and rare.
 cut_flows() {
   _forgotten=0
   while [ "$#" -gt 1 ]; do
     for _family in 4 6; do
-      for _from in $(_networks "$_family" $1); do
-        for _to in $(_networks "$_family" $2); do _forget "$_family" "$_from" "$_to" || return; done
+      _targets=$(_networks "$_family" "$2")
+      for _from in $(_networks "$_family" "$1"); do
+        for _to in $_targets; do
+          [ "$_from $_to" = "any any" ] && _one_device "$1" "$2" || _forget "$_family" "$_from" "$_to" || return
+        done
       done
     done
     shift 2
@@ -58,17 +62,29 @@ cut_flows() {
   echo "forgotten=$_forgotten"
 }
 
-# _networks FAMILY [DEVICE]...: what is reached through the devices; "any" for a default route, or for very many
+# _one_device FROM TO
+_one_device() {
+  [ "$1" = "$2" ] && case $1 in '' | '!'* | *' '*) false ;; esac
+}
+
+# _networks FAMILY DEVICES: what is reached through the devices, by any table of routes; "any" for a default route, for more
+# networks than are worth a look through all connections each, and in doubt
 _networks() {
-  [ "$#" -gt 1 ] || echo any
-  _version=$1
-  shift
-  for _device in "$@"; do
-    # link-local addresses are never forwarded
-    ip -o "-$_version" route show dev "$_device" 2>/dev/null | awk '
-      $1 !~ /^(fe80|ff|multicast|unreachable|blackhole|prohibit)/ { found[NR] = $1; count++; if ($1 == "default") any = 1 }
-      END { if (any || count > 64) print "any"; else for (line in found) print found[line] }'
-  done | sort -u
+  # busybox tells no devices of a route with several; link-local addresses are never forwarded
+  ip -o "-$1" route show table all 2>/dev/null | awk -v devices=" $2 " '
+    function ours(device) {
+      if (index(devices, "!")) return device != "lo" && !index(devices, " !" device " ")
+      return index(devices, " " device " ")
+    }
+    function here(field, told) {
+      for (field = 1; field < NF; field++) if ($field == "dev") { told = 1; if (ours($(field + 1))) return 1 }
+      return !told
+    }
+    devices !~ /[^ ]/ { any = 1; exit }
+    /^(local|broadcast|anycast|multicast|unreachable|blackhole|prohibit|throw|fe80|ff)/ || $1 in found || !here() { next }
+    $1 == "default" || $1 == "nexthop" || count == 8 { any = 1; exit }
+    { found[$1]; count++ }
+    END { if (any || !NR) print "any"; else for (network in found) print network }'
 }
 
 # _forget FAMILY FROM TO [OPTION]...

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import check_steps, failed_step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import TablePlan, check_steps, failed_step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._check import Check
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step
 
 from tests.unit.plugins.sandbox import NEW, OLD, SHELLS, Sandbox
 
@@ -69,6 +70,36 @@ def test_loaded_and_confirmed(router: Sandbox) -> None:
     assert outcome(router) == ("confirmed", "")
     assert sorted(os.listdir(router.place / "etc")) == ["listing", "ruleset.nft"]
     assert os.listdir(router.home) == ["last"]
+
+
+def test_a_cut_that_fails_is_owed_to_the_next_run(router: Sandbox) -> None:
+    """It comes after the confirmation, and is no part of what is rolled back."""
+    owed = str(router.place / "etc/cut")
+    conntrack = router.place / "bin/conntrack"
+    conntrack.write_text("#!/bin/sh\necho 'Operation failed: such is life' >&2\nexit 1\n")
+    conntrack.chmod(0o755)
+    closing = [Step("judge anew", ("cut_flows", "", "")), Step("note it", ("remove", owed))]
+    change = router.change(replace(router.plan(), records={owed: ("0644", ":\n")}, closing=closing))
+    router.load(change)
+    assert router.etc("cut") is None, "nothing is owed for rules that may be rolled back"
+    with pytest.raises(OffloadError, match=r"could not judge anew: .*such is life; the change is confirmed"):
+        check_steps(change, change.phases()[1], router.confirm(change))
+    assert (router.table(), router.etc("cut"), outcome(router)) == (NEW, ":\n", ("confirmed", ""))
+    conntrack.write_text("#!/bin/sh\necho 'conntrack: 3 flow entries have been deleted.' >&2\n")
+    later = router.change(TablePlan(closing=closing), name="2-00000002")
+    (steps,) = later.phases()
+    answer = router.run(later.calls(steps))
+    assert failed_step(steps, answer) is None
+    assert router.etc("cut") is None
+    assert "forgotten=9" in [part.text.strip() for part in answer.values()]
+
+
+def test_a_cut_is_not_owed_for_what_is_rolled_back(router: Sandbox) -> None:
+    owed = str(router.place / "etc/cut")
+    change = router.change(replace(router.plan(), records={owed: ("0644", ":\n")}), timeout=1)
+    router.load(change)
+    assert router.settled()
+    assert (router.table(), os.listdir(router.place / "etc")) == (OLD, [])
 
 
 def test_not_confirmed(router: Sandbox) -> None:

@@ -127,6 +127,40 @@ def test_check_mode(router: OpenWrt) -> None:
     assert (flowtable(router), router.read("/etc/config/firewall")) == ("", config)
 
 
+ROUTER = {"zones": [{"name": "lan", "devices": ["lan1"], "services": ["ssh"]}]}
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        *(
+            pytest.param(
+                {"flow_offload_ruleset": ruleset, "flow_offload_router": ROUTER},
+                f"flow_offload_router describes a firewall, and flow_offload_ruleset is {ruleset}, which",
+                id=ruleset,
+            )
+            for ruleset in ("auto", "overlay", "fw4")
+        ),
+        pytest.param(
+            {"flow_offload_mode": "disabled", "flow_offload_ruleset": "router", "flow_offload_router": ROUTER},
+            "flow_offload_mode is disabled, and flow_offload_ruleset is router",
+            id="disabled",
+        ),
+    ],
+)
+def test_no_firewall_is_left_out_without_a_word(router: OpenWrt, variables: dict[str, Any], says: str) -> None:
+    code, said, execs = play(router, **variables)
+    assert (code, execs) == (2, 0), said
+    said = " ".join(said.split())
+    assert says in said
+    assert "Remedy: set flow_offload_ruleset: " in said
+
+
+def test_a_firewall_is_taken_out_when_that_is_said(router: OpenWrt) -> None:
+    code, said, _execs = play(router, flow_offload_mode="disabled", flow_offload_router=ROUTER)
+    assert code == 0, said
+
+
 def test_software(router: OpenWrt) -> None:
     code, said, _execs = play(router, flow_offload_mode="software")
     assert (code, flowtable(router)) == (0, 'devices = { "br-lan", "wan" }\n'), said
