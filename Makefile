@@ -100,9 +100,12 @@ build-collection: artifact ## build the artifact and import it as Galaxy does
 sanity: artifact ## ansible-test sanity of what ships, nothing ignored
 	$(VENV)/bin/python -m tests.sanity.run $(RESULTS)
 
-# What `make test` runs in virtual machines. On the other two kernels the scenarios run the whole role; the rest of the
-# live tests does with LAB_SUITES="bookworm trixie forky".
+# What `make test` runs in virtual machines: not the tests that tests/lab/conftest.py calls twins, which `make lab-test`
+# runs too. On the other two kernels the scenarios run the whole role; the rest of the live tests does with
+# LAB_SUITES="bookworm trixie forky".
 LAB_SUITES ?= trixie
+LAB_TWINS ?= no
+lab-test: LAB_TWINS = yes
 SCENARIOS ?= default software bookworm forky
 
 # Parts of about the same length, each with a router of its own; what no part names is in the last.
@@ -117,7 +120,7 @@ LAB_PARTS := lab-refusals lab-change lab-proof lab-role
 lab-test: $(LAB_PARTS) ## live tests, in virtual machines
 
 $(LAB_PARTS): venv
-	LAB_SUITES="$(LAB_SUITES)" $(PYTEST) $(filter $($@:%=tests/lab/test_%.py),$(LAB)) --junitxml=$(RESULTS)/$@.xml
+	LAB_SUITES="$(LAB_SUITES)" LAB_TWINS=$(LAB_TWINS) $(PYTEST) $(filter $($@:%=tests/lab/test_%.py),$(LAB)) --junitxml=$(RESULTS)/$@.xml
 
 # These import the collection's own code, and take arguments, such as FAULTS="--kernel trixie --missing" or FAULTS=--help.
 FAULTS ?=

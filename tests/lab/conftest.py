@@ -10,7 +10,7 @@
 gives a router of that kind in that state, brought back to it before the test. Kinds are the lab's SUITE/NIC. States:
 ``bare`` as the lab starts it, without nft and ethtool; ``tools`` after kernel_support; ``offloading`` after the role.
 The default is ``trixie/offload``, ``offloading``. A mark on a class or a module (``pytestmark``) holds for its tests.
-LAB_SUITES, a list of suites, leaves the tests of other suites out.
+LAB_SUITES, a list of suites, leaves the tests of other suites out; LAB_TWINS=no leaves TWINS out.
 """
 
 from __future__ import annotations
@@ -26,6 +26,23 @@ from tests.lab.plays import control_paths
 from tests.lab.router import Live, sweep
 
 DEFAULT = ("trixie/offload", "offloading")
+
+# Tests that take long and show of another case what a test beside them, or a Molecule scenario, shows too.
+TWINS = {
+    "test_become[su]",
+    "test_replug[wan0]",
+    "test_change_of_mind[counter]",
+    "test_change_of_mind[other devices]",
+    "test_change_of_mind[software]",
+    "test_fresh_router_with_plain_nics",
+    "test_put_right[a chain too many]",
+    "test_put_right[a rule that lacks]",
+    "test_put_right[a set too many]",
+    "test_put_right[the boot file]",
+    "test_put_right[the unit's file]",
+    "test_all_is_there_after_a_reboot",
+    "test_rollout",
+}
 
 
 def _tools(router: Live) -> None:
@@ -84,16 +101,21 @@ def _asked(item: pytest.Item) -> tuple[str, str]:
     return named[0], named[1]
 
 
+def _suite(item: pytest.Item) -> str:
+    return _asked(item)[0].partition("/")[0]
+
+
 def _needs_router(item: pytest.Item) -> bool:
     return "router" in getattr(item, "fixturenames", ())
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests on suites that LAB_SUITES does not name."""
+    """Deselect the tests on suites that LAB_SUITES does not name, and TWINS where they are not wanted."""
     suites = os.environ.get("LAB_SUITES", "").split()
-    if not suites:
-        return
-    others = [item for item in items if _needs_router(item) and _asked(item)[0].partition("/")[0] not in suites]
+    twins = TWINS if os.environ.get("LAB_TWINS") == "no" else set()
+    others = [
+        item for item in items if item.name in twins or (suites and _needs_router(item) and _suite(item) not in suites)
+    ]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]
 
