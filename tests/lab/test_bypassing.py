@@ -97,7 +97,7 @@ def test_software_bypasses(router: Live, suite: str) -> None:
 def test_hardware_bypasses(router: Live, suite: str) -> None:
     """Also where the kernel sees none of these packets: connection tracking and the NICs' own counters tell."""
     load(router, "lan0, wan0", "flags offload;")
-    assert len(router.flows("HW_OFFLOAD", 90)) == 4
+    assert len(router.flows("HW_OFFLOAD", 300)) == 4
     task = verify(router)
     assert rung(task)["status"] == "proven", rung(task)
     sample = task.result["sample"]
@@ -117,7 +117,7 @@ def test_hardware_without_accounting(router: Live, suite: str) -> None:
     """The NICs' counters alone."""
     load(router, "lan0, wan0", "flags offload;")
     router.sh("sysctl -q net.netfilter.nf_conntrack_acct=0")
-    router.flows("HW_OFFLOAD", 90)
+    router.flows("HW_OFFLOAD", 300)
     task = verify(router)
     assert task.result["flows"]["carried"] == {}
     assert rung(task)["status"] == "proven", rung(task)
@@ -248,7 +248,7 @@ def test_two_at_once_and_flows_survive(router: Live, suite: str) -> None:
     """Also beside a firewall that is loaded anew meanwhile, in tables of its own."""
     load(router, "lan0, wan0")
     router.sh(f"nft '{FIREWALL}'")
-    router.flows("OFFLOAD", 40)
+    router.flows("OFFLOAD", 300)
     marked = "grep -c '\\[OFFLOAD\\].*' /proc/net/nf_conntrack"
     before = router.sh(marked)
     one, other = start(router, 6), start(router, 4)

@@ -139,7 +139,7 @@ def descendants(pid: int) -> list[int]:
 
 def strike(router: Live, fault: Fault, play: Play, place: Path) -> Play | None:
     """Wait for the moment and strike; the second controller's play, where there is one."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not router.succeeds(fault.after):
         if time.monotonic() > until or play.process.poll() is not None:
             raise LabError(f"{fault.name}: the moment to strike never came")
