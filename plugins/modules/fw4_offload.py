@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
   - kmod.nft_offload._attributes.router
+  - kmod.nft_offload._confirmed
 attributes:
   check_mode:
     support: full
@@ -57,44 +58,6 @@ options:
     type: str
     choices: [auto, hardware, software, disabled]
     default: auto
-  confirm_timeout:
-    description:
-      - Seconds after which the router puts back what it ran before, unless a new connection confirmed the change.
-      - With V(0) nothing is put back. The result warns of it.
-    type: int
-    default: 30
-  checks:
-    description:
-      - What has to work, beside a new SSH connection, before the change is confirmed. When one fails, the router puts
-        back at once what it ran before, and the task fails. Each check makes a new flow; that a name resolves may come
-        from a cache on the router.
-      - All timeouts together must be less than O(confirm_timeout).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      from:
-        description: Where the check is made.
-        type: str
-        choices: [router, controller]
-        default: router
-      reach:
-        description:
-          - An address or a name that must answer an echo request, or take a TCP connection on O(checks[].port).
-        type: str
-      port:
-        description: TCP port for O(checks[].reach), with O(checks[].from=controller) only.
-        type: int
-      resolve:
-        description: A name that must resolve.
-        type: str
-      command:
-        description: A shell command that must succeed.
-        type: str
-      timeout:
-        description: Seconds that the check may take.
-        type: int
-        default: 5
 notes:
   - Three SSH execs when what is loaded changes, one when nothing does.
   - A live flowtable that is not the one C(fw4) would make, as when Wi-Fi came up after the firewall, is loaded anew,

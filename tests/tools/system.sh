@@ -23,6 +23,9 @@ type ssh|openssh-client
 type git|git
 type shellcheck|shellcheck
 type busybox|busybox
+type nft|nftables
+type ip|iproute2
+type conntrack|conntrack
 $python -c 'import ensurepip, venv'|python3-venv
 EOF
 )

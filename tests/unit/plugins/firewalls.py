@@ -50,6 +50,7 @@ def possible() -> bool:
     return subprocess.run(look, capture_output=True, check=False).returncode == 0
 
 
+# `make system` brings the programs, so as root only a kernel that forbids namespaces, or without nf_tables, skips.
 needs_namespaces = pytest.mark.skipif(not possible(), reason="needs root, nft, ip and network namespaces")
 
 

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from .firewalls import needs_namespaces
@@ -14,13 +12,6 @@ from .network import ELSEWHERE, HOST, ROUTER, Network, dial
 
 pytestmark = needs_namespaces
 BOTH = pytest.mark.parametrize("version", [4, 6])
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Network]:
-    network = Network()
-    yield network
-    network.close()
 
 
 @BOTH

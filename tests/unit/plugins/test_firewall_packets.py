@@ -9,8 +9,6 @@ With the flowtable and on three kernels: tests/lab/test_firewall.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from .firewalls import needs_namespaces
@@ -19,13 +17,6 @@ from .network import BOGON, ELSEWHERE, HOST, ROUTER, Network, dial, ping, send
 pytestmark = needs_namespaces
 BOTH = pytest.mark.parametrize("version", [4, 6])
 LAN_TO_WAN = {"from": "lan", "to": "wan"}
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Network]:
-    network = Network()
-    yield network
-    network.close()
 
 
 @BOTH

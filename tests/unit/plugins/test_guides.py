@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +38,6 @@ def example(guide: str) -> dict[str, Any]:
     """The role's variables in the guide's play."""
     (play,) = yaml.safe_load(blocks(guide, "yaml")[0])
     return dict(play["vars"])
-
-
-@pytest.fixture(scope="module")
-def net() -> Iterator[Network]:
-    network = Network()
-    yield network
-    network.close()
 
 
 def test_every_guide_is_here() -> None:
