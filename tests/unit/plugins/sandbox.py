@@ -124,3 +124,10 @@ class Sandbox:
         while self.pending.exists() and time.monotonic() < until:
             time.sleep(0.1)
         return not self.pending.exists()
+
+
+def outcome(router: Sandbox) -> tuple[str, str]:
+    """How the last change ended, and why."""
+    last = router.state().last
+    assert last is not None
+    return last.word, last.reason
