@@ -14,6 +14,9 @@
 config=/etc/config/firewall
 new=$config.nft-offload-new
 copy=${0%/*}/copy
+# there from just before this change first touches what is staged, and what is loaded: no more than that is put back
+staging=${0%/*}/staging
+reloading=${0%/*}/reloading
 
 # put CONFIG SECTION [OPTION...]: the changes, each option on its own, since a batch ends with 0 whatever happens in it
 put() {
@@ -95,24 +98,34 @@ settled() {
   esac
 }
 
-load() {
-  others=$(uci -q changes firewall)
-  [ -z "$others" ] || {
-    echo "somebody staged changes of the firewall since the router was read: $(echo "$others" | head -n 3 | tr '\n' ' ')"
+# alone OTHERS: lines of `uci changes` that are not ours, which fw4 would load too
+alone() {
+  [ -z "$1" ] || {
+    echo "somebody staged changes of the firewall since the router was read: $(echo "$1" | head -n 3 | tr '\n' ' ')"
     return 1
   }
+}
+
+load() {
+  alone "$(uci -q changes firewall)" || return
   [ -f /var/run/fw4.state ] || {
     echo "the firewall does not run"
     return 1
   }
   if [ -n "$changes" ]; then
+    : >"$staging" || return
     [ -n "$section" ] || {
       section=$(uci add firewall defaults) || return
-      echo "$section" >"${0%/*}/section"
+      echo "$section" >"${0%/*}/section" || {
+        uci -q revert "firewall.$section"
+        return 1
+      }
     }
     put "" firewall || return
   fi
-  fw4 check >/dev/null && fw4 reload && settled "$wants"
+  fw4 check >/dev/null || return
+  alone "$(uci -q changes firewall | grep -vE "^-?firewall\.$section([.]flow_offloading(_hw)?)?(=|$)")" || return
+  : >"$reloading" && fw4 reload && settled "$wants"
 }
 
 # to_disk PATH: an older sync knows no files, and does it for all of them
@@ -133,14 +146,15 @@ commit() {
 
 # restore: as found; on flash too, where somebody committed everything that was staged
 restore() {
-  unstage
   rm -f "$new"
-  if [ -n "$changes" ]; then
+  if [ -e "$staging" ]; then
+    unstage
     changes=$(printf '%s\n' "$changes" | while read -r option _value found; do
       [ "$(uci -q get "firewall.$section.$option" || echo -)" = "$found" ] || echo "$option $found"
     done)
     [ -z "$changes" ] || commit || return
   fi
+  [ -e "$reloading" ] || return 0
   [ ! -f /var/run/fw4.state ] || fw4 -q reload
   settled any
 }

@@ -63,6 +63,20 @@ def settled(router: OpenWrt, seconds: float = 15) -> bool:
     return not router.path("/var/run/nft-offload/pending").exists()
 
 
+def open_to_lan(router: OpenWrt) -> None:
+    """A ruleset in which it shows when the LAN is locked out."""
+    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\toption input ACCEPT\n")
+    router.sh("fw4 reload")
+    assert 'iifname { "br-lan" } accept' in router.sh("nft list table inet fw4")
+
+
+def during(router: OpenWrt, program: str, command: str, script: str) -> None:
+    """Have something else happen at the end of a program's command."""
+    router.path(f"/sbin/{program}").rename(router.path(f"/sbin/{program}.real"))
+    text = f'#!/bin/sh\n/sbin/{program}.real "$@"\ncode=$?\ncase " $* " in *" {command} "*) {script} ;; esac\nexit $code\n'
+    router.write(f"/sbin/{program}", text, 0o755)
+
+
 class Lost(Execs):
     """Nothing reaches the router any more once the change is loaded, until it has undone it."""
 
@@ -181,17 +195,36 @@ def test_what_others_staged_is_not_touched(router: OpenWrt) -> None:
     assert router.read("/etc/config/network") == "config interface lan\n"
 
 
-def test_what_others_stage_after_the_router_was_read(router: OpenWrt) -> None:
+@pytest.mark.parametrize(
+    "theirs", ["firewall.@zone[0].input=DROP", "firewall.@zone[0].input=DROP firewall.@defaults[0].flow_offloading=0"]
+)
+def test_what_others_stage_after_the_router_was_read(router: OpenWrt, theirs: str) -> None:
+    """It is refused, and refusing loads and reverts nothing either: fw4 would use what they staged."""
+
     class Staging(Execs):
         def reconnect(self, *, shared: bool = True) -> None:
             super().reconnect(shared=shared)
             if shared:
-                self._router.sh("uci set firewall.@zone[0].input=DROP")
+                self._router.sh("".join(f"uci set {option}\n" for option in theirs.split()))
 
+    open_to_lan(router)
+    live = router.sh("nft list table inet fw4")
     with pytest.raises(OffloadError, match=r"(?s)somebody staged changes.*since the router was read.*was left changed"):
         router.do(ActionModule, SOFTWARE, way=Staging)
-    assert router.sh("uci changes") == "firewall.cfg02dc81.input='DROP'\n"
+    assert router.sh("nft list table inet fw4") == live
+    staged = router.sh("uci changes").splitlines()
+    assert len(staged) == len(theirs.split()) and "firewall.cfg02dc81.input='DROP'" in staged
     assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+
+
+def test_what_others_stage_while_it_is_loaded(router: OpenWrt) -> None:
+    """Between the first look and the load, while fw4 checks the ruleset."""
+    open_to_lan(router)
+    live = router.sh("nft list table inet fw4")
+    during(router, "fw4", "check", "uci set firewall.@zone[0].input=DROP")
+    with pytest.raises(OffloadError, match=r"(?s)somebody staged changes.*input='DROP'.*was left changed"):
+        router.do(ActionModule, SOFTWARE)
+    assert router.sh("nft list table inet fw4; uci changes") == f"{live}firewall.cfg02dc81.input='DROP'\n"
 
 
 class Meanwhile(Execs):
