@@ -81,13 +81,16 @@ def _undone(before: _fw4.Fw4State, settled: Settled) -> OffloadError:
     after = _fw4.read_state(settled.answer)
     same = (after.live, after.config) == (before.live, before.config)
     undone = "was rolled back" if settled.change["rolled_back"] else "was not confirmed"
+    if not same:
+        now = "something else: see 'uci changes firewall'"
+    elif after.staged != before.staged:
+        now = (
+            f"as it was before, and nothing was written to flash; somebody staged meanwhile: {'; '.join(after.staged)}"
+        )
+    else:
+        now = "as it was before, and nothing was written to flash"
     return OffloadError(
-        f"the change {undone}: {settled.change['reason']}. The firewall is now "
-        + (
-            "as it was before, and nothing was written to flash"
-            if same
-            else "something else: see 'uci changes firewall'"
-        ),
+        f"the change {undone}: {settled.change['reason']}. The firewall is now {now}",
         "correct what is in the way of a new SSH connection and of your checks, or raise confirm_timeout",
         change=settled.change,
     )

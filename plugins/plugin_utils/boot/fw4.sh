@@ -17,6 +17,9 @@ copy=${0%/*}/copy
 # there from just before this change first touches what is staged, and what is loaded: no more than that is put back
 staging=${0%/*}/staging
 reloading=${0%/*}/reloading
+# what somebody staged, while it is kept out of a load
+aside=${0%/*}/aside
+delta=/tmp/.uci/firewall
 
 # put CONFIG SECTION [OPTION...]: the changes, each option on its own, since a batch ends with 0 whatever happens in it
 put() {
@@ -144,6 +147,32 @@ commit() {
   mv -f "$new" "$config" && to_disk "${config%/*}" && unstage
 }
 
+# set_aside: what others staged, so that a load does not use it. uci locks that file, and writes into it.
+set_aside() {
+  bring_back || return
+  others=$(uci -q changes firewall)
+  [ -n "$others" ] || return 0
+  (
+    ! type flock >/dev/null 2>&1 || flock -x 7
+    cp "$delta" "$aside" && cmp "$delta" "$aside" && : >"$delta"
+  ) 7<>"$delta" || {
+    rm -f "$aside"
+    echo "somebody staged changes of the firewall, which would be loaded with it: $(echo "$others" | tr '\n' ' ')"
+    return 1
+  }
+}
+
+bring_back() {
+  [ -e "$aside" ] || return 0
+  (
+    ! type flock >/dev/null 2>&1 || flock -x 7
+    cat "$delta" >>"$aside" && cat "$aside" >"$delta" && rm -f "$aside"
+  ) 7<>"$delta" || {
+    echo "what somebody staged could not be put back: $(tr '\n' ' ' <"$aside")"
+    return 1
+  }
+}
+
 # restore: as found; on flash too, where somebody committed everything that was staged
 restore() {
   rm -f "$new"
@@ -155,6 +184,13 @@ restore() {
     [ -z "$changes" ] || commit || return
   fi
   [ -e "$reloading" ] || return 0
+  set_aside || return
+  load_anew
+  code=$?
+  bring_back && return "$code"
+}
+
+load_anew() {
   [ ! -f /var/run/fw4.state ] || fw4 -q reload
   settled any
 }

@@ -73,8 +73,8 @@ def open_to_lan(router: OpenWrt) -> None:
 def during(router: OpenWrt, program: str, command: str, script: str) -> None:
     """Have something else happen at the end of a program's command."""
     router.path(f"/sbin/{program}").rename(router.path(f"/sbin/{program}.real"))
-    text = f'#!/bin/sh\n/sbin/{program}.real "$@"\ncode=$?\ncase " $* " in *" {command} "*) {script} ;; esac\nexit $code\n'
-    router.write(f"/sbin/{program}", text, 0o755)
+    case = f'case " $* " in *" {command} "*) {script} ;; esac'
+    router.write(f"/sbin/{program}", f'#!/bin/sh\n/sbin/{program}.real "$@"\ncode=$?\n{case}\nexit $code\n', 0o755)
 
 
 class Lost(Execs):
@@ -248,6 +248,44 @@ def test_what_others_do_meanwhile_stays_theirs(router: OpenWrt) -> None:
     assert router.sh("uci changes") == "firewall.cfg02dc81.input='DROP'\nfirewall.cfg03dc81.name='wan2'\n"
     text = str(router.read(_boot.FW4_CONFIG))
     assert "flow_offloading '1'" in text and "DROP" not in text and "wan2" not in text
+
+
+class StagingAndLost(Lost):
+    """Somebody else works on the firewall when it rolls back, and is not done yet."""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        if not shared:
+            self._router.sh("uci set firewall.@zone[0].input=DROP")
+        super().reconnect(shared=shared)
+
+
+THEIRS = "firewall.cfg02dc81.input='DROP'"
+
+
+def test_what_others_staged_is_not_loaded_by_a_roll_back(router: OpenWrt) -> None:
+    open_to_lan(router)
+    live = router.sh("nft list table inet fw4")
+    with pytest.raises(OffloadError, match=rf"as it was before.*somebody staged meanwhile: {THEIRS}"):
+        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=StagingAndLost)
+    assert router.sh("nft list table inet fw4; uci changes") == f"{live}{THEIRS}\n"
+
+
+def test_what_others_staged_cannot_be_kept_out_of_a_roll_back(router: OpenWrt) -> None:
+    open_to_lan(router)
+    router.path("/bin/cp").unlink()
+    router.write("/bin/cp", '#!/bin/sh\ncase $* in */aside) exit 1 ;; esac\nexec busybox cp "$@"\n', 0o755)
+    with pytest.raises(OffloadError, match=rf"not confirmed.*could not be brought back: somebody staged.*{THEIRS}"):
+        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=StagingAndLost)
+    assert 'iifname { "br-lan" } accept' in router.sh("nft list table inet fw4"), "no lock-out"
+    assert router.sh("uci changes") == f"{THEIRS}\n"
+
+
+def test_others_stage_while_it_rolls_back(router: OpenWrt) -> None:
+    open_to_lan(router)
+    during(router, "fw4", "-q reload", "uci set firewall.@zone[0].output=DROP")
+    with pytest.raises(OffloadError, match=r"somebody staged meanwhile"):
+        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=StagingAndLost)
+    assert router.sh("uci changes") == f"{THEIRS}\nfirewall.cfg02dc81.output='DROP'\n"
 
 
 def test_others_commit_meanwhile(router: OpenWrt) -> None:
