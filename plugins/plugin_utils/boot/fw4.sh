@@ -20,6 +20,7 @@ reloading=${0%/*}/reloading
 # what somebody staged, while it is kept out of a load
 aside=${0%/*}/aside
 delta=/tmp/.uci/firewall
+state=/var/run/fw4.state
 
 # put CONFIG SECTION [OPTION...]: the changes, each option on its own, since a batch ends with 0 whatever happens in it
 put() {
@@ -111,7 +112,7 @@ alone() {
 
 load() {
   alone "$(uci -q changes firewall)" || return
-  [ -f /var/run/fw4.state ] || {
+  [ -f "$state" ] || {
     echo "the firewall does not run"
     return 1
   }
@@ -190,8 +191,13 @@ restore() {
   bring_back && return "$code"
 }
 
+# load_anew: load came this far, so the firewall ran; a reload that is killed leaves no state, and every later one refuses
 load_anew() {
-  [ ! -f /var/run/fw4.state ] || fw4 -q reload
+  if [ -f "$state" ]; then fw4 -q reload; else fw4 -q start; fi
+  [ -f "$state" ] || {
+    echo "fw4 did not start again: use /etc/init.d/firewall restart"
+    return 1
+  }
   settled any
 }
 

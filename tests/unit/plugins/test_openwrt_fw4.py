@@ -333,6 +333,23 @@ def test_a_ruleset_that_nft_refuses(router: OpenWrt, refuses: str) -> None:
     assert router.sh("nft list tables; ls /var/run/fw4.state") == "table inet fw4\n/var/run/fw4.state\n"
 
 
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_reload_that_is_killed(router: OpenWrt, times: int) -> None:
+    """As for lack of memory: fw4 has removed its state by then. Without it every later reload does nothing."""
+    router.path("/sbin/fw4").rename(router.path("/sbin/fw4.real"))
+    killed = (
+        f"left=$(cat /tmp/left || echo {times})\n"
+        'case $left/$* in 0/* | *print | *check) exec /sbin/fw4.real "$@" ;; esac\n'
+        "echo $((left - 1)) >/tmp/left\nrm -f /var/run/fw4.state\n"
+    )
+    router.write("/sbin/fw4", f"#!/bin/sh\n{killed}", 0o755)
+    ended = r"(?s)nothing was left changed" if times == 1 else "could not be brought back: fw4 did not start again"
+    with pytest.raises(OffloadError, match=ended):
+        router.do(ActionModule, SOFTWARE)
+    assert router.path("/var/run/fw4.state").exists() is (times == 1)
+    assert (flowtable(router), router.sh("uci changes")) == ("", "")
+
+
 def test_hardware_that_fw4_falls_back_from(router: OpenWrt) -> None:
     router.write("/etc/stand-in/nft-refuses", "hardware lan2\n")
     with pytest.raises(OffloadError, match="fell back to software: a device refuses hardware"):
