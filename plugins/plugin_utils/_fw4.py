@@ -11,6 +11,7 @@ then written to flash: a power cut before ends in the old configuration, and one
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Platform
 
 ABSENT = "-"
+OURS = re.compile(r"[.]flow_offloading(_hw)?(=|$)|='?defaults'?$")
+"""of `uci changes firewall`: one of our options, or a section for them"""
 OWN_FILES = (_boot.FW4_FOUND, _boot.FW4_KEEP, _boot.CONFIRMED)
 KEEP = f"{_boot.FW4_FOUND}\n{_boot.FW4_KEEP}\n"
 NOTHING = TablePlan(
@@ -175,6 +178,8 @@ def _plan(
     own = file_changes(state.files, files)
     drifted = state.renders and (state.live != state.rendered or "table" not in state.loaded)
     reload = mending and drifted and not values
+    refuse_pending(state.change)
+    _refuse_staged(state, bool(values or reload))
     _require(state, bool(values or reload), checking)
     says = [_says(option, value) for option, value in values.items()] or (["reload the firewall"] if reload else [])
     script = [Step("; ".join(says), (change_script(state, values, wants),))] if says else []
@@ -196,19 +201,24 @@ def _plan(
     )
 
 
-def _require(state: Fw4State, changing: bool, checking: bool) -> None:
-    """Raise OffloadError where a change could not be made safely."""
-    if not changing:
-        return
-    refuse_pending(state.change)
-    if state.staged:
+def _refuse_staged(state: Fw4State, changing: bool) -> None:
+    """Raise OffloadError where what is staged would be loaded, or is what makes the options look as wanted."""
+    if changing:
+        staged, why = state.staged, "fw4 would load them together with ours"
+    else:
+        staged = tuple(line for line in state.staged if OURS.search(line))
+        why = "fw4 uses them, and the next start does not"
+    if staged:
         raise OffloadError(
-            f"somebody staged changes of the firewall and did not commit them ({'; '.join(state.staged[:5])}): fw4 "
-            "would load them together with ours",
+            f"somebody staged changes of the firewall and did not commit them ({'; '.join(staged[:5])}): {why}",
             "commit them with 'uci commit firewall', or drop them with 'uci revert firewall', and run the play again",
             staged=list(state.staged),
         )
-    if "state" not in state.loaded and not checking:
+
+
+def _require(state: Fw4State, changing: bool, checking: bool) -> None:
+    """Raise OffloadError where a change could not be made safely."""
+    if changing and "state" not in state.loaded and not checking:
         raise OffloadError("the firewall does not run", f"start it ({START}), then run the play again")
 
 

@@ -195,6 +195,28 @@ def test_what_others_staged_is_not_touched(router: OpenWrt) -> None:
     assert router.read("/etc/config/network") == "config interface lan\n"
 
 
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(("staged", "wanted"), [("1", "software"), ("0", "disabled")])
+def test_what_is_only_staged_is_not_configured(router: OpenWrt, staged: str, wanted: str, check: bool) -> None:
+    """fw4 uses it, and the next start does not."""
+    router.write(_boot.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {1 - int(staged)}\n"))
+    router.sh(f"uci set firewall.@defaults[0].flow_offloading={staged}; fw4 reload")
+    with pytest.raises(OffloadError, match=rf"somebody staged.*flow_offloading='{staged}'.*the next start does not"):
+        router.do(ActionModule, {"offload": wanted}, check=check)
+
+
+def test_what_another_controller_did_not_confirm_yet_is_not_configured(router: OpenWrt) -> None:
+    class Second(Execs):
+        def reconnect(self, *, shared: bool = True) -> None:
+            super().reconnect(shared=shared)
+            if not shared:
+                with pytest.raises(OffloadError, match="is pending"):
+                    self._router.do(ActionModule, SOFTWARE)
+
+    result, _execs = router.do(ActionModule, SOFTWARE, way=Second)
+    assert result["change"]["confirmed"]
+
+
 @pytest.mark.parametrize(
     "theirs", ["firewall.@zone[0].input=DROP", "firewall.@zone[0].input=DROP firewall.@defaults[0].flow_offloading=0"]
 )
