@@ -12,6 +12,7 @@
 #   start and reload end with 0 although nft refused the ruleset, and leave a state file as if it were loaded;
 #   what is no truth value (TRUE, enabled) ends the program, so that there is no ruleset at all at the next start;
 #   reload of what is not loaded ends with 1, and flush takes every table of the router.
+# Read in its source and not compared: what is no policy in the section of defaults ends the program too.
 lock=/var/run/fw4.lock
 state=/var/run/fw4.state
 verbose=
@@ -43,6 +44,16 @@ truth() {
     return 1
     ;;
   esac
+}
+
+# policy OPTION: is it one, or the beginning of one?
+policy() {
+  found=$(values "@defaults\[0\]\.$1" | awk '{ print tolower($0) }')
+  for known_policy in accept reject drop; do
+    case $known_policy in "$found"*) return ;; esac
+  done
+  warn "Section @defaults[0] option '$1' specifies invalid value '$(values "@defaults\[0\]\.$1")'"
+  return 1
 }
 
 # lower DEVICE: itself, or what is below a bridge or a VLAN
@@ -167,7 +178,8 @@ render() {
   for number in 1 2 3; do
     ! grep -q "^firewall\.@defaults\[$number\]=" "$shown" || warn "Section @defaults[$number] : ignoring duplicate defaults section"
   done
-  if ! truth flow_offloading >/dev/null || ! truth flow_offloading_hw >/dev/null; then
+  if ! truth flow_offloading >/dev/null || ! truth flow_offloading_hw >/dev/null || ! policy input || ! policy output ||
+    ! policy forward; then
     rm -f "$shown" "$interfaces"
     echo "Reference error: left-hand side expression is not an array or object" >&2
     return 254

@@ -180,6 +180,12 @@ def _plan(
     reload = mending and drifted and not values
     refuse_pending(state.change)
     _refuse_staged(state, bool(values or reload))
+    if mending and not state.renders and not values:
+        raise OffloadError(
+            f"fw4 makes no ruleset of {_boot.FW4_CONFIG}, and the next start leaves the router without a firewall: "
+            f"{'; '.join(state.complaints) or 'fw4 print failed'}",
+            "correct it until 'fw4 check' passes, then run the play again",
+        )
     _require(state, bool(values or reload), checking)
     says = [_says(option, value) for option, value in values.items()] or (["reload the firewall"] if reload else [])
     script = [Step("; ".join(says), (change_script(state, values, wants),))] if says else []

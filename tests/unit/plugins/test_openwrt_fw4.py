@@ -163,6 +163,26 @@ def test_what_ends_fw4_is_put_right(router: OpenWrt) -> None:
     assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG)), "it would leave the router without a firewall"
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_configuration_that_fw4_makes_nothing_of(router: OpenWrt, check: bool) -> None:
+    """What is live is of before, and the next start leaves the router without a firewall."""
+    router.do(ActionModule, SOFTWARE)
+    text = str(router.read(_boot.FW4_CONFIG))
+    router.write(_boot.FW4_CONFIG, text.replace("REJECT", "FOO", 1))
+    for wanted in (SOFTWARE, {}):
+        router.write("/etc/stand-in/hw-tc-offload", "eth0 false\n")
+        with pytest.raises(OffloadError, match=r"no ruleset.*'input' specifies invalid value 'FOO'.*fw4 check"):
+            router.do(ActionModule, wanted, check=check)
+
+
+def test_a_configuration_that_breaks_meanwhile(router: OpenWrt) -> None:
+    class Breaking(Meanwhile):
+        script = f"sed -i s/REJECT/FOO/ {_boot.FW4_CONFIG}"
+
+    with pytest.raises(OffloadError, match=r"no ruleset.*invalid value 'FOO'"):
+        router.do(ActionModule, SOFTWARE, way=Breaking)
+
+
 def test_no_section_of_defaults(router: OpenWrt) -> None:
     router.write(_boot.FW4_CONFIG, STOCK.format("").partition("\n\n")[2])
     router.sh("fw4 reload")
