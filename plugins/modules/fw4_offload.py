@@ -52,7 +52,8 @@ options:
         M(kmod.nft_offload.offload_verify) tells.
       - V(software) takes the fast path in the kernel.
       - V(auto) is V(hardware) when C(hw-tc-offload) is on for every wired device of the zones, else V(software). For a
-        port of a switch (DSA) the NIC that the switch hangs on counts.
+        port of a switch (DSA) the NIC that the switch hangs on counts. Where C(fw4) falls back to software all the same,
+        the task succeeds and returns V(software), with what C(fw4) said as the reason.
       - V(disabled) turns both off.
       - Ignored with O(state=absent).
     type: str
@@ -99,7 +100,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 offload:
-  description: What the options say now, V(hardware), V(software) or V(disabled).
+  description: >-
+    What the router does now, V(hardware), V(software) or V(disabled). In check mode V(auto) where that cannot be told
+    because the firewall does not run.
   returned: success
   type: str
   sample: hardware

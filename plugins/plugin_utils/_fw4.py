@@ -148,7 +148,10 @@ def plan_present(state: Fw4State, offload: str, checking: bool) -> TablePlan:
     if not values and not state.found:
         files = {}  # nothing of it is ours
     wants = "auto" if offload == "auto" and decided == "hardware" else decided
-    return _plan(state, values, wants, files, checking, {"offload": decided, "reason": why})
+    result = {"offload": decided, "reason": why}
+    if wants == "auto" and not values and any(table and not table.hardware for table in (state.live, state.rendered)):
+        result = {"offload": "software", "reason": "; ".join(state.complaints) or "fw4 fell back to software"}
+    return _plan(state, values, wants, files, checking, result)
 
 
 def plan_absent(state: Fw4State, checking: bool) -> TablePlan:

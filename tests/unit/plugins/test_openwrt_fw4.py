@@ -398,7 +398,12 @@ def test_hardware_that_fw4_falls_back_from(router: OpenWrt) -> None:
         router.do(ActionModule, HARDWARE)
     assert flowtable(router) == ""
     result, _execs = router.do(ActionModule, {})
-    assert result["warnings"] == ["fw4: Hardware flow offloading unavailable, falling back to software offloading"]
+    complaint = "Hardware flow offloading unavailable, falling back to software offloading"
+    assert result["warnings"] == [f"fw4: {complaint}"]
+    again, _execs = router.do(ActionModule, {})
+    for told in (result, again):
+        assert (told["offload"], told["reason"]) == ("software", complaint), "what the role then expects"
+    assert (result["changed"], again["changed"]) == (True, False)
 
 
 def test_a_full_flash_shows_before_anything_is_loaded(router: OpenWrt) -> None:
