@@ -53,7 +53,8 @@ NOTHING = TablePlan(
     result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}, "warnings": []}
 )
 """for a router that has another firewall, and from which nothing is to be taken back"""
-START = "/etc/init.d/firewall start"
+STOPPED = "the firewall does not run"
+STARTING = "start it (/etc/init.d/firewall start), then run the play again"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,11 @@ def read_state(answer: Sections) -> Fw4State:
             "there is no fw4 on this router",
             "fw4_offload is for OpenWrt 22.03 and later; elsewhere use kmod.nft_offload.ruleset",
         )
+    if answer["fw4.uci"].rc != 0:
+        raise OffloadError(
+            f"uci cannot read {_boot.FW4_CONFIG}: {answer['fw4.uci'].text.strip()}",
+            "correct it until 'uci show firewall' shows it, then run the play again",
+        )
     printed = answer["fw4.print"]
     return Fw4State(
         platform=platform,
@@ -117,13 +123,16 @@ def read_state(answer: Sections) -> Fw4State:
 
 
 def decide(state: Fw4State, offload: str) -> tuple[str, str]:
-    """(hardware, software or disabled; why). Wireless devices take no part: OpenWrt mixes those that can with others.
+    """(hardware, software, disabled, or auto where it cannot be told; why).
 
+    Wireless devices take no part: OpenWrt mixes those that can with others.
     hw-tc-offload of a switch port is always on (net/dsa/user.c), so its conduit is what counts. It being on does not
     mean that the driver takes flowtables, and OpenWrt's kernel does not tell: offload_verify sees what comes of it.
     """
     if offload != "auto":
         return offload, "asked for"
+    if "state" not in state.loaded:
+        return "auto", f"{STOPPED}, so its devices are not known"
     wired = {name: device for name, device in state.devices.items() if device.kind != "wlan"}
     off = sorted({device.target for device in wired.values() if not device.hw_tc_offload})
     if not wired:
@@ -135,7 +144,9 @@ def decide(state: Fw4State, offload: str) -> tuple[str, str]:
 
 def wanted_values(config: Fw4Config, offload: str) -> dict[str, str]:
     """Options that have to change -> value. A spelling that means the same stays, and what is not there means no."""
-    wanted = {"flow_offloading": offload != "disabled", "flow_offloading_hw": offload == "hardware"}
+    wanted = {"flow_offloading": offload != "disabled"}
+    if offload != "auto":
+        wanted["flow_offloading_hw"] = offload == "hardware"
     return {option: "1" if want else "0" for option, want in wanted.items() if config.truth(option) is not want}
 
 
@@ -189,7 +200,9 @@ def _plan(
             f"{'; '.join(state.complaints) or 'fw4 print failed'}",
             "correct it until 'fw4 check' passes, then run the play again",
         )
-    _require(state, bool(values or reload), checking)
+    stopped = "state" not in state.loaded and bool(values or reload or result["offload"] == "auto")
+    if stopped and not checking:
+        raise OffloadError(STOPPED, STARTING)
     says = [_says(option, value) for option, value in values.items()] or (["reload the firewall"] if reload else [])
     script = [Step("; ".join(says), (change_script(state, values, wants),))] if says else []
     writing = f"write {_boot.FW4_CONFIG}"
@@ -205,7 +218,7 @@ def _plan(
             "devices": list(state.live.devices) if state.live else [],
             "options": {option: {**state.config.values, **values}.get(option, ABSENT) for option in OPTIONS},
             # those of the last reading count: a change may have put right what fw4 complained of
-            "warnings": _warnings(state),
+            "warnings": [*([f"{STOPPED}: {STARTING}"] if stopped else []), *_warnings(state)],
         },
     )
 
@@ -223,12 +236,6 @@ def _refuse_staged(state: Fw4State, changing: bool) -> None:
             "commit them with 'uci commit firewall', or drop them with 'uci revert firewall', and run the play again",
             staged=list(state.staged),
         )
-
-
-def _require(state: Fw4State, changing: bool, checking: bool) -> None:
-    """Raise OffloadError where a change could not be made safely."""
-    if changing and "state" not in state.loaded and not checking:
-        raise OffloadError("the firewall does not run", f"start it ({START}), then run the play again")
 
 
 def _warnings(state: Fw4State) -> list[str]:

@@ -14,7 +14,12 @@ read_fw4() {
 
 # Sections of defaults, by their ids: NAME of @defaults[n] is none that a later section could not have
 _fw4_uci() {
-  uci -X -q show firewall | awk -F '[.=]' '
+  _shown=$(uci -X show firewall 2>&1) || {
+    _rc=$?
+    echo "$_shown" | tail -n 3
+    return "$_rc"
+  }
+  printf '%s\n' "$_shown" | awk -F '[.=]' '
     $0 ~ /^firewall\.[A-Za-z0-9_]*=defaults$/ { defaults[$2] = 1; print; next }
     $2 in defaults && $3 ~ /^flow_offloading(_hw)?$/'
 }

@@ -132,6 +132,27 @@ def test_check_mode_touches_nothing(router: OpenWrt) -> None:
     assert (flash(router), flowtable(router), router.sh("uci changes")) == (before, "", "")
 
 
+@pytest.mark.parametrize(("arguments", "offload"), [({}, "auto"), (HARDWARE, "hardware")])
+def test_check_mode_tells_that_the_firewall_does_not_run(
+    router: OpenWrt, arguments: dict[str, str], offload: str
+) -> None:
+    """What the real run would refuse, unless another task starts it before. Its devices are not known."""
+    router.sh("/etc/init.d/firewall stop")
+    result, _execs = router.do(ActionModule, arguments, check=True)
+    assert (result["changed"], result["offload"]) == (True, offload)
+    assert result["warnings"][0].startswith("the firewall does not run: start it (/etc/init.d/firewall start)")
+    assert ("set flow_offloading_hw to 1" in result["actions"][0]) is (offload == "hardware")
+    with pytest.raises(OffloadError, match=r"the firewall does not run.*/etc/init\.d/firewall start"):
+        router.do(ActionModule, arguments)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_configuration_that_uci_cannot_read(router: OpenWrt, check: bool) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\toption input 'ACC\n")
+    with pytest.raises(OffloadError, match=r"uci cannot read /etc/config/firewall: uci: Parse error.*at line"):
+        router.do(ActionModule, SOFTWARE, check=check)
+
+
 @pytest.mark.parametrize(
     ("on", "offload", "reason"),
     [
