@@ -44,7 +44,12 @@ class ActionModule(ChangeAction):
         return result
 
     def reading(self, options: Options) -> Sequence[Call]:
-        return [("read_platform",), ("read_change", _boot.RUN), ("read_files", *_fw4.OWN_FILES), ("read_fw4",)]
+        return [
+            ("read_platform",),
+            ("read_change", _boot.RUN),
+            ("read_files", *_fw4.OWN_FILES, *_fw4.LEFT),
+            ("read_fw4",),
+        ]
 
     def plan(self, answer: Sections, options: Options) -> TablePlan:
         if options["state"] == "absent" and not _fw4.has_fw4(answer):
@@ -84,11 +89,9 @@ def _undone(before: _fw4.Fw4State, settled: Settled) -> OffloadError:
     if not same:
         now = "something else: see 'uci changes firewall'"
     elif after.staged != before.staged:
-        now = (
-            f"as it was before, and nothing was written to flash; somebody staged meanwhile: {'; '.join(after.staged)}"
-        )
+        now = f"as it was before, on flash too; somebody staged meanwhile: {'; '.join(after.staged)}"
     else:
-        now = "as it was before, and nothing was written to flash"
+        now = "as it was before, on flash too"
     return OffloadError(
         f"the change {undone}: {settled.change['reason']}. The firewall is now {now}",
         "correct what is in the way of a new SSH connection and of your checks, or raise confirm_timeout",

@@ -6,7 +6,7 @@
 """From what OpenWrt's firewall has of offload to the change that makes it as wanted. Pure: no I/O.
 
 fw4 uses what is staged in UCI like what is committed. So a change is staged, in memory, until it is confirmed, and only
-then written to flash: a power cut before ends in the old configuration, and one that is undone was never written.
+then written to flash: a power cut before ends in the old configuration, and one that is undone leaves flash as it was.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ ABSENT = "-"
 OURS = re.compile(r"[.]flow_offloading(_hw)?(=|$)|='?defaults'?$")
 """of `uci changes firewall`: one of our options, or a section for them"""
 OWN_FILES = (_boot.FW4_FOUND, _boot.FW4_KEEP, _boot.CONFIRMED)
+LEFT = tuple(f"{path}.nft-offload-new" for path in (_boot.FW4_FOUND, _boot.FW4_KEEP, "/etc/config/.firewall"))
+"""what a power cut leaves of a change that was not confirmed"""
 KEEP = f"{_boot.FW4_FOUND}\n{_boot.FW4_KEEP}\n"
 NOTHING = TablePlan(
     result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}, "warnings": []}
@@ -189,7 +191,7 @@ def _plan(
     mending: bool = True,
 ) -> TablePlan:
     """``mending``: a live firewall that is not what fw4 would make of its configuration is loaded anew."""
-    own = file_changes(state.files, files)
+    own = file_changes(state.files, {**files, **dict.fromkeys(LEFT)})
     drifted = state.renders and (state.live != state.rendered or "table" not in state.loaded)
     reload = mending and drifted and not values
     refuse_pending(state.change)

@@ -12,7 +12,8 @@
 # configuration. Every uci reads what others staged too, -t and -P or not; so what is written to flash comes from a copy
 # under another name, for which nobody staged anything. That also keeps what `uci commit` does to a full disk away from it.
 config=/etc/config/firewall
-new=$config.nft-offload-new
+# uci lists what has no dot before its name as a configuration
+new=/etc/config/.firewall.nft-offload-new
 copy=${0%/*}/copy
 # there from just before this change first touches what is staged, and what is loaded: no more than that is put back
 staging=${0%/*}/staging
@@ -40,6 +41,13 @@ compose() {
   mkdir "$copy" && cp "$config" "$copy/nft_offload" || return
   put "-c $copy -t $copy/staged" nft_offload && uci -c "$copy" -t "$copy/staged" commit nft_offload || return
   cp -p "$config" "$new" && cat "$copy/nft_offload" >"$new" && cmp "$copy/nft_offload" "$new" && [ -s "$new" ]
+}
+
+# stage: is there room for it? It is written once more when it is confirmed, so that nothing is left of one that is not
+stage() {
+  [ -z "$changes" ] || {
+    compose && rm -f "$new"
+  }
 }
 
 locked() {
@@ -203,7 +211,7 @@ load_anew() {
 
 case $1 in
 load) load ;;
-stage) [ -z "$changes" ] || compose ;;
+stage) stage ;;
 commit) commit ;;
 restore) restore ;;
 esac

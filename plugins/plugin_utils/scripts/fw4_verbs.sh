@@ -7,8 +7,8 @@
 queued_script() {
   if [ "$1" = stage ]; then
     # for whoever clears away what was not wanted
-    staged="$staged /etc/config/firewall"
-    echo /etc/config/firewall >>"$change/staged" || return
+    staged="$staged /etc/config/.firewall"
+    echo /etc/config/.firewall >>"$change/staged" || return
   fi
   sh "$change/load.1" "$1"
 }

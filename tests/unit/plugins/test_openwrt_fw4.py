@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _fw4
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 
 from tests.unit.openwrt_root import Execs, OpenWrt
@@ -362,7 +362,10 @@ def test_others_commit_meanwhile(router: OpenWrt) -> None:
 
 def test_not_confirmed_in_time(router: OpenWrt) -> None:
     before = {path: text for path, (text, _when) in flash(router).items()}
-    with pytest.raises(OffloadError, match=r"was rolled back.*not confirmed within 2 s.*The firewall is now as it was"):
+    with pytest.raises(
+        OffloadError,
+        match=r"was rolled back.*not confirmed within 2 s.*The firewall is now as it was before, on flash too",
+    ):
         router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=Lost)
     assert settled(router)
     assert ({path: text for path, (text, _when) in flash(router).items()}, flowtable(router)) == (before, "")
@@ -433,6 +436,7 @@ def test_a_full_flash_shows_before_anything_is_loaded(router: OpenWrt) -> None:
     with pytest.raises(OffloadError, match=r"No space left on device.*nothing was left changed.*free space"):
         router.do(ActionModule, SOFTWARE, before=full)
     assert (flowtable(router), router.sh("uci changes"), router.read(_boot.FW4_CONFIG)) == ("", "", text)
+    assert not list(router.path("/etc/nft-offload").glob("*"))
 
 
 FILL = "head -c 4096 /dev/zero >/etc/config/.fill"
@@ -448,8 +452,14 @@ def test_a_power_cut_before_the_confirmation(router: OpenWrt) -> None:
                 self._router.sh("rm -rf /tmp/.uci /var/run/nft-offload /var/run/fw4.state /var/run/nft; fw4 start")
             super().reconnect(shared=shared)
 
+    before = {path: text for path, (text, _when) in flash(router).items()}
     with pytest.raises(OffloadError, match="as after a restart"):
         router.do(ActionModule, SOFTWARE, way=Cut)
+    assert router.sh("ls -A /etc/config | grep -F firewall") == "firewall\n", "nothing that uci would list"
+    gone, _execs = router.do(ActionModule, {"offload": "disabled"})
+    assert gone["actions"] == [f"remove {path}" for path in _fw4.LEFT[:2]]
+    assert {path: text for path, (text, _when) in flash(router).items()} == before
+    assert not router.do(ActionModule, {"offload": "disabled"})[0]["changed"]
     assert (flowtable(router), router.sh("uci get firewall.@defaults[0].flow_offloading")) == (
         "",
         "uci: Entry not found\n",
