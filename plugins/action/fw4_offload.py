@@ -72,6 +72,14 @@ class ActionModule(ChangeAction):
         settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading]), change)
         if not settled.confirmed:
             raise _undone(self.before, settled)
+        if settled.outcome is None and change.waits and (left := self.plan(settled.answer, options)).changed:
+            raise OffloadError(
+                f"the router was restarted while the change was put on flash: it is confirmed, and this is left to do: "
+                f"{'; '.join(left.actions())}",
+                "run the play again",
+                changed=True,
+                change=settled.change,
+            )
         outcome = self.prove(plan, settled.answer, options)
         if change.live:
             outcome["change"] = settled.change

@@ -12,7 +12,7 @@ boot in place. Until then the files are the old ones, so a power cut ends in the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,6 +136,8 @@ class TablePlan(Plan):
     """files like those in ``files``, which tell of this change rather than being it: its id, the ruleset before it"""
     forgotten: Sequence[str] = ()
     """records to delete"""
+    committed: Callable[[Sections], bool] | None = None
+    """does a reading show that it is on flash, where no record has the id of the change"""
 
     @property
     def changed(self) -> bool:
@@ -277,6 +279,8 @@ def outcome_of(change: Change, answer: Sections) -> Outcome | None:
 
 def committed_by(change: Change, answer: Sections) -> bool:
     """Do the files for boot say that this change was confirmed? They outlive a power cut, the outcome does not."""
+    if change.plan.committed is not None:
+        return change.plan.committed(answer)
     _mode, mark = change.plan.records.get(_boot.CONFIRMED, ("", ""))
     return bool(mark) and read_files(answer).get(_boot.CONFIRMED, "").strip() == mark.strip()
 

@@ -15,6 +15,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
@@ -212,6 +213,7 @@ def _plan(
         texts=script,
         preparing=[Step(writing, ("queued_script", "stage"))] if values else [],
         leaving=[Step(writing, ("queued_script", "commit"))] if values else [],
+        committed=partial(_committed, values, files.get(_boot.FW4_FOUND) is not None) if values else None,
         files=own.written,
         removed=own.removed,
         diffs=[*([_diff(state.config, values)] if values else []), *_live_diff(state, reload), *own.diffs],
@@ -223,6 +225,13 @@ def _plan(
             "warnings": [*([f"{STOPPED}: {STARTING}"] if stopped else []), *_warnings(state)],
         },
     )
+
+
+def _committed(values: Mapping[str, str], recorded: bool, answer: Sections) -> bool:
+    """After a power cut, which leaves nothing staged: is the change on flash, with the record that comes before it?"""
+    after = read_state(answer)
+    there = all(after.config.values.get(option, ABSENT) == value for option, value in values.items())
+    return there and not after.staged and (bool(after.found) or not recorded)
 
 
 def _refuse_staged(state: Fw4State, changing: bool) -> None:

@@ -18,6 +18,8 @@ copy=${0%/*}/copy
 # there from just before this change first touches what is staged, and what is loaded: no more than that is put back
 staging=${0%/*}/staging
 reloading=${0%/*}/reloading
+# there from when this change is the first to write the record
+recorded=${0%/*}/recorded
 # what somebody staged, while it is kept out of a load
 aside=${0%/*}/aside
 delta=/tmp/.uci/firewall
@@ -151,6 +153,7 @@ commit() {
   locked
   compose && to_disk "$new" || return
   if [ -e "$record.nft-offload-new" ]; then
+    [ -e "$record" ] || : >"$recorded" || return
     to_disk "$record.nft-offload-new" && mv -f "$record.nft-offload-new" "$record" && to_disk "${record%/*}" || return
   fi
   mv -f "$new" "$config" && to_disk "${config%/*}" && unstage
@@ -191,6 +194,10 @@ restore() {
       [ "$(uci -q get "firewall.$section.$option" || echo -)" = "$found" ] || echo "$option $found"
     done)
     [ -z "$changes" ] || commit || return
+    [ ! -e "$recorded" ] || {
+      rm -f "$record" && to_disk "${record%/*}" || return
+      rmdir "${record%/*}" 2>/dev/null
+    }
   fi
   [ -e "$reloading" ] || return 0
   set_aside || return

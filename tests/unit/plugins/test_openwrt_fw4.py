@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _fw4
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
 
 from tests.unit.openwrt_root import Execs, OpenWrt
 
@@ -464,6 +466,56 @@ def test_a_power_cut_before_the_confirmation(router: OpenWrt) -> None:
         "",
         "uci: Entry not found\n",
     )
+
+
+class CutWhileConfirmed(Execs):
+    """The power goes once the configuration is renamed into place, and with it the answer."""
+
+    left = ""
+
+    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
+        answer = super().run(fragments, calls)
+        if self.execs == 3:
+            self._router.end()
+            memory = "/tmp/.uci /var/run/nft-offload /var/run/fw4.state /var/run/nft"
+            self._router.sh(f"{self.left}\nrm -rf {memory}; fw4 start")
+            raise AnsibleConnectionFailure("the router is gone")
+        return answer
+
+
+def test_a_power_cut_after_the_configuration_was_written(router: OpenWrt) -> None:
+    result, _execs = router.do(ActionModule, SOFTWARE, way=CutWhileConfirmed)
+    assert result["change"]["confirmed"] and not result["change"]["rolled_back"]
+    assert not router.do(ActionModule, SOFTWARE)[0]["changed"]
+    gone, _execs = router.do(ActionModule, {"state": "absent"}, way=CutWhileConfirmed)
+    assert gone["change"]["confirmed"]
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+
+
+def test_a_power_cut_with_something_left_to_do(router: OpenWrt) -> None:
+    class Half(CutWhileConfirmed):
+        left = f"mv {_boot.FW4_KEEP} {_boot.FW4_KEEP}.nft-offload-new"
+
+    with pytest.raises(OffloadError, match=rf"it is confirmed, and this is left to do: write {_boot.FW4_KEEP}"):
+        router.do(ActionModule, SOFTWARE, way=Half)
+    assert router.do(ActionModule, SOFTWARE)[0]["changed"]
+    assert not router.do(ActionModule, SOFTWARE)[0]["changed"]
+
+
+def test_a_commit_that_fails_half_way(router: OpenWrt) -> None:
+    """The configuration is in place by then; a roll back takes the record with it."""
+    before = {path: text for path, (text, _when) in flash(router).items()}
+    router.path("/bin/sync").unlink()
+    fails = 'case $1 in /etc/config | "") [ "$(wc -l </tmp/syncs)" -gt 2 ] || { echo >>/tmp/syncs; exit 1; } ;; esac'
+    router.write("/bin/sync", f'#!/bin/sh\n>>/tmp/syncs\n{fails}\nexec busybox sync "$@"\n', 0o755)
+    with pytest.raises(OffloadError, match=r"write /etc/config/firewall.*as it was before, on flash too"):
+        router.do(ActionModule, SOFTWARE)
+    router.path("/bin/sync").unlink()
+    router.path("/bin/sync").symlink_to("busybox")
+    left = {path: text for path, (text, _when) in flash(router).items()}
+    assert router.read(_boot.FW4_FOUND) is None
+    assert left.keys() == before.keys() and "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+    assert (flowtable(router), router.sh("uci changes")) == ("", "")
 
 
 def test_a_check_that_fails(router: OpenWrt) -> None:
