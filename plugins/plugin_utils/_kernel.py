@@ -107,7 +107,7 @@ class KernelState:
     candidates: Mapping[str, str] = field(default_factory=dict)
     """package -> version that apt would install"""
     removals: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """installed package of the record -> every package that would go with it"""
+    """installed package of the record -> every package that would go with it; on OpenWrt, that keeps it"""
     used: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """installed package of the record -> signs that somebody uses it by now"""
     tables: tuple[str, ...] = ()
@@ -266,7 +266,9 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         return ("uninstall_from_feeds",) if state.openwrt else ("uninstall", how)
 
     gone = [*uninstall["purge"], *uninstall["remove"]]
-    changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
+    left = Record({name: found for name, found in record.packages.items() if name in kept})
+    own_files = {**dict.fromkeys(OWN_FILES), _boot.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
+    changes = file_changes(state.files, own_files)
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
     return Plan(
         steps=[
@@ -280,10 +282,11 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
                 if some
             ),
         ],
+        files=changes.written,
         removed=changes.removed,
         undo=[_load(list(reversed(unload)))] if unload else [],
         diffs=[*_diffs(state, modules, uninstalled=gone), *changes.diffs],
-        result=_result(state, modules, Record(), []) | ({"kept": kept} if kept else {}),
+        result=_result(state, modules, left, []) | ({"kept": kept} if kept else {}),
     )
 
 

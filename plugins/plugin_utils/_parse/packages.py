@@ -34,13 +34,15 @@ def parse_removals(text: str) -> frozenset[str]:
 
 
 def parse_feed_removals(text: str) -> frozenset[str]:
-    """What opkg or apk say to the removal of a package -> names that would go, or would have to."""
-    going = re.findall(
-        r"^Removing package (\S+) |\) Purging (\S+) |print_dependents_warning:\s+(\S+)$", text, re.MULTILINE
-    )
-    held = re.findall(r"^  (\S+): (.+)$", text.partition("not removed due to")[2], re.MULTILINE)
-    names = [name for found in going for name in found] + [name for _package, by in held for name in by.split()]
-    return frozenset(name for name in names if name)
+    """What opkg or apk say to the removal of a package -> names of those that keep it.
+
+    What apk would purge is no such: nobody needs that any more. It tells ``  PACKAGE: KEEPER KEEPER`` up to an empty
+    line, in lines of 50 columns.
+    """
+    keepers = re.findall(r"print_dependents_warning:\s+(\S+)$", text, re.MULTILINE)
+    held = re.search(r"not removed due to:\n((?:  .+\n?)*)", text)
+    words = held[1].split() if held else []
+    return frozenset([*keepers, *(word for word in words if not word.endswith(":"))])
 
 
 def upstream_version(version: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _ke
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import (
     KernelState,
+    Record,
     parse_record,
     plan_absent,
     plan_present,
@@ -245,7 +246,10 @@ def test_what_others_use_by_now_stays() -> None:
         "nftables": "needed by firewalld",
         "ethtool": "ethtool.service is active",
     }
-    assert set(plan.removed) == {_boot.MODULES_LOAD, _boot.KERNEL_FOUND}
+    assert plan.removed == (_boot.MODULES_LOAD,)
+    assert parse_record(plan.files[_boot.KERNEL_FOUND][1]) == Record(
+        {"ethtool": "not-installed", "nftables": "not-installed"}
+    ), "they are ours for as long as they stay"
 
 
 def test_nf_tables_stays_while_there_is_a_table() -> None:
