@@ -3,14 +3,18 @@
 # every option but --simulate, and what feed.sh leaves out.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Nothing of it was compared with the real program; its texts are those of reports about it.
+# Nothing of it was compared with the real program; its texts are those of reports about it. Read in its source (3.0) and not
+# compared: add and del write /etc/apk/world although packages failed, and every call brings in what is in it and takes away
+# what nobody there needs, told by a dry run of del too; what keeps a package is told in lines of 50 columns.
 # /etc/stand-in/replaces-kernel: it plans another kernel instead of refusing, as early versions of it did.
 # shellcheck disable=SC2154 # feed.sh sets feed and installed
 lists=/var/cache/apk/index
 info=/lib/apk/packages
+world=/etc/apk/world # lines NAME or NAME=VERSION
 # shellcheck source=/dev/null
 . /usr/lib/stand-in/feed.sh
-mkdir -p "$info" "${lists%/*}"
+mkdir -p "$info" "${lists%/*}" "${world%/*}"
+touch "$world"
 dry=
 
 options() {
@@ -21,11 +25,51 @@ options() {
   packages=$*
 }
 
+in_world() {
+  sed 's/[=<>~@].*//' "$world"
+}
+
+# to_world NAME...: with these in it; out_of_world NAME...: without
+to_world() {
+  for name in "$@"; do in_world | grep -qx "$name" || echo "$name" >>"$world"; done
+}
+
+out_of_world() {
+  for name in "$@"; do sed -i "/^$name\([=<>~@].*\)\{0,1\}\$/d" "$world"; done
+}
+
+# going NAME...: what nobody needs once these are out of the world
+going() {
+  gone=" "
+  more=yes
+  while [ -n "$more" ]; do
+    more=
+    for name in "$@" $(grep -svxF "$(in_world)" "$installed.auto"); do
+      [ -n "$(version_of "$name")" ] || continue
+      case $gone in *" $name "*) continue ;; esac
+      for user in $(users "$name"); do
+        case $gone in *" $user "*) ;; *) continue 2 ;; esac
+      done
+      gone="$gone$name "
+      more=yes
+    done
+  done
+  echo "$gone"
+}
+
+# kept_by NAME: packages of the world that need it
+kept_by() {
+  for user in $(users "$1"); do
+    ! in_world | grep -qx "$user" || echo "$user"
+    kept_by "$user"
+  done | sort -u
+}
+
 add() {
   unknown=
   broken=
   # shellcheck disable=SC2046,SC2086 # one word a package
-  plan=$(wanted $packages)
+  plan=$(wanted $(in_world) $packages)
   for name in $plan; do
     case $name in
     \?*)
@@ -62,6 +106,18 @@ add() {
     echo "(1/$total) Upgrading kernel ($(version_of kernel) -> $kernel)"
     [ -n "$dry" ] || sed -i "s/^kernel .*/kernel $kernel/" "$installed"
   }
+  bring_in
+  failed=$?
+  # whatever came of it
+  # shellcheck disable=SC2086
+  [ -n "$dry" ] || to_world $packages
+  [ "$failed" = 0 ] || echo "$failed errors; 1 MiB in $(wc -l <"$installed") packages"
+  [ "$failed" != 0 ] || echo "OK: 1 MiB in $(wc -l <"$installed") packages"
+  return "$failed"
+}
+
+# bring_in: the plan
+bring_in() {
   failed=0
   for name in $plan; do
     number=$((number + 1))
@@ -74,13 +130,64 @@ add() {
       echo "ERROR: $name-$(index_line "$name" | cut -d ' ' -f 2): No space left on device" >&2
       failed=$((failed + 1))
     else
-      unpack "$name" "$info/$name.list" "$packages"
+      unpack "$name" "$info/$name.list" "$packages $(in_world | tr '\n' ' ')"
       echo "Executing $name-$(index_line "$name" | cut -d ' ' -f 2).post-install"
       after "$name" "$info/$name.list"
     fi
   done
-  [ "$failed" = 0 ] || echo "$failed errors; 1 MiB in $(wc -l <"$installed") packages"
-  [ "$failed" != 0 ] || echo "OK: 1 MiB in $(wc -l <"$installed") packages"
+  return "$failed"
+}
+
+del() {
+  # shellcheck disable=SC2086 # one word a package
+  set -- $packages
+  for package in "$@"; do
+    [ -n "$(version_of "$package")$(index_line "$package")" ] || in_world | grep -qx "$package" || {
+      echo "ERROR: No such package: $package" >&2
+      exit 1
+    }
+  done
+  old=$(cat "$world")
+  out_of_world "$@"
+  # shellcheck disable=SC2046
+  plan=$(wanted $(in_world))
+  gone=$(going "$@")
+  ! echo "$plan" | grep -q '^?' || {
+    echo "$old" >"$world"
+    echo "ERROR: unable to select packages:" >&2
+    echo "$plan" | sed -n 's/^?\(.*\)/  \1 (no such package):\n    required by: world[\1]/p' >&2
+    exit 1
+  }
+  for package in "$@"; do
+    [ -n "$(version_of "$package")" ] || continue
+    case $gone in *" $package "*) continue ;; esac
+    [ -n "$header" ] || echo "World updated, but the following packages are not removed due to:"
+    header=yes
+    echo "  $package:" "$(kept_by "$package" | tr '\n' ' ')"
+    [ -n "$dry" ] || echo "$package" >>"$installed.auto"
+  done | awk '
+    # lines of 50 columns
+    {
+      line = "  " $1
+      indent = length(line) + 1
+      for (i = 2; i <= NF; i++) {
+        if (/^  / && i > 2 && length(line) + length($i) + 1 >= 50) { print line; line = sprintf("%" indent - 1 "s", "") }
+        line = line " " $i
+      }
+      print /^  / ? line : $0
+    }
+    END { if (NR) print "" }'
+  # shellcheck disable=SC2086
+  total=$(echo $gone $plan | wc -w)
+  number=0
+  for package in $gone; do
+    number=$((number + 1))
+    echo "($number/$total) Purging $package ($(version_of "$package"))"
+    [ -n "$dry" ] || away "$package" "$info/$package.list"
+  done
+  bring_in
+  failed=$?
+  [ -z "$dry" ] || echo "$old" >"$world"
   return "$failed"
 }
 
@@ -102,25 +209,7 @@ add)
   ;;
 del)
   options "$@"
-  for package in $packages; do
-    others=$(users "$package")
-    [ -z "$others" ] || {
-      echo "World updated, but the following packages are not removed due to:" >&2
-      printf '  %s:' "$package" >&2
-      printf ' %s' "$others" >&2
-      echo >&2
-      continue
-    }
-    [ -n "$(version_of "$package")" ] || {
-      echo "ERROR: No such package: $package" >&2
-      exit 1
-    }
-    echo "(1/1) Purging $package ($(version_of "$package"))"
-    [ -n "$dry" ] || away "$package" "$info/$package.list"
-    while [ -z "$dry" ] && left=$(orphans) && [ -n "$left" ]; do
-      for gone in $left; do away "$gone" "$info/$gone.list"; done
-    done
-  done
+  del
   ;;
 info)
   [ "$#" -gt 0 ] || sed 's/ .*//' "$installed"

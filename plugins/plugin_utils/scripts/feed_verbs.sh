@@ -4,6 +4,7 @@
 # anything: what a package of modules is for is the only thing that keeps the modules of another kernel out.
 feeds_said=
 feeds_new=
+feeds_asked=
 
 _feed_installed() {
   if has opkg; then opkg list-installed | sed 's/ - .*//'; else apk info; fi 2>/dev/null
@@ -33,21 +34,25 @@ _tell() {
   printf '%s\n' "$_said" | tail -n 12
 }
 
+# shellcheck disable=SC2086 # one word a package
 # install_from_feeds PACKAGE...: exit codes of these managers are not to be relied on, so what is there then counts
 install_from_feeds() {
   simulate_from_feeds "$@" || return
+  # apk goes on when one fails that another one needs
+  _planned=$(echo "$_said" | sed -n 's/^.*Installing \([^ ]*\) (.*/\1/p')
   _before=$(_feed_installed)
+  feeds_asked=$(printf '%s\n' "$@" | grep -vxF "$(_world)")
   _add "$@"
   case $_said in *ownload* | *etwork*)
     # lists may be older than the feed
-    _all_there "$@" || {
+    _all_there "$@" $_planned || {
       update_feeds
       _add "$@"
     }
     ;;
   esac
   feeds_new=$(_feed_installed | grep -vxF "$_before")
-  _all_there "$@" && return
+  _all_there "$@" $_planned && return
   _tell
   uninstall_feed_new
   return 1
@@ -62,17 +67,25 @@ _all_there() {
   for _package in "$@"; do _feed_installed | grep -qxF "$_package" || return; done
 }
 
-# uninstall_feed_new: what needs others goes before them
+# _world: names of what apk was asked for; it tries to bring in what is missing of that with every call
+_world() {
+  sed 's/[=<>~@].*//' /etc/apk/world 2>/dev/null
+}
+
+# uninstall_feed_new: first what was asked for, installed or not; then what needs others goes before them
 uninstall_feed_new() {
+  # shellcheck disable=SC2086 # one word a package
+  has opkg || [ -z "$feeds_asked" ] || apk del $feeds_asked >/dev/null 2>&1
+  feeds_asked=$(_world | grep -xF "$feeds_asked")
+  feeds_new=$(_feed_installed | grep -xF "$feeds_new")
   for _round in $feeds_new; do
     for _package in $feeds_new; do _remove "$_package" >/dev/null 2>&1; done
     feeds_new=$(_feed_installed | grep -xF "$feeds_new")
-    [ -n "$feeds_new" ] || return 0
+    [ -n "$feeds_new" ] || break
   done
-  [ -z "$feeds_new" ] || {
-    echo "still installed: $feeds_new"
-    return 1
-  }
+  [ -z "$feeds_new" ] || echo "still installed: $feeds_new"
+  [ -z "$feeds_asked" ] || echo "still in /etc/apk/world: $feeds_asked"
+  [ -z "$feeds_new$feeds_asked" ]
 }
 
 _remove() {

@@ -33,6 +33,8 @@ def stocked(root: Path, release: str, feed_kernel: str = "") -> OpenWrt:
     kernel = KERNEL[release]
     feed = feed_kernel or kernel
     router.write("/etc/stand-in/installed", f"kernel {kernel}\nkmod-nf-conntrack 1\n")
+    if router.path("/usr/bin/apk").exists():
+        router.write("/etc/apk/world", f"kernel={kernel}\nkmod-nf-conntrack\n")
     router.write(
         "/etc/stand-in/feed/index",
         f"kmod-nf-flow {feed} {feed} 30 kmod-nf-conntrack\nkmod-nft-offload {feed} {feed} 20 kmod-nf-flow\n"
@@ -172,6 +174,25 @@ def test_out_of_flash(free: str, router: OpenWrt) -> None:
     assert files(router).keys() - before.keys() <= {str(router.path("/etc/stand-in/installed.auto"))}
 
 
+@pytest.mark.parametrize("reason", ["flash", "feed"])
+def test_what_could_not_be_installed_is_not_asked_for_any_more(reason: str, tmp_path: Path) -> None:
+    """apk notes a package as wanted although it failed, and every later call of it tries once more."""
+    router = stocked(tmp_path / "root", "25.12.1")
+    world = router.read("/etc/apk/world")
+    router.sh("apk update")
+    router.write("/etc/stand-in/flash", "25")
+    if reason == "feed":
+        router.path("/etc/stand-in/flash").unlink()
+        router.write("/etc/stand-in/feed/down", "")
+    told = "No space left" if reason == "flash" else "network error"
+    with pytest.raises(OffloadError, match=f"(?s)could not install kmod-nft-offload.*{told}"):
+        router.do(ActionModule, NOTHING)
+    assert packages(router) == {"kernel", "kmod-nf-conntrack"}
+    assert router.read("/etc/apk/world") == world
+    router.sh("rm -f /etc/stand-in/flash /etc/stand-in/feed/down; apk add ethtool")
+    assert packages(router) == {"kernel", "kmod-nf-conntrack", "ethtool"}
+
+
 @pytest.mark.parametrize("updated", [False, True])
 def test_feeds_that_nobody_can_reach(updated: bool, router: OpenWrt) -> None:
     if updated:
@@ -201,9 +222,16 @@ def test_a_package_that_others_need_stays(router: OpenWrt) -> None:
         "/etc/stand-in/feed/index", str(router.read("/etc/stand-in/feed/index")) + "fw 1 - 1 kmod-nft-offload\n"
     )
     router.sh("opkg update; apk update; opkg install fw; apk add fw")
+    record = str(router.read(_boot.KERNEL_FOUND))
     result, _execs = router.do(ActionModule, {"state": "absent"})
     assert result["kept"]["kmod-nft-offload"] == "needed by fw"
     assert "kmod-nft-offload" in packages(router)
+    assert router.read(_boot.KERNEL_FOUND) == record[: record.index("module")], "it is ours for as long as it stays"
+    assert not router.do(ActionModule, {"state": "absent"})[0]["changed"]
+    router.sh("opkg remove fw; apk del fw")
+    router.do(ActionModule, {"state": "absent"})
+    assert packages(router) == {"kernel", "kmod-nf-conntrack"}
+    assert router.read(_boot.KERNEL_FOUND) is None
 
 
 def test_the_firewall_of_before(tmp_path: Path) -> None:
@@ -240,10 +268,10 @@ def test_a_mismatch_in_their_words(manager: str) -> None:
     )
 
 
-def test_what_would_go_with_a_package() -> None:
+def test_what_keeps_a_package() -> None:
     opkg = " * print_dependents_warning: Package a is depended upon by packages:\n * print_dependents_warning: \tb\n"
     assert parse_feed_removals(opkg) == {"b"}
-    assert parse_feed_removals("Removing package a from root...\n") == {"a"}
-    assert parse_feed_removals("(1/2) Purging a (1-r1)\n(2/2) Purging c (1-r1)\n") == {"a", "c"}
-    apk = "World updated, but the following packages are not removed due to:\n  a: b c\n"
-    assert parse_feed_removals(apk) == {"b", "c"}
+    assert parse_feed_removals("Removing package a from root...\n") == set()
+    assert parse_feed_removals("(1/2) Purging a (1-r1)\n(2/2) Purging c (1-r1)\n") == set(), "c came for a alone"
+    apk = "World updated, but the following packages are not removed due to:\n  a: b c\n     d\n\n(1/1) Purging e (1)\n"
+    assert parse_feed_removals(apk) == {"b", "c", "d"}
