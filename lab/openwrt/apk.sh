@@ -94,7 +94,13 @@ add() {
       for name in $broken; do
         echo "    breaks: $name-$(index_line "$name" | cut -d ' ' -f 2)[kernel=$(index_line "$name" | cut -d ' ' -f 3)]"
       done
-      [ -z "$broken" ] || echo "    satisfies: world[kernel=$(version_of kernel)]"
+      [ -z "$broken" ] || {
+        echo "    satisfies: world[kernel=$(version_of kernel)]"
+        # one line of 50 columns for each of those that are installed
+        while read -r name version; do
+          [ "$name" = kernel ] || echo "               $name-${version}[kernel=$(version_of kernel)]"
+        done <"$installed"
+      }
       printf '%s' "$unknown"
     } >&2
     return 1
@@ -102,9 +108,16 @@ add() {
   total=$(echo "$plan${kernel:+ kernel}" | wc -w)
   number=0
   [ -z "$kernel" ] || {
+    # and what was built for it
+    others=$(sed -n 's/^\(kmod-[^ ]*\) .*/\1/p' "$installed")
+    total=$((total + $(echo "$others" | wc -w)))
     number=1
-    echo "(1/$total) Upgrading kernel ($(version_of kernel) -> $kernel)"
-    [ -n "$dry" ] || sed -i "s/^kernel .*/kernel $kernel/" "$installed"
+    printf '(%*d/%d) Upgrading kernel (%s -> %s)\n' "${#total}" 1 "$total" "$(version_of kernel)" "$kernel"
+    for name in $others; do
+      number=$((number + 1))
+      printf '(%*d/%d) Upgrading %s (%s -> %s)\n' "${#total}" "$number" "$total" "$name" "$(version_of "$name")" "$kernel"
+    done
+    [ -n "$dry" ] || sed -i "s/^\(kernel\|kmod-[^ ]*\) .*/\1 $kernel/" "$installed"
   }
   bring_in
   failed=$?

@@ -31,7 +31,11 @@ simulate_from_feeds() {
 
 _tell() {
   printf '%s\n' "$feeds_said" | grep -iE 'fail|error|unavailable' | head -n 4
-  printf '%s\n' "$_said" | tail -n 12
+  # apk's reason comes first, and a line for each installed package after it
+  printf '%s\n' "$_said" | awk '
+    { line[NR] = $0 }
+    /breaks:|dependency kernel|dependencies for|kernel [(]=|no such package|[)] [A-Z][a-z]+ kernel [(]/ && ++told <= 6 { tells[NR] }
+    END { for (i = 1; i <= NR; i++) if (i in tells || i > NR - 12) print line[i] }'
 }
 
 # shellcheck disable=SC2086 # one word a package

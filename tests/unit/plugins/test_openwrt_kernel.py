@@ -159,6 +159,20 @@ def test_apk_that_would_replace_the_kernel(check: bool, tmp_path: Path) -> None:
     assert files(router) == before
 
 
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(("replaces", "says"), [(False, "is for the kernel"), (True, "packages in")])
+def test_a_reason_far_above_the_end(replaces: bool, says: str, check: bool, tmp_path: Path) -> None:
+    """apk has a line for each of a hundred packages of modules after the one that tells why."""
+    router = stocked(tmp_path / "root", "25.12.1", "6.12.94~bbbb-r1")
+    many = "".join(f"kmod-x{number} {KERNEL['25.12.1']}\n" for number in range(100))
+    router.write("/etc/stand-in/installed", str(router.read("/etc/stand-in/installed")) + many)
+    if replaces:
+        router.write("/etc/stand-in/replaces-kernel", "")
+    router.sh("apk update")
+    with pytest.raises(OffloadError, match=rf"{says}.*6\.12\.94~bbbb.*this image has 6\.12\.71.*sysupgrade"):
+        router.do(ActionModule, NOTHING, check=check)
+
+
 @pytest.mark.parametrize("free", ["10", "35"])
 def test_out_of_flash(free: str, router: OpenWrt) -> None:
     router.sh("opkg update; apk update")
