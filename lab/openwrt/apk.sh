@@ -29,6 +29,11 @@ in_world() {
   sed 's/[=<>~@].*//' "$world"
 }
 
+# lacking: what installed packages need
+lacking() {
+  while read -r name _version; do index_line "$name" | sed 's/.* //; /^-$/d' | tr , '\n'; done <"$installed"
+}
+
 # to_world NAME...: with these in it; out_of_world NAME...: without
 to_world() {
   for name in "$@"; do in_world | grep -qx "$name" || echo "$name" >>"$world"; done
@@ -69,7 +74,7 @@ add() {
   unknown=
   broken=
   # shellcheck disable=SC2046,SC2086 # one word a package
-  plan=$(wanted $(in_world) $packages)
+  plan=$(wanted $(lacking) $(in_world) $packages)
   for name in $plan; do
     case $name in
     \?*)
@@ -138,6 +143,9 @@ bring_in() {
     [ -n "$dry" ] && continue
     if [ -e "$feed/down" ]; then
       echo "ERROR: $name-$(index_line "$name" | cut -d ' ' -f 2): network error (check Internet connection and firewall)" >&2
+      failed=$((failed + 1))
+    elif ! has_file "$name"; then
+      echo "ERROR: $name-$(index_line "$name" | cut -d ' ' -f 2): remote server returned error (try 'apk update')" >&2
       failed=$((failed + 1))
     elif [ "$(free_space)" -lt "$(index_line "$name" | cut -d ' ' -f 4)" ]; then
       echo "ERROR: $name-$(index_line "$name" | cut -d ' ' -f 2): No space left on device" >&2

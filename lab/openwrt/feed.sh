@@ -19,6 +19,11 @@ index_line() {
   grep "^$1 " "$lists" 2>/dev/null
 }
 
+# has_file NAME: can what the lists name be fetched? A feed keeps no older versions
+has_file() {
+  [ ! -e "$feed/down" ] && grep -qxF "$(index_line "$1")" "$feed/index"
+}
+
 free_space() {
   cat /etc/stand-in/flash 2>/dev/null || df -k /etc 2>/dev/null | awk 'END { print NR < 2 ? 1000000 : $(NF - 2) }'
 }

@@ -3,7 +3,8 @@
 # list-installed and list, every option but --noaction and --autoremove, and what feed.sh leaves out.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Nothing of it was compared with the real program; its texts are those of reports about it.
+# Nothing of it was compared with the real program; its texts are those of reports about it. Read in its source and not
+# compared: --noaction downloads too; while another opkg holds /var/lock/opkg.lock, no command does anything but say so.
 # shellcheck disable=SC2154 # feed.sh sets feed and installed
 lists=/var/opkg-lists/openwrt_kmods
 info=/usr/lib/opkg/info
@@ -13,6 +14,13 @@ mkdir -p "$info" "${lists%/*}"
 dry=
 auto=
 errors=
+[ ! -e /var/lock/opkg.lock ] || ! type flock >/dev/null || {
+  exec 9</var/lock/opkg.lock
+  flock -n 9 || {
+    printf 'Collected errors:\n * opkg_conf_load: Could not lock /var/lock/opkg.lock: Resource temporarily unavailable.\n' >&2
+    exit 255
+  }
+}
 while [ "${1#--}" != "$1" ]; do
   [ "$1" != --noaction ] || dry=yes
   [ "$1" != --autoremove ] || auto=yes
@@ -66,14 +74,14 @@ install_one() {
       return
     }
     echo "Installing $name ($(index_line "$name" | cut -d ' ' -f 2)) to root..."
-    [ -n "$dry" ] && continue
-    [ ! -e "$feed/down" ] || {
-      collect "opkg_download: Failed to download http://feed/$name.ipk, wget returned 4."
+    has_file "$name" || {
+      collect "opkg_download: Failed to download http://feed/$name.ipk, wget returned $(if [ -e "$feed/down" ]; then echo 4; else echo 8; fi)."
       collect "opkg_install_pkg: Failed to download $name. Perhaps you need to run 'opkg update'?"
       collect "opkg_install_cmd: Cannot install package $1."
       return
     }
     echo "Downloading http://feed/$name.ipk"
+    [ -n "$dry" ] && continue
     echo "Configuring $name."
     unpack "$name" "$info/$name.list" "$1" || {
       collect "wfopen: $info/$name.list: No space left on device."

@@ -29,7 +29,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Has the package manager simulate an installation, unless the package lists need an update first.
+      - Has the package manager simulate an installation, unless the package lists need an update first. On OpenWrt
+        C(opkg) downloads the packages for that, into memory, and lists that turn out too old are updated there.
   diff_mode:
     support: full
   idempotent:
@@ -54,7 +55,7 @@ options:
 notes:
   - One SSH exec when nothing changes, two when something does.
   - Installing works through C(apt-get), without recommended packages, and on OpenWrt through C(opkg) or C(apk). The
-    package lists are updated only when they do not have a package that is needed.
+    package lists are updated only when they do not have a package that is needed, or are older than the feed.
   - The files are C(/etc/modules-load.d/nft-offload.conf) and C(/etc/nft-offload/kernel.found). On OpenWrt the packages
     bring a list of modules of their own, and only where they do not, C(/etc/modules.d/90-nft-offload) is written.
   - A package that brings uci-defaults makes OpenWrt commit everything that is staged in UCI, so this module warns of

@@ -33,7 +33,10 @@ REPLACED = re.compile(
 )
 UNKNOWN = re.compile(r"Unknown package '([^']+)'|^\s*(\S+) \(no such package\)", re.MULTILINE)
 FULL = re.compile(r"Only have (\d+)kb available on filesystem (\S+), pkg (\S+) needs (\d+)")
-AWAY = ("Failed to download", "wget returned", "network error", "unexpected end of file", "temporary error")
+AWAY = (
+    *("Failed to download", "wget returned", "network error", "unexpected end of file", "temporary error"),
+    *("remote server returned error", "wget: exited"),
+)
 OTHER_IMAGE = (
     "install an image of the feed's kernel with sysupgrade (attended sysupgrade keeps the packages), or an image that "
     f"has {MODULES_PACKAGE} in it"

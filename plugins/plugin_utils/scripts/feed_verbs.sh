@@ -5,6 +5,7 @@
 feeds_said=
 feeds_new=
 feeds_asked=
+feeds_updated=
 
 _feed_installed() {
   if has opkg; then opkg list-installed | sed 's/ - .*//'; else apk info; fi 2>/dev/null
@@ -13,20 +14,30 @@ _feed_installed() {
 # one feed of several may be down: what comes of it is seen when something is installed
 update_feeds() {
   if has opkg; then feeds_said=$(opkg update 2>&1); else feeds_said=$(apk update 2>&1); fi
-  return 0
+  feeds_updated=yes
 }
 
-# simulate_from_feeds PACKAGE...: apk may plan another kernel, with other modules, where it should refuse
+# simulate_from_feeds PACKAGE...: lists may be older than the feed, and opkg downloads what it only simulates to install
 simulate_from_feeds() {
+  _simulate "$@" || { _update_once && _simulate "$@"; } || {
+    _tell
+    return 1
+  }
+}
+
+# _update_once: fails when it was done
+_update_once() {
+  [ -z "$feeds_updated" ] && update_feeds
+}
+
+# _simulate PACKAGE...: apk may plan another kernel, with other modules, where it should refuse
+_simulate() {
   if has opkg; then
     _said=$(opkg --noaction install "$@" 2>&1)
   else
     _said=$(apk add --simulate "$@" 2>&1)
-  fi
-  _rc=$?
-  if echo "$_said" | grep -qE '\) (Upgrading|Downgrading|Replacing|Purging|Reinstalling) kernel '; then _rc=1; fi
-  [ "$_rc" = 0 ] || _tell
-  return "$_rc"
+  fi || return
+  ! echo "$_said" | grep -qE '\) (Upgrading|Downgrading|Replacing|Purging|Reinstalling) kernel '
 }
 
 _tell() {
@@ -38,32 +49,26 @@ _tell() {
     END { for (i = 1; i <= NR; i++) if (i in tells || i > NR - 12) print line[i] }'
 }
 
-# shellcheck disable=SC2086 # one word a package
 # install_from_feeds PACKAGE...: exit codes of these managers are not to be relied on, so what is there then counts
 install_from_feeds() {
   simulate_from_feeds "$@" || return
-  # apk goes on when one fails that another one needs
-  _planned=$(echo "$_said" | sed -n 's/^.*Installing \([^ ]*\) (.*/\1/p')
   _before=$(_feed_installed)
   feeds_asked=$(printf '%s\n' "$@" | grep -vxF "$(_world)")
-  _add "$@"
-  case $_said in *ownload* | *etwork*)
-    # lists may be older than the feed
-    _all_there "$@" $_planned || {
-      update_feeds
-      _add "$@"
-    }
-    ;;
-  esac
+  _add "$@" || { _update_once && _simulate "$@" && _add "$@"; }
+  _rc=$?
   feeds_new=$(_feed_installed | grep -vxF "$_before")
-  _all_there "$@" $_planned && return
+  [ "$_rc" != 0 ] || return 0
   _tell
   uninstall_feed_new
   return 1
 }
 
+# _add PACKAGE...: as simulated. apk goes on when one fails that another one needs.
 _add() {
+  _planned=$(echo "$_said" | sed -n 's/^.*Installing \([^ ]*\) (.*/\1/p')
   if has opkg; then _said=$(opkg install "$@" 2>&1); else _said=$(apk add "$@" 2>&1); fi
+  # shellcheck disable=SC2086 # one word a package
+  _all_there "$@" $_planned
 }
 
 # _all_there PACKAGE...

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,27 @@ def test_lists_are_updated_only_when_they_lack_it(router: OpenWrt) -> None:
     router.sh("opkg update; apk update")
     result, _execs = router.do(ActionModule, NOTHING)
     assert "update the package lists" not in result["actions"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_lists_that_are_older_than_the_feed(check: bool, router: OpenWrt) -> None:
+    """The feed has newer packages and keeps no older ones. opkg needs them even where it only simulates."""
+    index = str(router.read("/etc/stand-in/feed/index"))
+    router.write("/etc/stand-in/feed/index", re.sub(r"(?m)^(kmod-\S+) (\S+) (\S+)", r"\1 \2.old \3", index))
+    router.sh("opkg update; apk update")
+    router.write("/etc/stand-in/feed/index", index)
+    result, execs = router.do(ActionModule, NOTHING, check=check)
+    assert (result["changed"], execs) == (True, 2)
+    assert ("kmod-nft-offload" in packages(router)) is not check
+
+
+def test_a_feed_that_has_newer_packages_for_another_kernel(router: OpenWrt) -> None:
+    index = str(router.read("/etc/stand-in/feed/index"))
+    router.sh("opkg update; apk update")
+    router.write("/etc/stand-in/feed/index", index.replace("aaaa", "bbbb"))
+    with pytest.raises(OffloadError, match=r"is for the kernel .*bbbb.*sysupgrade"):
+        router.do(ActionModule, NOTHING)
+    assert packages(router) == {"kernel", "kmod-nf-conntrack"}
 
 
 def test_check_mode_changes_nothing(router: OpenWrt) -> None:
