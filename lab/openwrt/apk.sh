@@ -244,7 +244,7 @@ info)
   ;;
 list)
   case $1 in
-  -I | --installed) sed -n "s/^\($2\) \(.*\)/\1-\2 x86_64 {\1} (GPL-2.0) [installed]/p" "$installed" ;;
+  -I | --installed) sed -n "s/^\(${2:-[^ ]*}\) \(.*\)/\1-\2 x86_64 {\1} (GPL-2.0) [installed]/p" "$installed" ;;
   *) sed -n "s/^\($1\) \([^ ]*\) .*/\1-\2 x86_64 {\1} (GPL-2.0)/p" "$lists" 2>/dev/null ;;
   esac
   ;;

@@ -34,7 +34,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.packages i
     upstream_version,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Diff, Plan, Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Diff, Plan, Step, remedy_for
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import (
     FLOWTABLE_MODULES,
@@ -140,6 +140,9 @@ def read_state(answer: Sections) -> KernelState:
         return {name.removeprefix(prefix): part.text for name, part in answer.items() if name.startswith(prefix)}
 
     platform = parse_platform(answer["platform"].text)
+    if "installed" in answer and answer["installed"].rc != 0:
+        said = answer["installed"].text.strip()
+        raise OffloadError(f"{platform.package_manager} does not tell what is installed: {said}", remedy_for(said))
     removals = parse_feed_removals if platform.init == "procd" else parse_removals
     image = [line.partition("=") for line in answer["image"].text.splitlines()] if "image" in answer else []
     return KernelState(

@@ -7,8 +7,14 @@ feeds_new=
 feeds_asked=
 feeds_updated=
 
+# _feed_installed: names; where the manager does not tell them, what it says instead
 _feed_installed() {
-  if has opkg; then opkg list-installed | sed 's/ - .*//'; else apk info; fi 2>/dev/null
+  _listed=$(if has opkg; then opkg list-installed; else apk info; fi 2>&1) || {
+    _rc=$?
+    printf '%s\n' "$_listed" | tail -n 4
+    return "$_rc"
+  }
+  printf '%s\n' "$_listed" | sed 's/ - .*//'
 }
 
 # one feed of several may be down: what comes of it is seen when something is installed
@@ -52,11 +58,14 @@ _tell() {
 # install_from_feeds PACKAGE...: exit codes of these managers are not to be relied on, so what is there then counts
 install_from_feeds() {
   simulate_from_feeds "$@" || return
-  _before=$(_feed_installed)
+  _before=$(_feed_installed) || {
+    echo "$_before"
+    return 1
+  }
   feeds_asked=$(printf '%s\n' "$@" | grep -vxF "$(_world)")
   _add "$@" || { _update_once && _simulate "$@" && _add "$@"; }
   _rc=$?
-  feeds_new=$(_feed_installed | grep -vxF "$_before")
+  _after=$(_feed_installed) && feeds_new=$(echo "$_after" | grep -vxF "$_before")
   [ "$_rc" != 0 ] || return 0
   _tell
   uninstall_feed_new
@@ -108,8 +117,12 @@ uninstall_from_feeds() {
   else
     _said=$(apk del "$@" 2>&1)
   fi
+  _after=$(_feed_installed) || {
+    echo "$_after"
+    return 1
+  }
   for _package in "$@"; do
-    ! _feed_installed | grep -qxF "$_package" || {
+    ! echo "$_after" | grep -qxF "$_package" || {
       echo "$_said" | tail -n 12
       return 1
     }

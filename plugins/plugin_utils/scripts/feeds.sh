@@ -2,14 +2,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # OpenWrt's packages, through opkg or apk, in the words that dpkg and apt have for it (_parse/packages.py).
 
+feeds_list=
+
 # read_feeds PACKAGE...: of each whether it is installed, and what the lists have of those that are not
 read_feeds() {
   [ -x /sbin/procd ] || return 0
   has opkg || has apk || return 0
+  section installed _feed_list || return 0
   section image _image
   [ -e /sys/module/nft_flow_offload ] || [ -n "$(_feed_version kmod-nft-offload)" ] || set -- "$@" kmod-nft-offload
   section packages _feed_statuses "$@"
   section candidates _feed_candidates "$@"
+}
+
+# _feed_list: what is installed, read once; what the manager says where it cannot tell: opkg lets one in at a time
+_feed_list() {
+  if has opkg; then
+    feeds_list=$(opkg list-installed 2>&1)
+  else
+    feeds_list=$(apk list -I 2>&1)
+  fi || {
+    _rc=$?
+    printf '%s\n' "$feeds_list" | tail -n 4
+    return "$_rc"
+  }
 }
 
 # what the modules of this image are for, and how much of UCI is staged: an installation may commit that
@@ -21,10 +37,10 @@ _image() {
 # _feed_version PACKAGE: of what is installed
 _feed_version() {
   if has opkg; then
-    opkg status "$1" | sed -n 's/^Version: //p'
+    printf '%s\n' "$feeds_list" | sed -n "s/^$1 - \([^ ]*\).*/\1/p"
   else
-    apk list -I "$1" | sed -n "s/^$1-\([0-9][^ ]*\) .*/\1/p"
-  fi 2>/dev/null | head -n 1
+    printf '%s\n' "$feeds_list" | sed -n "s/^$1-\([0-9][^ ]*\) .*/\1/p"
+  fi | head -n 1
 }
 
 _feed_statuses() {
@@ -49,6 +65,7 @@ _feed_candidates() {
 read_feed_removal() {
   [ -x /sbin/procd ] && [ -f "$1" ] || return 0
   has opkg || has apk || return 0
+  section installed _feed_list || return 0
   while read -r _kind _package _found; do
     if [ "$_kind" != package ] || [ -z "$(_feed_version "$_package")" ]; then
       continue

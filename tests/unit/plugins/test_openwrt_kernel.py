@@ -15,8 +15,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import Of
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._feeds import explained
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.packages import parse_feed_removals
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Step, StepError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, compose, parse
 
-from tests.unit.openwrt_root import MODULES, OpenWrt
+from tests.unit.openwrt_root import MODULES, NONCE, OpenWrt
 
 KERNEL = {"22.03.7": "5.10.221-1-aaaa", "24.10.4": "6.6.110~aaaa-r1", "25.12.1": "6.12.71~aaaa-r1"}
 NEEDS = {
@@ -268,6 +269,33 @@ def test_a_package_that_others_need_stays(router: OpenWrt) -> None:
     router.do(ActionModule, {"state": "absent"})
     assert packages(router) == {"kernel", "kmod-nf-conntrack"}
     assert router.read(_boot.KERNEL_FOUND) is None
+
+
+LOCKED = "exec 7>/var/lock/opkg.lock; flock 7"
+
+
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_another_opkg_is_at_work(state: str, tmp_path: Path) -> None:
+    """It does not tell what is installed then, which is not to say that nothing is."""
+    router = stocked(tmp_path / "root", "24.10.4")
+    router.do(ActionModule, NOTHING)
+    before = files(router)
+    with pytest.raises(OffloadError, match=r"(?s)opkg does not tell.*Could not lock.*wait for the package manager"):
+        router.do(ActionModule, {**NOTHING, "state": state}, before=LOCKED)
+    assert files(router) == before
+    assert "nft_flow_offload " in str(router.read(MODULES))
+
+
+@pytest.mark.parametrize("verb", ["install_from_feeds", "uninstall_from_feeds"])
+def test_another_opkg_comes_in_between(verb: str, tmp_path: Path) -> None:
+    router = stocked(tmp_path / "root", "24.10.4")
+    router.do(ActionModule, NOTHING)
+    there = packages(router)
+    fragments = ("verbs", *ActionModule.VERBS, *ActionModule.FRAGMENTS)
+    calls: list[Call] = [("section", "done", verb, "kmod-nft-offload"), ("section", "undone", "uninstall_feed_new")]
+    answer = parse(router.sh(f"{LOCKED}\n{compose(NONCE, fragments, calls)}"), NONCE)
+    assert answer["done"].rc != 0 and "Could not lock" in answer["done"].text
+    assert packages(router) == there, "what it does not tell did not come just now"
 
 
 def test_the_firewall_of_before(tmp_path: Path) -> None:
