@@ -18,7 +18,8 @@ description:
   - A change has to be confirmed over a new SSH connection, else the router undoes it by itself. Until then it is staged
     in memory and not written to flash, so a power cut ends in the old configuration too.
   - Nothing but these two options is written. What others staged for the firewall is refused with the lines in question,
-    since C(fw4) would load it as well; what they stage or commit meanwhile stays theirs.
+    since C(fw4) would load it as well; what they stage or commit meanwhile stays theirs, and a roll back does not load
+    what is only staged.
   - Notes the values that were found, so that O(state=absent) restores them.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
@@ -156,13 +157,13 @@ change:
     reason: ""
 staged:
   description: What somebody staged for the firewall and did not commit.
-  returned: when a change is refused because of it
+  returned: when the task is refused because of it
   type: list
   elements: str
   sample: ["firewall.cfg02dc81.input='DROP'"]
 pending:
   description: The change that is under way on the router.
-  returned: when a change is refused because of it
+  returned: when the task is refused because of it
   type: dict
   sample:
     id: 1-5f0c2a91

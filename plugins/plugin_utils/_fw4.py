@@ -194,9 +194,12 @@ def _plan(
     """``mending``: a live firewall that is not what fw4 would make of its configuration is loaded anew."""
     own = file_changes(state.files, {**files, **dict.fromkeys(LEFT)})
     drifted = state.renders and (state.live != state.rendered or "table" not in state.loaded)
-    reload = mending and drifted and not values
     refuse_pending(state.change)
-    _refuse_staged(state, bool(values or reload))
+    # what nobody guards any more is undone by whoever begins the next change, and is what is staged
+    left = state.change.pending is not None
+    reload = not values and (left or (mending and drifted))
+    if not left:
+        _refuse_staged(state, bool(values or reload))
     if mending and not state.renders and not values:
         raise OffloadError(
             f"fw4 makes no ruleset of {_boot.FW4_CONFIG}, and the next start leaves the router without a firewall: "

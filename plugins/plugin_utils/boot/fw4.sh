@@ -138,7 +138,7 @@ load() {
     put "" firewall || return
   fi
   fw4 check >/dev/null || return
-  alone "$(uci -q changes firewall | grep -vE "^-?firewall\.$section([.]flow_offloading(_hw)?)?(=|$)")" || return
+  alone "$(uci -q changes firewall | grep -vE "^(-?firewall\.${section}[.]flow_offloading(_hw)?(=|$)|firewall\.$section=)")" || return
   : >"$reloading" && fw4 reload && settled "$wants"
 }
 
@@ -167,7 +167,7 @@ set_aside() {
   (
     ! type flock >/dev/null 2>&1 || flock -x 7
     cp "$delta" "$aside" && cmp "$delta" "$aside" && : >"$delta"
-  ) 7<>"$delta" || {
+  ) 7<>"$delta" >/dev/null 2>&1 || {
     rm -f "$aside"
     echo "somebody staged changes of the firewall, which would be loaded with it: $(echo "$others" | tr '\n' ' ')"
     return 1
@@ -179,7 +179,7 @@ bring_back() {
   (
     ! type flock >/dev/null 2>&1 || flock -x 7
     cat "$delta" >>"$aside" && cat "$aside" >"$delta" && rm -f "$aside"
-  ) 7<>"$delta" || {
+  ) 7<>"$delta" >/dev/null 2>&1 || {
     echo "what somebody staged could not be put back: $(tr '\n' ' ' <"$aside")"
     return 1
   }

@@ -14,7 +14,8 @@ _feed_installed() {
     printf '%s\n' "$_listed" | tail -n 4
     return "$_rc"
   }
-  printf '%s\n' "$_listed" | sed 's/ - .*//'
+  # without warnings
+  printf '%s\n' "$_listed" | sed -n 's/ - .*//; /^[^ :]*$/p'
 }
 
 # one feed of several may be down: what comes of it is seen when something is installed

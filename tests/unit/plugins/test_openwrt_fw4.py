@@ -374,6 +374,27 @@ def test_not_confirmed_in_time(router: OpenWrt) -> None:
     assert router.sh("uci changes") == ""
 
 
+@pytest.mark.parametrize("then", [SOFTWARE, HARDWARE, {"state": "absent"}])
+def test_a_change_that_nobody_guards_any_more(router: OpenWrt, then: dict[str, str]) -> None:
+    """Its guard and the controller were killed: what is staged is its own, and the next task undoes it."""
+
+    class Killed(Execs):
+        def reconnect(self, *, shared: bool = True) -> None:
+            super().reconnect(shared=shared)
+            if not shared:
+                self._router.end()
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 1}, way=Killed)
+    assert "flow_offloading" in router.sh("uci changes")
+    time.sleep(2)
+    with pytest.raises(OffloadError, match=r"it was rolled back just now.*run the play again"):
+        router.do(ActionModule, then)
+    assert (flowtable(router), router.sh("uci changes")) == ("", "")
+    assert router.do(ActionModule, then)[0]["changed"] is ("offload" in then)
+
+
 def test_not_confirmed_after_somebody_committed_all_that_was_staged(router: OpenWrt) -> None:
     class CommittingAndLost(Lost):
         def reconnect(self, *, shared: bool = True) -> None:
