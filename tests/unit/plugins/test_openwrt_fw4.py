@@ -6,21 +6,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _fw4
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
 
 from tests.unit.openwrt_root import Execs, OpenWrt
 
 SOFTWARE = {"offload": "software"}
+
 HARDWARE = {"offload": "hardware"}
+
 STOCK = "config defaults\n\toption syn_flood 1 # ours\n{}\nconfig zone\n\toption name lan\n\tlist network lan\n"
 
 
@@ -65,20 +65,6 @@ def settled(router: OpenWrt, seconds: float = 15) -> bool:
     return not router.path("/var/run/nft-offload/pending").exists()
 
 
-def open_to_lan(router: OpenWrt) -> None:
-    """A ruleset in which it shows when the LAN is locked out."""
-    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\toption input ACCEPT\n")
-    router.sh("fw4 reload")
-    assert 'iifname { "br-lan" } accept' in router.sh("nft list table inet fw4")
-
-
-def during(router: OpenWrt, program: str, command: str, script: str) -> None:
-    """Have something else happen at the end of a program's command."""
-    router.path(f"/sbin/{program}").rename(router.path(f"/sbin/{program}.real"))
-    case = f'case " $* " in *" {command} "*) {script} ;; esac'
-    router.write(f"/sbin/{program}", f'#!/bin/sh\n/sbin/{program}.real "$@"\ncode=$?\n{case}\nexit $code\n', 0o755)
-
-
 class Lost(Execs):
     """Nothing reaches the router any more once the change is loaded, until it has undone it."""
 
@@ -86,6 +72,18 @@ class Lost(Execs):
         super().reconnect(shared=shared)
         if not shared:
             assert settled(self._router, 30)
+
+
+class Meanwhile(Execs):
+    """Somebody does something between the load and the confirmation."""
+
+    script = ""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        super().reconnect(shared=shared)
+        if not shared and self.script:
+            self._router.sh(self.script)
+            self.script = ""
 
 
 def test_on_and_back(router: OpenWrt) -> None:
@@ -224,221 +222,6 @@ def test_two_sections_of_defaults(router: OpenWrt) -> None:
     assert "flow_offloading '1'" in first and "flow_offloading '1'" in second
 
 
-def test_what_others_staged_is_not_touched(router: OpenWrt) -> None:
-    """fw4 would load it with ours, so nothing is done; what is staged for something else is in nobody's way."""
-    router.sh("uci set firewall.@zone[0].input=DROP")
-    before = flash(router)
-    with pytest.raises(OffloadError, match=r"somebody staged.*firewall\.cfg02dc81\.input='DROP'.*uci commit firewall"):
-        router.do(ActionModule, SOFTWARE)
-    assert (flash(router), router.sh("uci changes")) == (before, "firewall.cfg02dc81.input='DROP'\n")
-    router.write("/etc/config/network", "config interface lan\n")
-    router.sh("uci revert firewall; uci set network.lan.proto=static")
-    router.do(ActionModule, SOFTWARE)
-    assert router.sh("uci changes") == "network.lan.proto='static'\n"
-    assert router.read("/etc/config/network") == "config interface lan\n"
-
-
-@pytest.mark.parametrize("check", [False, True])
-@pytest.mark.parametrize(("staged", "wanted"), [("1", "software"), ("0", "disabled")])
-def test_what_is_only_staged_is_not_configured(router: OpenWrt, staged: str, wanted: str, check: bool) -> None:
-    """fw4 uses it, and the next start does not."""
-    router.write(_boot.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {1 - int(staged)}\n"))
-    router.sh(f"uci set firewall.@defaults[0].flow_offloading={staged}; fw4 reload")
-    with pytest.raises(OffloadError, match=rf"somebody staged.*flow_offloading='{staged}'.*the next start does not"):
-        router.do(ActionModule, {"offload": wanted}, check=check)
-
-
-def test_what_another_controller_did_not_confirm_yet_is_not_configured(router: OpenWrt) -> None:
-    class Second(Execs):
-        def reconnect(self, *, shared: bool = True) -> None:
-            super().reconnect(shared=shared)
-            if not shared:
-                with pytest.raises(OffloadError, match="is pending"):
-                    self._router.do(ActionModule, SOFTWARE)
-
-    result, _execs = router.do(ActionModule, SOFTWARE, way=Second)
-    assert result["change"]["confirmed"]
-
-
-@pytest.mark.parametrize(
-    "theirs", ["firewall.@zone[0].input=DROP", "firewall.@zone[0].input=DROP firewall.@defaults[0].flow_offloading=0"]
-)
-def test_what_others_stage_after_the_router_was_read(router: OpenWrt, theirs: str) -> None:
-    """It is refused, and refusing loads and reverts nothing either: fw4 would use what they staged."""
-
-    class Staging(Execs):
-        def reconnect(self, *, shared: bool = True) -> None:
-            super().reconnect(shared=shared)
-            if shared:
-                self._router.sh("".join(f"uci set {option}\n" for option in theirs.split()))
-
-    open_to_lan(router)
-    live = router.sh("nft list table inet fw4")
-    with pytest.raises(OffloadError, match=r"(?s)somebody staged changes.*since the router was read.*was left changed"):
-        router.do(ActionModule, SOFTWARE, way=Staging)
-    assert router.sh("nft list table inet fw4") == live
-    staged = router.sh("uci changes").splitlines()
-    assert len(staged) == len(theirs.split()) and "firewall.cfg02dc81.input='DROP'" in staged
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
-
-
-def test_what_others_stage_while_it_is_loaded(router: OpenWrt) -> None:
-    """Between the first look and the load, while fw4 checks the ruleset."""
-    open_to_lan(router)
-    live = router.sh("nft list table inet fw4")
-    during(router, "fw4", "check", "uci set firewall.@zone[0].input=DROP")
-    with pytest.raises(OffloadError, match=r"(?s)somebody staged changes.*input='DROP'.*was left changed"):
-        router.do(ActionModule, SOFTWARE)
-    assert router.sh("nft list table inet fw4; uci changes") == f"{live}firewall.cfg02dc81.input='DROP'\n"
-
-
-class Meanwhile(Execs):
-    """Somebody does something between the load and the confirmation."""
-
-    script = ""
-
-    def reconnect(self, *, shared: bool = True) -> None:
-        super().reconnect(shared=shared)
-        if not shared and self.script:
-            self._router.sh(self.script)
-            self.script = ""
-
-
-def test_what_others_do_meanwhile_stays_theirs(router: OpenWrt) -> None:
-    class Staging(Meanwhile):
-        script = "uci set firewall.@zone[0].input=DROP; uci set firewall.@zone[1].name=wan2; uci changes >/tmp/then"
-
-    router.do(ActionModule, SOFTWARE, way=Staging)
-    assert "flow_offloading='1'" in str(router.read("/tmp/then")), "until it is confirmed, ours is only staged"
-    assert router.sh("uci changes") == "firewall.cfg02dc81.input='DROP'\nfirewall.cfg03dc81.name='wan2'\n"
-    text = str(router.read(_boot.FW4_CONFIG))
-    assert "flow_offloading '1'" in text and "DROP" not in text and "wan2" not in text
-
-
-class StagingAndLost(Lost):
-    """Somebody else works on the firewall when it rolls back, and is not done yet."""
-
-    def reconnect(self, *, shared: bool = True) -> None:
-        if not shared:
-            self._router.sh("uci set firewall.@zone[0].input=DROP")
-        super().reconnect(shared=shared)
-
-
-THEIRS = "firewall.cfg02dc81.input='DROP'"
-
-
-def test_what_others_staged_is_not_loaded_by_a_roll_back(router: OpenWrt) -> None:
-    open_to_lan(router)
-    live = router.sh("nft list table inet fw4")
-    with pytest.raises(OffloadError, match=rf"as it was before.*somebody staged meanwhile: {THEIRS}"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=StagingAndLost)
-    assert router.sh("nft list table inet fw4; uci changes") == f"{live}{THEIRS}\n"
-
-
-def test_what_others_staged_cannot_be_kept_out_of_a_roll_back(router: OpenWrt) -> None:
-    open_to_lan(router)
-    router.path("/bin/cp").unlink()
-    router.write("/bin/cp", '#!/bin/sh\ncase $* in */aside) exit 1 ;; esac\nexec busybox cp "$@"\n', 0o755)
-    with pytest.raises(OffloadError, match=rf"not confirmed.*could not be brought back: somebody staged.*{THEIRS}"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=StagingAndLost)
-    assert 'iifname { "br-lan" } accept' in router.sh("nft list table inet fw4"), "no lock-out"
-    assert router.sh("uci changes") == f"{THEIRS}\n"
-
-
-def test_others_stage_while_it_rolls_back(router: OpenWrt) -> None:
-    open_to_lan(router)
-    during(router, "fw4", "-q reload", "uci set firewall.@zone[0].output=DROP")
-    with pytest.raises(OffloadError, match=r"somebody staged meanwhile"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=StagingAndLost)
-    assert router.sh("uci changes") == f"{THEIRS}\nfirewall.cfg02dc81.output='DROP'\n"
-
-
-def test_others_commit_meanwhile(router: OpenWrt) -> None:
-    class Committing(Meanwhile):
-        script = "uci set firewall.@zone[0].input=DROP; uci commit firewall"
-
-    router.do(ActionModule, SOFTWARE, way=Committing)
-    text = str(router.read(_boot.FW4_CONFIG))
-    assert "flow_offloading '1'" in text and "DROP" in text
-
-
-def test_not_confirmed_in_time(router: OpenWrt) -> None:
-    before = {path: text for path, (text, _when) in flash(router).items()}
-    with pytest.raises(
-        OffloadError,
-        match=r"was rolled back.*not confirmed within 2 s.*The firewall is now as it was before, on flash too",
-    ):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=Lost)
-    assert settled(router)
-    assert ({path: text for path, (text, _when) in flash(router).items()}, flowtable(router)) == (before, "")
-    assert router.sh("uci changes") == ""
-
-
-@pytest.mark.parametrize("then", [SOFTWARE, HARDWARE, {"state": "absent"}])
-def test_a_change_that_nobody_guards_any_more(router: OpenWrt, then: dict[str, str]) -> None:
-    """Its guard and the controller were killed: what is staged is its own, and the next task undoes it."""
-
-    class Killed(Execs):
-        def reconnect(self, *, shared: bool = True) -> None:
-            super().reconnect(shared=shared)
-            if not shared:
-                self._router.end()
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 1}, way=Killed)
-    assert "flow_offloading" in router.sh("uci changes")
-    time.sleep(2)
-    with pytest.raises(OffloadError, match=r"it was rolled back just now.*run the play again"):
-        router.do(ActionModule, then)
-    assert (flowtable(router), router.sh("uci changes")) == ("", "")
-    assert router.do(ActionModule, then)[0]["changed"] is ("offload" in then)
-
-
-def test_not_confirmed_after_somebody_committed_all_that_was_staged(router: OpenWrt) -> None:
-    class CommittingAndLost(Lost):
-        def reconnect(self, *, shared: bool = True) -> None:
-            if not shared:
-                self._router.sh("uci commit firewall")
-            super().reconnect(shared=shared)
-
-    with pytest.raises(OffloadError, match="was rolled back"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=CommittingAndLost)
-    assert settled(router)
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
-    assert (flowtable(router), router.sh("uci changes")) == ("", "")
-
-
-@pytest.mark.parametrize("refuses", ["check forward", "text forward"])
-def test_a_ruleset_that_nft_refuses(router: OpenWrt, refuses: str) -> None:
-    """Known before, or only when fw4 reload has ended with 0."""
-    before = {path: text for path, (text, _when) in flash(router).items()}
-    router.write("/etc/stand-in/nft-refuses", f"{refuses}\n")
-    with pytest.raises(OffloadError, match=r"(?s)could not set flow_offloading to 1.*nothing was left changed"):
-        router.do(ActionModule, SOFTWARE)
-    assert settled(router, 3)
-    router.path("/etc/stand-in/nft-refuses").unlink()
-    assert ({path: text for path, (text, _when) in flash(router).items()}, router.sh("uci changes")) == (before, "")
-    assert router.sh("nft list tables; ls /var/run/fw4.state") == "table inet fw4\n/var/run/fw4.state\n"
-
-
-@pytest.mark.parametrize("times", [1, 9])
-def test_a_reload_that_is_killed(router: OpenWrt, times: int) -> None:
-    """As for lack of memory: fw4 has removed its state by then. Without it every later reload does nothing."""
-    router.path("/sbin/fw4").rename(router.path("/sbin/fw4.real"))
-    killed = (
-        f"left=$(cat /tmp/left || echo {times})\n"
-        'case $left/$* in 0/* | *print | *check) exec /sbin/fw4.real "$@" ;; esac\n'
-        "echo $((left - 1)) >/tmp/left\nrm -f /var/run/fw4.state\n"
-    )
-    router.write("/sbin/fw4", f"#!/bin/sh\n{killed}", 0o755)
-    ended = r"(?s)nothing was left changed" if times == 1 else "could not be brought back: fw4 did not start again"
-    with pytest.raises(OffloadError, match=ended):
-        router.do(ActionModule, SOFTWARE)
-    assert router.path("/var/run/fw4.state").exists() is (times == 1)
-    assert (flowtable(router), router.sh("uci changes")) == ("", "")
-
-
 def test_hardware_that_fw4_falls_back_from(router: OpenWrt) -> None:
     router.write("/etc/stand-in/nft-refuses", "hardware lan2\n")
     with pytest.raises(OffloadError, match="fell back to software: a device refuses hardware"):
@@ -451,99 +234,6 @@ def test_hardware_that_fw4_falls_back_from(router: OpenWrt) -> None:
     for told in (result, again):
         assert (told["offload"], told["reason"]) == ("software", complaint), "what the role then expects"
     assert (result["changed"], again["changed"]) == (True, False)
-
-
-def test_a_full_flash_shows_before_anything_is_loaded(router: OpenWrt) -> None:
-    text = str(router.read(_boot.FW4_CONFIG))
-    full = f"mkdir /f; mount -t tmpfs -o size=8k none /f; cp -a /etc/config/. /f; mount --move /f /etc/config; {FILL}"
-    with pytest.raises(OffloadError, match=r"No space left on device.*nothing was left changed.*free space"):
-        router.do(ActionModule, SOFTWARE, before=full)
-    assert (flowtable(router), router.sh("uci changes"), router.read(_boot.FW4_CONFIG)) == ("", "", text)
-    assert not list(router.path("/etc/nft-offload").glob("*"))
-
-
-FILL = "head -c 4096 /dev/zero >/etc/config/.fill"
-
-
-def test_a_power_cut_before_the_confirmation(router: OpenWrt) -> None:
-    """/tmp is memory: what is left of it is nothing."""
-
-    class Cut(Execs):
-        def reconnect(self, *, shared: bool = True) -> None:
-            if not shared:
-                self._router.end()
-                self._router.sh("rm -rf /tmp/.uci /var/run/nft-offload /var/run/fw4.state /var/run/nft; fw4 start")
-            super().reconnect(shared=shared)
-
-    before = {path: text for path, (text, _when) in flash(router).items()}
-    with pytest.raises(OffloadError, match="as after a restart"):
-        router.do(ActionModule, SOFTWARE, way=Cut)
-    assert router.sh("ls -A /etc/config | grep -F firewall") == "firewall\n", "nothing that uci would list"
-    gone, _execs = router.do(ActionModule, {"offload": "disabled"})
-    assert gone["actions"] == [f"remove {path}" for path in _fw4.LEFT[:2]]
-    assert {path: text for path, (text, _when) in flash(router).items()} == before
-    assert not router.do(ActionModule, {"offload": "disabled"})[0]["changed"]
-    assert (flowtable(router), router.sh("uci get firewall.@defaults[0].flow_offloading")) == (
-        "",
-        "uci: Entry not found\n",
-    )
-
-
-class CutWhileConfirmed(Execs):
-    """The power goes once the configuration is renamed into place, and with it the answer."""
-
-    left = ""
-
-    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
-        answer = super().run(fragments, calls)
-        if self.execs == 3:
-            self._router.end()
-            memory = "/tmp/.uci /var/run/nft-offload /var/run/fw4.state /var/run/nft"
-            self._router.sh(f"{self.left}\nrm -rf {memory}; fw4 start")
-            raise AnsibleConnectionFailure("the router is gone")
-        return answer
-
-
-def test_a_power_cut_after_the_configuration_was_written(router: OpenWrt) -> None:
-    result, _execs = router.do(ActionModule, SOFTWARE, way=CutWhileConfirmed)
-    assert result["change"]["confirmed"] and not result["change"]["rolled_back"]
-    assert not router.do(ActionModule, SOFTWARE)[0]["changed"]
-    gone, _execs = router.do(ActionModule, {"state": "absent"}, way=CutWhileConfirmed)
-    assert gone["change"]["confirmed"]
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
-
-
-def test_a_power_cut_with_something_left_to_do(router: OpenWrt) -> None:
-    class Half(CutWhileConfirmed):
-        left = f"mv {_boot.FW4_KEEP} {_boot.FW4_KEEP}.nft-offload-new"
-
-    with pytest.raises(OffloadError, match=rf"it is confirmed, and this is left to do: write {_boot.FW4_KEEP}"):
-        router.do(ActionModule, SOFTWARE, way=Half)
-    assert router.do(ActionModule, SOFTWARE)[0]["changed"]
-    assert not router.do(ActionModule, SOFTWARE)[0]["changed"]
-
-
-def test_a_commit_that_fails_half_way(router: OpenWrt) -> None:
-    """The configuration is in place by then; a roll back takes the record with it."""
-    before = {path: text for path, (text, _when) in flash(router).items()}
-    router.path("/bin/sync").unlink()
-    fails = 'case $1 in /etc/config | "") [ "$(wc -l </tmp/syncs)" -gt 2 ] || { echo >>/tmp/syncs; exit 1; } ;; esac'
-    router.write("/bin/sync", f'#!/bin/sh\n>>/tmp/syncs\n{fails}\nexec busybox sync "$@"\n', 0o755)
-    with pytest.raises(OffloadError, match=r"write /etc/config/firewall.*as it was before, on flash too"):
-        router.do(ActionModule, SOFTWARE)
-    router.path("/bin/sync").unlink()
-    router.path("/bin/sync").symlink_to("busybox")
-    left = {path: text for path, (text, _when) in flash(router).items()}
-    assert router.read(_boot.FW4_FOUND) is None
-    assert left.keys() == before.keys() and "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
-    assert (flowtable(router), router.sh("uci changes")) == ("", "")
-
-
-def test_a_check_that_fails(router: OpenWrt) -> None:
-    checks = [{"command": "false"}]
-    with pytest.raises(OffloadError, match=r"check from the router: command false.*as it was before"):
-        router.do(ActionModule, {**SOFTWARE, "checks": checks})
-    assert (flowtable(router), router.sh("uci changes")) == ("", "")
 
 
 def test_without_a_confirmation(router: OpenWrt) -> None:
@@ -562,18 +252,6 @@ def test_wi_fi_that_came_after_the_firewall(router: OpenWrt) -> None:
     assert result["actions"] == ["reload the firewall"]
     assert 'devices = { "lan1", "lan2", "phy0-ap0", "wan" }' in flowtable(router)
     assert flash(router) == before
-
-
-def test_two_at_once(router: OpenWrt) -> None:
-    class Second(Execs):
-        def reconnect(self, *, shared: bool = True) -> None:
-            super().reconnect(shared=shared)
-            if not shared:
-                with pytest.raises(OffloadError, match="is pending"):
-                    self._router.do(ActionModule, HARDWARE)
-
-    result, _execs = router.do(ActionModule, SOFTWARE, way=Second)
-    assert result["change"]["confirmed"]
 
 
 @pytest.mark.parametrize(
