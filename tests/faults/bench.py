@@ -31,7 +31,7 @@ SAMPLE = 3
 """seconds of each verification"""
 WARM_UP = 2.3
 """seconds: connection tracking takes a UDP flow for assured after two"""
-LASTING = 60
+LASTING = 180
 """seconds that traffic goes on"""
 
 SENDER = """

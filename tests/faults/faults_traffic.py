@@ -21,7 +21,7 @@ EOT
 """
 STOP = "ip netns pids lan | xargs -r kill\n"
 FAST = "for l4 in tcp udp; do echo 2 >/proc/sys/net/netfilter/nf_flowtable_${l4}_timeout; done\n"
-SEND = "ip netns exec lan python3 /usr/lib/lab/traffic.py send --seconds 60 --rate 25 --background\n"
+SEND = "ip netns exec lan python3 /usr/lib/lab/traffic.py send --seconds 180 --rate 25 --background\n"
 
 FAULTS = (
     Fault("no-traffic", ["offloading.no-traffic"], 4, traffic=QUIET),
