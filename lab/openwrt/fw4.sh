@@ -1,6 +1,6 @@
 #!/bin/sh
-# A stand-in for OpenWrt's `fw4`. It leaves out: rules, redirects, NAT rules, ipsets, includes, helpers, logging, limits,
-# subnets of zones, zones that are disabled, and the commands reload-sets, network, device and zone.
+# A stand-in for OpenWrt's `fw4`. It leaves out: rules but those that let ICMPv6 in, redirects, NAT rules, ipsets,
+# includes, helpers, logging, limits, subnets of zones, zones that are disabled, and the commands reload-sets, network, device and zone.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Compared with the real program (2025-03; same uci files, same ubus answers, same nft): of print, the head of the ruleset,
@@ -100,6 +100,8 @@ zones() {
       n = split(said["zone", number[name], "network"], networks, " ")
       for (i = 1; i <= n; i++)
         if (l3[networks[i]] != "" && l3[networks[i]] != "-") text = text (text == "" ? "" : ", ") "\"" l3[networks[i]] "\""
+      n = split(said["zone", number[name], "device"], networks, " ")
+      for (i = 1; i <= n; i++) text = text (text == "" ? "" : ", ") "\"" networks[i] "\""
       return text
     }
     function chain(name, side,   i, zone) {
@@ -113,6 +115,9 @@ zones() {
         if (zone == "" || policy(said["zone", i, name]) != "accept") continue
         print "\t\t" side " { " zone " }" (name == "forward" ? " oifname { " zone " }" : "") " accept"
       }
+      for (i = 0; name == "input" && i < count["rule"]; i++)
+        if (said["rule", i, "proto"] == "icmp" && said["rule", i, "family"] == "ipv6" && policy(said["rule", i, "target"]) == "accept")
+          print "\t\tmeta l4proto ipv6-icmp iifname { " devices(said["rule", i, "src"]) " } accept"
       for (i = 0; name == "forward" && i < count["forwarding"]; i++) {
         from = devices(said["forwarding", i, "src"])
         to = devices(said["forwarding", i, "dest"])
