@@ -44,6 +44,8 @@ TWINS = {
     "test_all_is_there_after_a_reboot",
     "test_rollout",
     "test_mixed_fleet",
+    "test_flash_full",
+    "test_a_power_cut_right_after_the_commit",
     "test_fresh_router_with_apk_and_plain_nics",
 }
 
