@@ -26,15 +26,10 @@ warn() {
   [ -n "$QUIET" ] || echo "[!] $*" >&2
 }
 
-# of "uci show": the values of one option, one a line
-values() {
-  sed -n "s/^firewall\.$1=//p" "$shown" | sed "s/' '/\\
-/g; s/'//g" | tr ' ' '\n'
-}
-
 # truth OPTION: of the section of defaults that counts
 truth() {
-  found=$(values "@defaults\[0\]\.$1")
+  # values of a list, one a line
+  found=$(sed -n "/^firewall\.@defaults\[0\]\.$1=/ { s///; s/' '/\n/g; s/'//g; s/ /\n/g; p }" "$shown")
   case $found in
   1 | on | true | yes) echo 1 ;;
   0 | off | false | no | "") ;;
@@ -63,11 +58,11 @@ listed() {
 }
 
 flowtable() {
-  [ "$(truth flow_offloading)" = 1 ] || return 0
+  [ "$on" = 1 ] || return 0
   physical=$(zones physical)
   devices=
   hardware=
-  if [ "$(truth flow_offloading_hw)" = 1 ]; then
+  if [ "$on_hw" = 1 ]; then
     devices=$(for device in $physical; do lower "$device"; done | listed)
     if [ -n "$physical" ]; then
       if nft -c "add table inet fw4-hw-offload-test;
@@ -172,7 +167,7 @@ render() {
   for number in 1 2 3; do
     ! grep -q "^firewall\.@defaults\[$number\]=" "$shown" || warn "Section @defaults[$number] : ignoring duplicate defaults section"
   done
-  if ! truth flow_offloading >/dev/null || ! truth flow_offloading_hw >/dev/null; then
+  if ! { on=$(truth flow_offloading) && on_hw=$(truth flow_offloading_hw); }; then
     rm -f "$shown" "$interfaces"
     echo "Reference error: left-hand side expression is not an array or object" >&2
     return 254

@@ -45,6 +45,7 @@ TWINS = {
     "test_rollout",
     "test_mixed_fleet",
     "test_flash_full",
+    "test_an_upgrade_without_ethtool",
     "test_a_power_cut_right_after_the_commit",
     "test_fresh_router_with_apk_and_plain_nics",
 }
