@@ -44,7 +44,7 @@ $(COLLECTION):
 
 # --- looking at it
 
-demo: system venv ## boot two routers, turn offload on, prove it
+demo: system venv ## boot three routers, turn offload on, prove it
 	$(VENV)/bin/python -m lab.demo
 
 down: venv ## stop the lab
@@ -55,7 +55,7 @@ down: venv ## stop the lab
 # Cheap first: the first failure ends the run. Joined with +: three at the same time, for a router keeps half a core busy
 # and the unit tests wait for the timers of the guard.
 TESTS := ruff shellcheck yamllint changelog mypy unit+sanity+ansible-lint+docs-check build-collection \
-         lab-change+lab-role+lab-proof+molecule+lab-refusals
+         lab-change+lab-role+lab-proof+molecule+lab-refusals+lab-openwrt
 
 test: system venv ## run every check and count the tests
 	@$(VENV)/bin/python -m tests.tools.run_steps $(RESULTS) $(TESTS)
@@ -102,19 +102,20 @@ sanity: artifact ## ansible-test sanity of what ships, nothing ignored
 
 # What `make test` runs in virtual machines: not the tests that tests/lab/conftest.py calls twins, which `make lab-test`
 # runs too. On the other two kernels the scenarios run the whole role; the rest of the live tests does with
-# LAB_SUITES="bookworm trixie forky".
-LAB_SUITES ?= trixie
+# LAB_SUITES="bookworm trixie forky openwrt-24.10 openwrt-25.12".
+LAB_SUITES ?= trixie openwrt-24.10
 LAB_TWINS ?= no
 lab-test: LAB_TWINS = yes
-SCENARIOS ?= default software bookworm forky
+SCENARIOS ?= default software bookworm forky openwrt-opkg openwrt-apk
 
 # Parts of about the same length, each with a router of its own; what no part names is in the last.
 LAB := $(wildcard tests/lab/test_*.py)
 lab-refusals := bad_input become broken_router
 lab-change := confirm drift firewall boot
 lab-proof := bypassing labnic faults safety
-lab-role := $(filter-out $(lab-refusals) $(lab-change) $(lab-proof),$(LAB:tests/lab/test_%.py=%))
-LAB_PARTS := lab-refusals lab-change lab-proof lab-role
+lab-openwrt := openwrt mixed_fleet
+lab-role := $(filter-out $(lab-refusals) $(lab-change) $(lab-proof) $(lab-openwrt),$(LAB:tests/lab/test_%.py=%))
+LAB_PARTS := lab-refusals lab-change lab-proof lab-openwrt lab-role
 .PHONY: $(LAB_PARTS)
 
 lab-test: $(LAB_PARTS) ## live tests, in virtual machines

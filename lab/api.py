@@ -16,7 +16,7 @@ from lab import labnic, routers, spec
 from lab import traffic as _traffic
 from lab.host import LabError
 from lab.labnic import Entry
-from lab.login import Command, command_line
+from lab.login import Command
 from lab.routers import Router
 from lab.traffic import Carried
 
@@ -24,8 +24,6 @@ __all__ = [
     "Carried", "Entry", "LabError", "Router", "down", "entries", "fault", "heal", "host", "inventory", "reboot",
     "replug", "ssh", "status", "traffic", "up",
 ]  # fmt: skip
-
-SIDES = ("lan", "wan")
 
 
 def up(names: list[str], *, fresh: bool = False) -> list[Router]:
@@ -48,16 +46,10 @@ def ssh(name: str, command: Command, *, timeout: float | None = None) -> subproc
     return routers.get(name).login.run(command, timeout=timeout)
 
 
-def host_command(side: str, command: Command) -> str:
-    """The router's command line that runs `command` in the LAN or the WAN host."""
-    if side not in SIDES:
-        raise LabError(f"no such side: {side}", "lan or wan")
-    return f"ip netns exec {side} " + command_line(["sh", "-c", command_line(command)])
-
-
 def host(name: str, side: str, command: Command, *, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
     """Run in the `lan` or the `wan` host behind the router."""
-    return routers.get(name).login.run(host_command(side, command), timeout=timeout)
+    router = routers.get(name)
+    return router.login.run(router.behind(side, command), timeout=timeout)
 
 
 def inventory(names: list[str] | None = None, group: str = "routers") -> dict[str, Any]:

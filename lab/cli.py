@@ -12,14 +12,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from lab import api, images, inventory, labnic, routers, spec
+from lab import api, inventory, labnic, routers, spec, suites
 from lab.host import LabError, say, tail
 from lab.login import command_line
 
 
 def build(args: argparse.Namespace) -> int:
-    for suite in args.suites or [images.DEFAULT_SUITE]:
-        image = images.ensure(suite)
+    for suite in args.suites or [suites.DEFAULT]:
+        image = suites.ensure(suite)
         print(f"{suite}: kernel {image.info['kernel']}, {image.directory}")
     return 0
 
@@ -51,13 +51,13 @@ def status(_args: argparse.Namespace) -> int:
 
 def _pass_through(name: str, command: list[str], wrap: str | None) -> int:
     """Run with this terminal as the remote one. One word is a shell command line, several are taken word by word."""
-    login = routers.get(name).login
+    router = routers.get(name)
     command = command[1:] if command[:1] == ["--"] else command
     words = [command_line(command[0] if len(command) == 1 else command)] if command else []
     if wrap:
-        words = [api.host_command(wrap, words[0] if words else "exec sh -i")]
+        words = [router.behind(wrap, words[0] if words else "exec sh -i")]
     options = ["-t"] if sys.stdin.isatty() and (wrap is None or not command) else []
-    return subprocess.run([*login.ssh(*options), *(["--", *words] if words else [])], check=False).returncode
+    return subprocess.run([*router.login.ssh(*options), *(["--", *words] if words else [])], check=False).returncode
 
 
 def ssh(args: argparse.Namespace) -> int:
@@ -116,8 +116,8 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     sub = verb("build", build, "build router images that are not in the cache")
-    suites = f"{', '.join(images.SUITES)} (default: {images.DEFAULT_SUITE})"
-    sub.add_argument("suites", metavar="SUITE", nargs="*", help=suites)
+    known = f"{', '.join(suites.SUITES)} (default: {suites.DEFAULT})"
+    sub.add_argument("suites", metavar="SUITE", nargs="*", help=known)
     sub = verb("up", up, "bring routers up")
     sub.add_argument("routers", metavar="NAME[=SUITE/NIC]", nargs="+", help="such as edge-hw=trixie/offload")
     sub.add_argument("--fresh", action="store_true", help="boot from power-on, not from a saved state")
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER)
     sub = verb("run", run, "run a command in the LAN host or the WAN host")
     sub.add_argument("name", metavar="NAME")
-    sub.add_argument("side", choices=api.SIDES)
+    sub.add_argument("side", choices=routers.SIDES)
     sub.add_argument("command", metavar="CMD", nargs=argparse.REMAINDER)
     sub = verb("inventory", show_inventory, "print an Ansible inventory")
     sub.add_argument("--group", default="routers")

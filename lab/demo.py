@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo: two routers, flow offload rolled out to both, traffic through both, and what can be proven of each.
+"""The demo: three routers, flow offload rolled out to all, traffic through all, and what can be proven of each.
 
-Ends with exit code 0 only when edge-hw verifies as `hardware` and edge-sw as `offloading` or better.
+Ends with exit code 0 only when edge-hw verifies as `hardware`, so does edge-owrt, which is like an OpenWrt router, and
+edge-sw as `offloading` or better.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from lab import api
 from lab.host import LabError, say
 from lab.inventory import as_yaml
 
-WANTED = {"edge-hw": 7, "edge-sw": 5}
+WANTED = {"edge-hw": 7, "edge-sw": 5, "edge-owrt": 7}
 """router -> the lowest rung that will do"""
-ROUTERS = ["edge-hw=trixie/offload", "edge-sw=trixie/plain"]
+ROUTERS = ["edge-hw=trixie/offload", "edge-sw=trixie/plain", "edge-owrt=openwrt-25.12/offload"]
 OUT = Path("build/demo")
 TRAFFIC_SECONDS = 90
 
@@ -55,7 +56,7 @@ def demo() -> int:
     running = api.up(ROUTERS)
     (OUT / "inventory.yml").write_text(as_yaml(running, "routers"), encoding="utf-8")
 
-    # both at once: a fleet wants a canary first, a demo does not
+    # all at once: a fleet wants a canary first, a demo does not
     if play("rollout", "-e", "flow_offload_serial=100%"):
         raise LabError("the rollout failed", "read the play's output above")
     with ThreadPoolExecutor() as pool:

@@ -26,6 +26,7 @@ PACKAGES = {
     "qemu-img": "qemu-utils",
     "mmdebstrap": "mmdebstrap",
     "mke2fs": "e2fsprogs",
+    "debugfs": "e2fsprogs",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "newuidmap": "uidmap",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lab import suites
 from lab.host import LabError
 from lab.login import command_line
 from lab.routers import Router
@@ -77,6 +78,8 @@ def fault(router: Router, device: str, words: list[str]) -> None:
     """All that is wrong with a device from now on; nothing heals it. EVERY is every device."""
     if unknown := [word for word in words if word.partition("=")[0] not in FAULTS]:
         raise LabError(f"unknown fault: {', '.join(unknown)}", f"known faults: {', '.join(FAULTS)}")
-    done = router.login.run(f"echo {command_line([device, *words])} >{FAULT}")
+    # drivers of OpenWrt's routers do, and fw4 relies on it
+    own = ["share-block"] if suites.is_openwrt(router.suite) else []
+    done = router.login.run(f"echo {command_line([device, *own, *words])} >{FAULT}")
     if done.returncode:
         raise LabError(f"{router.name} does not take {' '.join(words)} for {device}: {done.stderr.strip()}")

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ CPUS = 1  # a second one costs more than it gives under emulation
 PORTS = range(2201, 2300)  # on 127.0.0.1, forwarded to the router's SSH
 READY = b"lab-ready"  # what the router writes on its console when it is up
 SNAPSHOT = "ready"
+HOSTS = "hosts.qcow2"  # beside an image whose hosts do not live on the router's own disk
 STOP_PATIENCE = 5.0  # seconds for QEMU to end after each way of telling it
 
 # What the router is made of. A saved state fits these options and no others.
@@ -100,10 +102,17 @@ class Machine:
             "-qmp", f"unix:{_escape(self.qmp)},server=on,wait=off",
             "-pidfile", str(self.pid_file), "-daemonize",
             *(("-loadvm", SNAPSHOT) if resume else ()),
+            *self._more_disks(image),
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode:
             raise LabError(f"QEMU does not start: {done.stderr.strip() or f'exit code {done.returncode}'}")
+
+    def _more_disks(self, image: Image) -> Iterator[str]:
+        """What an OpenWrt-like router has besides its flash: the hosts behind it, and its flash as it was made."""
+        hosts = image.directory / HOSTS
+        for disk in (hosts, image.disk) if hosts.exists() else ():
+            yield from ("-drive", f"file={_escape(disk)},if=virtio,readonly=on")
 
     def pid(self) -> int | None:
         """The process, if it runs and is ours: a pid file may be stale and its number somebody else's by now."""

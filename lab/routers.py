@@ -17,13 +17,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab import accel, images, login
+from lab import accel, images, login, suites
 from lab.accel import Accel
 from lab.host import LabError, lock, need_space, run_logged, run_root, say, socket_root, step, tool
+from lab.login import Command, command_line
 from lab.machine import SNAPSHOT, Machine, choose_port, fingerprint
 from lab.spec import Spec, check_name
 
 STATE_SPACE = 512  # MiB for one running router or one saved state
+SIDES = ("lan", "wan")
 ATTEMPTS = 5  # ports that may turn out to be taken between choosing and using
 
 
@@ -60,6 +62,13 @@ class Router:
         """How long a boot may take before it counts as failed."""
         return 60.0 if self.accel == "kvm" else 600.0
 
+    def behind(self, side: str, command: Command) -> str:
+        """The command line for this router that runs `command` in the LAN or the WAN host."""
+        if side not in SIDES:
+            raise LabError(f"no such side: {side}", "lan or wan")
+        inside = command_line(["sh", "-c", command_line(command)])
+        return f"{suites.beside(self.suite)}ip netns exec {side} {inside}"
+
 
 def up(specs: list[Spec], *, fresh: bool = False) -> list[Router]:
     """Bring routers up, one after another; one that already runs as asked for stays as it is.
@@ -86,7 +95,7 @@ def _up(spec: Spec, fresh: bool) -> Router:
     if running := _running_as(spec):
         say(f"{spec.name}: already running ({spec.suite}/{spec.nic}, port {running.port})")
         return running
-    image = images.ensure(spec.suite)
+    image = suites.ensure(spec.suite)
     how = accel.choose(image)
     say(f"{spec.name}: {spec.suite}/{spec.nic}, kernel {image.info['kernel']}, {how.reason}")
     saved = None if fresh else _saved_state(image, spec.nic, how)
@@ -251,7 +260,7 @@ def reboot(router: Router) -> None:
     boots = router.machine.console.read_bytes().count(b"lab-ready")
     with step(f"{router.name}: reboot"):
         with contextlib.suppress(LabError):  # the answer may get lost
-            router.login.run("systemctl reboot", timeout=30)
+            router.login.run("reboot", timeout=30)
         router.login.hang_up()
         router.machine.wait_ready(boots + 1, router.boot_seconds)
         after = router.login.settle(router.name)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lab import suites
 from lab.host import LabError
-from lab.images import DEFAULT_SUITE, check_suite
 
 NICS = ("offload", "plain")
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -17,7 +17,7 @@ NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Spec:
-    """A router to be: its name, its Debian suite and the kind of its NICs."""
+    """A router to be: its name, its suite and the kind of its NICs."""
 
     name: str
     suite: str
@@ -32,8 +32,8 @@ def parse(text: str) -> Spec:
     name, has_kind, kind = text.partition("=")
     check_name(name)
     suite, has_nic, nic = kind.partition("/")
-    spec = Spec(name, suite if has_kind else DEFAULT_SUITE, nic if has_nic else NICS[0])
-    check_suite(spec.suite)
+    spec = Spec(name, suite if has_kind else suites.DEFAULT, nic if has_nic else NICS[0])
+    suites.check(spec.suite)
     if spec.nic not in NICS:
         raise LabError(f"unknown kind of NIC: {spec.nic}", f"known kinds: {', '.join(NICS)}")
     return spec

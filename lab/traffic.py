@@ -45,8 +45,8 @@ def drive(router: Router, seconds: float = 5, *, background: bool = False) -> li
     """
     if not 0 < seconds <= LONGEST:
         raise LabError(f"{seconds:g} seconds of traffic cannot be driven", f"more than 0 and at most {LONGEST} seconds")
-    command = f"ip netns exec lan python3 /usr/lib/lab/traffic.py send --seconds {seconds} --rate {RATE}"
-    done = router.login.run(command + " --background" * background, timeout=seconds + 90)
+    command = f"exec python3 /usr/lib/lab/traffic.py send --seconds {seconds} --rate {RATE}"
+    done = router.login.run(router.behind("lan", command + " --background" * background), timeout=seconds + 90)
     flows = parse(done.stdout) if done.returncode in (0, 1) else []
     if not flows:
         raise LabError(f"the traffic generator of {router.name} failed: {done.stderr.strip() or done.returncode}")

@@ -80,7 +80,6 @@ away() {
 
 # users NAME: installed packages that need it
 users() {
-  while read -r other _version; do
-    case ,$(index_line "$other" | sed 's/.* //'), in *,"$1",*) echo "$other" ;; esac
-  done <"$installed"
+  awk -v package="$1" 'NR == FNR { there[$1]; next } $1 in there && index("," $5 ",", "," package ",") { print $1 }' \
+    "$installed" "$lists" 2>/dev/null
 }

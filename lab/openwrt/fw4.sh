@@ -1,6 +1,6 @@
 #!/bin/sh
-# A stand-in for OpenWrt's `fw4`. It leaves out: rules, redirects, NAT rules, ipsets, includes, helpers, logging, limits,
-# subnets of zones, zones that are disabled, and the commands reload-sets, network, device and zone.
+# A stand-in for OpenWrt's `fw4`. It leaves out: rules but those that let ICMPv6 in, redirects, NAT rules, ipsets,
+# includes, helpers, logging, limits, subnets of zones, zones that are disabled, and the commands reload-sets, network, device and zone.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Compared with the real program (2025-03; same uci files, same ubus answers, same nft): of print, the head of the ruleset,
@@ -27,15 +27,10 @@ warn() {
   [ -n "$QUIET" ] || echo "[!] $*" >&2
 }
 
-# of "uci show": the values of one option, one a line
-values() {
-  sed -n "s/^firewall\.$1=//p" "$shown" | sed "s/' '/\\
-/g; s/'//g" | tr ' ' '\n'
-}
-
 # truth OPTION: of the section of defaults that counts
 truth() {
-  found=$(values "@defaults\[0\]\.$1")
+  # values of a list, one a line
+  found=$(sed -n "/^firewall\.@defaults\[0\]\.$1=/ { s///; s/' '/\n/g; s/'//g; s/ /\n/g; p }" "$shown")
   case $found in
   1 | on | true | yes) echo 1 ;;
   0 | off | false | no | "") ;;
@@ -74,11 +69,11 @@ listed() {
 }
 
 flowtable() {
-  [ "$(truth flow_offloading)" = 1 ] || return 0
+  [ "$on" = 1 ] || return 0
   physical=$(zones physical)
   devices=
   hardware=
-  if [ "$(truth flow_offloading_hw)" = 1 ]; then
+  if [ "$on_hw" = 1 ]; then
     devices=$(for device in $physical; do lower "$device"; done | listed)
     if [ -n "$physical" ]; then
       if nft -c "add table inet fw4-hw-offload-test;
@@ -111,6 +106,8 @@ zones() {
       n = split(said["zone", number[name], "network"], networks, " ")
       for (i = 1; i <= n; i++)
         if (l3[networks[i]] != "" && l3[networks[i]] != "-") text = text (text == "" ? "" : ", ") "\"" l3[networks[i]] "\""
+      n = split(said["zone", number[name], "device"], networks, " ")
+      for (i = 1; i <= n; i++) text = text (text == "" ? "" : ", ") "\"" networks[i] "\""
       return text
     }
     function chain(name, side,   i, zone) {
@@ -124,6 +121,9 @@ zones() {
         if (zone == "" || policy(said["zone", i, name]) != "accept") continue
         print "\t\t" side " { " zone " }" (name == "forward" ? " oifname { " zone " }" : "") " accept"
       }
+      for (i = 0; name == "input" && i < count["rule"]; i++)
+        if (said["rule", i, "proto"] == "icmp" && said["rule", i, "family"] == "ipv6" && policy(said["rule", i, "target"]) == "accept")
+          print "\t\tmeta l4proto ipv6-icmp iifname { " devices(said["rule", i, "src"]) " } accept"
       for (i = 0; name == "forward" && i < count["forwarding"]; i++) {
         from = devices(said["forwarding", i, "src"])
         to = devices(said["forwarding", i, "dest"])
@@ -178,7 +178,7 @@ render() {
   for number in 1 2 3; do
     ! grep -q "^firewall\.@defaults\[$number\]=" "$shown" || warn "Section @defaults[$number] : ignoring duplicate defaults section"
   done
-  if ! truth flow_offloading >/dev/null || ! truth flow_offloading_hw >/dev/null || ! policy input || ! policy output ||
+  if ! { on=$(truth flow_offloading) && on_hw=$(truth flow_offloading_hw); } || ! policy input || ! policy output ||
     ! policy forward; then
     rm -f "$shown" "$interfaces"
     echo "Reference error: left-hand side expression is not an array or object" >&2

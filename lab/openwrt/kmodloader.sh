@@ -54,6 +54,10 @@ while :; do
   case $1 in
   -q) quiet=yes ;;
   -a | -v) ;;
+  --)
+    shift
+    break
+    ;;
   *) break ;;
   esac
   shift

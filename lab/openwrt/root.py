@@ -11,11 +11,11 @@ of sort and find), which is for the reader of a script to see.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from lab.openwrt.programs import Programs
 
 HERE = Path(__file__).parent
 
@@ -46,6 +46,8 @@ STAND_INS = {
     "rc_common.sh": "etc/rc.common",
     "firewall_init.sh": "etc/init.d/firewall",
 }
+LISTS = {"opkg": "usr/lib/opkg/info", "apk": "lib/apk/packages"}
+"""where a package manager keeps what each package brought"""
 KMODLOADER_NAMES = ("insmod", "lsmod", "modinfo", "modprobe", "rmmod")
 DIRECTORIES = words("""
 bin sbin usr/bin usr/sbin lib usr/lib etc/config etc/init.d etc/rc.d etc/hotplug.d/net etc/hotplug.d/iface
@@ -103,52 +105,23 @@ RELEASES = {
 }
 
 
-class NoBusybox(Exception):
-    """Why no root directory can be made here."""
+THIS_MACHINE = Programs()
 
 
-def busybox() -> Path:
-    """A busybox whose shell has no applets but those in PATH; raises NoBusybox."""
-    found = shutil.which("busybox")
-    if found is None:
-        raise NoBusybox("there is no busybox here")
-    inside = subprocess.run([found, "ash", "-c", "PATH=/nowhere; base64 --help"], capture_output=True, check=False)
-    if inside.returncode != 127:
-        raise NoBusybox(f"the shell of {found} has every applet built in, so a router's cannot be told from others")
-    return Path(found)
-
-
-def libraries(program: Path) -> list[Path]:
-    """The shared libraries of a program, its loader among them; none of a static one."""
-    told = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
-    return [Path(path) for path in re.findall(r"(/\S+) \(0x", told)]
-
-
-def install(program: Path, root: Path, to: str) -> None:
-    """A program of this machine, with its libraries, at the path ``to``."""
-    for library in libraries(program):
-        target = root / str(library).lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            shutil.copy(library, target)
-    (root / to).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(program, root / to)
-
-
-def make_root(root: Path, release: Release, kernel: str = "") -> None:
+def make_root(root: Path, release: Release, kernel: str = "", programs: Programs = THIS_MACHINE) -> None:
     """The whole tree below ``root``, an empty directory. ``kernel`` is the release of the kernel that runs there."""
     for name in DIRECTORIES:
         (root / name).mkdir(parents=True, exist_ok=True)
+    (root / LISTS[release.manager]).mkdir(parents=True, exist_ok=True)
     (root / "var").symlink_to("tmp")
     (root / "run").symlink_to("var/run")
-    program = busybox()
-    install(program, root, "bin/busybox")
-    built = subprocess.run([str(program), "--list"], capture_output=True, text=True, check=True).stdout.split()
+    programs.install(programs.busybox(), root, "bin/busybox")
+    built = programs.output("busybox", "--list").split()
     for applet in APPLETS:
         if applet in built:
             (root / "bin" / applet).symlink_to("busybox")
-        elif found := shutil.which(applet):
-            install(Path(found), root, f"bin/{applet}")
+        elif found := programs.find(applet):
+            programs.install(found, root, f"bin/{applet}")
     absent = {"fw4.sh", "firewall_init.sh"} if release.firewall != "fw4" else set()
     absent |= {"opkg.sh", "apk.sh"} - {f"{release.manager}.sh"}
     for name, place in STAND_INS.items():

@@ -53,8 +53,10 @@ options:
         M(kmod.nft_offload.offload_verify) tells.
       - V(software) takes the fast path in the kernel.
       - V(auto) is V(hardware) when C(hw-tc-offload) is on for every wired device of the zones, else V(software). For a
-        port of a switch (DSA) the NIC that the switch hangs on counts. Where C(fw4) falls back to software all the
-        same, the task succeeds and returns V(software), with what C(fw4) said as the reason.
+        port of a switch (DSA) the NIC that the switch hangs on counts. In check mode a feature that is off and can be
+        turned on counts as on, because M(kmod.nft_offload.nic_features) does that before the real run. Where C(fw4)
+        falls back to software all the same, the task succeeds and returns V(software), with what C(fw4) said as the
+        reason.
       - V(disabled) turns both off.
       - Ignored with O(state=absent).
     type: str

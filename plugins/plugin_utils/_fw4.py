@@ -125,10 +125,11 @@ def read_state(answer: Sections) -> Fw4State:
     )
 
 
-def decide(state: Fw4State, offload: str) -> tuple[str, str]:
+def decide(state: Fw4State, offload: str, checking: bool) -> tuple[str, str]:
     """(hardware, software, disabled, or auto where it cannot be told; why).
 
     Wireless devices take no part: OpenWrt mixes those that can with others.
+    In check mode a changeable feature that is still off says nothing: nic_features turns it on before the real run.
     hw-tc-offload of a switch port is always on (net/dsa/user.c), so its conduit is what counts. It being on does not
     mean that the driver takes flowtables, and OpenWrt's kernel does not tell: offload_verify sees what comes of it.
     """
@@ -137,11 +138,14 @@ def decide(state: Fw4State, offload: str) -> tuple[str, str]:
     if "state" not in state.loaded:
         return "auto", f"{STOPPED}, so its devices are not known"
     wired = {name: device for name, device in state.devices.items() if device.kind != "wlan"}
-    off = sorted({device.target for device in wired.values() if not device.hw_tc_offload})
+    foreseen = {name for name, device in wired.items() if checking and device.changeable}
+    off = sorted({device.target for name, device in wired.items() if not device.hw_tc_offload and name not in foreseen})
     if not wired:
         return "software", "no wired device is known in a zone"
     if off:
         return "software", f"hw-tc-offload is off or unknown: {', '.join(off)}"
+    if foreseen:
+        return "hardware", "foreseen: hw-tc-offload is off, and nic_features can turn it on before the real run"
     return "hardware", "hw-tc-offload is on for every wired device"
 
 
@@ -155,7 +159,7 @@ def wanted_values(config: Fw4Config, offload: str) -> dict[str, str]:
 
 def plan_present(state: Fw4State, offload: str, checking: bool) -> TablePlan:
     """Plan for the firewall as wanted; ``offload`` is auto, hardware, software or disabled."""
-    decided, why = decide(state, offload)
+    decided, why = decide(state, offload, checking)
     values = wanted_values(state.config, decided)
     found = state.found or {option: state.config.values.get(option, ABSENT) for option in OPTIONS}
     files = {_boot.FW4_FOUND: ("0644", _record(found)), _boot.FW4_KEEP: ("0644", KEEP)}

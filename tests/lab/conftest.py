@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lab import api
+from lab import api, suites
+from tests.lab.openwrt import OpenWrt
 from tests.lab.plays import control_paths
 from tests.lab.router import Live, sweep
 
@@ -53,6 +54,11 @@ TWINS = {
     "test_the_module_says_the_same[wan-dropped-out]",
     "test_all_is_there_after_a_reboot",
     "test_rollout",
+    "test_mixed_fleet",
+    "test_flash_full",
+    "test_an_upgrade_without_ethtool",
+    "test_a_power_cut_right_after_the_commit",
+    "test_fresh_router_with_apk_and_plain_nics",
 }
 
 
@@ -84,7 +90,9 @@ class Rack:
         if self.router is not None and self.router.kind != kind:
             self.clear()
         if self.router is None:
-            self.router = Live(f"test-{os.getpid()}-{kind.replace('/', '-')}", kind)
+            make = OpenWrt if suites.is_openwrt(kind.partition("/")[0]) else Live
+            short = kind.replace("openwrt-", "owrt").replace(".", "").replace("/", "-")
+            self.router = make(f"test-{os.getpid()}-{short}", kind)
         self._bring(self.router, state)
         return self.router
 

@@ -54,6 +54,12 @@ FLOW = re.compile(r"src=\S+ dst=\S+ sport=\d+ dport=7000")
 class Live:
     """One router. ``kind`` is SUITE/NIC; saved states are QEMU's, inside of the running machine."""
 
+    FINGERPRINT = FINGERPRINT
+    MAKE_OBSERVER = MAKE_OBSERVER
+    NFT = f"{OBSERVER}/nft"
+    ETHTOOL = f"{OBSERVER}/ethtool"
+    SESSIONS = "journalctl --sync; journalctl -o cat -b _COMM=sshd + _COMM=sshd-session | grep -c 'Starting session:'"
+
     def __init__(self, name: str, kind: str) -> None:
         self.name = name
         self.kind = kind
@@ -63,7 +69,7 @@ class Live:
         self.untouched_at = -1
         """number of the act after which it was known to be as in its state"""
         api.up([f"{name}={kind}"])
-        self.sh(MAKE_OBSERVER)
+        self.sh(self.MAKE_OBSERVER)
         self.save("bare")
 
     # --- its states
@@ -116,7 +122,7 @@ class Live:
 
     def nft(self, command: str) -> str:
         """nft of the tests' own, whatever is installed."""
-        return self.sh(f"{OBSERVER}/nft {command}")
+        return self.sh(f"{self.NFT} {command}")
 
     def host(self, side: str, command: str) -> tuple[int, str]:
         """Exit code and output of a command in the lan or the wan host."""
@@ -126,14 +132,14 @@ class Live:
 
     def feature(self, device: str) -> str:
         """hw-tc-offload of a device as ethtool tells it, such as ``on`` or ``off [fixed]``."""
-        found = re.search(r"^hw-tc-offload: (.*)$", self.sh(f"{OBSERVER}/ethtool -k {device}"), re.MULTILINE)
+        found = re.search(r"^hw-tc-offload: (.*)$", self.sh(f"{self.ETHTOOL} -k {device}"), re.MULTILINE)
         assert found, f"ethtool knows no hw-tc-offload of {device}"
         return found[1].strip()
 
     def fingerprint(self) -> dict[str, list[str]]:
         """Everything that the collection could change on it, by section."""
         sections: dict[str, list[str]] = {}
-        for line in self.sh(FINGERPRINT).splitlines():
+        for line in self.sh(self.FINGERPRINT).splitlines():
             if line.startswith("== "):
                 current = sections[line.removeprefix("== ")] = []
             else:
@@ -149,8 +155,7 @@ class Live:
 
     def sessions(self) -> int:
         """SSH sessions opened since the boot, the one of this question included."""
-        return int(self.sh("journalctl --sync; journalctl -o cat -b _COMM=sshd + _COMM=sshd-session | "
-                           "grep -c 'Starting session:'"))  # fmt: skip
+        return int(self.sh(self.SESSIONS))
 
     # --- traffic
 

@@ -26,7 +26,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections, compose, parse
 
-from lab.openwrt.root import RELEASES, NoBusybox, busybox, make_root
+from lab.openwrt.programs import NoBusybox
+from lab.openwrt.root import RELEASES, THIS_MACHINE, make_root
 
 LISTS = Path(__file__).parent / "lab/openwrt"
 MODULES = "/etc/stand-in/modules"
@@ -41,7 +42,7 @@ exec chroot "$0" "$@"
 def why_not() -> str:
     """Why no such router can be entered here; empty where it can."""
     try:
-        busybox()
+        THIS_MACHINE.busybox()
     except NoBusybox as error:
         return str(error)
     if not all(map(shutil.which, ("unshare", "chroot", "mount"))):

@@ -38,6 +38,8 @@ class Fw4Device:
     """the NIC whose hw-tc-offload counts: for a switch port (DSA), the one that the switch hangs on"""
     hw_tc_offload: bool | None
     """None: netifd does not tell"""
+    changeable: bool = False
+    """it is off, and nic_features may turn it on"""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def parse_flowtable(text: str) -> Fw4Table | None:
 
 
 def parse_devices(text: str) -> dict[str, Fw4Device]:
-    """Lines ``NAME KIND TARGET true|false|unknown``."""
+    """Lines ``NAME KIND TARGET true|false|changeable|unknown``."""
     words = [line.split() for line in text.splitlines()]
     return {
-        name: Fw4Device(kind, target, {"true": True, "false": False}.get(on))
+        name: Fw4Device(kind, target, {"true": True, "false": False, "changeable": False}.get(on), on == "changeable")
         for name, kind, target, on in (w for w in words if len(w) == 4)
     }
 

@@ -43,11 +43,20 @@ _fw4_loaded() {
   ! grep -qsx N /sys/module/mt79*/parameters/wed_enable || echo wed-off
 }
 
-# NAME KIND TARGET true|false of each device that the zones' networks are on, below bridges and VLANs; TARGET is the NIC that
-# the ports of a switch (DSA) hang on, and whose hw-tc-offload counts
+# NAME KIND TARGET true|false|changeable of each device that the zones' networks are on, below bridges and VLANs; TARGET is the
+# NIC that the ports of a switch (DSA) hang on, and whose hw-tc-offload counts
 _fw4_devices() {
   grep -o '"related_physdevs": \[[^]]*\]' /var/run/fw4.state 2>/dev/null | sed 's/.*\[//; s/[]",]/ /g' | tr ' ' '\n' |
     sort -u | while read -r _name; do [ -z "$_name" ] || _fw4_lower "$_name"; done | sort -u
+}
+
+# off, and not for good, as far as can be seen: without ethtool, a driver may have it
+_fw4_changeable() {
+  if has ethtool; then
+    ethtool -k "$1" 2>/dev/null | grep -qx 'hw-tc-offload: off'
+  else
+    [ -e "/sys/class/net/$1/device/driver" ]
+  fi
 }
 
 _fw4_lower() (
@@ -64,5 +73,6 @@ _fw4_lower() (
   dsa) for _below in "/sys/class/net/$1"/lower_*; do [ ! -e "$_below" ] || _target=${_below##*/lower_}; done ;;
   esac
   _on=$(ubus call network.device status "{\"name\":\"$_target\"}" 2>/dev/null | sed -n 's/.*"hw-tc-offload": \([a-z]*\).*/\1/p')
+  [ "${_on:-false}" = true ] || ! _fw4_changeable "$_target" || _on=changeable
   echo "$1 ${_kind:-ethernet} $_target ${_on:-unknown}"
 )

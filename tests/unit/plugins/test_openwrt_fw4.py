@@ -166,6 +166,22 @@ def test_auto_looks_at_the_conduit(router: OpenWrt, on: str, offload: str, reaso
     assert (result["offload"], result["reason"]) == (offload, reason)
 
 
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("ethtool", "foreseen"),
+    [("", True), ("hw-tc-offload: off", True), ("hw-tc-offload: off [fixed]", False), ("busy-poll: on", False)],
+)
+def test_check_mode_foresees_what_nic_features_does(router: OpenWrt, ethtool: str, foreseen: bool, check: bool) -> None:
+    """As with kmod.nft_offload.ruleset: while ethtool is still to come, a NIC with a driver counts as one that can."""
+    router.path("/sys/class/net/eth0/device/driver").mkdir(parents=True)
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 false\nlan1 true\nlan2 true\nwan true\n")
+    if ethtool:
+        router.write("/usr/sbin/ethtool", f"#!/bin/sh\necho '{ethtool}'\n", 0o755)
+    result, _execs = router.do(ActionModule, {}, check=check)
+    assert result["offload"] == ("hardware" if check and foreseen else "software")
+    assert ("foreseen" in result["reason"]) is (check and foreseen)
+
+
 @pytest.mark.parametrize("value", ["1", "on", "true", "yes"])
 def test_other_spellings_are_no_difference(router: OpenWrt, value: str) -> None:
     router.write(_boot.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {value}\n"))

@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a router can be made of: a Debian suite, or a release of OpenWrt."""
+
+from __future__ import annotations
+
+from lab import images
+from lab.host import LabError
+from lab.images import Image
+from lab.openwrt import image as openwrt
+
+SUITES = (*images.SUITES, *openwrt.SUITES)
+DEFAULT = images.DEFAULT_SUITE
+
+
+def is_openwrt(suite: str) -> bool:
+    return suite in openwrt.SUITES
+
+
+def check(suite: str) -> None:
+    if suite not in SUITES:
+        raise LabError(f"unknown suite: {suite}", f"known suites: {', '.join(SUITES)}")
+
+
+def ensure(suite: str) -> Image:
+    """The image of `suite`, built when it is not in the cache."""
+    check(suite)
+    return openwrt.ensure(suite) if is_openwrt(suite) else images.ensure(suite)
+
+
+def beside(suite: str) -> str:
+    """What a command line on the router begins with to run where the LAN host and the WAN host are."""
+    return "/usr/lib/lab/inside " if is_openwrt(suite) else ""

@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role on a router like OpenWrt, over dropbear, and what goes wrong on such a router: see lab/openwrt.
+
+What package feeds, staged changes and fw4's exit codes do is in tests/unit/plugins/test_openwrt_*.py, in a shell of
+that kind; here is what takes a kernel, a flash and a boot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lab import api
+from tests.lab.openwrt import OpenWrt
+from tests.lab.plays import Run, Task, predicted
+from tests.lab.test_modes import flows_are
+
+MOST_EXECS_FRESH = 12
+MOST_EXECS = 6
+IMPATIENT = {"ansible_ssh_retries": 0, "ansible_ssh_extra_args": "-o ServerAliveInterval=2 -o ServerAliveCountMax=3"}
+
+Record = Callable[[str, object], None]
+
+pytestmark = pytest.mark.router("openwrt-24.10/offload", "offloading")
+
+
+def told(run: Run, record: Record, title: str) -> None:
+    for task in run.ours:
+        execs = "; ".join(f"{up} up, {down} down" for up, down in task.execs)
+        record(f"{title}: {task.action.rsplit('.', 1)[-1]}", execs)
+
+
+def findings(router: OpenWrt, **options: Any) -> tuple[Task, set[str]]:
+    task = router.module("offload_verify", **options)
+    return task, {finding["id"] for finding in task.result.get("findings", ())}
+
+
+def fresh(router: OpenWrt, record: Record) -> None:
+    """From a router as it comes to one that offloads, through a reboot, and back."""
+    assert not router.succeeds("type python3 || type sftp-server || type scp")
+    checked = router.role(check=True)
+    router.is_untouched()
+    before = router.sessions()
+    first = router.role().worked()
+    opened = router.sessions() - before - 1
+    told(first, record, "first run")
+    predicted(checked, first)
+    assert first.execs <= MOST_EXECS_FRESH and opened <= MOST_EXECS_FRESH, (first.execs, opened)
+
+    before = router.sessions()
+    second = router.role().worked()
+    opened = router.sessions() - before - 1
+    told(second, record, "second run")
+    assert second.changed == []
+    assert second.execs <= MOST_EXECS and opened <= MOST_EXECS, (second.execs, opened)
+
+
+@pytest.mark.router("openwrt-24.10/offload", "bare")
+def test_fresh_router_and_back(router: OpenWrt, record_property: Record) -> None:
+    fresh(router, record_property)
+    flows_are(router, "HW_OFFLOAD")
+    router.role(flow_offload_mode="disabled").worked()
+    router.is_untouched()
+    assert router.role(flow_offload_mode="disabled").worked().changed == []
+
+
+@pytest.mark.router("openwrt-25.12/plain", "bare")
+def test_fresh_router_with_apk_and_plain_nics(router: OpenWrt, record_property: Record) -> None:
+    fresh(router, record_property)
+    flows_are(router, "OFFLOAD")
+    router.role(flow_offload_mode="disabled").worked()
+    router.is_untouched()
+
+
+def test_a_reboot_and_a_device_that_comes_back(router: OpenWrt) -> None:
+    router.reboot()
+    assert router.role().worked().changed == []
+    flows_are(router, "HW_OFFLOAD")
+    api.replug(router.name, "wan0")
+    router.settles('"lan0", "wan0"' if '"lan0' in router.flowtable() else "lan0, wan0")
+    assert router.feature("wan0") == "on"
+    assert "flags offload" in router.flowtable()
+    flows_are(router, "HW_OFFLOAD")
+
+
+def test_the_firewall_is_stopped(router: OpenWrt) -> None:
+    """Its init script takes every table of the router."""
+    router.sh("/etc/init.d/firewall stop")
+    task, ids = findings(router, sample=0)
+    assert task.status == "failed"
+    assert "configured.openwrt-not-loaded" in ids
+    router.sh("/etc/init.d/firewall start")
+    assert router.role().worked().changed == []
+
+
+@pytest.mark.router("openwrt-24.10/offload", "tools")
+def test_an_upgrade_without_ethtool(router: OpenWrt) -> None:
+    """What was configured is kept, packages are not: without kmod-nft-offload nft refuses all that fw4 has for it."""
+    router.sh("for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload off; done")
+    router.role().worked()
+    assert router.feature("lan0") == "on"
+    boots = router.booted()
+    router.sh("sysupgrade >/dev/null 2>&1 &")
+    router.boots(boots)
+    assert not router.succeeds("type ethtool")
+    assert router.succeeds("test -s /etc/nft-offload/features && test -x /etc/init.d/nft-offload-features")
+    assert "flow_offloading_hw" in router.config()
+    assert "nft-offload" not in router.sh("cat /tmp/boot.log"), "it passes over the features without a word"
+    task, ids = findings(router, expect="hardware", sample=0)
+    assert task.status == "failed" and "configured.openwrt-not-loaded" in ids
+    assert router.role().worked().changed
+    flows_are(router, "HW_OFFLOAD")
+    assert router.role().worked().changed == []
+
+
+# A power cut at a moment of the commit: `sync` follows the new file, `mv` puts it in place.
+CUT = """rm /bin/{tool} && cat >/bin/{tool} <<'EOT'
+#!/bin/sh
+case "$*" in *{pattern}*) {before} echo b >/proc/sysrq-trigger; sleep 60 ;; esac
+exec busybox {tool} "$@"
+EOT
+chmod +x /bin/{tool}"""
+CUTS = {
+    "before the file is in place": CUT.format(tool="sync", pattern="firewall.nft-offload-new", before=""),
+    "when the file is in place": CUT.format(
+        tool="mv", pattern="firewall.nft-offload-new*/etc/config/firewall", before='busybox mv "$@";'
+    ),
+}
+
+
+@pytest.mark.router("openwrt-24.10/offload", "tools")
+@pytest.mark.parametrize("moment", CUTS)
+def test_a_power_cut_during_the_commit(router: OpenWrt, moment: str) -> None:
+    """The configuration is the old one or the new one, whole, and the next run ends where this one was to."""
+    before = router.config()
+    boots = router.booted()
+    router.sh(CUTS[moment])
+    run = router.role(host=IMPATIENT)
+    assert run.code != 0
+    router.boots(boots)
+    router.sh("for tool in sync mv; do ln -sf busybox /bin/$tool; done")
+    after = router.config()
+    assert (after == before) is (moment == "before the file is in place"), after
+    assert "config forwarding" in after
+    router.sh("nft list table inet fw4")
+    router.role().worked()
+    flows_are(router, "HW_OFFLOAD")
+    assert router.role().worked().changed == []
+    assert not router.succeeds("ls /etc/config/*nft-offload-new*")
+
+
+@pytest.mark.router("openwrt-24.10/offload", "tools")
+def test_a_power_cut_right_after_the_commit(router: OpenWrt) -> None:
+    router.role().worked()
+    router.power_cut()
+    assert router.role().worked().changed == []
+    flows_are(router, "HW_OFFLOAD")
+
+
+@pytest.mark.router("openwrt-24.10/offload", "bare")
+def test_flash_full(router: OpenWrt) -> None:
+    router.sh("! dd if=/dev/zero of=/root/ballast bs=1k 2>/dev/null")
+    with router.unchanged():
+        failure = router.role().failure
+        assert "No space left on device; nothing was left changed. Remedy" in failure.msg, failure.msg
+
+
+def test_flash_full_at_the_commit(router: OpenWrt) -> None:
+    router.sh("! dd if=/dev/zero of=/root/ballast bs=1k 2>/dev/null")
+    config = router.config()
+    failure = router.role(flow_offload_mode="software").failure
+    assert "space" in failure.msg, failure.msg
+    assert router.config() == config
+    router.sh("rm /root/ballast")
+    router.role(flow_offload_mode="software").worked()
+    flows_are(router, "OFFLOAD")
+
+
+def test_an_old_dropbear_cuts_long_answers(router: OpenWrt) -> None:
+    """A stand-in for one: what a session says ends after 4 kB, which real ones do near 14."""
+    router.sh("sed -i 's/^exec \\(.* -c .*\\)$/\\1 | head -c 4000/' /usr/lib/lab/session")
+    failure = router.role().failure
+    assert "cut off after" in failure.msg and "dropbear" in failure.msg, failure.msg
+
+
+@pytest.mark.router("openwrt-24.10/offload", "tools")
+def test_hardware_that_is_none(router: OpenWrt) -> None:
+    """OpenWrt's kernel lets a NIC without offload into a hardware flowtable; only traffic tells."""
+    for device in ("lan0", "wan0"):
+        api.fault(router.name, device, "fixed-off", "fake")
+    run = router.role().worked()
+    assert run.task("fw4_offload").result["offload"] == "software", "auto looks at the NICs"
+    failure = router.role(flow_offload_mode="hardware").failure
+    assert "hardware.fake" in failure.msg and "lan0 (labnic), wan0 (labnic)" in failure.msg, failure.msg
+    assert "flags offload" in router.flowtable(), "neither fw4 nor the kernel minds"
