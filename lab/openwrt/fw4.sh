@@ -27,10 +27,14 @@ warn() {
   [ -n "$QUIET" ] || echo "[!] $*" >&2
 }
 
-# truth OPTION: of the section of defaults that counts
+# said OPTION: of the section of defaults that counts; values of a list, one a line
+said() {
+  sed -n "/^firewall\.@defaults\[0\]\.$1=/ { s///; s/' '/\n/g; s/'//g; s/ /\n/g; p }" "$shown"
+}
+
+# truth OPTION: 1 or nothing
 truth() {
-  # values of a list, one a line
-  found=$(sed -n "/^firewall\.@defaults\[0\]\.$1=/ { s///; s/' '/\n/g; s/'//g; s/ /\n/g; p }" "$shown")
+  found=$(said "$1")
   case $found in
   1 | on | true | yes) echo 1 ;;
   0 | off | false | no | "") ;;
@@ -43,11 +47,11 @@ truth() {
 
 # policy OPTION: is it one, or the beginning of one?
 policy() {
-  found=$(values "@defaults\[0\]\.$1" | awk '{ print tolower($0) }')
+  found=$(said "$1" | awk '{ print tolower($0) }')
   for known_policy in accept reject drop; do
     case $known_policy in "$found"*) return ;; esac
   done
-  warn "Section @defaults[0] option '$1' specifies invalid value '$(values "@defaults\[0\]\.$1")'"
+  warn "Section @defaults[0] option '$1' specifies invalid value '$(said "$1")'"
   return 1
 }
 
