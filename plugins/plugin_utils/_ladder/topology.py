@@ -71,7 +71,8 @@ BRIDGE_LISTED = Kind(
     "A software flowtable works with a bridge, as OpenWrt's fw4 lists it, but takes the longer way through the"
     " bridge for"
     " each packet: 700 instead of 450 Mbit/s were measured on a small router once its ports were listed (openwrt#9733)."
-    " With Linux 6.19 TCP was seen to break (firewalld#1555).",
+    " With Linux 6.19 TCP was seen to break (firewalld#1555), and with 7.2 no flow through a bridge is offloaded unless"
+    " its ports are listed.",
     "list its ports {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
 )
 BRIDGE_IN_HARDWARE = Kind(
