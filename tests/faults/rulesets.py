@@ -71,4 +71,6 @@ ip -n {host} -6 route replace default via fd00:{address}::1
 
 def sink(host: str) -> str:
     """sh that serves the lab's traffic in another host too."""
-    return f"setsid ip netns exec {host} python3 /usr/lib/lab/traffic.py sink </dev/null >/dev/null 2>&1 &\n"
+    return f"""setsid ip netns exec {host} python3 /usr/lib/lab/traffic.py sink </dev/null >/dev/null 2>&1 &
+for _try in $(seq 100); do ip netns exec {host} ss -ltn | grep -q ':7000 ' && break; sleep 0.3; done
+"""
