@@ -269,7 +269,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         return ("uninstall_from_feeds",) if state.openwrt else ("uninstall", how)
 
     gone = [*uninstall["purge"], *uninstall["remove"]]
-    left = Record({name: found for name, found in record.packages.items() if name in kept})
+    left = Record({name: found for name, found in record.packages.items() if name in kept}, record.modules & set(kept))
     own_files = {**dict.fromkeys(OWN_FILES), _boot.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
     changes = file_changes(state.files, own_files)
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}

@@ -80,7 +80,12 @@ def carried_out(plan: Plan, state: KernelState) -> KernelState:
         elif verb == "load_modules":
             state = replace(state, facts=facts("loaded", LIVE))
         elif verb == "unload_modules":
-            live = {name: module for name, module in state.facts.live.items() if name not in words}
+            gone = set(words)
+            live = {
+                name: LoadedModule(module.references - len(module.users & gone), module.users - gone)
+                for name, module in state.facts.live.items()
+                if name not in gone
+            }
             state = replace(state, facts=facts("available", live))
         elif verb == "uninstall":
             state = replace(state, removals={n: r for n, r in state.removals.items() if n not in words[1:]})
@@ -247,9 +252,19 @@ def test_what_others_use_by_now_stays() -> None:
         "ethtool": "ethtool.service is active",
     }
     assert plan.removed == (_boot.MODULES_LOAD,)
+    kept = {"nft_flow_offload", "nf_flow_table", "nf_tables", "nf_conntrack", "libcrc32c"}
     assert parse_record(plan.files[_boot.KERNEL_FOUND][1]) == Record(
-        {"ethtool": "not-installed", "nftables": "not-installed"}
+        {"ethtool": "not-installed", "nftables": "not-installed"}, frozenset(kept & BROUGHT)
     ), "they are ours for as long as they stay"
+
+
+def test_what_stays_is_told_again() -> None:
+    """The result of a task is that of its second reading."""
+    state = replace(carried_out(plan_present(BARE, TOOLS), BARE), tables=("table inet sets",))
+    first = plan_absent(state, checking=False)
+    second = plan_absent(carried_out(first, state), checking=False)
+    assert not second.changed
+    assert second.result["kept"] == first.result["kept"]
 
 
 def test_nf_tables_stays_while_there_is_a_table() -> None:
