@@ -52,10 +52,10 @@ down: venv ## stop the lab
 
 # --- checking it
 
-# Cheap first: the first failure ends the run. Joined with +: three at the same time, for a router keeps half a core busy
-# and the unit tests wait for the timers of the guard.
+# Cheap first: the first failure ends the run. Joined with +: three at the same time, the longest first, for a router keeps
+# half a core busy.
 TESTS := ruff shellcheck yamllint changelog mypy unit+sanity+ansible-lint+docs-check build-collection \
-         lab-change+lab-role+lab-proof+molecule+lab-refusals+lab-openwrt
+         molecule+lab-openwrt+lab-change+lab-proof+lab-role+lab-refusals
 
 test: system venv ## run every check and count the tests
 	@$(VENV)/bin/python -m tests.tools.run_steps $(RESULTS) $(TESTS)
@@ -81,8 +81,9 @@ mypy: venv
 ansible-lint: venv
 	ansible-lint
 
+# Many of them wait for a guard's deadline, so more at a time than there are cores.
 unit: venv ## unit tests
-	$(PYTEST) tests/unit --junitxml=$(RESULTS)/unit.xml
+	$(PYTEST) tests/unit --numprocesses=3 --dist=worksteal --junitxml=$(RESULTS)/unit.xml
 
 fuzz: venv ## what parsers and judges make of 5,000 made-up texts for each property, instead of 100: half an hour
 	$(PYTEST) tests/unit -m hypothesis --hypothesis-profile=fuzz --junitxml=$(RESULTS)/fuzz.xml
@@ -100,8 +101,8 @@ build-collection: artifact ## build the artifact and import it as Galaxy does
 sanity: artifact ## ansible-test sanity of what ships, nothing ignored
 	$(VENV)/bin/python -m tests.sanity.run $(RESULTS)
 
-# What `make test` runs in virtual machines: not the tests that tests/lab/conftest.py calls twins, which `make lab-test`
-# runs too. On the other two kernels the scenarios run the whole role; the rest of the live tests does with
+# What `make test` runs in virtual machines: not the tests of tests/lab/twins.py, which `make lab-test` runs too. On the
+# other two kernels the scenarios run the whole role; the rest of the live tests does with
 # LAB_SUITES="bookworm trixie forky openwrt-24.10 openwrt-25.12".
 LAB_SUITES ?= trixie openwrt-24.10
 LAB_TWINS ?= no

@@ -10,7 +10,7 @@
 gives a router of that kind in that state, brought back to it before the test. Kinds are the lab's SUITE/NIC. States:
 ``bare`` as the lab starts it, without nft and ethtool; ``tools`` after kernel_support; ``offloading`` after the role.
 The default is ``trixie/offload``, ``offloading``. A mark on a class or a module (``pytestmark``) holds for its tests.
-LAB_SUITES, a list of suites, leaves the tests of other suites out; LAB_TWINS=no leaves TWINS out.
+LAB_SUITES, a list of suites, leaves the tests of other suites out; LAB_TWINS=no leaves the twins out.
 """
 
 from __future__ import annotations
@@ -25,41 +25,9 @@ from lab import api, suites
 from tests.lab.openwrt import OpenWrt
 from tests.lab.plays import control_paths
 from tests.lab.router import Live, sweep
+from tests.lab.twins import is_twin
 
 DEFAULT = ("trixie/offload", "offloading")
-
-# Tests that take long and show of another case what a test beside them, or a Molecule scenario, shows too.
-TWINS = {
-    "test_become[su]",
-    "test_become[sudo]",
-    "test_role_with_become",
-    "test_power_is_cut",
-    "test_role_on_a_converged_router[read-only]",
-    "test_role_on_a_fresh_router[read-only]",
-    "test_replug[wan0]",
-    "test_flushed_by_hand",
-    "test_change_of_mind[counter]",
-    "test_change_of_mind[disabled]",
-    "test_change_of_mind[other devices]",
-    "test_change_of_mind[software]",
-    "test_fresh_router_with_plain_nics",
-    "test_put_right[a chain too many]",
-    "test_put_right[a rule that lacks]",
-    "test_put_right[a set too many]",
-    "test_put_right[a module is not loaded at boot]",
-    "test_put_right[the boot file]",
-    "test_put_right[the unit's file]",
-    "test_put_right[the unit is disabled]",
-    "test_the_module_says_the_same[rule-after-accept]",
-    "test_the_module_says_the_same[wan-dropped-out]",
-    "test_all_is_there_after_a_reboot",
-    "test_rollout",
-    "test_mixed_fleet",
-    "test_flash_full",
-    "test_an_upgrade_without_ethtool",
-    "test_a_power_cut_right_after_the_commit",
-    "test_fresh_router_with_apk_and_plain_nics",
-}
 
 
 def _tools(router: Live) -> None:
@@ -129,11 +97,14 @@ def _needs_router(item: pytest.Item) -> bool:
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests on suites that LAB_SUITES does not name, and TWINS where they are not wanted."""
+    """Deselect the tests on suites that LAB_SUITES does not name, and twins where they are not wanted."""
     suites = os.environ.get("LAB_SUITES", "").split()
-    twins = TWINS if os.environ.get("LAB_TWINS") == "no" else set()
+    no_twins = os.environ.get("LAB_TWINS") == "no"
     others = [
-        item for item in items if item.name in twins or (suites and _needs_router(item) and _suite(item) not in suites)
+        item
+        for item in items
+        if (no_twins and is_twin(item.path.stem, item.name))
+        or (suites and _needs_router(item) and _suite(item) not in suites)
     ]
     config.hook.pytest_deselected(items=others)
     items[:] = [item for item in items if item not in others]

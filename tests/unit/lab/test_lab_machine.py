@@ -58,7 +58,7 @@ def test_our_process_is_found_by_its_pid_file(mine: Machine, process: subprocess
     assert mine.pid() == process.pid
 
 
-@pytest.mark.parametrize("content", ["", "not a number", "999999999", str(os.getpid())])
+@pytest.mark.parametrize("content", ["", "not a number", "999999999", pytest.param(str(os.getpid()), id="ours")])
 def test_a_stale_pid_is_nobody(mine: Machine, content: str) -> None:
     """No such process, or one that is somebody else's, such as this very test."""
     mine.pid_file.write_text(content)
