@@ -32,13 +32,14 @@ stage_listing() {
 "
 }
 
-# enable_unit UNIT: for the next boot and, so that reloads reach it, as active now
+# enable_unit UNIT: for the next boot and, so that reloads reach it, as active now. A reload of systemd takes seconds on a
+# slow router, and the plan asks for the one that is needed.
 enable_unit() {
-  systemctl daemon-reload && systemctl --quiet enable "$1" && systemctl start "$1"
+  systemctl --quiet --no-reload enable "$1" && systemctl start "$1"
 }
 
 disable_unit() {
-  systemctl --quiet disable --now "$1"
+  systemctl --quiet --no-reload disable --now "$1"
 }
 
 # cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named, all but those that
