@@ -10,15 +10,19 @@ from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import (
+    CHOICE_FRAGMENTS,
     FRAGMENTS,
     check_sample,
+    choice_of,
     reading,
+    reading_for_a_choice,
     state_of,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import check_table
 
 ARGUMENT_SPEC: dict[str, Any] = {
+    "gather_subset": {"type": "str", "choices": ["all", "min"], "default": "all"},
     "sample": {"type": "int", "default": 0},
     "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
     "table": {"type": "str", "default": "nft_offload"},
@@ -33,5 +37,8 @@ class ActionModule(OffloadAction):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         check_table(options["table"])
         check_sample(options["sample"])
-        calls = reading(**options, measure=not self.checking)
+        if options["gather_subset"] == "min":
+            return {"router": choice_of(router.run(CHOICE_FRAGMENTS, calls=reading_for_a_choice()))}
+        asked = {name: options[name] for name in ("family", "table", "sample")}
+        calls = reading(**asked, measure=not self.checking)
         return {"router": state_of(router.run(FRAGMENTS, calls=calls)).as_result()}

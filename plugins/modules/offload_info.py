@@ -22,6 +22,15 @@ extends_documentation_fragment:
   - kmod.nft_offload._attributes.actiongroup
   - kmod.nft_offload._attributes.router
 options:
+  gather_subset:
+    description:
+      - V(all) is the whole picture.
+      - V(min) is what a play needs to choose devices and a mode, with less work for a slow router and a slow link.
+        RV(router) has only C(platform), C(devices), C(flowtables), C(unseen), C(not_understood), and of C(boot)
+        C(ruleset), C(attachments) and C(features). The other options are ignored then.
+    type: str
+    choices: [all, min]
+    default: all
   sample:
     description:
       - For how many seconds traffic is watched, from 0, which looks once and measures nothing, to 60.
@@ -54,6 +63,11 @@ seealso:
 EXAMPLES = r"""
 - name: See the router
   kmod.nft_offload.offload_info:
+  register: seen
+
+- name: See as much of it as the next two tasks need
+  kmod.nft_offload.offload_info:
+    gather_subset: min
   register: seen
 
 - name: Show each flowtable with its devices

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
@@ -48,6 +49,7 @@ FRAGMENTS = (
     "kernel",
     "nic",
     "files",
+    "flowtables",
     "nftables",
     "devices",
     "conflicts",
@@ -57,6 +59,7 @@ FRAGMENTS = (
     "boot",
     "fw4",
 )
+CHOICE_FRAGMENTS = ("platform", "nic", "files", "flowtables", "devices", "boot")
 FEATURE = "hw-tc-offload"
 LINES = 2048
 """of conntrack: a share of them is off by 2.2 percentage points at most, and a class that 1 in 500 flows belongs to is
@@ -91,6 +94,7 @@ def reading(
     return [
         ("read_platform",),
         ("read_modules", *FLOWTABLE_MODULES),
+        ("read_flowtables",),
         ("read_nftables", family, table),
         ("read_devices",),
         ("read_nic_features", FEATURE),
@@ -104,12 +108,32 @@ def reading(
     ]
 
 
+def reading_for_a_choice() -> list[Call]:
+    """The calls, for CHOICE_FRAGMENTS, that read what a play needs to choose devices and a mode."""
+    return [
+        ("read_platform",),
+        ("read_flowtables",),
+        ("read_devices",),
+        ("read_nic_features", FEATURE),
+        ("read_boot", _boot.RULESET),
+        ("read_files", _boot.DEVICES, _boot.FEATURES),
+    ]
+
+
+def choice_of(answer: Sections) -> dict[str, Any]:
+    """Of the picture as plain JSON types, the parts that ``reading_for_a_choice`` reads."""
+    picture = state_of(answer).as_result()
+    chosen = {name: picture[name] for name in ("platform", "devices", "flowtables", "unseen", "not_understood")}
+    return {**chosen, "boot": {name: picture["boot"][name] for name in ("ruleset", "attachments", "features")}}
+
+
 def state_of(answer: Sections) -> RouterState:
     """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
     unknown: list[str] = []
     platform = parse_platform(_said(answer, "platform"))
     readable = _ok(answer, "flowtables") and _ok(answer, "ruleset")
-    flowtables = parse_flowtables(_said(answer, "flowtables"), unknown) if readable else None
+    listed = _ok(answer, "flowtables") and ("ruleset" not in answer or readable)
+    flowtables = parse_flowtables(_said(answer, "flowtables"), unknown) if listed else None
     rules = parse_rules(f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}", unknown) if readable else ()
     devices = _devices(answer, unknown)
     conntrack = parse_conntrack(_said(answer, "conntrack"), unknown) if _ok(answer, "conntrack") else None

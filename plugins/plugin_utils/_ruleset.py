@@ -221,10 +221,9 @@ def _plan(
     differing = changes.written
     texts = _live_change(state, wanted, keep)
     closing: list[Step] = []
-    if systemd and (state.outdated or set(differing) & set(SYSTEMD_PIECES)):
-        closing.append(Step("make systemd and udev read their files again", ("reload_managers",)))
-    if systemd and not (state.enabled and state.active):
-        closing.append(Step(f"enable {UNIT}", ("enable_unit", UNIT)))
+    if systemd:
+        pieces = state.outdated or bool(set(differing) & set(SYSTEMD_PIECES))
+        closing += _systemd_reads(pieces, enable=not (state.enabled and state.active))
     if init == "procd" and _boot.RULESET_RC not in state.files:
         closing.append(Step("enable nft-offload", ("enable_init", "nft-offload")))
     dry = Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted, keep)))
@@ -355,6 +354,14 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
     return (
         f"flowtable {name}: {', '.join(sorted(devices)) or 'no devices'} ({'hardware' if hardware else 'software'})\n"
     )
+
+
+def _systemd_reads(pieces: bool, enable: bool) -> list[Step]:
+    """Steps after which systemd and udev know the files; enabling a unit has systemd read all of its own."""
+    if enable:
+        udev = [Step("make udev read its files again", ("reload_udev",))] if pieces else []
+        return [*udev, Step(f"enable {UNIT}", ("enable_unit", UNIT))]
+    return [Step("make systemd and udev read their files again", ("reload_managers",))] if pieces else []
 
 
 def plan_absent(state: TableState, family: str, table: str) -> TablePlan:

@@ -1,11 +1,10 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154 # flowtables.sh tells _listed
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The live ruleset, as far as flow offload is concerned.
+# The live ruleset, as far as flow offload is concerned. After flowtables.sh.
 
-# read_nftables FAMILY TABLE: flowtables, what feeds them, their hooks, and the one table as nft lists it
+# read_nftables FAMILY TABLE: what feeds the flowtables, their hooks, and the one table as nft lists it
 read_nftables() {
   has nft || return 0
-  section flowtables _flowtables
   section ruleset _ruleset
   case $_rules in *"vmap @"*) section maps _verdict_maps ;; esac
   section live nft -s -t list table "$1" "$2"
@@ -36,19 +35,6 @@ _matching() (
 # A kernel without NETFILTER_NETLINK_HOOK makes nft 1.0.6 list nothing, with success; any other has the forward chain's
 _count_hooks() {
   nft list hooks 2>/dev/null | grep -c 'hook '
-}
-
-_flowtables() {
-  _found=$(nft list flowtables)
-  _code=$?
-  printf '%s\n' "$_found"
-  _listed=" $(printf '%s\n' "$_found" | awk '
-    sub(/^[ \t]*devices = [{]/, "") {
-      gsub(/["{},]/, " ")
-      for (i = 1; i <= NF; i++) if (!seen[$i]++) printf "%s ", $i
-    }
-  ')"
-  return "$_code"
 }
 
 _ruleset() {

@@ -32,14 +32,14 @@ stage_listing() {
 "
 }
 
-# enable_unit UNIT: for the next boot and, so that reloads reach it, as active now. A reload of systemd takes seconds on a
-# slow router, and the plan asks for the one that is needed.
+# enable_unit UNIT: for the next boot and, so that reloads reach it, as active now. Enabling makes systemd read its files
+# again, which takes seconds on a slow router.
 enable_unit() {
-  systemctl --quiet --no-reload enable "$1" && systemctl start "$1"
+  systemctl --quiet enable "$1" && systemctl start "$1"
 }
 
 disable_unit() {
-  systemctl --quiet --no-reload disable --now "$1"
+  systemctl --quiet disable --now "$1"
 }
 
 # cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named, all but those that

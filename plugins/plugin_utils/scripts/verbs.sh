@@ -78,7 +78,11 @@ remove() {
 }
 
 reload_managers() {
-  systemctl daemon-reload && udevadm control --reload
+  systemctl daemon-reload && reload_udev
+}
+
+reload_udev() {
+  udevadm control --reload
 }
 
 # enable_init NAME: OpenWrt's way to have boot start it

@@ -54,6 +54,18 @@ def test_a_value_that_ends_fw4(router: OpenWrt) -> None:
     assert "invalid value 'enabled'" in fw4["complaints"][0]
 
 
+def test_what_a_choice_needs(router: OpenWrt) -> None:
+    """The small picture is a part of the whole one."""
+    whole = router.do(ActionModule, {})[0]["router"]
+    small, execs = router.do(ActionModule, {"gather_subset": "min"})
+    assert execs == 1
+    boot = small["router"].pop("boot")
+    assert set(small["router"]) == {"platform", "devices", "flowtables", "unseen", "not_understood"}
+    assert small["router"] == {name: whole[name] for name in small["router"]}
+    assert small["router"]["devices"]
+    assert boot == {name: whole["boot"][name] for name in ("ruleset", "attachments", "features")}
+
+
 def test_another_firewall(tmp_path: Path) -> None:
     router = OpenWrt(tmp_path / "root", "21.02.7")
     assert router.do(ActionModule, {})[0]["router"]["fw4"] is None

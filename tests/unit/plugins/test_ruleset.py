@@ -92,7 +92,7 @@ def test_a_fresh_router_gets_table_files_and_unit() -> None:
     assert set(plan.files) == {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["systemd"]}
     texts = (plan.files[path][1] for path in (_boot.RULESET, _boot.DEVICES))
     assert plan.records == {_boot.CONFIRMED: ("0644", _history.mark("1-00000000", *texts) + "\n")}
-    assert [step.call[0] for step in plan.closing] == ["reload_managers", "enable_unit"]
+    assert [step.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
     assert plan.result["flowtables"][0]["offload"] == "hardware"
 
 
@@ -100,6 +100,20 @@ def test_a_converged_router_needs_nothing() -> None:
     plan = present(converged())
     assert not plan.changed
     assert plan.diffs == () or list(plan.diffs) == []
+
+
+@pytest.mark.parametrize(
+    "differs, steps",
+    [
+        ({"outdated": True}, ["reload_managers"]),
+        ({"enabled": False}, ["enable_unit"]),
+        ({"active": False, "outdated": True}, ["reload_udev", "enable_unit"]),
+    ],
+    ids=str,
+)
+def test_systemd_reads_its_files_once(differs: dict[str, bool], steps: list[str]) -> None:
+    """Enabling a unit has systemd read all of them."""
+    assert [step.call[0] for step in present(replace(converged(), **differs)).closing] == steps  # type: ignore[arg-type]
 
 
 def test_a_change_by_hand_is_put_right_and_shown() -> None:

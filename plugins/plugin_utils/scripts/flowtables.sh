@@ -1,0 +1,20 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The live flowtables, and the devices that they list.
+
+read_flowtables() {
+  ! has nft || section flowtables _flowtables
+}
+
+_flowtables() {
+  _found=$(nft list flowtables)
+  _code=$?
+  printf '%s\n' "$_found"
+  _listed=" $(printf '%s\n' "$_found" | awk '
+    sub(/^[ \t]*devices = [{]/, "") {
+      gsub(/["{},]/, " ")
+      for (i = 1; i <= NF; i++) if (!seen[$i]++) printf "%s ", $i
+    }
+  ')"
+  return "$_code"
+}
