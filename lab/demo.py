@@ -56,8 +56,8 @@ def demo() -> int:
     running = api.up(ROUTERS)
     (OUT / "inventory.yml").write_text(as_yaml(running, "routers"), encoding="utf-8")
 
-    # all at once: a fleet wants a canary first, a demo does not
-    if play("rollout", "-e", "flow_offload_serial=100%"):
+    # all at once: a fleet wants a canary first, a demo does not; and no traffic is there to be watched yet
+    if play("rollout", "-e", "flow_offload_serial=100%", "-e", "flow_offload_sample=0"):
         raise LabError("the rollout failed", "read the play's output above")
     with ThreadPoolExecutor() as pool:
         carried = pool.map(lambda router: api.traffic(router.name, TRAFFIC_SECONDS, background=True), running)
