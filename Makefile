@@ -19,7 +19,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
-        unit fuzz docs-check artifact build-collection sanity lab-test molecule faults safety cost clean
+        unit fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -146,6 +146,9 @@ molecule: venv ## Molecule scenarios
 	  PYTEST_ADDOPTS=--junitxml=$$report molecule test --scenario-name $$scenario; \
 	  test -s $$report || { echo "scenario $$scenario verified nothing" >&2; exit 1; }; \
 	done
+
+molecule-rootfs: venv ## Molecule scenario with OpenWrt's own image: needs Docker or Podman, else it is skipped
+	@if sh molecule/openwrt-rootfs/runtime.sh >/dev/null; then molecule test --scenario-name openwrt-rootfs; fi
 
 clean: ## remove everything generated; the lab's routers must be down
 	rm -rf build
