@@ -59,6 +59,17 @@ TWINS = {
     "test_an_upgrade_without_ethtool",
     "test_a_power_cut_right_after_the_commit",
     "test_fresh_router_with_apk_and_plain_nics",
+    "test_feeds_that_nobody_can_reach[openwrt-24.10-never fetched]",
+    "test_feeds_that_nobody_can_reach[openwrt-24.10-fetched before]",
+    "test_feeds_that_nobody_can_reach[openwrt-25.12-never fetched]",
+    "test_feeds_that_nobody_can_reach[openwrt-25.12-fetched before]",
+    "test_a_feed_for_another_kernel[apk]",
+    "test_a_feed_for_another_kernel[apk would replace the kernel]",
+    "test_a_reload_that_loads_nothing[the reload does nothing]",
+    "test_a_reload_that_loads_nothing[the first reload leaves no table]",
+    "test_what_is_staged_for_something_else",
+    "test_what_is_staged_for_the_firewall",
+    "test_what_is_staged_for_the_firewall_meanwhile",
 }
 
 
