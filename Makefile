@@ -114,7 +114,7 @@ LAB := $(wildcard tests/lab/test_*.py)
 lab-refusals := bad_input become broken_router
 lab-change := confirm drift firewall boot
 lab-proof := bypassing labnic faults safety
-lab-openwrt := openwrt mixed_fleet
+lab-openwrt := openwrt openwrt_faults mixed_fleet
 lab-role := $(filter-out $(lab-refusals) $(lab-change) $(lab-proof) $(lab-openwrt),$(LAB:tests/lab/test_%.py=%))
 LAB_PARTS := lab-refusals lab-change lab-proof lab-openwrt lab-role
 .PHONY: $(LAB_PARTS)

@@ -134,6 +134,7 @@ REMEDIES = (
     ("did not become o", "the driver refused, see the kernel log (dmesg); leave the device out"),
     ("Unable to locate package", "add a package source that has it to the router, or install it by hand"),
     ("Device or resource busy", "the driver cannot take a second flowtable: remove the other one that uses the device"),
+    ("fw4 reload: ", "fw4 ends with 0 whatever nft says: find the reason above, in logread or dmesg, then try again"),
 )
 
 

@@ -4,8 +4,8 @@
 
 """The role on a router like OpenWrt, over dropbear, and what goes wrong on such a router: see lab/openwrt.
 
-What package feeds, staged changes and fw4's exit codes do is in tests/unit/plugins/test_openwrt_*.py, in a shell of
-that kind; here is what takes a kernel, a flash and a boot.
+Here is what takes a kernel, a flash and a boot. What package feeds, staged changes and fw4's exit codes do is in
+test_openwrt_faults.py, and more of it, in a shell of that kind, in tests/unit/plugins/test_openwrt_*.py.
 """
 
 from __future__ import annotations

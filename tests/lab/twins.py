@@ -98,6 +98,16 @@ TWINS: Mapping[str, set[str]] = {
         "test_flash_full",
         "test_fresh_router_with_apk_and_plain_nics",
     },
+    "test_openwrt_faults": {
+        "test_a_feed_for_another_kernel[apk would replace the kernel]",
+        "test_a_feed_for_another_kernel[apk]",
+        "test_a_reload_that_loads_nothing[the first reload leaves no table]",
+        "test_a_reload_that_loads_nothing[the reload does nothing]",
+        "test_feeds_that_nobody_can_reach",
+        "test_what_is_staged_for_something_else",
+        "test_what_is_staged_for_the_firewall",
+        "test_what_is_staged_for_the_firewall_meanwhile",
+    },
     "test_playbooks": {"test_rollout"},
 }
 

@@ -68,12 +68,15 @@ def test_a_change_that_nobody_guards_any_more(router: OpenWrt, then: dict[str, s
     assert router.do(ActionModule, then)[0]["changed"] is ("offload" in then)
 
 
-@pytest.mark.parametrize("refuses", ["check forward", "text forward"])
-def test_a_ruleset_that_nft_refuses(router: OpenWrt, refuses: str) -> None:
+@pytest.mark.parametrize(
+    ("refuses", "remedy"), [("check forward", "complains of"), ("text forward", "fw4 ends with 0 .* logread")]
+)
+def test_a_ruleset_that_nft_refuses(router: OpenWrt, refuses: str, remedy: str) -> None:
     """Known before, or only when fw4 reload has ended with 0."""
     before = {path: text for path, (text, _when) in flash(router).items()}
     router.write("/etc/stand-in/nft-refuses", f"{refuses}\n")
-    with pytest.raises(OffloadError, match=r"(?s)could not set flow_offloading to 1.*nothing was left changed"):
+    says = rf"(?s)could not set flow_offloading to 1.*nothing was left changed.*{remedy}"
+    with pytest.raises(OffloadError, match=says):
         router.do(ActionModule, SOFTWARE)
     assert settled(router, 3)
     router.path("/etc/stand-in/nft-refuses").unlink()

@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a router like OpenWrt has of its own that can go wrong, and what the role then says and leaves.
+
+Package feeds that are away, or for another kernel; an fw4 that ends with 0 and loaded nothing; changes that somebody
+else staged and did not commit. tests/unit/plugins/test_openwrt_*.py have more of each, without a kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.lab.openwrt import OpenWrt
+
+OPKG, APK = "openwrt-24.10/offload", "openwrt-25.12/offload"
+MANAGERS = [
+    pytest.param(kind, marks=pytest.mark.router(kind, "bare"), id=kind.partition("/")[0]) for kind in (OPKG, APK)
+]
+
+pytestmark = pytest.mark.router(OPKG, "tools")
+
+
+def refused(router: OpenWrt, *parts: str, **variables: Any) -> None:
+    """The role fails in these words, its remedy among them."""
+    task = router.role(**variables).failure
+    assert [part for part in (*parts, ". Remedy: ") if part not in task.msg] == [], task.msg
+
+
+def firewall(router: OpenWrt) -> dict[str, str]:
+    """What is configured, staged and live."""
+    return {
+        "configured": router.config(),
+        "staged": router.sh("uci changes"),
+        "live": router.nft("-s list ruleset"),
+        "fw4's state": router.sh("cat /var/run/fw4.state"),
+    }
+
+
+# --- package feeds
+
+
+@pytest.mark.parametrize("lists", ["never fetched", "fetched before"])
+@pytest.mark.parametrize("kind", MANAGERS)
+def test_feeds_that_nobody_can_reach(router: OpenWrt, kind: str, lists: str) -> None:
+    """With lists apk plans the installation and fails in the middle of it, after it noted what was asked for."""
+    manager, says = ("opkg", "Failed to download") if kind == OPKG else ("apk", "network error")
+    if lists == "fetched before":
+        router.sh(f"{manager} update")
+    router.sh("touch /etc/stand-in/feed/down")
+    with router.unchanged():
+        refused(
+            router,
+            "kmod-nft-offload",
+            "the package feeds could not be read: ",
+            says,
+            "give the router a way to its package feeds, or install the packages by hand",
+        )
+
+
+FOREIGN = "6.12.999~feedfeedfeedfeed-r1"
+MISMATCHES = {
+    "opkg": (OPKG, "true", "the feed's kmod-nf-flow is for the kernel {feed}, and this image has {image}"),
+    "apk": (APK, "true", "the feed's kmod-nf-flow is for the kernel {feed}, and this image has {image}"),
+    "apk would replace the kernel": (
+        APK,
+        "touch /etc/stand-in/replaces-kernel",
+        "apk would put another kernel's packages in ({feed}; this image has {image}), which leaves the router without "
+        "modules at its next start",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        pytest.param(prepare, says, id=name, marks=pytest.mark.router(kind, "bare"))
+        for name, (kind, prepare, says) in MISMATCHES.items()
+    ],
+)
+def test_a_feed_for_another_kernel(router: OpenWrt, prepare: str, says: str) -> None:
+    """As soon as a release has another kernel, its feed is of no use to images of before."""
+    image = router.sh("sed -n 's/^kernel //p' /etc/stand-in/installed").strip()
+    router.sh(f"sed -i 's/{image}/{FOREIGN}/g' /etc/stand-in/feed/index; {prepare}")
+    with router.unchanged():
+        refused(
+            router,
+            says.format(feed=FOREIGN, image=image),
+            "nothing was changed. Remedy: install an image of the feed's kernel with sysupgrade (attended sysupgrade",
+        )
+
+
+# --- fw4 ends with 0
+
+INSTEAD = """mv {path} {path}.real && cat >{path} <<'EOT'
+#!/bin/sh
+{script}
+exec {path}.real "$@"
+EOT
+chmod +x {path}"""
+NOT_LOADED = "fw4 reload: live is nothing, and not what fw4 print has: device lan0 device wan0 flowtable hardware"
+# what is wrong, and what the role says
+SILENT = {
+    "nft refuses what it took when asked": (
+        INSTEAD.format(
+            path="/usr/sbin/nft",
+            script="""if [ "$*" = "-f -" ]; then
+  cat >/tmp/rules
+  ! grep -q 'flow offload @' /tmp/rules || { echo 'Error: Could not process rule: Cannot allocate memory' >&2; exit 1; }
+  exec /usr/sbin/nft.real -f /tmp/rules
+fi""",
+        ),
+        ["Cannot allocate memory", NOT_LOADED],
+    ),
+    "the reload does nothing": (
+        INSTEAD.format(path="/sbin/fw4", script='case " $* " in *" reload "*) exit 0 ;; esac'),
+        [NOT_LOADED],
+    ),
+    "the first reload leaves no table": (
+        INSTEAD.format(
+            path="/sbin/fw4",
+            script='case " $* " in *" reload "*) [ -e /tmp/1 ] || { >/tmp/1; exec nft delete table inet fw4; } ;; esac',
+        ),
+        ["fw4 reload: there is no table inet fw4"],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SILENT)
+def test_a_reload_that_loads_nothing(router: OpenWrt, how: str) -> None:
+    """What is live is read back, and found to be not what was to be loaded."""
+    script, says = SILENT[how]
+    before = firewall(router)
+    router.sh(script)
+    refused(router, "could not set flow_offloading to 1", *says, "nothing was left changed", "in logread or dmesg")
+    assert firewall(router) == before
+    assert router.flowtable() == ""
+    router.sh("for path in /usr/sbin/nft /sbin/fw4; do [ ! -e $path.real ] || mv $path.real $path; done")
+    router.role().worked()
+    assert "flags offload" in router.flowtable() and "flow_offloading_hw '1'" in router.config()
+
+
+# --- what others staged
+
+
+def test_what_is_staged_for_something_else(router: OpenWrt) -> None:
+    """It stays staged, and neither committed nor loaded, while ours is."""
+    router.sh("uci set network.lan.ipaddr=10.99.0.1")
+    seen = "cat /tmp/.uci/network /etc/config/network; ip -4 address show br-lan"
+    before = router.sh(seen)
+    assert router.sh("uci changes") == "network.lan.ipaddr='10.99.0.1'\n"
+    router.role().worked()
+    assert router.sh(seen) == before
+    assert router.sh("uci changes") == "network.lan.ipaddr='10.99.0.1'\n"
+    assert "flow_offloading_hw '1'" in router.config() and "flags offload" in router.flowtable()
+    assert router.role().worked().changed == []
+
+
+THEIRS = "firewall.cfg02dc81.input='DROP'"
+
+
+def test_what_is_staged_for_the_firewall(router: OpenWrt) -> None:
+    """fw4 would load it with ours, so the run is refused; it stays for whoever staged it to decide on."""
+    router.sh("uci set firewall.@zone[0].input=DROP")
+    before = firewall(router)
+    assert before["staged"] == f"{THEIRS}\n"
+    says = f"somebody staged changes of the firewall and did not commit them ({THEIRS}): fw4 would load them together"
+    refused(router, says, "commit them with 'uci commit firewall', or drop them with 'uci revert firewall'")
+    assert firewall(router) == before
+    router.sh("uci revert firewall")
+    router.role().worked()
+    assert router.role().worked().changed == []
+
+
+def test_what_is_staged_for_the_firewall_meanwhile(router: OpenWrt) -> None:
+    """Before ours is confirmed: ours is committed alone, and theirs not loaded, now or with the next run."""
+    live = "nft list chain inet fw4 input"
+    before = router.sh(live)
+    router.role(flow_offload_checks=[{"command": "uci set firewall.@zone[0].input=DROP"}]).worked()
+    assert router.sh("uci changes") == f"{THEIRS}\n"
+    assert "flow_offloading_hw '1'" in router.config() and "DROP" not in router.config()
+    assert router.role().worked().changed == []
+    assert (router.sh("uci changes"), router.sh(live)) == (f"{THEIRS}\n", before)
