@@ -58,9 +58,9 @@ def inventory(names: list[str] | None = None, group: str = "routers") -> dict[st
     return _inventory.inventory(chosen, group)
 
 
-def traffic(name: str, seconds: float = 5, *, background: bool = False) -> list[Carried]:
+def traffic(name: str, seconds: float = 5, *, background: bool = False, rate: int = _traffic.RATE) -> list[Carried]:
     """Drive traffic from LAN to WAN; see `lab.traffic.drive`."""
-    return _traffic.drive(routers.get(name), seconds, background=background)
+    return _traffic.drive(routers.get(name), seconds, background=background, rate=rate)
 
 
 def reboot(name: str) -> None:

@@ -28,6 +28,7 @@ WANTED = {"edge-hw": 7, "edge-sw": 5, "edge-owrt": 7}
 ROUTERS = ["edge-hw=trixie/offload", "edge-sw=trixie/plain", "edge-owrt=openwrt-25.12/offload"]
 OUT = Path("build/demo")
 TRAFFIC_SECONDS = 90
+TRAFFIC_RATE = 10  # packets a second per flow, so that three routers on two cores are quick to answer
 
 
 def play(name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
@@ -60,7 +61,9 @@ def demo() -> int:
     if play("rollout", "-e", "flow_offload_serial=100%", "-e", "flow_offload_sample=0"):
         raise LabError("the rollout failed", "read the play's output above")
     with ThreadPoolExecutor() as pool:
-        carried = pool.map(lambda router: api.traffic(router.name, TRAFFIC_SECONDS, background=True), running)
+        carried = pool.map(
+            lambda router: api.traffic(router.name, TRAFFIC_SECONDS, background=True, rate=TRAFFIC_RATE), running
+        )
         for router, flows in zip(running, carried, strict=True):
             for flow in flows:
                 say(f"{router.name}: {flow}")

@@ -38,14 +38,14 @@ def parse(text: str) -> list[Carried]:
     return flows
 
 
-def drive(router: Router, seconds: float = 5, *, background: bool = False) -> list[Carried]:
-    """Send for `seconds`; in the background, return as soon as every flow has carried packets both ways.
+def drive(router: Router, seconds: float = 5, *, background: bool = False, rate: int = RATE) -> list[Carried]:
+    """Send for `seconds` at `rate`; in the background, return as soon as every flow has carried packets both ways.
 
     Flows that carried nothing are in the result, with `returned` 0; in the background nothing then goes on.
     """
     if not 0 < seconds <= LONGEST:
         raise LabError(f"{seconds:g} seconds of traffic cannot be driven", f"more than 0 and at most {LONGEST} seconds")
-    command = f"exec python3 /usr/lib/lab/traffic.py send --seconds {seconds} --rate {RATE}"
+    command = f"exec python3 /usr/lib/lab/traffic.py send --seconds {seconds} --rate {rate}"
     done = router.login.run(router.behind("lan", command + " --background" * background), timeout=seconds + 90)
     flows = parse(done.stdout) if done.returncode in (0, 1) else []
     if not flows:
