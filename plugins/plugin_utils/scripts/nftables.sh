@@ -8,6 +8,7 @@ read_nftables() {
   section ruleset _ruleset
   case $_rules in *"vmap @"*) section maps _verdict_maps ;; esac
   section live nft -s -t list table "$1" "$2"
+  _told=
   set -f # a name may hold a *
   for _device in $_listed; do
     case $_device in
@@ -16,11 +17,25 @@ read_nftables() {
     esac
   done
   set +f
-  [ "$_listed" = " " ] || section hooks _count_hooks
+  [ "$_listed" = " " ] || [ -n "$_told" ] || section hooks _count_hooks
 }
 
 _list_hooks() {
-  section "hooks $1" nft list hooks netdev device "$1"
+  section "hooks $1" _hooks_of "$1"
+}
+
+_hooks_of() {
+  _hooks=$(nft list hooks netdev device "$1" 2>&1)
+  _code=$?
+  case $_hooks in
+    '') ;;
+    *"No such device"*) printf '%s\n' "$_hooks" ;;
+    *)
+      _told=yes
+      printf '%s\n' "$_hooks"
+      ;;
+  esac
+  return "$_code"
 }
 
 # The devices that a name ending in * stands for (Linux 6.17 on), and itself: a device may be called so
@@ -32,7 +47,8 @@ _matching() (
   done
 )
 
-# A kernel without NETFILTER_NETLINK_HOOK makes nft 1.0.6 list nothing, with success; any other has the forward chain's
+# A kernel without NETFILTER_NETLINK_HOOK makes nft 1.0.6 list nothing, with success; any other has the forward chain's. Only
+# where the devices have none: such a kernel looks for a module each time it is asked, a dozen times here.
 _count_hooks() {
   nft list hooks 2>/dev/null | grep -c 'hook '
 }
