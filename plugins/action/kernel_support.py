@@ -56,3 +56,6 @@ class ActionModule(ChangeAction):
         if options["state"] == "absent":
             return _kernel.plan_absent(state, self.checking)
         return _kernel.plan_present(state, options["packages"])
+
+    def prove(self, plan: Plan, answer: Sections, options: Options) -> dict[str, Any]:
+        return _kernel.proven(plan.result, super().prove(plan, answer, options))

@@ -35,10 +35,10 @@ class ActionModule(OffloadAction):
     SPEC = ARGUMENT_SPEC
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
-        check_table(options["table"])
-        check_sample(options["sample"])
         if options["gather_subset"] == "min":
             return {"router": choice_of(router.run(CHOICE_FRAGMENTS, calls=reading_for_a_choice()))}
+        check_table(options["table"])
+        check_sample(options["sample"])
         asked = {name: options[name] for name in ("family", "table", "sample")}
         calls = reading(**asked, measure=not self.checking)
         return {"router": state_of(router.run(FRAGMENTS, calls=calls)).as_result()}

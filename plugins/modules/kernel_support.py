@@ -132,8 +132,8 @@ boot:
     modules: [nf_flow_table, nf_flow_table_inet, nft_flow_offload]
 kept:
   description:
-    - Modules and packages that this module brought and that stay because they are in use, each with who uses it. They
-      stay noted as brought, so that a later run takes them back.
+    - Modules and packages that this module brought and that stay because they are in use, each with who uses it. A
+      package stays noted as brought, so that a later run takes it back.
   returned: when O(state=absent) leaves something in place
   type: dict
   sample:

@@ -26,8 +26,8 @@ options:
     description:
       - V(all) is the whole picture.
       - V(min) is what a play needs to choose devices and a mode, with less work for a slow router and a slow link.
-        RV(router) has only C(platform), C(devices), C(flowtables), C(unseen), C(not_understood), and of C(boot)
-        C(ruleset), C(attachments) and C(features). The other options are ignored then.
+        RV(router) has only C(platform), C(flowtables), C(unseen), C(not_understood), C(devices) without C(mtu) and
+        C(qdisc), and of C(boot) C(ruleset), C(attachments) and C(features). The other options are ignored then.
     type: str
     choices: [all, min]
     default: all

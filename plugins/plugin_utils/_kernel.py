@@ -269,7 +269,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         return ("uninstall_from_feeds",) if state.openwrt else ("uninstall", how)
 
     gone = [*uninstall["purge"], *uninstall["remove"]]
-    left = Record({name: found for name, found in record.packages.items() if name in kept}, record.modules & set(kept))
+    left = Record({name: found for name, found in record.packages.items() if name in kept})
     own_files = {**dict.fromkeys(OWN_FILES), _boot.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
     changes = file_changes(state.files, own_files)
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
@@ -291,6 +291,12 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         diffs=[*_diffs(state, modules, uninstalled=gone), *changes.diffs],
         result=_result(state, modules, left, []) | ({"kept": kept} if kept else {}),
     )
+
+
+def proven(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """The result after both readings: of what stays, the first still knew the modules and had nft to ask for whom."""
+    kept = {**second.get("kept", {}), **first.get("kept", {})}
+    return {**second, **({"kept": kept} if kept else {})}
 
 
 def _require_kernel(state: KernelState) -> None:

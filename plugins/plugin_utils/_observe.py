@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -123,8 +124,17 @@ def reading_for_a_choice() -> list[Call]:
 def choice_of(answer: Sections) -> dict[str, Any]:
     """Of the picture as plain JSON types, the parts that ``reading_for_a_choice`` reads."""
     picture = state_of(answer).as_result()
-    chosen = {name: picture[name] for name in ("platform", "devices", "flowtables", "unseen", "not_understood")}
-    return {**chosen, "boot": {name: picture["boot"][name] for name in ("ruleset", "attachments", "features")}}
+    chosen = {name: picture[name] for name in ("platform", "flowtables", "unseen", "not_understood")}
+    return {
+        **chosen,
+        "devices": {name: without(seen, "mtu", "qdisc") for name, seen in picture["devices"].items()},
+        "boot": {name: picture["boot"][name] for name in ("ruleset", "attachments", "features")},
+    }
+
+
+def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The values but those of these names."""
+    return {name: value for name, value in values.items() if name not in names}
 
 
 def state_of(answer: Sections) -> RouterState:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -80,7 +81,14 @@ def test_the_playbooks_say_so_and_leave_the_rest_out(nothing: str, tmp_path: Pat
 
     def play(*names: str) -> str:
         books = [str(SCENARIO / f"{name}.yml") for name in names]
-        done = run(nothing, "ansible-playbook", "--inventory", str(inventory), *books, env=env)
+        done = run(
+            nothing,
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            "--inventory",
+            str(inventory),
+            *books,
+            env=env,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -3,7 +3,7 @@
 # What else has a hand in forwarded packets, beside the ruleset: queueing, policy routing, IPsec, the older iptables.
 # Read by _parse/link.py, _parse/tc.py and _parse/policy.py. Where a tool is missing, its section is.
 
-# read_conflicts: after read_nftables, which tells the devices that flowtables list
+# read_conflicts: after read_flowtables, which tells the devices that flowtables list
 read_conflicts() {
   if has ip; then
     section link _link

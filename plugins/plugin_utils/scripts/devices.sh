@@ -43,7 +43,7 @@ _addresses() {
   ip -o addr | awk '($3 == "inet" || $3 == "inet6") && !/ scope link/ { print $2, $3, $4 }'
 }
 
-# read_nic_features FEATURES: of devices on a bus, and of those that a flowtable lists (see nftables.sh)
+# read_nic_features FEATURES: of devices on a bus, and of those that a flowtable lists (see flowtables.sh)
 read_nic_features() {
   _wanted=$1
   set --

@@ -1,11 +1,11 @@
-# shellcheck shell=sh disable=SC2154 # the nonce stands before all fragments, and nftables.sh found the flowtables
+# shellcheck shell=sh disable=SC2154 # the nonce stands before all fragments, and flowtables.sh found the flowtables
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What walks the forward chain, and what the fast path takes before it, over a few seconds and beside any firewall:
 # counted by tables of our own, which only count, and which go again whatever happens to this shell.
 # Of packets that a NIC forwards by itself they see nothing; for those there are its counters and conntrack's.
 
 # read_sample SECONDS LINES MEASURE: MEASURE is yes, or no where nothing on the router may be touched; LINES of
-# conntrack. Needs nftables.sh before it, and measures only where that found a flowtable.
+# conntrack. Needs flowtables.sh and nftables.sh before it, and measures only where that found a flowtable.
 read_sample() {
   _sample=
   if [ "$1" -gt 0 ]; then

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,15 @@ class Network:
         for host in self.hosts.values():
             for port in PORTS:
                 host("serve", port=port)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Until every host has heard of its router: a new link takes a second or two to carry IPv6."""
+        deadline = time.monotonic() + 20
+        for side in SIDES:
+            for address in ROUTER[side].values():
+                while self.hosts[side]("ping", address=address) != "answer":
+                    assert time.monotonic() < deadline, f"{side} does not reach {address}"
 
     @property
     def inside(self) -> list[str]:
