@@ -93,6 +93,7 @@ TWINS: Mapping[str, set[str]] = {
     "test_mixed_fleet": {"test_mixed_fleet"},
     "test_modes": {"test_from_mode_to_mode_and_back"},
     "test_openwrt": {
+        "test_a_power_cut_during_the_commit[when the file is in place]",
         "test_a_power_cut_right_after_the_commit",
         "test_an_upgrade_without_ethtool",
         "test_flash_full",
