@@ -93,6 +93,8 @@ class Fault:
 
 
 PENDING = "test -e /run/nft-offload/pending/loaded"
+# Struck after it is confirmed: on a busy machine the router may undo a change before that, and nothing is struck
+PATIENT = {"confirm_timeout": 60}
 WAITS = {"checks": [{"from": "controller", "command": "sleep 4", "timeout": 6}]}
 OUTPUT = "  chain output { type filter hook output priority 0; icmp type echo-request drop; }"
 NO_PING = NEW.replace("  chain forward", f"{OUTPUT}\n  chain forward")
@@ -120,7 +122,7 @@ CUTS = [
         prepare=how,
         blow=act,
         after="test -e /var/tmp/struck" if how else PENDING,
-        options={} if how else WAITS,
+        options=WAITS if not how else {} if stage == "before the load" else PATIENT,
         ends=("old", "new") if stage.startswith(("confirmed", "during")) or act != "power" else ("old",),
     )
     for blow, act in BLOWS.items()

@@ -142,7 +142,7 @@ def strike(router: Live, fault: Fault, play: Play, place: Path) -> Play | None:
     until = time.monotonic() + 180
     while not router.succeeds(fault.after):
         if time.monotonic() > until or play.process.poll() is not None:
-            raise LabError(f"{fault.name}: the moment to strike never came")
+            raise LabError(f"the moment to strike never came: {told([play.result()])}")
         time.sleep(0.1)
     if fault.blow == "controller":
         play.kill()
