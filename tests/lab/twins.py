@@ -14,10 +14,11 @@ from collections.abc import Mapping
 TWINS: Mapping[str, set[str]] = {
     "test_become": {"test_become[su]", "test_become[sudo]", "test_role_with_become"},
     "test_boot": {
-        "test_replug[wan0]",
+        "test_boot_without_the_devices",
         "test_flushed_by_hand",
         "test_nftables_service[reload]",
         "test_nftables_service[start]",
+        "test_replug",
     },
     "test_broken_router": {
         "test_power_is_cut",
@@ -95,6 +96,7 @@ TWINS: Mapping[str, set[str]] = {
     "test_openwrt": {
         "test_a_power_cut_during_the_commit[when the file is in place]",
         "test_a_power_cut_right_after_the_commit",
+        "test_a_reboot_and_a_device_that_comes_back",
         "test_an_upgrade_without_ethtool",
         "test_flash_full",
         "test_fresh_router_with_apk_and_plain_nics",

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The router after two runs of the role and a reboot: all of this comes from its own boot and from fresh traffic."""
+"""The router after two runs of the role, a reboot and a re-plug of its WAN side's NIC.
+
+All of this comes from its own boot, its own hotplug and fresh traffic.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def openwrt(known: Mapping[str, Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def traffic() -> Iterator[None]:
-    """Flows that began after the reboot and go on while the tests look."""
+    """Flows that began after all that and go on while the tests look."""
     (name,) = yaml.safe_load((PLACE / "inventory.yml").read_text(encoding="utf-8"))["routers"]["hosts"]
     carried = api.traffic(name, TRAFFIC_SECONDS, background=True)
     assert all(flow.returned for flow in carried), [str(flow) for flow in carried]
