@@ -51,6 +51,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "id": {"type": "str", "default": "previous"},
     "validate": {"type": "bool", "default": True},
     "sets": {"type": "str", "choices": ["keep", "renew"], "default": "keep"},
+    "keep_firewall": {"type": "bool", "default": False},
     "confirm_timeout": {"type": "int", "default": 30},
     "checks": _check.SPEC,
     "cut": {
@@ -141,6 +142,8 @@ class ActionModule(ChangeAction):
 
     def _plan(self, state: TableState, options: Options) -> TablePlan:
         family, table = options["family"], options["table"]
+        if options["keep_firewall"] and options["state"] != "restored":
+            _ruleset.refuse_without_firewall(state, self.content)
         if options["state"] == "absent":
             return _ruleset.plan_absent(state, family, table)
         require_nft(state.platform, self.checking)

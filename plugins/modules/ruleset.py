@@ -70,6 +70,15 @@ options:
     type: str
     choices: [keep, renew]
     default: keep
+  keep_firewall:
+    description:
+      - Whether to refuse a change, before anything is touched, after which the table no longer filters what comes to
+        the router, with V(present) or V(absent). Such a change passes every check of a connection, and leaves the
+        router open.
+      - A text filters when it has a chain at the hook C(input), or includes a file that may have one. What was
+        confirmed on the router before is compared, not what was loaded by hand.
+    type: bool
+    default: false
   cut:
     description:
       - Ways on which connections are judged anew after a change of the rules, because rules see no packet of a

@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._decide import Re
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import file_changes
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import (
+    filters_input,
     listing_without_devices,
     parse_flowtables,
     parse_table,
@@ -63,6 +64,17 @@ def located(error: StepError, content: str, where: str) -> OffloadError:
         "correct that line",
         **error.details,
     )
+
+
+def refuse_without_firewall(state: TableState, content: str) -> None:
+    """Raise OffloadError where the confirmed ruleset filters what comes to the router, and ``content`` would not."""
+    if filters_input(state.files.get(_boot.RULESET, "")) and not filters_input(content):
+        raise OffloadError(
+            f"the firewall of this router would go: {_boot.RULESET} filters what comes to it (hook input), and "
+            + ("the new ruleset does not" if content else "the table is to be removed"),
+            "give the variables that describe its firewall; or, to take it out all the same, set "
+            "flow_offload_remove_firewall: true (keep_firewall: false for the module)",
+        )
 
 
 def plan_present(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flowtable
 
@@ -41,6 +42,15 @@ class Statement:
     text: str = ""
     depth: int = 0
     """of anonymous chains around it; 0 is the object itself"""
+
+
+def filters_input(text: str) -> bool:
+    """Does a text have a chain that filters what comes to the router itself, or may it: by what it includes?"""
+    return any(
+        said.words[:1] == ("include",)
+        or (said.kind == "chain" and said.words[:1] == ("type",) and ("hook", "input") in pairwise(said.words))
+        for said in statements(text)
+    )
 
 
 def statements(text: str) -> Iterator[Statement]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 
 from tests.unit.openwrt_root import ENTER, MODULES, OpenWrt
 from tests.unit.plugins.test_openwrt_kernel import NEEDS
@@ -127,38 +128,35 @@ def test_check_mode(router: OpenWrt) -> None:
     assert (flowtable(router), router.read("/etc/config/firewall")) == ("", config)
 
 
+FIREWALL = "table inet nft_offload {\n\tchain input {\n\t\ttype filter hook input priority 0\n\t}\n}\n"
 ROUTER = {"zones": [{"name": "lan", "devices": ["lan1"], "services": ["ssh"]}]}
 
 
-@pytest.mark.parametrize(
-    ("variables", "says"),
-    [
-        *(
-            pytest.param(
-                {"flow_offload_ruleset": ruleset, "flow_offload_router": ROUTER},
-                f"flow_offload_router describes a firewall, and flow_offload_ruleset is {ruleset}, which",
-                id=ruleset,
-            )
-            for ruleset in ("auto", "overlay", "fw4")
-        ),
-        pytest.param(
-            {"flow_offload_mode": "disabled", "flow_offload_ruleset": "router", "flow_offload_router": ROUTER},
-            "flow_offload_mode is disabled, and flow_offload_ruleset is router",
-            id="disabled",
-        ),
-    ],
-)
-def test_no_firewall_is_left_out_without_a_word(router: OpenWrt, variables: dict[str, Any], says: str) -> None:
-    code, said, execs = play(router, **variables)
+@pytest.mark.parametrize("ruleset", ["auto", "overlay", "fw4"])
+def test_no_firewall_is_left_out_without_a_word(router: OpenWrt, ruleset: str) -> None:
+    code, said, execs = play(router, flow_offload_ruleset=ruleset, flow_offload_router=ROUTER)
     assert (code, execs) == (2, 0), said
     said = " ".join(said.split())
-    assert says in said
+    assert f"flow_offload_router describes a firewall, and flow_offload_ruleset is {ruleset}, which" in said
     assert "Remedy: set flow_offload_ruleset: " in said
 
 
+@pytest.mark.parametrize("variables", [{"flow_offload_mode": "disabled"}, {"flow_offload_ruleset": "overlay"}])
+def test_a_firewall_is_taken_out_only_when_that_is_said(router: OpenWrt, variables: dict[str, Any]) -> None:
+    router.write(_boot.RULESET, FIREWALL)
+    code, said, _execs = play(router, **variables)
+    assert code == 2
+    assert "the firewall of this router would go" in " ".join(said.split()), said
+    assert router.read(_boot.RULESET) == FIREWALL
+    _code, said, _execs = play(router, **variables, flow_offload_remove_firewall=True)
+    assert "the firewall of this router would go" not in said
+
+
 def test_a_firewall_is_taken_out_when_that_is_said(router: OpenWrt) -> None:
-    code, said, _execs = play(router, flow_offload_mode="disabled", flow_offload_router=ROUTER)
+    router.write(_boot.RULESET, FIREWALL)
+    code, said, _execs = play(router, flow_offload_mode="disabled", flow_offload_remove_firewall=True)
     assert code == 0, said
+    assert router.read(_boot.RULESET) is None
 
 
 def test_software(router: OpenWrt) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -240,6 +241,26 @@ def test_absent_takes_everything_out_and_then_nothing() -> None:
     assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
     assert set(plan.removed) == {*TEXTS, *BOOT_PIECES, *INIT_PIECES["systemd"]}
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
+
+
+INPUT = "  chain input { type filter hook input priority filter; policy drop; }\n}"
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "refused"),
+    [
+        (CONTENT[:-2] + INPUT, CONTENT, True),
+        (CONTENT[:-2] + INPUT, "", True),
+        (CONTENT[:-2] + INPUT, CONTENT[:-2] + INPUT.replace("drop", "accept"), False),
+        (CONTENT[:-2] + INPUT, CONTENT[:-2] + '  include "/etc/input.nft"\n}', False),
+        (CONTENT, "", False),
+        ("", CONTENT, False),
+    ],
+)
+def test_a_firewall_is_not_taken_out_by_the_way(before: str, wanted: str, refused: bool) -> None:
+    state = replace(FRESH, files={_boot.RULESET: before} if before else {})
+    with pytest.raises(OffloadError, match="the firewall of this router would go") if refused else nullcontext():
+        _ruleset.refuse_without_firewall(state, wanted)
 
 
 def test_openwrt_loads_it_at_boot_too() -> None:
