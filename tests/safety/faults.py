@@ -93,7 +93,7 @@ class Fault:
 
 
 PENDING = "test -e /run/nft-offload/pending/loaded"
-# Struck after it is confirmed: on a busy machine the router may undo a change before that, and nothing is struck
+# For changes that are to be confirmed: on a busy machine the router may undo them before they are
 PATIENT = {"confirm_timeout": 60}
 WAITS = {"checks": [{"from": "controller", "command": "sleep 4", "timeout": 6}]}
 OUTPUT = "  chain output { type filter hook output priority 0; icmp type echo-request drop; }"
@@ -114,7 +114,7 @@ RULESETS = [
     Fault("syntax error, not validated", text("new", "tcp dort 22 accept"), options={"validate": False}),
     Fault("empty before-state", text("new", "tcp dport 22 drop"), start="tools", ends=("none",)),
     Fault("removes the very table", prepare=MARKED, options={"state": "absent"}),
-    Fault("nothing is wrong", ends=("new",)),
+    Fault("nothing is wrong", options=PATIENT, ends=("new",)),
 ]
 CUTS = [
     Fault(
@@ -144,12 +144,20 @@ ROUTERS = [
     Fault("nft killed mid-way", prepare=slow("nft", "*/load.1", "kill -9 $$")),
     Fault("guard killed", blow=f"kill -9 {GUARD}", after=PENDING, options=WAITS, ends=EITHER),
     Fault("guard told to end", blow=f"kill {GUARD}", after=PENDING, options=WAITS),
-    Fault("two controllers at once", blow="second", after=LOCKED, options=WAITS, ends=("new",)),
+    Fault("two controllers at once", blow="second", after=LOCKED, options=WAITS | PATIENT, ends=("new",)),
     Fault("clock stepped an hour on", DROPS_SSH, blow="date -s +1hour", after=LOCKED),
     Fault("clock stepped an hour back", DROPS_SSH, blow="date -s -1hour", after=LOCKED),
-    Fault("clock stepped in a good change", blow="date -s -1hour", after=PENDING, options=WAITS, ends=("new",)),
-    Fault("sshd restarted in the window", blow="systemctl restart ssh", after=PENDING, options=WAITS, ends=("new",)),
-    Fault("a lock of a dead controller", prepare=DEAD, ends=("new",)),
+    Fault(
+        "clock stepped in a good change", blow="date -s -1hour", after=PENDING, options=WAITS | PATIENT, ends=("new",)
+    ),
+    Fault(
+        "sshd restarted in the window",
+        blow="systemctl restart ssh",
+        after=PENDING,
+        options=WAITS | PATIENT,
+        ends=("new",),
+    ),
+    Fault("a lock of a dead controller", prepare=DEAD, options=PATIENT, ends=("new",)),
 ]
 FAULTS = [*RULESETS, *CUTS, *ROUTERS]
 POWER = [fault for fault in CUTS if fault.blow == "power"]
