@@ -136,14 +136,14 @@ class ActionModule(ChangeAction):
         require_root(state.platform)
         self.readings.append(state)
         plan = self._plan(state, options)
+        if options["keep_firewall"] and (options["state"] != "restored" or not plan.result["ruleset"]):
+            _ruleset.refuse_without_firewall(state, options["family"], options["table"], self.content)
         if plan.changed:
             refuse_pending(state.change)
         return plan
 
     def _plan(self, state: TableState, options: Options) -> TablePlan:
         family, table = options["family"], options["table"]
-        if options["keep_firewall"] and options["state"] != "restored":
-            _ruleset.refuse_without_firewall(state, self.content)
         if options["state"] == "absent":
             return _ruleset.plan_absent(state, family, table)
         require_nft(state.platform, self.checking)

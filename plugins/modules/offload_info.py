@@ -449,6 +449,9 @@ router:
         ruleset:
           description: Whether there is a ruleset to load.
           type: bool
+        filters:
+          description: Whether that ruleset filters what comes to the router itself.
+          type: bool
         listing:
           description: Whether it is on record how the kernel listed it when it was loaded.
           type: bool
@@ -609,6 +612,7 @@ router:
       clamps_mss: false
     boot:
       ruleset: true
+      filters: false
       listing: true
       live: true
       attachments:

@@ -73,10 +73,11 @@ options:
   keep_firewall:
     description:
       - Whether to refuse a change, before anything is touched, after which the table no longer filters what comes to
-        the router, with V(present) or V(absent). Such a change passes every check of a connection, and leaves the
-        router open.
-      - A text filters when it has a chain at the hook C(input), or includes a file that may have one. What was
-        confirmed on the router before is compared, not what was loaded by hand.
+        the router, in each family that it did. Such a change passes every check of a connection, and leaves the router
+        open where no other table filters, which is not looked at.
+      - A table filters when it has a chain of C(type filter) at the hook C(input), as the kernel listed it when it was
+        loaded. A new text may also include a file that the one before included.
+      - With O(state=restored) only going back to no ruleset at all is refused.
     type: bool
     default: false
   cut:

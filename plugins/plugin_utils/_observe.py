@@ -128,7 +128,7 @@ def choice_of(answer: Sections) -> dict[str, Any]:
     return {
         **chosen,
         "devices": {name: without(seen, "mtu", "qdisc") for name, seen in picture["devices"].items()},
-        "boot": {name: picture["boot"][name] for name in ("ruleset", "attachments", "features")},
+        "boot": {name: picture["boot"][name] for name in ("ruleset", "filters", "attachments", "features")},
     }
 
 

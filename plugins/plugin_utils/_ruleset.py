@@ -17,7 +17,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._decide import Re
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._files import file_changes
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import (
-    filters_input,
+    families_filtered,
+    included,
     listing_without_devices,
     parse_flowtables,
     parse_table,
@@ -66,15 +67,22 @@ def located(error: StepError, content: str, where: str) -> OffloadError:
     )
 
 
-def refuse_without_firewall(state: TableState, content: str) -> None:
-    """Raise OffloadError where the confirmed ruleset filters what comes to the router, and ``content`` would not."""
-    if filters_input(state.files.get(_boot.RULESET, "")) and not filters_input(content):
-        raise OffloadError(
-            f"the firewall of this router would go: {_boot.RULESET} filters what comes to it (hook input), and "
-            + ("the new ruleset does not" if content else "the table is to be removed"),
-            "give the variables that describe its firewall; or, to take it out all the same, set "
-            "flow_offload_remove_firewall: true (keep_firewall: false for the module)",
-        )
+def refuse_without_firewall(state: TableState, family: str, table: str, content: str) -> None:
+    """Raise OffloadError where our table filters what comes to the router, and ``content`` would not, of IPv4 or IPv6.
+
+    What the kernel listed when it was loaded counts, which has no includes. A file that the new text includes, as the
+    old one did, may filter.
+    """
+    ruleset = state.files.get(_boot.RULESET, "")
+    before = families_filtered(state.files.get(_boot.LISTING) or ruleset or state.table or "")
+    if not before - families_filtered(content) or included(content) & included(ruleset):
+        return
+    raise OffloadError(
+        f"the firewall of this router would go: table {family} {table} filters what comes to it (hook input), and "
+        + ("the new ruleset does not" if content else "it is to be removed"),
+        "give the variables that describe its firewall; or, to take it out all the same, set "
+        "flow_offload_remove_firewall: true for this run (keep_firewall: false for the module)",
+    )
 
 
 def plan_present(

@@ -349,6 +349,8 @@ class Boot:
 
     ruleset: str | None = None
     """text of /etc/nft-offload/ruleset.nft"""
+    filters: bool = False
+    """does that text filter what comes to the router itself"""
     listing: str | None = None
     """how the kernel listed our table when that text was loaded (ruleset.listing)"""
     live: str | None = None

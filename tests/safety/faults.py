@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TIMEOUT = 15
-"""confirm_timeout of every change, in seconds"""
+"""confirm_timeout of a change, unless the fault says otherwise, in seconds"""
 
 
 def text(word: str, rules: str = "", policy: str = "accept") -> str:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.ethtool import parse_feature_record
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import families_filtered
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.platform import parse_platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Boot
@@ -48,6 +49,7 @@ def parse_boot(answer: Sections) -> Boot:
     needed = dict(zip(pieces, (ruleset is not None, bool(attachments), bool(features)), strict=True))
     return Boot(
         ruleset=ruleset,
+        filters=bool(families_filtered(ruleset or "")),
         listing=_text(answer, f"file.{_boot.LISTING}"),
         live=live.text + "\n" if live is not None and live.rc == 0 else None,
         attachments=attachments,

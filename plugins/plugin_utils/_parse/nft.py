@@ -44,13 +44,19 @@ class Statement:
     """of anonymous chains around it; 0 is the object itself"""
 
 
-def filters_input(text: str) -> bool:
-    """Does a text have a chain that filters what comes to the router itself, or may it: by what it includes?"""
-    return any(
-        said.words[:1] == ("include",)
-        or (said.kind == "chain" and said.words[:1] == ("type",) and ("hook", "input") in pairwise(said.words))
+def families_filtered(text: str) -> frozenset[str]:
+    """Of ip and ip6, those of which a text has a chain that filters what comes to the router itself."""
+    families = {
+        said.family
         for said in statements(text)
-    )
+        if said.kind == "chain" and said.words[:2] == ("type", "filter") and ("hook", "input") in pairwise(said.words)
+    }
+    return frozenset(ip for family in families for ip in (("ip", "ip6") if family == "inet" else (family or "ip",)))
+
+
+def included(text: str) -> frozenset[str]:
+    """The files that a text includes, as it names them."""
+    return frozenset(said.text for said in statements(text) if said.words[:1] == ("include",))
 
 
 def statements(text: str) -> Iterator[Statement]:

@@ -243,24 +243,40 @@ def test_absent_takes_everything_out_and_then_nothing() -> None:
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
 
 
-INPUT = "  chain input { type filter hook input priority filter; policy drop; }\n}"
+FILTER = CONTENT[:-2] + "  chain input { type filter hook input priority filter; policy drop; }\n}\n"
+INCLUDES = CONTENT[:-2] + '  include "/etc/input.nft"\n}\n'
 
 
 @pytest.mark.parametrize(
     ("before", "wanted", "refused"),
     [
-        (CONTENT[:-2] + INPUT, CONTENT, True),
-        (CONTENT[:-2] + INPUT, "", True),
-        (CONTENT[:-2] + INPUT, CONTENT[:-2] + INPUT.replace("drop", "accept"), False),
-        (CONTENT[:-2] + INPUT, CONTENT[:-2] + '  include "/etc/input.nft"\n}', False),
-        (CONTENT, "", False),
-        ("", CONTENT, False),
+        ({_boot.RULESET: FILTER}, CONTENT, True),
+        ({_boot.RULESET: FILTER}, "", True),
+        ({_boot.RULESET: FILTER}, FILTER.replace("drop", "accept"), False),
+        ({_boot.RULESET: FILTER}, FILTER.replace("inet", "ip"), True),
+        ({_boot.RULESET: FILTER.replace("inet", "ip")}, FILTER, False),
+        ({_boot.RULESET: FILTER}, FILTER.replace("hook input", "hook output"), True),
+        ({_boot.RULESET: FILTER}, FILTER.replace("type filter hook input", "type nat hook input"), True),
+        ({_boot.RULESET: FILTER}, CONTENT.replace("flow add", 'comment "type filter hook input" flow add'), True),
+        ({_boot.RULESET: FILTER}, FILTER.replace("  chain input", "  # chain input"), True),
+        ({_boot.RULESET: FILTER}, INCLUDES, True),
+        ({_boot.RULESET: INCLUDES, _boot.LISTING: FILTER}, INCLUDES.replace("udp", "tcp"), False),
+        ({_boot.RULESET: INCLUDES, _boot.LISTING: LISTING}, "", False),
+        ({_boot.RULESET: CONTENT, _boot.LISTING: FILTER}, CONTENT, True),
+        ({_boot.LISTING: FILTER}, "", True),
+        ({_boot.RULESET: CONTENT}, "", False),
+        ({}, CONTENT, False),
     ],
 )
-def test_a_firewall_is_not_taken_out_by_the_way(before: str, wanted: str, refused: bool) -> None:
-    state = replace(FRESH, files={_boot.RULESET: before} if before else {})
+def test_a_firewall_is_not_taken_out_by_the_way(before: dict[str, str], wanted: str, refused: bool) -> None:
+    state = replace(FRESH, files=before)
     with pytest.raises(OffloadError, match="the firewall of this router would go") if refused else nullcontext():
-        _ruleset.refuse_without_firewall(state, wanted)
+        _ruleset.refuse_without_firewall(state, "inet", "nft_offload", wanted)
+
+
+def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either() -> None:
+    with pytest.raises(OffloadError, match="the firewall of this router would go"):
+        _ruleset.refuse_without_firewall(replace(FRESH, table=FILTER), "inet", "nft_offload", CONTENT)
 
 
 def test_openwrt_loads_it_at_boot_too() -> None:
