@@ -57,7 +57,7 @@ systemctl reload ssh
 
 
 class Watch:
-    """Asks sshd for its banner over a new connection twice a second; the longest time without one is the outage."""
+    """Asks sshd for its banner over a new connection every two seconds; the longest time without one is the outage."""
 
     def __init__(self, port: int) -> None:
         self.longest = 0.0
@@ -75,7 +75,7 @@ class Watch:
 
     def _watch(self) -> None:
         seen = time.monotonic()
-        while not self._done.wait(0.5):
+        while not self._done.wait(2):
             answered = banner(self._port)
             self.longest = max(self.longest, time.monotonic() - seen)
             if answered:
