@@ -23,6 +23,6 @@ def test_every_name_is_a_test(module: str) -> None:
 
 def test_a_case_and_a_whole_test() -> None:
     assert is_twin("test_labnic", "test_vlan[trixie]")
-    assert is_twin("test_boot", "test_replug[wan0]")
-    assert not is_twin("test_boot", "test_replug[lan0]")
-    assert not is_twin("test_playbooks", "test_replug[wan0]")
+    assert is_twin("test_boot", "test_nftables_service[start]")
+    assert not is_twin("test_boot", "test_nftables_service[restart]")
+    assert not is_twin("test_playbooks", "test_nftables_service[start]")
