@@ -34,10 +34,12 @@ TWINS: Mapping[str, set[str]] = {
     },
     "test_confirm": {"test_another_flowtable"},
     "test_converge": {
+        "test_a_device_leaves_before_its_feature_does",
         "test_change_of_mind[counter]",
         "test_change_of_mind[disabled]",
         "test_change_of_mind[other devices]",
         "test_change_of_mind[software]",
+        "test_fresh_router",
         "test_fresh_router_with_plain_nics",
     },
     "test_drift": {
@@ -63,6 +65,7 @@ TWINS: Mapping[str, set[str]] = {
         "test_the_module_says_the_same[wan-dropped-out]",
     },
     "test_firewall": {
+        "test_a_tightened_policy_reaches_offloaded_flows",
         "test_every_nft_takes_what_is_rendered[ipv6-trixie/offload]",
         "test_every_nft_takes_what_is_rendered[overlay-trixie/offload]",
         "test_every_nft_takes_what_is_rendered[small-trixie/offload]",
@@ -94,12 +97,14 @@ TWINS: Mapping[str, set[str]] = {
     "test_mixed_fleet": {"test_mixed_fleet"},
     "test_modes": {"test_from_mode_to_mode_and_back"},
     "test_openwrt": {
-        "test_a_power_cut_during_the_commit[when the file is in place]",
+        "test_a_power_cut_during_the_commit",
         "test_a_power_cut_right_after_the_commit",
         "test_a_reboot_and_a_device_that_comes_back",
         "test_an_upgrade_without_ethtool",
         "test_flash_full",
+        "test_fresh_router_and_back",
         "test_fresh_router_with_apk_and_plain_nics",
+        "test_hardware_that_is_none",
     },
     "test_openwrt_faults": {
         "test_a_feed_for_another_kernel[apk would replace the kernel]",

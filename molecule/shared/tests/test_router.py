@@ -59,11 +59,6 @@ def test_second_run_opened_few_sessions() -> None:
     assert 1 <= sessions <= MOST_SESSIONS
 
 
-def test_nothing_is_left_to_do() -> None:
-    inventory = yaml.safe_load((PLACE / "inventory.yml").read_text(encoding="utf-8"))
-    assert run_playbook("kmod.nft_offload.rollout", inventory, ["--check"]).worked().changed == []
-
-
 def test_flowtable_has_both_devices(host: Host, hardware: bool, openwrt: bool) -> None:
     """fw4 lists a bridge in a software flowtable, and its ports in one of the NICs'."""
     listing = host.check_output("nft list flowtables")
