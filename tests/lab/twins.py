@@ -2,9 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Live tests that show of another case what a test beside them, a unit test or a Molecule scenario shows too.
+"""Live tests that ``make test`` leaves out, for it has to end within 45 minutes; ``make lab-test`` runs them.
 
-``make test`` leaves them out, ``make lab-test`` runs them. A name without brackets means all of the test's cases.
+Most show of another case what a test beside them, a unit test or a Molecule scenario shows too. Some show what nothing
+in ``make test`` shows on a kernel: a boot without the NICs, a run that finds nothing to do after a reboot or a re-plug,
+a tightened policy that reaches offloaded flows, a power cut during the commit of OpenWrt's configuration.
+
+A name without brackets means all of the test's cases.
 """
 
 from __future__ import annotations
