@@ -105,6 +105,11 @@ def plan_present(
     decisions = [decide(state, request, checking) for request in requests]
     wanted = WantedTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
     plan = _plan(state, wanted, [why for _flowtable, why in decisions], warnings, keep, token)
+    # Once, when it is loaded: a fleet with plain NICs is not told with every run.
+    if plan.texts:
+        refused = [why for _flowtable, why in decisions if why["refused"]]
+        told = [f"flowtable {why['name']} offloads in software: {why['reason']}" for why in refused]
+        plan = replace(plan, warnings=[*plan.warnings, *told])
     return _judging(plan, state, wanted, cut, checking)
 
 
@@ -164,7 +169,11 @@ def plan_restored(
             f"{_boot.CONFIRMED} is missing, so what was confirmed is not known", "load a ruleset with state: present"
         )
     if chosen == "" or not state.confirmed:
-        return plan_absent(state, family, table)
+        plan = plan_absent(state, family, table)
+        if not state.confirmed and not plan.changed:
+            told = "nothing was rolled back: this router has no ruleset that this module confirmed"
+            plan = replace(plan, warnings=[told])
+        return plan
     if chosen is None:
         if state.tampered:
             raise OffloadError(

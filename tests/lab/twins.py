@@ -5,7 +5,7 @@
 """Live tests that ``make test`` leaves out, for it has to end within 45 minutes; ``make lab-test`` runs them.
 
 Most show of another case what a test beside them, a unit test or a Molecule scenario shows too. Some show what nothing
-in ``make test`` shows on a kernel: a boot without the NICs, a run that finds nothing to do after a reboot or a re-plug,
+in ``make test`` shows on a kernel: a run that finds nothing to do after a reboot or a re-plug,
 a tightened policy that reaches offloaded flows, a power cut during the commit of OpenWrt's configuration.
 
 A name without brackets means all of the test's cases.
@@ -18,7 +18,6 @@ from collections.abc import Mapping
 TWINS: Mapping[str, set[str]] = {
     "test_become": {"test_become[su]", "test_become[sudo]", "test_role_with_become"},
     "test_boot": {
-        "test_boot_without_the_devices",
         "test_flushed_by_hand",
         "test_nftables_service[reload]",
         "test_nftables_service[start]",
@@ -120,7 +119,6 @@ TWINS: Mapping[str, set[str]] = {
         "test_what_is_staged_for_the_firewall",
         "test_what_is_staged_for_the_firewall_meanwhile",
     },
-    "test_playbooks": {"test_rollout"},
 }
 
 

@@ -65,8 +65,10 @@ def router(tmp_path: Path) -> Iterator[OpenWrt]:
     made.end()
 
 
-def play(router: OpenWrt, *options: str, **variables: Any) -> tuple[int, str, int]:
-    """(exit code, what it printed, how many execs it took)."""
+def play(
+    router: OpenWrt, *options: str, playbook: str = "", names: str = "edge-owrt,", **variables: Any
+) -> tuple[int, str, int]:
+    """(exit code, what it printed, how many execs it took); ``playbook``: else one with the role."""
     place = router.root.parent
     ssh = place / "ssh"
     ssh.write_text(SSH.format(place=place, modules=MODULES, enter=ENTER.strip(), root=router.root))
@@ -84,8 +86,8 @@ def play(router: OpenWrt, *options: str, **variables: Any) -> tuple[int, str, in
     }
     done = subprocess.run(
         [
-            *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", "edge-owrt,", *options),
-            *("-e", json.dumps(variables), str(place / "play.yml")),
+            *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", names, *options),
+            *("-e", json.dumps(variables), playbook or str(place / "play.yml")),
         ],
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
@@ -102,6 +104,34 @@ def changed(said: str) -> int:
 
 def flowtable(router: OpenWrt) -> str:
     return router.sh("nft list flowtable inet fw4 ft 2>/dev/null | grep -E 'devices|flags'").replace("\t", "")
+
+
+def test_a_batch_is_told_who_failed_before_it(router: OpenWrt) -> None:
+    devices = "{{ 'lan1' if inventory_hostname == 'r1' else ['lan1', 'wan'] }}"
+    code, said, _execs = play(
+        *(router, "-l", "r*"),
+        playbook="kmod.nft_offload.rollout",
+        names="r1,r2,r3,",
+        flow_offload_devices=devices,
+        flow_offload_serial=2,
+    )
+    assert code != 0
+    assert flowtable(router), "the rest of the batch was left half-way"
+    assert "r3 and what comes after were not touched, because these failed or were lost before: r1. Remedy: " in said
+    assert "(-l 'r*:!r1')" in said
+
+
+def test_devices_of_zones_that_are_not_there_are_told(router: OpenWrt) -> None:
+    zones: list[dict[str, Any]] = [
+        {"name": "lan", "devices": ["br-lan"], "services": ["ssh"]},
+        {"name": "out", "devices": ["wna", "ppp0"], "masquerade": True},
+    ]
+    firewall = {"zones": zones, "forward": [{"from": "lan", "to": "out"}]}
+    _code, said, _execs = play(router, flow_offload_ruleset="router", flow_offload_router=firewall)
+    assert "WARNING: edge-owrt: flow_offload_router.zones: not on this router now: ppp0, wna" in said
+    zones[1]["devices"] = ["wan"]
+    _code, said, _execs = play(router, flow_offload_ruleset="router", flow_offload_router=firewall)
+    assert "WARNING: edge-owrt" not in said
 
 
 def test_converge_again_and_disabled(router: OpenWrt) -> None:

@@ -165,7 +165,9 @@ def test_hardware_names_the_nic_that_refuses() -> None:
 
 
 def test_auto_falls_back_and_says_why() -> None:
-    flowtable = present(FRESH, Request("ft", ("lan0", "mgmt0"), "auto")).result["flowtables"][0]
+    plan = present(FRESH, Request("ft", ("lan0", "mgmt0"), "auto"))
+    flowtable = plan.result["flowtables"][0]
+    assert list(plan.warnings) == [f"flowtable ft offloads in software: {flowtable['reason']}"]
     assert flowtable["offload"] == "software"
     assert "mgmt0" in flowtable["reason"]
     assert list(flowtable["refused"]) == ["mgmt0"]
@@ -357,6 +359,14 @@ def test_a_text_for_boot_that_was_changed_by_hand_is_no_ruleset_that_was_confirm
     assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [_boot.CONFIRMED]
     with pytest.raises(OffloadError, match="changed by hand since 1-00000000 was confirmed"):
         _ruleset.plan_restored(mine, "last", "inet", "nft_offload", "00000009")
+
+
+def test_nothing_to_go_back_to_is_told() -> None:
+    plan = _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", "00000009")
+    assert (plan.changed, list(plan.warnings)) == (
+        False,
+        ["nothing was rolled back: this router has no ruleset that this module confirmed"],
+    )
 
 
 def test_back_to_the_one_before_and_no_further() -> None:
