@@ -49,6 +49,7 @@ class Declared:
     where: str
     flags: str = "interval"
     timeout: str = ""
+    comment: str = ""
 
 
 @dataclass(frozen=True)

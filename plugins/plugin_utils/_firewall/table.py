@@ -11,6 +11,7 @@ does not grow with the number of zones; services are one look into a set.
 
 from __future__ import annotations
 
+import hashlib
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -316,10 +317,20 @@ class Table:
     def _each(self, rule: Rule, key: str, name: str, verdict: str) -> Iterator[str]:
         """What is within a limit for each source address, in a set that fills itself."""
         within, verb, flags, timeout = PER_SOURCE[key]
+        within = within.format_map(rule[key])
+        # The module keeps what a set holds where its declaration stays (_table.kept_objects), and an element goes on
+        # with the limit that it came with, so the declaration says whose elements these are and with which limit.
+        says = f"{within}, rule {identity(rule)}"
         for family in rule.families:
             of_family = f"{name}_v{SUFFIX[family]}"
-            self.text.sets.append(Declared("set", of_family, f"{family}_addr", (), rule.where, flags, timeout))
-            yield f"{verb} @{of_family} {{ {SOURCE[family]} {within.format_map(rule[key])} }} {verdict}"
+            self.text.sets.append(Declared("set", of_family, f"{family}_addr", (), rule.where, flags, timeout, says))
+            yield f"{verb} @{of_family} {{ {SOURCE[family]} {within} }} {verdict}"
+
+
+def identity(rule: Rule) -> str:
+    """Eight digits for what a rule is about, whatever its number: the same for the same connections."""
+    about = (rule.zones, rule.to, rule.ports, rule.sources, rule.destinations, rule.families)
+    return hashlib.sha256(repr(about).encode()).hexdigest()[:8]
 
 
 def render(firewall: Firewall, table: str = "inet nft_offload") -> str:

@@ -126,6 +126,8 @@ def _declared(said: Declared) -> str:
         lines.append("size 65535")
     if said.timeout:
         lines.append(f"timeout {said.timeout}")
+    if said.comment:
+        lines.append(f'comment "{said.comment}"')
     inline = f"elements = {braces(said.elements) if len(said.elements) > 1 else '{ ' + ''.join(said.elements) + ' }'}"
     if said.elements and len(inline) <= WIDTH:
         lines.append(inline)

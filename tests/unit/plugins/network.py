@@ -128,14 +128,15 @@ class Network:
         self.run("nft", "-f", "-", text="flush ruleset\n" + text)
         return text
 
-    def firewall(self, zones: Mapping[str, Mapping[str, Any]] | None = None, **more: Any) -> str:
+    def firewall(self, zones: Mapping[str, Mapping[str, Any]] | None = None, load: bool = True, **more: Any) -> str:
         """The role's full firewall for the three sides; ``zones`` are what a zone has besides its name and device."""
         every = [{"name": side, "devices": [f"{side}0"], **(zones or {}).get(side, {})} for side in SIDES]
         files, exclude = more.pop("files", None), more.pop("exclude", [])
         if not any("ssh" in zone.get("services", ()) for zone in every):
             every[0] = {**every[0], "services": ["ssh", *every[0].get("services", ())]}
         router = {"zones": every, **more}
-        return self.load({"flow_offload_router": router, "flow_offload_exclude": exclude}, files)
+        variables = {"flow_offload_router": router, "flow_offload_exclude": exclude}
+        return self.load(variables, files) if load else rendered(variables, files)
 
     def counter(self, name: str) -> int:
         """Packets of a named counter."""

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from .firewalls import needs_namespaces
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import parse_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import WantedTable, kept_objects, transactions
+
+from .firewalls import needs_namespaces, without_flowtable
 from .network import ELSEWHERE, HOST, ROUTER, Network, dial
 
 pytestmark = needs_namespaces
@@ -66,3 +70,52 @@ def test_a_limit_is_for_a_whole_network_of_ipv6(net: Network) -> None:
     assert answers.count(HOST["wan"][6]) in (2, 3) and answers[-1] == "nothing"
     assert dial(net, "wan", ROUTER["wan"][6], 22, source=neighbour) == "nothing"
     assert dial(net, "wan", ROUTER["wan"][6], 22, source=ELSEWHERE[6]) == ELSEWHERE[6]
+
+
+def each(services: str, rate: str, **more: object) -> dict[str, object]:
+    """A rule with a limit for each source, which is its burst as well."""
+    return {"from": "wan", "services": services, "limit": {"rate": rate, "burst": 3, "per": "source"}, **more}
+
+
+SLOW, FAST = each("https", "1/hour"), each("https", "100000/second")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "passed"),
+    [
+        ([SLOW], [SLOW], False),
+        ([SLOW], [{**SLOW, "log": True, "comment": "told"}], False),
+        ([SLOW], [FAST], True),
+        ([FAST], [SLOW], True),
+        ([SLOW], [each("ssh", "1/hour"), SLOW], True),
+        ([each("ssh", "1/hour"), SLOW], [SLOW], True),
+        ([each("ssh", "1/hour")], [SLOW, each("ssh", "1/hour")], True),
+    ],
+    ids=["same", "told", "raised", "tightened", "inserted", "taken_out", "another"],
+)
+def test_what_was_counted_stays_with_its_rule_and_its_limit(
+    net: Network, before: list[dict[str, Any]], after: list[dict[str, Any]], passed: bool
+) -> None:
+    """As the module ruleset changes a table: does a source whose burst is used up begin anew?"""
+    router = ROUTER["wan"][4]
+
+    def listed(*flags: str) -> str:
+        return net.run("nft", "-s", *flags, "list", "table", "inet", "nft_offload")
+
+    old = WantedTable("inet", "nft_offload", without_flowtable(net.firewall(input=before)), ())
+    recorded = listed("-t")
+    for port in (22, 443):
+        for _each in range(5):
+            dial(net, "wan", router, port)
+    text = without_flowtable(net.firewall(input=after, load=False))
+    new = WantedTable("inet", "nft_offload", text, ())
+    kept = kept_objects(old.boot_text(), new.boot_text(), recorded, listed("-t"))
+    net.run("nft", "-f", "-", text="".join(transactions(new, (), parse_table(listed("-t")), (), kept)))
+    (limit,) = (rule["limit"] for rule in after if rule["services"] == "https")
+    answers = [dial(net, "wan", router, 443) for _each in range(6)]
+    if not passed:
+        assert answers == ["nothing"] * 6
+    elif limit == FAST["limit"]:
+        assert "nothing" not in answers
+    else:
+        assert answers.count(HOST["wan"][4]) in (3, 4) and answers[-1] == "nothing"
