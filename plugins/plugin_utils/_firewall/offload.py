@@ -6,7 +6,9 @@
 """What feeds the flowtable, and what stays out of it: flow_offload_exclude. Pure: no I/O.
 
 A flow is offloaded by a packet of either direction, so an exclusion has to hold for both: addresses and devices are
-looked for on both sides, ports in the connection's own record of how it began.
+looked for on both sides, ports in the connection's own record of how it began. What a packet has by itself (its mark,
+its class, what rules of the user's own look at) those of the other direction need not have, so with any of these only
+the side that began offloads a flow.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEV
 
 EXCLUDE = "flow_offload_exclude"
 FEED = "flow add @ft"
+REPLIES = "ct direction reply"
 STATES = "ct state { established, related } meta l4proto { tcp, udp }"
 DSCP = re.compile(r"(cs[0-7]|af[1-4][1-3]|be|ef|[0-9]|[1-5][0-9]|6[0-3])\Z")
 
@@ -124,17 +127,18 @@ def returns(said: Exclusion) -> list[str]:
                 for side in sides
             ]
         )
-    if said.marks:
-        parts.append([f"{kind} mark {mark}" for mark in said.marks for kind in ("ct", "meta")])
     if said.devices:
         parts.append([f"{side} {names(said.devices)}" for side in ("iifname", "oifname")])
     if said.packets:
         parts.append([f"ct packets < {said.packets}"])
+    packet: list[list[str]] = []
+    if said.marks:
+        packet.append([f"{kind} mark {mark}" for mark in said.marks for kind in ("ct", "meta")])
     if said.dscp:
-        # The other direction may be marked otherwise, so only packets of the side that began offload such flows.
         value = services.braces(said.dscp)
-        parts.append([f"ip dscp {value}", f"ip6 dscp {value}", "ct direction reply"])
-    return [f"{' '.join(line)} return" for line in product(*parts)]
+        packet.append([f"ip dscp {value}", f"ip6 dscp {value}"])
+    ways = [*product(*parts, *packet), *(product(*parts, [REPLIES]) if packet else ())]
+    return [f"{' '.join(line)} return" for line in ways]
 
 
 def feed(text: Text, exclusions: Sequence[Exclusion], extra: Sequence[str]) -> str:
@@ -144,8 +148,14 @@ def feed(text: Text, exclusions: Sequence[Exclusion], extra: Sequence[str]) -> s
     lines: list[str] = []
     for said in exclusions:
         lines += [f"# {said.says}", *returns(said)]
+    if extra:
+        lines += [
+            *extra,
+            "# what these returned for one side, the other side's packets must not offload",
+            f"{REPLIES} return",
+        ]
     says = f"{EXCLUDE}: what returns from here stays on the slow path"
-    text.chain("fast_path", [*lines, *extra, FEED], says, later=True)
+    text.chain("fast_path", [*lines, FEED], says, later=True)
     return f"{STATES} jump fast_path"
 
 

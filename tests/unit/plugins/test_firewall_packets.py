@@ -291,7 +291,10 @@ FLOW = {"port": 5060, "count": 6}
         ([{"dscp": ["ef"]}], 0),
         ([{"dscp": ["cs3"]}], 5),
         ([{"marks": ["0x10"]}], 0),
-        ([{"marks": ["0x20/0xf0"]}], 11),
+        ([{"marks": ["0x20/0xf0"]}], 5),
+        ([{"marks": ["0x10"], "dscp": ["ef"]}], 0),
+        ([{"marks": ["0x10"], "dscp": ["cs3"]}], 5),
+        ([{"marks": ["0x10"], "services": ["dns"]}], 11),
         ([{"packets": 9}], 4),
         ([{"packets": 9, "services": ["dns"]}], 11),
     ],
@@ -307,10 +310,36 @@ def test_exclusions(net: Network, version: int, ruleset: str, exclude: list[dict
     net.run(
         "nft",
         "add table inet marks; add chain inet marks c { type filter hook prerouting priority mangle; }; "
-        "add rule inet marks c udp dport 5060 meta mark set 0x10 ct mark set 0x10",
+        "add rule inet marks c udp dport 5060 meta mark set 0x10",  # the answers have none
     )
     assert send(net, "lan", HOST["wan"][version], 5060, count=6, dscp=46) == HOST["lan"][version]
     assert net.offloaded() == fed
+
+
+@BOTH
+def test_the_mark_of_a_connection_excludes_it(net: Network, version: int) -> None:
+    """One that only the answers bring about: how connections are marked by what a server is."""
+    net.run("nft", "flush", "ruleset")
+    net.firewall(forward=[LAN_TO_WAN], exclude=[{"marks": ["0x10"]}])
+    net.run(
+        "nft",
+        "add table inet marks; add chain inet marks c { type filter hook prerouting priority mangle; }; "
+        "add rule inet marks c udp sport 5060 ct mark set 0x10",
+    )
+    assert send(net, "lan", HOST["wan"][version], 5060, count=6) == HOST["lan"][version]
+    assert net.offloaded() == 0
+    assert send(net, "lan", HOST["wan"][version], 53, count=6) == HOST["lan"][version]
+    assert net.offloaded() == 5
+
+
+@BOTH
+def test_what_the_users_own_rules_keep_slow_stays_so(net: Network, version: int) -> None:
+    """A rule that fits packets of the side that began and none of the answers."""
+    net.firewall(forward=[LAN_TO_WAN], extra=[{"place": "fast_path", "rules": ["udp dport 5060 return"]}])
+    assert send(net, "lan", HOST["wan"][version], 5060, count=6) == HOST["lan"][version]
+    assert net.offloaded() == 0
+    assert send(net, "lan", HOST["wan"][version], 53, count=6) == HOST["lan"][version]
+    assert net.offloaded() == 5
 
 
 @BOTH
