@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Exclusion, Hosts
@@ -36,7 +35,7 @@ DSCP = re.compile(r"(cs[0-7]|af[1-4][1-3]|be|ef|[0-9]|[1-5][0-9]|6[0-3])\Z")
 
 def read_exclude(exclude: list[Mapping[str, Any]], router: Names | None = None) -> list[Exclusion]:
     """The exclusions; ``router`` knows the zones, sets and services of flow_offload_router where there is one."""
-    said = validate({EXCLUDE: spec.EXCLUDE}, {}, {EXCLUDE: exclude})[EXCLUDE]
+    said = spec.checked(EXCLUDE, exclude)
     return [_exclusion(f"{EXCLUDE}[{number}]", item, router) for number, item in enumerate(said)]
 
 

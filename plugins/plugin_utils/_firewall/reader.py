@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import (
@@ -49,7 +48,7 @@ def read_router(
     router: Mapping[str, Any], exclude: list[Mapping[str, Any]], files: Mapping[str, str] | None = None
 ) -> Firewall:
     """The firewall that was described; raises OffloadError naming the key that is wrong. ``files``: path -> text."""
-    options = validate({ROUTER: spec.SPEC[ROUTER]}, {}, {ROUTER: router})[ROUTER]
+    options = spec.checked(ROUTER, router)
     names = Names(options, files or {})
     log = options["log"] or LOG_DEFAULTS
     check(RATE, log["rate"], f"{ROUTER}.log.rate", "a rate such as 10/second was expected")

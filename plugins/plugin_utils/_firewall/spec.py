@@ -11,7 +11,11 @@ well, because Ansible checks a role's variable but hands it on as it was written
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 
 PLACES = (
     "table",
@@ -170,3 +174,33 @@ SPEC: dict[str, Any] = {
     "flow_offload_router": {"type": "dict", "default": {}, "options": ROUTER},
     "flow_offload_exclude": EXCLUDE,
 }
+
+
+def checked(name: str, said: Any) -> Any:
+    """A variable of SPEC, checked and completed; raises OffloadError naming the key that is wrong."""
+    return validate({name: SPEC[name]}, {}, {name: _as_meant(said, SPEC[name], name)})[name]
+
+
+def _as_meant(said: Any, option: Mapping[str, Any], where: str) -> Any:
+    """What Ansible would take for something else, put right: null is no list, and would mean left out.
+
+    Raises OffloadError for what is no dictionary where one belongs, which is a TypeError inside of Ansible.
+    """
+    options = option.get("options")
+    if options and option["type"] == "list":
+        if not isinstance(said, list | tuple):
+            raise OffloadError(f"{where}: a list was expected, not {said!r:.60}", "begin each of its items with a dash")
+        return [_keys_as_meant(item, options, f"{where}[{number}]") for number, item in enumerate(said)]
+    if options and said is not None:
+        return _keys_as_meant(said, options, where)
+    return [] if said is None and option == NARROWS else said
+
+
+def _keys_as_meant(said: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    remedy = f"the options are: {', '.join(sorted(options))}"
+    if not isinstance(said, Mapping):
+        raise OffloadError(f"{where}: a dictionary was expected, not {said!r:.60}", remedy)
+    if other := [key for key in said if not isinstance(key, str)]:
+        raise OffloadError(f"{where}: there is no option {other[0]!r}", remedy)
+    known = {key: _as_meant(said[key], option, f"{where}.{key}") for key, option in options.items() if key in said}
+    return {**said, **known}

@@ -72,6 +72,9 @@ def test_a_port_forward_that_a_rule_refuses() -> None:
         ([{"marks": ["0x10\n"]}], r"flow_offload_exclude\[0\]\.marks: .* is no mark"),
         ([{"marks": ["0/0"]}], r"flow_offload_exclude\[0\]\.marks: '0/0' fits every mark"),
         ([{"packets": 0}], r"flow_offload_exclude\[0\]"),
+        (["sip"], r"flow_offload_exclude\[0\]: a dictionary was expected, not 'sip'"),
+        ({"services": ["sip"]}, r"flow_offload_exclude: a list was expected, not \{'services'"),
+        (None, r"flow_offload_exclude: a list was expected, not None"),
     ],
 )
 def test_refused_exclusions(exclude: Any, error: str) -> None:
