@@ -52,6 +52,8 @@ FLAG: dict[str, Any] = {"type": "bool", "default": False}
 ZONES: dict[str, Any] = {"type": "list", "elements": "str", "required": True}
 NARROWS: dict[str, Any] = {"type": "list", "elements": "str"}
 """everything when it is left out; there and empty is refused, which a list that a template made may be by mistake"""
+LINES = _list()
+"""also a text, whose lines they are"""
 
 # Of a rule, to the router or through it.
 RULE: dict[str, Any] = {
@@ -151,7 +153,7 @@ ROUTER: dict[str, Any] = {
         "dict",
         options={
             "place": {"type": "str", "choices": list(PLACES), "required": True},
-            "rules": _list(),
+            "rules": LINES,
             "file": TEXT,
         },
     ),
@@ -182,7 +184,7 @@ def checked(name: str, said: Any) -> Any:
 
 
 def _as_meant(said: Any, option: Mapping[str, Any], where: str) -> Any:
-    """What Ansible would take for something else, put right: null is no list, and would mean left out.
+    """What Ansible would take for something else, put right: null would mean left out, a text be split at its commas.
 
     Raises OffloadError for what is no dictionary where one belongs, which is a TypeError inside of Ansible.
     """
@@ -193,6 +195,8 @@ def _as_meant(said: Any, option: Mapping[str, Any], where: str) -> Any:
         return [_keys_as_meant(item, options, f"{where}[{number}]") for number, item in enumerate(said)]
     if options and said is not None:
         return _keys_as_meant(said, options, where)
+    if isinstance(said, str) and option is LINES:
+        return said.replace("\r\n", "\n").removesuffix("\n").split("\n") if said.strip() else []
     return [] if said is None and option == NARROWS else said
 
 

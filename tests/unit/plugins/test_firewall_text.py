@@ -142,6 +142,17 @@ def test_lines_end_where_nft_ends_them(end: str) -> None:
     assert f"\n\t\t{line}\n\t\taccept\n" in text
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=ascii)
+def test_a_text_is_a_rule_a_line(end: str) -> None:
+    """As YAML's block scalars are: no comma ends a rule, and no comment becomes one."""
+    lines = ["# nothing may drop, accept", "tcp dport { 22, 80 } jump own", "", "ct state established,related accept"]
+    zones = [{"name": "lan", "devices": ["lan0"]}]
+    extra = {"place": "input", "rules": end.join([*lines, ""])}
+    text = router_ruleset({"zones": zones, "extra": [extra]})
+    assert text == router_ruleset({"zones": zones, "extra": [{**extra, "rules": lines}]})
+    assert "".join(f"\t\t{line}\n" if line else "\n" for line in lines) in text
+
+
 @needs_namespaces
 def test_100000_prefixes_load_in_seconds() -> None:
     dice = random.Random(1)
