@@ -103,12 +103,13 @@ class Names:
         self.maps: dict[str, tuple[str, str]] = {}
         """name -> key and value"""
         self.declared: list[Declared] = []
-        for where, said in self.each("services"):
-            self._service(where, said)
         for where, said in self.each("sets"):
             self._set(where, said)
         for where, said in self.each("maps"):
             self._map(where, said)
+        # after the sets, which their ports may name
+        for where, said in self.each("services"):
+            self._service(where, said)
         self.zones: dict[str, Zone] = {}
         held: dict[str, str] = {}
         for where, said in self.each("zones"):

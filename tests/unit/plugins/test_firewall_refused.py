@@ -96,6 +96,10 @@ def test_exclusions_of_a_router_know_its_names() -> None:
         {"zones": [*GOOD["zones"], {"name": "own", "devices": ["own0"], "services": ["tcp/@web"]}]}
         | {"port_forwards": [{**FORWARD, "from": "own", "port": "8080"}]},
         {"port_forwards": [{**FORWARD, "sources": ["@some"]}, FORWARD]},
+        {
+            "services": [{"name": "pages", "ports": ["tcp/@web", "udp/443"]}],
+            "input": [{"from": "lan", "services": "pages"}],
+        },
         {"port_forwards": [{**FORWARD, "port": "22", "hairpin": ["lan"]}]},
         {"input": [{"from": "wan", "services": "ssh", "sources": ["192.0.2.1"]}]}
         | {"port_forwards": [{**FORWARD, "port": "22", "sources": ["198.51.100.1"]}]},
