@@ -37,16 +37,16 @@ RESERVED = ("bogons", "limit_", "connections_")
 # Words that not every nft from 1.0.6 to 1.1.7 takes for the name of a set, a map or a counter (tried, one by one)
 KEYWORD = re.compile(
     r"""(
-        accept|add|ah|all|and|arp|bridge|bytes|cgroup|chain|comment|comp|constant|continue|counter|cpu|
-        create|day|dccp|define|delete|describe|destroy|device|devices|dnat|drop|dst|dup|dynamic|ecn|
-        element|elements|esp|ether|exists|export|exthdr|fib|flags|flow|flowtable|flush|frag|fwd|geneve|
-        get|goto|gre|gretap|handle|hbh|hook|hour|ibrname|icmp|icmpv6|igmp|iif|iifgroup|iifname|iiftype|
-        import|include|index|inet|insert|interval|ip|ip6|ipsec|jhash|jump|limit|list|log|map|mark|
-        masquerade|meta|meter|mh|missing|monitor|name|netdev|nftrace|notrack|numgen|obrname|offload|oif|
-        oifgroup|oifname|oiftype|or|osf|packets|pkttype|policy|position|priority|queue|quota|random|
-        redefine|redirect|reject|rename|replace|reset|return|rt|rtclassid|rule|ruleset|sctp|secmark|set|
-        size|skgid|skuid|snat|socket|symhash|synproxy|table|tcp|th|time|timeout|tproxy|tunnel|type|
-        typeof|udp|udplite|undefine|update|vlan|vmap|vxlan|xor
+        accept|add|ah|all|and|arp|bridge|bytes|cgroup|chain|comment|comp|constant|continue|counter|cpu|create|ct|day|
+        dccp|define|delete|describe|destroy|device|devices|dnat|drop|dst|dup|dynamic|ecn|element|elements|esp|
+        ether|exists|expires|export|exthdr|fib|flags|flow|flowtable|flush|frag|fwd|geneve|get|goto|gre|gretap|
+        handle|hbh|hook|hour|ibriport|ibrname|icmp|icmpv6|igmp|iif|iifgroup|iifname|iiftype|import|include|
+        index|inet|insert|interval|ip|ip6|ipsec|jhash|jump|limit|list|ll|log|map|mark|masquerade|meta|meter|mh|
+        missing|monitor|name|netdev|nftrace|nh|not|notrack|numgen|obriport|obrname|offload|oif|oifgroup|oifname|
+        oiftype|or|osf|packets|pkttype|policy|position|priority|queue|quota|random|redefine|
+        redirect|reject|rename|replace|reset|return|rt|rt0|rt2|rtclassid|rule|ruleset|sctp|secmark|set|size|
+        skgid|skuid|snat|socket|srh|symhash|synproxy|table|tcp|th|time|timeout|tproxy|tunnel|type|typeof|udp|
+        udplite|undefine|update|vlan|vmap|vxlan|xor|xt
     )\Z""",
     re.VERBOSE,
 )

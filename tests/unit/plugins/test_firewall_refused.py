@@ -16,6 +16,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kmod.nft_offload.plugins.filter.overlay_ruleset import overlay_ruleset
 from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
 from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import KEYWORD
+
+from .firewalls import NFT, needs_namespaces, nft
 
 GOOD: dict[str, Any] = {
     "zones": [
@@ -177,6 +180,23 @@ def test_closed_ways() -> None:
     assert not is_open(forward=[RULE], extra=[{"place": "forward", "rules": ["drop"]}])
     with pytest.raises(AnsibleFilterError, match="zones is empty"):
         router_closed_ways({})
+
+
+@needs_namespaces
+@pytest.mark.parametrize("program", NFT)
+def test_what_is_not_refused_nft_takes(program: str) -> None:
+    """Words of nft's grammar, as its own library holds them, for the name of a set of ports and of a counter."""
+    libraries = [path for path in Path("/usr/lib").rglob("libnftables.so.1*") if not path.is_symlink()]
+    found = {
+        word.decode()
+        for path in libraries
+        for word in re.findall(rb"(?<![ -~])[a-z][a-z0-9]{1,15}(?=\0)", path.read_bytes())
+    }
+    words = sorted(word for word in found if not KEYWORD.match(word))
+    sets = "".join(f"set {word} {{ type inet_service; }}\ncounter {word} {{ }}\n" for word in words)
+    rules = "".join(f'tcp dport @{word} counter name "{word}"\n' for word in words)
+    done = nft(f"table inet t {{\n{sets}chain c {{\n{rules}}}\n}}\n", program, "-c")
+    assert (done.stderr, done.returncode) == ("", 0)
 
 
 @pytest.mark.parametrize("name", ["mark", "offload", "flow"])
