@@ -40,6 +40,15 @@ INPUT_ICMP = {
         "ip6 saddr { ::, fe80::/10 } accept",
     ),
 }
+# Connection tracking has no idea of these and takes them for invalid, so they come before that is looked at.
+LINK_ICMP = {
+    "ipv4": (),
+    "ipv6": (
+        "# RFC 4890, 4.4.1: inverse neighbour discovery, certificates of routers (SEND), multicast routers",
+        "icmpv6 type { 141, 142, 148, 149 } ip6 hoplimit 255 accept",
+        "icmpv6 type 151-153 ip6 saddr fe80::/10 ip6 hoplimit 1 accept",
+    ),
+}
 DHCP = {
     "ipv4": 'meta nfproto ipv4 udp sport 67 udp dport 68 accept comment "DHCP client"',
     "ipv6": 'ip6 saddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"',
@@ -120,6 +129,8 @@ class Table:
         if policy == "accept":
             yield "accept"
             return
+        if kind == "forward" and "ipv6" in self.firewall.families:
+            yield f'{PING["ipv6"]} accept comment "RFC 4890, 4.3.1: must not be dropped"'
         if self.firewall.zones[zone]["log"]:
             yield self.log(f"{kind} {zone}")
         yield f"{self.text.counter(f'{kind}_refused_{zone}')} {self.verdict(policy)}"
@@ -169,6 +180,7 @@ class Table:
         lines = [
             *self.families(),
             "ct state { established, related } accept",
+            *(line for family in firewall.families for line in LINK_ICMP[family]),
             f"ct state invalid {self.text.counter('invalid')} drop",
             'iifname "lo" accept',
             *(line for family in firewall.families for line in INPUT_ICMP[family]),
@@ -210,7 +222,7 @@ class Table:
         lines.append(offload.feed(text, firewall.exclusions, self.extra("fast_path")))
         lines.append("ct state { established, related } accept")
         if "ipv6" in firewall.families:
-            lines.append('icmpv6 type { 130-140, 143, 148, 149, 151-153 } drop comment "RFC 4890: of one link only"')
+            lines.append('icmpv6 type { 130-143, 148, 149, 151-153 } drop comment "RFC 4890: of one link only"')
         lines += [*self.extra("forward"), *self._blocked_ahead()]
         pairs = {pair: self._pair(*pair) for pair in self._pairs()}
         if pairs:

@@ -128,10 +128,13 @@ class Network:
         self.run("nft", "-f", "-", text="flush ruleset\n" + text)
         return text
 
-    def firewall(self, zones: Mapping[str, Mapping[str, Any]] | None = None, load: bool = True, **more: Any) -> str:
-        """The role's full firewall for the three sides; ``zones`` are what a zone has besides its name and device."""
+    def firewall(self, zones: Mapping[str, Mapping[str, Any]] | None = None, **more: Any) -> str:
+        """The role's full firewall for the three sides; ``zones`` are what a zone has besides its name and device.
+
+        With ``load=False`` no more than its text.
+        """
         every = [{"name": side, "devices": [f"{side}0"], **(zones or {}).get(side, {})} for side in SIDES]
-        files, exclude = more.pop("files", None), more.pop("exclude", [])
+        files, exclude, load = more.pop("files", None), more.pop("exclude", []), more.pop("load", True)
         if not any("ssh" in zone.get("services", ()) for zone in every):
             every[0] = {**every[0], "services": ["ssh", *every[0].get("services", ())]}
         router = {"zones": every, **more}

@@ -159,6 +159,15 @@ def ping(address: str) -> str:
             return "refused"
 
 
+def icmp6(address: str, kind: int, hops: int) -> str:
+    """One ICMPv6 message; the kernel writes its checksum."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as raw:
+        raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, hops)
+        where = socket.getaddrinfo(address, 0, socket.AF_INET6, socket.SOCK_DGRAM)[0][4]
+        raw.sendto(struct.pack("!BBHI", kind, 0, 0, 0) + bytes(16), where)
+    return ""
+
+
 def forge(source: str, address: str, port: int) -> str:
     """One IPv4 datagram with a source that is not ours."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:

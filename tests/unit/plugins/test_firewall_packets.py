@@ -9,6 +9,8 @@ With the flowtable and on three kernels: tests/lab/test_firewall.py.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from .firewalls import needs_namespaces
@@ -35,7 +37,7 @@ def test_nothing_is_let_in_that_was_not_asked_for(net: Network, version: int) ->
     assert net.counter("input_refused_wan") > refused
     assert dial(net, "lan", ROUTER["lan"][version], 8443) == "nothing"
     assert dial(net, "wan", HOST["lan"][version], 22) == "nothing"
-    assert ping(net, "wan", HOST["lan"][version]) == "nothing"
+    assert ping(net, "wan", HOST["lan"][version]) == ("nothing" if version == 4 else "answer"), "RFC 4890, 4.3.1"
     assert dial(net, "lan", HOST["dmz"][version], 22) == "nothing"
     assert dial(net, "dmz", HOST["wan"][version], 443) == "nothing"
 
@@ -44,6 +46,52 @@ def test_nothing_is_let_in_that_was_not_asked_for(net: Network, version: int) ->
 def test_errors_belong_to_their_connection(net: Network, version: int) -> None:
     net.firewall(forward=[LAN_TO_WAN])
     assert send(net, "lan", HOST["wan"][version], 9999) == "refused", "port unreachable gets back to who asked"
+
+
+def test_who_may_not_ping_through(net: Network) -> None:
+    """A rule decides before RFC 4890 does, and so does what is dropped before any rule."""
+    net.firewall(
+        {"lan": {"forward": "reject"}, "dmz": {"antispoof": "strict"}},
+        forward=[
+            {"from": "wan", "to": "dmz", "services": "ping", "action": "drop"},
+            {"from": "lan", "to": "wan", "services": "ping", "sources": [ELSEWHERE[6]], "action": "drop"},
+        ],
+        sets=[{"name": "bad", "elements": [ELSEWHERE[6]]}],
+        blocklists=[{"set": "bad", "to": "wan"}],
+        extra=[{"place": "forward_last", "rules": [f"ip6 daddr {HOST['lan'][6]} drop"]}],
+    )
+    assert ping(net, "lan", HOST["wan"][6]) == "answer"
+    assert ping(net, "lan", HOST["dmz"][6]) == "answer"
+    assert ping(net, "wan", HOST["dmz"][6]) == "nothing", "a rule"
+    assert ping(net, "lan", ELSEWHERE[6]) == "nothing", "a blocklist"
+    assert ping(net, "dmz", HOST["lan"][6]) == "nothing", "a rule of the user's own"
+    refused = net.counter("invalid")
+    net.hosts["wan"]("icmp6", address=HOST["lan"][6], kind=129, hops=64)
+    ping(net, "wan", ROUTER["wan"][6])  # the router has seen what came before
+    assert net.counter("invalid") == refused + 1, "an answer that nobody asked for"
+    net.firewall({"lan": {"forward": "reject"}}, family="ipv4")
+    assert ping(net, "lan", HOST["wan"][6]) == "nothing"
+
+
+@pytest.mark.parametrize(("kinds", "hops"), [((141, 142, 148, 149), 255), ((151, 152, 153), 1)], ids=["255", "1"])
+def test_what_a_link_needs_gets_in(net: Network, kinds: tuple[int, ...], hops: int) -> None:
+    """RFC 4890, 4.4.1; the right hop limit proves that it comes from this link."""
+    net.firewall()
+    links = net.run("ip", "-6", "-o", "addr", "show", "dev", "wan0", "scope", "link")
+    router = next(word.split("/")[0] for word in links.split() if word.startswith("fe80"))
+
+    def taken(kind: int, hops: int) -> int:
+        def count() -> int:
+            found = re.search(rf"^Icmp6InType{kind}\s+(\d+)$", net.run("cat", "/proc/net/snmp6"), re.MULTILINE)
+            return int(found[1]) if found else 0
+
+        before = count()
+        net.hosts["wan"]("icmp6", address=f"{router}%eth0", kind=kind, hops=hops)
+        ping(net, "wan", ROUTER["wan"][6])  # the router has seen what came before
+        return count() - before
+
+    assert [taken(kind, hops) for kind in kinds] == [1] * len(kinds)
+    assert [taken(kind, 64) for kind in kinds] == [0] * len(kinds)
 
 
 @BOTH
