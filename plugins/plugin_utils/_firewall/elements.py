@@ -38,12 +38,15 @@ class Line:
     where: str
 
 
-def lines_of(text: str, path: str) -> Iterator[Line]:
-    """The elements of a file: one a line, ``#`` and ``;`` begin comments, as blocklists have them."""
+def lines_of(text: str, where: str) -> Iterator[Line]:
+    """The elements of a file: one a line, ``#`` and ``;`` begin comments, as blocklists have them.
+
+    ``where`` is the key that names the file, and its path.
+    """
     for number, line in enumerate(text.splitlines(), start=1):
         said = line.partition("#")[0].partition(";")[0].strip().rstrip(",").rstrip()
         if said:
-            yield Line(said, f"{path}, line {number}")
+            yield Line(said, f"{where}, line {number}")
 
 
 def _number(text: str, family: str) -> int:

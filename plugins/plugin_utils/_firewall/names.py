@@ -71,6 +71,13 @@ def check(pattern: re.Pattern[str], text: str, where: str, says: str) -> str:
     return text
 
 
+def device_name(text: str, where: str) -> str:
+    """The name of one device; raises OffloadError, also for what other firewalls take as the begin of many names."""
+    if text.endswith(("*", "+")):
+        raise OffloadError(f"{where}: {text!r} looks like a pattern, which is not possible here", "name each device")
+    return check(DEVICE, text, where, "a device's name was expected")
+
+
 def within(number: int, low: int, high: int, where: str) -> None:
     """Raise OffloadError for a number that nft or the kernel would refuse, or take for another one."""
     if not low <= number <= high:
@@ -135,7 +142,7 @@ class Names:
         """Of a file on the controller, which the role has read."""
         if path not in self.files:
             raise OffloadError(f"{where}: there is no text of {path}", "hand it over in the option files")
-        return self.files[path]
+        return self.files[path].removeprefix("\ufeff")  # editors of Windows begin UTF-8 with it
 
     def _lines(self, said: Options, where: str) -> list[elements.Line]:
         """The elements that stand in the variable, then those of the file."""
@@ -144,7 +151,7 @@ class Names:
             text = item if isinstance(item, str) else f"{item['key']} {item['value']}"
             lines.append(elements.Line(text, f"{where}.elements[{number}]"))
         if said["file"]:
-            lines += elements.lines_of(self.text(said["file"], f"{where}.file"), said["file"])
+            lines += elements.lines_of(self.text(said["file"], f"{where}.file"), f"{where}.file: {said['file']}")
         return lines
 
     def _new(self, said: Options, where: str) -> str:
@@ -189,7 +196,11 @@ class Names:
         if not said["devices"]:
             raise OffloadError(f"{where}.devices: zone {name} has no device", "name one, or leave the zone out")
         for device in said["devices"]:
-            check(DEVICE, device, f"{where}.devices", "a device's name was expected")
+            device_name(device, f"{where}.devices")
+            if held.get(device) == name:
+                raise OffloadError(
+                    f"{where}.devices: {device} is listed twice in zone {name}", "take one of the two out"
+                )
             if device in held:
                 problem = f"{where}.devices: a device is in two zones ({device} in {held[device]} and in {name})"
                 raise OffloadError(problem, "leave it in one of them")

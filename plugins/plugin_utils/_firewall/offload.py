@@ -21,10 +21,9 @@ from typing import Any
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Exclusion, Hosts
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import Names, check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import Names, check, device_name
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.text import IP, Text, names
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE
 
 EXCLUDE = "flow_offload_exclude"
 FEED = "flow add @ft"
@@ -46,7 +45,7 @@ def _exclusion(where: str, said: Mapping[str, Any], router: Names | None) -> Exc
         raise OffloadError(
             f"{where}.zones: only flow_offload_ruleset: router has zones", "name the devices in devices instead"
         )
-    devices = [check(DEVICE, device, f"{where}.devices", "a device's name was expected") for device in said["devices"]]
+    devices = [device_name(device, f"{where}.devices") for device in said["devices"]]
     if router is not None:
         zones = router.zones_named(said["zones"], f"{where}.zones")
         devices += [device for zone in zones for device in router.zones[zone].devices]

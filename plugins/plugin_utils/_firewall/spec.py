@@ -184,8 +184,9 @@ def checked(name: str, said: Any) -> Any:
 
 
 def _as_meant(said: Any, option: Mapping[str, Any], where: str) -> Any:
-    """What Ansible would take for something else, put right: null would mean left out, a text be split at its commas.
+    """What Ansible would take for something else, put right.
 
+    It takes null for left out, splits a text at its commas, and leaves the blanks around what stood between them.
     Raises OffloadError for what is no dictionary where one belongs, which is a TypeError inside of Ansible.
     """
     options = option.get("options")
@@ -197,6 +198,8 @@ def _as_meant(said: Any, option: Mapping[str, Any], where: str) -> Any:
         return _keys_as_meant(said, options, where)
     if isinstance(said, str) and option is LINES:
         return said.replace("\r\n", "\n").removesuffix("\n").split("\n") if said.strip() else []
+    if isinstance(said, str) and option["type"] == "list":
+        return [item.strip() for item in said.split(",")]
     return [] if said is None and option == NARROWS else said
 
 

@@ -49,6 +49,21 @@ def test_refused(case: dict[str, Any]) -> None:
     assert "Remedy: " in str(caught.value)
 
 
+def test_blanks_between_the_items_of_a_text() -> None:
+    rule = {"from": "lan, dmz", "to": "wan", "services": "dns , udp/123", "sources": "@some, 198.51.100.7"}
+    split = {key: [item.strip() for item in value.split(",")] for key, value in rule.items()}
+    assert router_ruleset(GOOD | {"forward": [rule]}) == router_ruleset(GOOD | {"forward": [split]})
+    assert overlay_ruleset([{"marks": "1, 2"}]) == overlay_ruleset([{"marks": ["1", "2"]}])
+
+
+@pytest.mark.parametrize("text", ["192.0.2.1\r\n", "# a list\n192.0.2.1\n"])
+def test_a_file_may_begin_with_the_mark_of_utf_8(text: str) -> None:
+    router = GOOD | {"sets": [*GOOD["sets"], {"name": "bad", "file": "bad.txt"}]}
+    mine = {"extra": [{"place": "input", "file": "bad.txt"}]}
+    assert "elements = { 192.0.2.1 }" in router_ruleset(router, files={"bad.txt": f"\ufeff{text}"})
+    assert "\ufeff" not in router_ruleset(GOOD | mine, files={"bad.txt": f"\ufeff{text}"})
+
+
 def test_a_port_forward_that_a_rule_refuses() -> None:
     refusing = {"from": ["wan"], "to": ["dmz"], "action": "drop"}
     wrong = GOOD | {"forward": [refusing], "port_forwards": [FORWARD]}
@@ -75,6 +90,8 @@ def test_a_port_forward_that_a_rule_refuses() -> None:
         ([{"marks": ["0x10\n"]}], r"flow_offload_exclude\[0\]\.marks: .* is no mark"),
         ([{"marks": ["0/0"]}], r"flow_offload_exclude\[0\]\.marks: '0/0' fits every mark"),
         ([{"packets": 0}], r"flow_offload_exclude\[0\]"),
+        ([{"devices": ["ppp*"]}], r"flow_offload_exclude\[0\]\.devices: 'ppp\*' looks like a pattern"),
+        ([{"devices": ["wg+"]}], r"flow_offload_exclude\[0\]\.devices: 'wg\+' looks like a pattern"),
         (["sip"], r"flow_offload_exclude\[0\]: a dictionary was expected, not 'sip'"),
         ({"services": ["sip"]}, r"flow_offload_exclude: a list was expected, not \{'services'"),
         (None, r"flow_offload_exclude: a list was expected, not None"),
