@@ -53,6 +53,14 @@ def test_what_ships_stands_alone() -> None:
     assert {name: found.group() for name, text in shipped.items() if (found := NOT_SHIPPED.search(text))} == {}
 
 
+def test_what_ships_flushes_no_ruleset() -> None:
+    """One finding tells of somebody else's."""
+    shipped = {name: text for name, text in TREE.items() if name.startswith(SHIPPED)}
+    assert {name for name, text in shipped.items() if re.search(r"flush\s+ruleset", text)} == {
+        "plugins/plugin_utils/_ladder/bypassing.py"
+    }
+
+
 def test_every_source_names_its_licence() -> None:
     python = {name: text for name, text in TREE.items() if name.endswith(".py")}
     assert [name for name, text in python.items() if not text.startswith(HEADER)] == []
