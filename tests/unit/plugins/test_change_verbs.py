@@ -67,8 +67,8 @@ def test_a_cut_is_not_owed_for_what_is_rolled_back(router: Sandbox) -> None:
 
 
 def test_not_confirmed(router: Sandbox) -> None:
-    router.load(router.change(timeout=1))
-    assert router.table() == NEW
+    change = router.change(timeout=1)
+    check_steps(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert router.table() == OLD
     assert outcome(router) == ("rolled_back", "not confirmed within 1 s")
@@ -88,8 +88,8 @@ def test_too_late(router: Sandbox) -> None:
 
 def test_nothing_was_there_before(router: Sandbox) -> None:
     (router.place / "tables/inet-t").unlink()
-    router.load(router.change(timeout=1))
-    assert router.table() == NEW
+    change = router.change(timeout=1)
+    check_steps(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert router.table() is None
 
