@@ -93,7 +93,7 @@ def _suite(item: pytest.Item) -> str:
 
 
 def _needs_router(item: pytest.Item) -> bool:
-    return "router" in getattr(item, "fixturenames", ())
+    return "rack" in getattr(item, "fixturenames", ())
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

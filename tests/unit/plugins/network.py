@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import re
 import subprocess
 import sys
@@ -65,14 +65,14 @@ exec cat
 """
 
 
+HOST_PROGRAM = Path(__file__).with_name("network_host.py")
+
+
 class Host:
-    """A process of network_host.py in one of the namespaces."""
+    """HOST_PROGRAM in one of the namespaces, as this command starts it."""
 
     def __init__(self, command: list[str]) -> None:
-        script = str(Path(__file__).with_name("network_host.py"))
-        self.process = subprocess.Popen(
-            [*command, sys.executable, "-IS", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __call__(self, name: str, **options: Any) -> str:
         """One of its functions."""
@@ -84,9 +84,13 @@ class Host:
 
     def _ask(self, name: str, options: Mapping[str, Any]) -> Any:
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps([name, options]) + "\n")
+        self.process.stdin.write(f"{(name, options)!r}\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return ast.literal_eval(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
 
 class Network:
@@ -97,8 +101,9 @@ class Network:
             ["unshare", "-n", "-m", "sh", "-c", SETUP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self.holder.stdout is not None and self.holder.stdout.readline() == "ready\n"
-        self.hosts = {side: Host([*self.inside, "ip", "netns", "exec", side]) for side in SIDES}
-        self.hosts["router"] = Host(self.inside)
+        program = [sys.executable, "-IS", str(HOST_PROGRAM)]
+        self.hosts = {side: Host([*self.inside, "ip", "netns", "exec", side, *program]) for side in SIDES}
+        self.hosts["router"] = Host([*self.inside, *program])
         for host in self.hosts.values():
             for port in PORTS:
                 host("serve", port=port)
@@ -159,8 +164,7 @@ class Network:
 
     def close(self) -> None:
         for host in self.hosts.values():
-            host.process.kill()
-            host.process.wait()
+            host.close()
         self.holder.kill()
         self.holder.wait()
 

@@ -1,25 +1,25 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host of the packet tests: runs in a network namespace, takes one command a line, answers one line of JSON each.
+"""A host of the packet tests: runs in a network namespace, takes one command a line, answers each with one line.
 
-Its servers answer every connection and every datagram with the address and port that they saw it come from.
+Lines are literals of Python: a lab router has python3-minimal, which is without json. An argument is the seconds after
+which nothing will come any more. The servers answer every connection and every datagram with the address and port that
+they saw it come from.
 """
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import random
 import socket
 import struct
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-PATIENCE = 0.35
-"""seconds after which nothing will come any more: all of this is one machine"""
+PATIENCE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.35
 ICMP = {socket.AF_INET: (socket.IPPROTO_ICMP, 8, 0), socket.AF_INET6: (socket.IPPROTO_ICMPV6, 128, 129)}
 
 held: list[socket.socket] = []
@@ -67,13 +67,13 @@ def serve(port: int) -> None:
         threading.Thread(target=job, daemon=True).start()
 
 
-def tcp(address: str, port: int, source: str = "", keep: bool = False, ask: str = "") -> str:
+def tcp(address: str, port: int, source: str = "", sport: int = 0, keep: bool = False, ask: str = "") -> str:
     """What the server saw; or refused, or nothing."""
     connection = socket.socket(family_of(address), socket.SOCK_STREAM)
     connection.settimeout(PATIENCE)
     try:
-        if source:
-            connection.bind((source, 0))
+        if source or sport:
+            connection.bind((source, sport))
         connection.connect((address, port))
         seen = connection.recv(200).decode().split()[0]
         if ask:
@@ -180,14 +180,24 @@ def forge(source: str, address: str, port: int) -> str:
 
 def many(jobs: list[tuple[str, dict[str, Any]]]) -> list[str]:
     """Several of the functions above at the same time."""
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(lambda job: str(globals()[job[0]](**job[1])), jobs))
+    answers = [""] * len(jobs)
+
+    def answer(number: int) -> None:
+        name, options = jobs[number]
+        answers[number] = str(globals()[name](**options))
+
+    threads = [threading.Thread(target=answer, args=(number,)) for number in range(len(jobs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
 
 
 def main() -> None:
     for line in sys.stdin:
-        name, options = json.loads(line)
-        print(json.dumps(globals()[name](**options)), flush=True)
+        name, options = ast.literal_eval(line)
+        print(repr(globals()[name](**options)), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 """Without the flowtable, which this machine's kernel may not have: a counter stands where its rule would.
 
 What must pass the role's firewall passes, what must not does not, both families, with this machine's kernel and nft.
-With the flowtable and on three kernels: tests/lab/test_firewall.py.
+With the flowtable and on three kernels: tests/lab/test_firewall.py and test_edge.py.
 """
 
 from __future__ import annotations
