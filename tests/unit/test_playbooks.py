@@ -74,6 +74,8 @@ def test_what_is_wrong_reaches_no_router(tmp_path: Path, playbook: str, said: st
 @pytest.mark.parametrize(
     ("said", "told"),
     [
+        ("flow_offload_ruleset=", "neither auto, overlay, router or fw4 nor a template that can be found"),
+        ("flow_offload_ruleset=.", "neither auto, overlay, router or fw4 nor a template that can be found"),
         ("flow_offload_ruleset=rooter", "neither auto, overlay, router or fw4 nor a template that can be found"),
         (
             '{"flow_offload_checks": [{"resolv": "a.example"}]}',
@@ -104,6 +106,7 @@ def test_devices_that_forward_and_are_in_no_zone(tmp_path: Path) -> None:
     on = {"up": True, "forwarding": ["ipv4"], "addresses": ["192.0.2.1/24"], "kind": "nic"}
     devices = {
         "wan0": on,
+        "wan1": on,
         "dmz0": on,
         "lan1": on | {"addresses": []},
         "mgmt0": on | {"forwarding": []},
@@ -111,7 +114,7 @@ def test_devices_that_forward_and_are_in_no_zone(tmp_path: Path) -> None:
         "lo": on | {"kind": "loopback"},
     }
     values = {
-        "flow_offload_router": {"zones": [{"name": "wan", "devices": ["wan0"]}]},
+        "flow_offload_router": {"zones": [{"name": "wan", "devices": "wan0, wan1"}]},
         "__flow_offload_seen": {
             "router": {"devices": {name: {"name": name, **seen} for name, seen in devices.items()}}
         },

@@ -130,7 +130,8 @@ class Table:
             yield "accept"
             return
         if kind == "forward" and "ipv6" in self.firewall.families:
-            yield f'{PING["ipv6"]} accept comment "RFC 4890, 4.3.1: must not be dropped"'
+            zoned = names(self.firewall.devices(*self.firewall.zones))
+            yield f'oifname {zoned} {PING["ipv6"]} accept comment "RFC 4890, 4.3.1: must not be dropped"'
         if self.firewall.zones[zone]["log"]:
             yield self.log(f"{kind} {zone}")
         yield f"{self.text.counter(f'{kind}_refused_{zone}')} {self.verdict(policy)}"

@@ -209,6 +209,7 @@ def test_what_is_not_refused_nft_takes(program: str) -> None:
         for path in libraries
         for word in re.findall(rb"(?<![ -~])[a-z][a-z0-9]{1,15}(?=\0)", path.read_bytes())
     }
+    assert "add" in found
     words = sorted(word for word in found if not KEYWORD.match(word))
     sets = "".join(f"set {word} {{ type inet_service; }}\ncounter {word} {{ }}\n" for word in words)
     rules = "".join(f'tcp dport @{word} counter name "{word}"\n' for word in words)

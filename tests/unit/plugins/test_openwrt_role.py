@@ -118,7 +118,7 @@ def test_a_batch_is_told_who_failed_before_it(router: OpenWrt) -> None:
     assert code != 0
     assert flowtable(router), "the rest of the batch was left half-way"
     assert "r3 and what comes after were not touched, because these failed or were lost before: r1. Remedy: " in said
-    assert "(-l 'r*:!r1')" in said
+    assert "(-l 'r*,!r1')" in said
 
 
 def test_devices_of_zones_that_are_not_there_are_told(router: OpenWrt) -> None:
