@@ -194,7 +194,7 @@ clear_staged() {
 await_loader() {
   for _second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     # a small busybox's grep reads no further than a NUL
-    cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' | grep -q "${dir##*/}[/]load[.]" || return
+    cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' 2>/dev/null | grep -q "${dir##*/}[/]load[.]" || return
     sleep 1
   done
 }
