@@ -133,6 +133,20 @@ def test_a_pending_change_is_told(router: Live) -> None:
     assert len(task.execs) == 1
 
 
+def test_one_device_more_or_less_touches_no_other(router: Live) -> None:
+    software = {**FT, "offload": "software"}
+    more = {**software, "devices": [*FT["devices"], "mgmt0"]}
+    load(router, rules(), flowtables=[software])
+    lines = router.flows("OFFLOAD", seconds=900)  # longer than this takes on a busy machine
+    assert all("[OFFLOAD]" in line for line in lines)
+    router.count_forwarded()
+    for wanted in (more, software):
+        assert load(router, rules(), flowtables=[wanted]).changed
+        assert ("mgmt0" in live(router)) is (wanted is more)
+    assert router.sh("cat /proc/net/nf_conntrack").count("[OFFLOAD]") >= len(lines)
+    assert router.forwarded() < len(lines), "each flow that leaves the fast path comes back by a packet at least"
+
+
 class TestHardware:
     """The lab's driver takes one flowtable a device, so none of this can be a table that is made anew."""
 

@@ -5,8 +5,8 @@
 """Live tests that ``make test`` leaves out, for it has to end within 45 minutes; ``make lab-test`` runs them.
 
 Most show of another case what a test beside them, a unit test or a Molecule scenario shows too. Some show what nothing
-in ``make test`` shows on a kernel: a run that finds nothing to do after a reboot or a re-plug,
-a tightened policy that reaches offloaded flows, a power cut during the commit of OpenWrt's configuration.
+in ``make test`` shows on a kernel: a run that finds nothing to do after a reboot or a re-plug, a tightened policy that
+reaches offloaded flows, a power cut during the commit of OpenWrt's configuration.
 
 A name without brackets means all of the test's cases.
 """

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _check, _observe
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import SERVICES
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.spec import SPEC
 
 from tests.tools.argument_docs import option_differences
@@ -27,6 +30,18 @@ def documented(options: dict[str, Any]) -> dict[str, Any]:
 def test_the_role_documents_what_the_filters_take() -> None:
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     assert option_differences(documented({name: specs[name] for name in SPEC}), SPEC) == []
+
+
+def test_the_role_takes_the_checks_and_the_samples_that_the_modules_do() -> None:
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    name = "flow_offload_checks"
+    assert option_differences(documented({name: specs[name]}), {name: _check.SPEC}) == []
+    assert f"choose 0 to {_observe.LONGEST_SAMPLE} seconds" in (ROLE / "vars/main.yml").read_text()
+
+
+def test_the_role_lists_every_service() -> None:
+    (listed,) = re.findall(r"^Services have names: ([^.]*)\.$", (ROLE / "README.md").read_text(), re.MULTILINE)
+    assert listed.replace("\n", " ").split(", ") == sorted(SERVICES)
 
 
 def test_the_role_knows_each_of_its_variables() -> None:

@@ -106,15 +106,27 @@ def flowtable(router: OpenWrt) -> str:
     return router.sh("nft list flowtable inet fw4 ft 2>/dev/null | grep -E 'devices|flags'").replace("\t", "")
 
 
-def test_a_batch_is_told_who_failed_before_it(router: OpenWrt) -> None:
-    devices = "{{ 'lan1' if inventory_hostname == 'r1' else ['lan1', 'wan'] }}"
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"flow_offload_devices": "{{ 'lan1' if inventory_hostname == 'r1' else ['lan1', 'wan'] }}"},
+        {"ansible_ssh_executable": "{{ place }}/{{ 'lost' if inventory_hostname == 'r1' else 'ssh' }}"},
+    ],
+    ids=["failed", "unreachable"],
+)
+def test_a_batch_is_told_who_failed_before_it(router: OpenWrt, fault: dict[str, Any]) -> None:
+    lost = router.root.parent / "lost"
+    lost.write_text("#!/bin/sh\nexit 255\n")  # as ssh ends where nobody answers
+    lost.chmod(0o755)
     code, said, _execs = play(
         *(router, "-l", "r*"),
         playbook="kmod.nft_offload.rollout",
         names="r1,r2,r3,",
-        flow_offload_devices=devices,
         flow_offload_serial=2,
+        place=str(lost.parent),
+        **fault,
     )
+    assert ("UNREACHABLE!" in said) is ("ansible_ssh_executable" in fault)
     assert code != 0
     assert flowtable(router), "the rest of the batch was left half-way"
     assert "r3 and what comes after were not touched, because these failed or were lost before: r1. Remedy: " in said
