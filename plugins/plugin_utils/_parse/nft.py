@@ -21,8 +21,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flo
 
 # Comments and strings first: nothing in them is grammar. nft knows no escape inside a string.
 _TOKEN = re.compile(r'"[^"]*"|\#[^\n]*|\n|[{};,=]|[^\s{};,="#][^\s{};,=]*|["]')
-# Strings; the devices of a flowtable; how many elements a set holds, which nft 1.1.7 tells behind its size
-_PASSING = re.compile(r'"[^"]*"|^[ \t]*devices = \{(?:"[^"]*"|[^"}])*\}[ \t;]*\n?|[ \t]+# count \d+$', re.MULTILINE)
+# A string without an end goes on to the end of the text
+_STRING = r'"[^"]*(?:"|\Z)'
+_LIST = rf'^[ \t]*devices = \{{(?:{_STRING}|[^"}}])*'
+# In the group, what changes by itself: the devices of a flowtable; how many elements a set holds, which nft 1.1.7 tells
+# behind its size. Before and behind it, what only looks like that: a string, and a list without an end.
+_PASSING = re.compile(rf"{_STRING}|({_LIST}\}}[ \t;]*\n?|[ \t]+# count [0-9]+$)|{_LIST}", re.MULTILINE)
 _OPENS_CHAIN = ("jump", "goto")
 
 
@@ -159,5 +163,8 @@ def parse_table(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def listing_without_devices(text: str) -> str:
-    """A listing less what comes and goes: the devices of its flowtables, the number of elements that a set holds."""
-    return _PASSING.sub(lambda match: match.group() if match.group().startswith('"') else "", text)
+    """A listing less what comes and goes: the devices of its flowtables, the number of elements that a set holds.
+
+    ``normalise_listing`` in boot/guard.sh does the same on the router, and a test holds one against the other.
+    """
+    return _PASSING.sub(lambda match: match[0] if match[1] is None else "", text)

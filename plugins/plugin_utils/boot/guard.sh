@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Written by kmod.nft_offload: loads one change of the firewall, and puts back what was there unless it is confirmed.
-# usage: guard watch | guard supervise ID | guard rollback REASON
+# usage: guard watch | guard supervise ID | guard rollback REASON | guard normalise
 # Its directory holds all that it needs; it writes nothing but there.
 #   tables    family and name of each table that the change may touch     before.N  table N as it was; empty: none
 #   listed    family and name of a loaded table, and the file beside which its listing is staged
@@ -129,17 +129,37 @@ as_before() {
   fi
   has_table "$1" "$2" && [ -z "$(transaction "$1" "$2" "$3" devices)" ] &&
     ! transaction "$@" text | grep -q '^delete flowtable ' &&
-    [ "$(nft -s -t list table "$1" "$2" | shape)" = "$(shape <"$3")" ]
+    [ "$(nft -s -t list table "$1" "$2" | normalise_listing elements)" = "$(normalise_listing elements <"$3")" ]
 }
 
-# A listing without what sets hold, how many of it, and without the devices of flowtables
-shape() {
-  awk '
-    /^\t\telements = / { skip = 1 }
-    skip { if (/[}]$/) skip = 0; next }
-    /^\t\tdevices = / { next }
-    # nft 1.1.7 tells how many elements a set holds
-    { sub(/\t# count [0-9]+$/, ""); print }
+# normalise_listing [elements]: a listing of nft less what changes while traffic flows and devices come and go: the
+# devices of its flowtables, and how many elements a set holds, which nft 1.1.7 lists behind the set's size; with
+# "elements", less those too. The rest that moves, -s and -t leave out. Nothing in a string is taken for any of it.
+# _parse/nft.py does the same on the controller, and a test holds one against the other.
+normalise_listing() {
+  awk -v lists="^[ \t]*(devices${1:+|$1}) = [{]" '
+    !quoted && !inside && $0 ~ lists { inside = 1 }
+    inside {
+      held[++lines] = rest = $0
+      while (inside && match(rest, /["}]/)) {
+        if (substr(rest, RSTART, 1) == "\"") quoted = !quoted
+        else if (!quoted) inside = 0
+        rest = substr(rest, RSTART + 1)
+      }
+      if (inside) next
+      lines = 0
+      sub(/^[ \t;]+/, "", rest)
+      if (rest == "") next
+      $0 = rest
+    }
+    {
+      rest = $0
+      if (gsub(/"/, "", rest) % 2) quoted = !quoted
+      if (!quoted) sub(/[ \t]+# count [0-9]+$/, "")
+      print
+    }
+    # a list that never ended stays
+    END { for (i = 1; i <= lines; i++) print held[i] }
   '
 }
 
@@ -320,4 +340,5 @@ case $1 in
 watch) watch ;;
 supervise) supervise "$2" ;;
 rollback) rollback "$2" ;;
+normalise) normalise_listing ;;
 esac

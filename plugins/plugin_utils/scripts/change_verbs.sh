@@ -178,17 +178,17 @@ as_loaded() {
     if [ -z "$_listing" ]; then
       nft -t list table "$_family" "$_table" 2>&1 | grep -q 'No such file' && continue
     else
-      _live=$(nft -s -t list table "$_family" "$_table" 2>&1 | without_devices)
-      [ "$_live" = "$(without_devices <"$_listing.nft-offload-new")" ] && continue
+      _live=$(nft -s -t list table "$_family" "$_table" 2>&1 | normalise_listing)
+      [ -n "$_live" ] && [ "$_live" = "$(normalise_listing <"$_listing.nft-offload-new")" ] && continue
     fi
     echo "table $_family $_table is not what was loaded any more: somebody else changed it since"
     return 1
   done <"$change/tables"
 }
 
-# without_devices: a listing less what comes and goes with the devices of flowtables
-without_devices() {
-  sed '/^\t\tdevices = /d'
+# normalise_listing: a listing less what changes by itself. The guard, which is there already, has the function for it.
+normalise_listing() {
+  sh "$change/guard" normalise
 }
 
 # commit_change MARK PATH...: every staged file into place. Once MARK is there, the next boot would do what is left.

@@ -165,6 +165,60 @@ def test_devices_may_come_and_go_before_the_confirmation(router: Sandbox) -> Non
     assert outcome(router)[0] == "confirmed"
 
 
+COUNTED = """table inet t {
+	set limit_ssh {
+		type ipv4_addr
+		size 65535
+		flags dynamic,timeout
+		timeout 1h
+	}
+
+	flowtable ft {
+		hook ingress priority filter
+		devices = { "lan0" }
+	}
+
+	chain input {
+		type filter hook input priority filter; policy drop;
+		update @limit_ssh { ip saddr limit rate 10/minute burst 5 packets } accept comment "size 1	# count 5"
+	}
+}
+"""
+
+
+def test_the_login_that_confirms_may_fill_a_set(router: Sandbox) -> None:
+    """nft 1.1.7 lists how many elements a set holds; with none, nothing."""
+    change = router.change(router.plan(COUNTED))
+    router.load(change)
+    loaded = router.table() or ""
+    router.set_table(loaded.replace("size 65535\n", "size 65535\t# count 1\n"))
+    assert router.table() != loaded
+    assert failed_step(change.phases()[1], router.confirm(change)) is None
+    assert outcome(router)[0] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("loaded", "changed"), [("# count 5", "# count 6"), ("size 65535", "size 65534"), ("10/minute", "100/minute")]
+)
+def test_what_only_looks_like_a_count_is_a_change(router: Sandbox, loaded: str, changed: str) -> None:
+    change = router.change(router.plan(COUNTED))
+    router.load(change)
+    router.set_table((router.table() or "").replace(loaded, changed))
+    failed = failed_step(change.phases()[1], router.confirm(change))
+    assert failed is not None and "not what was loaded any more" in failed[1]
+    assert outcome(router)[0] == "rolled_back"
+
+
+def test_listings_that_cannot_be_compared_confirm_nothing(router: Sandbox) -> None:
+    change = router.change()
+    router.load(change)
+    awk = router.place / "bin/awk"
+    awk.write_text("#!/bin/sh\nexit 1\n")
+    awk.chmod(0o755)
+    failed = failed_step(change.phases()[1], router.confirm(change))
+    assert failed is not None and "not what was loaded any more" in failed[1]
+
+
 def test_somebody_else_loads_in_the_window(router: Sandbox) -> None:
     """Such as the old ruleset: what nobody proved is not confirmed."""
     change = router.change()
