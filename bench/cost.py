@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading, state_of
 
 from lab import api
 from lab.host import LabError

@@ -9,14 +9,17 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _check, _fw4, _history
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import Change, TablePlan
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import Settled, carry_out
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
+from ..plugin_utils._confirm import checks as _check
+from ..plugin_utils._confirm.carry_out import Settled, carry_out
+from ..plugin_utils._confirm.change import Change, TablePlan
+from ..plugin_utils._core import paths as _boot
+from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._core.plan import Plan
+from ..plugin_utils._core.router import Router
+from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._fw4 import plan as _fw4
+from ..plugin_utils._ruleset import history as _history
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -30,8 +33,8 @@ class ActionModule(ChangeAction):
     """The fw4_offload action."""
 
     SPEC = ARGUMENT_SPEC
-    FRAGMENTS = ("platform", "files", "fw4", "change")
-    VERBS = ("ruleset_verbs", "ruleset", "change_verbs", "fw4_verbs")
+    FRAGMENTS = ("read/platform", "read/files", "read/fw4", "read/change")
+    VERBS = ("apply/ruleset", "read/ruleset", "apply/change", "apply/fw4")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         if options["confirm_timeout"] < 0:

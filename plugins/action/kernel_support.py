@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _feeds, _kernel
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, StepError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import FLOWTABLE_MODULES
+from ..plugin_utils._core import paths as _boot
+from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core.plan import Plan, StepError
+from ..plugin_utils._core.router import Router
+from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._kernel import feeds as _feeds
+from ..plugin_utils._kernel import plan as _kernel
+from ..plugin_utils._observe.state import FLOWTABLE_MODULES
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -25,8 +27,8 @@ class ActionModule(ChangeAction):
     """The kernel_support action."""
 
     SPEC = ARGUMENT_SPEC
-    FRAGMENTS = ("platform", "kernel", "feeds", "files")
-    VERBS = ("kernel_verbs", "feed_verbs")
+    FRAGMENTS = ("read/platform", "read/kernel", "read/feeds", "read/files")
+    VERBS = ("apply/kernel", "apply/feeds")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         self.image = ""

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _nic
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
+from ..plugin_utils._core import paths as _boot
+from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core.plan import Plan
+from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._nic import plan as _nic
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -27,8 +28,8 @@ class ActionModule(ChangeAction):
 
     SPEC = ARGUMENT_SPEC
     CONSTRAINTS: ClassVar = {"required_if": [("state", "present", ["devices"])]}
-    FRAGMENTS = ("platform", "nic", "files")
-    VERBS = ("nic_verbs",)
+    FRAGMENTS = ("read/platform", "read/nic", "read/files")
+    VERBS = ("apply/nic",)
 
     def reading(self, options: Options) -> Sequence[Call]:
         self.devices: list[str] = options["devices"] or []

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import (
+from ..plugin_utils._core.action import OffloadAction, Options
+from ..plugin_utils._core.router import Router
+from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
     FRAGMENTS,
     check_sample,
@@ -18,8 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import (
     reading_for_a_choice,
     state_of,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import check_table
+from ..plugin_utils._ruleset.table import check_table
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "gather_subset": {"type": "str", "choices": ["all", "min"], "default": "all"},

@@ -9,19 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import OffloadAction, Options
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import Verdict, judge
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import (
-    FRAGMENTS,
-    check_sample,
-    reading,
-    state_of,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Flows
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE, check_table
+from ..plugin_utils._core.action import OffloadAction, Options
+from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._core.router import Router
+from ..plugin_utils._observe.reading import FRAGMENTS, check_sample, reading, state_of
+from ..plugin_utils._observe.state import Flows
+from ..plugin_utils._ruleset.table import DEVICE, check_table
+from ..plugin_utils._verify.finding import RUNGS, Expectation
+from ..plugin_utils._verify.verdict import Verdict, judge
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "expect": {"type": "str", "choices": ["hardware", "software", "disabled", "any"], "default": "any"},

@@ -13,34 +13,22 @@ from typing import Any, ClassVar, cast
 
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils import _boot, _check, _history, _ruleset
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._action import ChangeAction, Options, require_root
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._change import (
-    Change,
-    TablePlan,
-    refuse_pending,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import Settled, carry_out
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._decide import Request
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._parse.nft import listing_without_devices
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._plan import Plan, StepError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._router import Router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import Call, Sections
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import (
-    DEVICE,
-    NAME,
-    check_content,
-    check_table,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table_state import (
-    FEATURE,
-    OWN_FILES,
-    UNIT,
-    TableState,
-    read_state,
-    require_nft,
-)
+
+from ..plugin_utils._confirm import checks as _check
+from ..plugin_utils._confirm.carry_out import Settled, carry_out
+from ..plugin_utils._confirm.change import Change, TablePlan, refuse_pending
+from ..plugin_utils._core import paths as _boot
+from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._core.plan import Plan, StepError
+from ..plugin_utils._core.router import Router
+from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._observe.parse.nft import listing_without_devices
+from ..plugin_utils._ruleset import history as _history
+from ..plugin_utils._ruleset import plan as _ruleset
+from ..plugin_utils._ruleset.hardware import Request
+from ..plugin_utils._ruleset.state import FEATURE, OWN_FILES, UNIT, TableState, read_state, require_nft
+from ..plugin_utils._ruleset.table import DEVICE, NAME, check_content, check_table
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},
@@ -82,8 +70,8 @@ class ActionModule(ChangeAction):
 
     SPEC = ARGUMENT_SPEC
     CONSTRAINTS: ClassVar[dict[str, Any]] = {"mutually_exclusive": [["content", "src"]]}
-    FRAGMENTS = ("platform", "files", "nic", "ruleset", "change")
-    VERBS = ("ruleset_verbs", "change_verbs")
+    FRAGMENTS = ("read/platform", "read/files", "read/nic", "read/ruleset", "read/change")
+    VERBS = ("apply/ruleset", "apply/change")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         self.requests = _requests(options)

@@ -49,8 +49,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Kind
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.fleet import NOT_VERIFIED, UNREACHABLE
+
+from ..plugin_utils._report.fleet import NOT_VERIFIED, UNREACHABLE
+from ..plugin_utils._verify.finding import Kind
 
 ACTION = "kmod.nft_offload.offload_verify"
 COLORS = {"proven": "green", "failed": "red", "unproven": "yellow", "error": "red", "warning": "bright purple"}

@@ -11,8 +11,9 @@ from dataclasses import fields
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._state import Device, Platform
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._topology import flowtable_devices, forwards, has_paths
+
+from ..plugin_utils._observe.state import Device, Platform
+from ..plugin_utils._observe.topology import flowtable_devices, forwards, has_paths
 
 DOCUMENTATION = r"""
 ---

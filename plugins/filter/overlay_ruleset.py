@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import overlay
+
+from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._firewall.offload import overlay
 
 DOCUMENTATION = r"""
 ---

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.reader import read_router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.ways import Way, closed_ways
+
+from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._firewall.reader import read_router
+from ..plugin_utils._firewall.ways import Way, closed_ways
 
 DOCUMENTATION = r"""
 ---

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.conflicts import refuse_conflicts
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.reader import read_router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.table import render
+
+from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._firewall.conflicts import refuse_conflicts
+from ..plugin_utils._firewall.reader import read_router
+from ..plugin_utils._firewall.table import render
 
 DOCUMENTATION = r"""
 ---

@@ -15,10 +15,10 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import Verdict, judge
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading, state_of
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading, state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
 
 from lab import routers
 from lab.login import command_line

@@ -18,7 +18,7 @@ from typing import Any
 
 from lab import routers
 from tests.lab.router import Live
-from tests.unit.plugins.network import HOST_PROGRAM, Host
+from tests.unit.helpers.network import HOST_PROGRAM, Host
 
 SIDES = ("lan", "wan")
 PORTS = (443, 5060, 7100, 7103, 7104, 7105, 7110, 7111, 8080, 8443)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading
 
 from lab import api, routers
 from tests.lab.plays import Task

@@ -30,7 +30,7 @@ FIREWALL: dict[str, Any] = {
 LAN_HOST, WAN_HOST = {4: "10.10.0.2", 6: "fd00:10::2"}, {4: "203.0.113.2", 6: "2001:db8:203::2"}
 ROUTER_LAN, ROUTER_WAN = {4: "10.10.0.1", 6: "fd00:10::1"}, {4: "203.0.113.1", 6: "2001:db8:203::1"}
 
-GOLDEN = Path(__file__).resolve().parents[1] / "unit/plugins/golden"
+GOLDEN = Path(__file__).resolve().parents[1] / "unit/helpers/golden"
 
 SINK = """
 systemd-run -q ip netns exec lan python3 /usr/lib/lab/traffic.py sink

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes tests/unit/plugins/captured anew: what routers of the lab answer to the reading of _observe.py.
+"""Makes tests/unit/helpers/captured anew: what routers of the lab answer to the reading of _observe/reading.py.
 
     python -m lab up NAME=SUITE/offload && python -m tests.tools.capture NAME
 
@@ -13,12 +13,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import FRAGMENTS, reading
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._sections import compose
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading
 
 from lab import api
 
-CAPTURED = Path(__file__).parents[1] / "unit" / "plugins" / "captured"
+CAPTURED = Path(__file__).parents[1] / "unit" / "helpers" / "captured"
 NONCE = "0123456789abcdef"
 UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 

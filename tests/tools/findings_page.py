@@ -15,8 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import Kind
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import kinds
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Kind
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "docsite" / "rst" / "findings.rst"
@@ -28,7 +28,7 @@ HEAD: Final = f"""\
   GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
   SPDX-License-Identifier: GPL-3.0-or-later
 
-  Written by tests/tools/findings_page.py from plugins/plugin_utils/_ladder: change it there.
+  Written by tests/tools/findings_page.py from plugins/plugin_utils/_verify: change it there.
 
 .. _{LABEL}:
 

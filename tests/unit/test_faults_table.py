@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder import fleet, openwrt
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.finding import RUNGS, Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ladder.verdict import kinds
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import fleet
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.configured import openwrt
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
 
 from tests.faults.catalogue import FAULTS
 from tests.faults.matrix import Cell, Matrix, counts, table

@@ -9,13 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import (
-    Firewall,
-    PortForward,
-    SourceNat,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import matches
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.text import IP, Text, hook, names, variants
+from .model import Firewall, PortForward, SourceNat
+from .services import matches
+from .text import IP, Text, hook, names, variants
 
 Extra = Callable[[str], list[str]]
 

@@ -10,18 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import services
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.covers import Covers
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import (
-    Firewall,
-    Hosts,
-    PortForward,
-    Rule,
-    Zone,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import ROUTER
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+from .._core.errors import OffloadError
+from . import services
+from .covers import Covers
+from .model import Firewall, Hosts, PortForward, Rule, Zone
+from .names import ROUTER
+from .services import Port
 
 
 def refuse_conflicts(firewall: Firewall, logins: Iterable[str]) -> None:

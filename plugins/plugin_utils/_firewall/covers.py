@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.elements import Line, Span
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Declared, Hosts
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+from . import elements, services
+from .elements import Line, Span
+from .model import Declared, Hosts
+from .services import Port
 
 
 class Covers:

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import read_span, span
+from .._core.errors import OffloadError
+from .services import read_span, span
 
 BITS = {"ipv4": 32, "ipv6": 128}
 _SOCKET = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}

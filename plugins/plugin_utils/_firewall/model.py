@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+from .services import Port
 
 FAMILIES = ("ipv4", "ipv6")
 SUFFIX = {"ipv4": "4", "ipv6": "6"}

@@ -13,19 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import (
-    FAMILIES,
-    SUFFIX,
-    Declared,
-    Hosts,
-    Options,
-    Zone,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.spec import VALUES
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._table import DEVICE
+from .._core.errors import OffloadError
+from .._ruleset.table import DEVICE
+from . import elements, services
+from .model import FAMILIES, SUFFIX, Declared, Hosts, Options, Zone
+from .services import Port
+from .spec import VALUES
 
 ROUTER = "flow_offload_router"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")

@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Exclusion, Hosts
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import Names, check, device_name
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.text import IP, Text, names
+from .._core.errors import OffloadError
+from . import elements, services, spec
+from .model import Exclusion, Hosts
+from .names import Names, check, device_name
+from .services import Port
+from .text import IP, Text, names
 
 EXCLUDE = "flow_offload_exclude"
 FEED = "flow add @ft"

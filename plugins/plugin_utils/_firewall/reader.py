@@ -11,28 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import elements, services, spec
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import (
-    SUFFIX,
-    Blocklist,
-    Firewall,
-    Hosts,
-    Options,
-    PortForward,
-    Rule,
-    SourceNat,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import (
-    ROUTER,
-    Names,
-    check,
-    not_empty,
-    not_nfts,
-    within,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import read_exclude
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port
+from .._core.errors import OffloadError
+from . import elements, services, spec
+from .model import SUFFIX, Blocklist, Firewall, Hosts, Options, PortForward, Rule, SourceNat
+from .names import ROUTER, Names, check, not_empty, not_nfts, within
+from .offload import read_exclude
+from .services import Port
 
 RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day|week)\Z")
 BURST = 1_000_000

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from .._core.errors import OffloadError
 
 # What a service is called -> its ports or protocols.
 SERVICES: dict[str, tuple[str, ...]] = {

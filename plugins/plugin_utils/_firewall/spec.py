@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._arguments import validate
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._errors import OffloadError
+from .._core.arguments import validate
+from .._core.errors import OffloadError
 
 PLACES = (
     "table",

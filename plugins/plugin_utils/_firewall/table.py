@@ -15,18 +15,11 @@ import hashlib
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import offload
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.addresses import address_chains
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import SUFFIX, Declared, Firewall, Rule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import PING, matches
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.text import (
-    IP,
-    Text,
-    hook,
-    names,
-    variants,
-    vmap,
-)
+from . import offload
+from .addresses import address_chains
+from .model import SUFFIX, Declared, Firewall, Rule
+from .services import PING, matches
+from .text import IP, Text, hook, names, variants, vmap
 
 # RFC 4890: errors that connections depend on, and what keeps a link going. Ping comes after the rules for it.
 INPUT_ICMP = {

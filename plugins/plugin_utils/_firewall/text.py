@@ -11,8 +11,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Declared, Firewall, Hosts, Options
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import Port, braces, matches
+from .model import Declared, Firewall, Hosts, Options
+from .services import Port, braces, matches
 
 WIDTH = 100
 IP = {"ipv4": "ip", "ipv6": "ip6"}

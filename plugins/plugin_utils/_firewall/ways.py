@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.model import Firewall
+from .model import Firewall
 
 OWN_RULES = ("table", "early", "mangle", "forward", "forward_last")
 """places of the user's own rules that open zones may come past as well"""

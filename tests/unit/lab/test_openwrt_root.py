@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.openwrt.root import HERE, RELEASES
-from tests.unit.openwrt_root import LISTS, OpenWrt
+from tests.unit.helpers.openwrt_root import LISTS, OpenWrt
 
 
 @pytest.fixture

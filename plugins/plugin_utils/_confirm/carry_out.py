@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Carries a change out over one connection and confirms it over a new one, or tells how the router undid it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+
+from .._core.errors import OffloadError
+from .._core.plan import Step
+from .._core.router import Router
+from .._core.sections import Call, Sections
+from .change import STEP_FAILED, Change, Outcome, check_steps, committed_by, deadline, failed_step, outcome_of, result
+
+PATIENCE = 90
+"""seconds after the router's deadline in which a lost router may come back and tell how it ended"""
+
+LOST = "the connection was lost while it was loaded"
+CHECK_FAILED = "a check from the controller failed"
+"""reasons that the router is given"""
+
+Run = Callable[[Sequence[Call]], Sections]
+"""runs calls of the verbs, and the reading after them, in one exec"""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How a change ended. ``answer`` holds the new reading."""
+
+    answer: Sections
+    confirmed: bool
+    change: dict[str, Any]
+    """the task's ``change``"""
+    outcome: Outcome | None = None
+
+
+def carry_out(router: Router, run: Run, change: Change) -> Settled:
+    """At most two execs that reach the router. Raises OffloadError where a step fails that leaves nothing changed."""
+    loading, *more = change.phases()
+    if not change.waits:
+        answer = run(change.calls(loading))
+        check_steps(change, loading, answer)
+        return Settled(answer, True, result(change, at=None, confirmed=change.live, rolled_back=False, reason=""))
+    (confirming,) = more
+    router.reconnect()
+    started = time.monotonic()
+    try:
+        answer = run(change.calls(loading))
+    except (AnsibleConnectionFailure, OffloadError) as error:
+        return _undone(router, run, change, started, None, LOST, str(error))
+    try:
+        check_steps(change, loading, answer)
+    except OffloadError as error:
+        # with ansible_ssh_retries an exec whose connection was lost is run again, and meets itself
+        if error.details.get("pending", {}).get("id") != change.id:
+            raise
+        return _undone(router, run, change, started, None, LOST, "Ansible ran it again")
+    at = deadline(loading, answer)
+    started = time.monotonic()
+    router.reconnect(shared=False)
+    for check in change.checks:
+        if not check.on_router and (why := check.fails_here()):
+            return _undone(router, run, change, started, at, CHECK_FAILED, f"{check}: {why}")
+    return _confirm(router, run, change, confirming, started, at)
+
+
+def _confirm(
+    router: Router, run: Run, change: Change, confirming: Sequence[Step], started: float, at: int | None
+) -> Settled:
+    """A new connection is the proof. One that fails is tried again: sshd may have been restarted in this moment."""
+    answer = _reach(router, run, change.calls(confirming), started + change.timeout + PATIENCE)
+    outcome = outcome_of(change, answer)
+    failed = failed_step(confirming, answer)
+    if outcome is not None and outcome.word == "confirmed":
+        if failed is not None and failed[0].call[0] != "hold":
+            check_steps(change, confirming, answer)
+        return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""), outcome)
+    if failed is not None and failed[0].call[0] != "hold":
+        return _told(change, answer, at, f"{failed[0].says}: {failed[1]}")
+    if outcome is None and committed_by(change, answer):
+        return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""))
+    return _told(change, answer, at, "no new SSH connection could be made in time")
+
+
+def _undone(
+    router: Router, run: Run, change: Change, started: float, at: int | None, reason: str, details: str
+) -> Settled:
+    """Have the router undo it at once; it does so by itself when it cannot be reached in time.
+
+    ``details`` stay here: the router logs the reason, and a check's command may hold a secret.
+    """
+    router.reconnect(shared=False)
+    until = started + change.timeout + PATIENCE
+    answer = _reach(router, run, change.give_up(reason), until)
+    return _told(change, answer, at, f"{reason}: {details}", reason)
+
+
+def _told(change: Change, answer: Sections, at: int | None, reason: str, *given: str) -> Settled:
+    """``given``: the reason as the router was given it."""
+    outcome = outcome_of(change, answer)
+    rolled_back = outcome is not None and outcome.word in ("rolled_back", "failed")
+    if outcome is None:
+        reason = f"{reason}; the router knows nothing of this change, as after a restart"
+    elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED, *given):
+        reason = f"{reason}; the router tells: {outcome.reason}"
+    told = result(change, at=at, confirmed=False, rolled_back=rolled_back, reason=reason)
+    return Settled(answer, False, told, outcome)
+
+
+def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Sections:
+    """The answer to the calls, however often a connection has to be tried; raises the last failure when time is up."""
+    while True:
+        try:
+            return run(calls)
+        except (AnsibleConnectionFailure, OffloadError) as error:
+            if time.monotonic() > until:
+                raise AnsibleConnectionFailure(
+                    f"{error}. How the change of the ruleset ended is not known: the router undoes it by itself unless "
+                    "it was confirmed, and could not be asked"
+                ) from error
+            router.reconnect(shared=False)
+            time.sleep(1)

@@ -1,0 +1,306 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A change of the firewall that a new connection confirms, or that the router undoes by itself. Pure: no I/O.
+
+One exec loads it under a guard (sh/installed/guard.sh), another one, over a new connection, confirms it and puts the
+files for boot in place. Until then the files are the old ones, so a power cut ends in the old ruleset too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core import paths as _boot
+from .._core.errors import OffloadError
+from .._core.files import read_files
+from .._core.plan import Plan, Step, StepError
+from .._core.sections import Call, Sections
+from .checks import Check
+
+STEP_FAILED = "a step of it failed"
+"""the reason that the router is given when it can undo a change before the controller knows of it"""
+
+BEGUN = 30
+"""seconds that a change may be without a guard, see take_over in sh/apply/change.sh"""
+
+OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the last change since the router's boot ended."""
+
+    id: str
+    word: str
+    """one of OUTCOMES"""
+    at: int
+    """seconds after the router's boot"""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A change that is neither confirmed nor undone yet. Times are seconds after the router's boot."""
+
+    id: str
+    age: int
+    deadline: int | None
+    """when the router undoes it by itself; None while it loads"""
+    guarded: bool
+    now: int
+
+    @property
+    def abandoned(self) -> bool:
+        late = self.age >= BEGUN if self.deadline is None else self.now >= self.deadline
+        return late and not self.guarded
+
+    def __str__(self) -> str:
+        if self.deadline is None:
+            return f"change {self.id or '(just begun)'} is pending: begun {self.age} s ago, and still loading"
+        left = self.deadline - self.now
+        when = f"its deadline is in {left} s" if left > 0 else f"its deadline was {-left} s ago"
+        lost = "" if self.guarded else "; nothing guards it any more, so the next change of this router undoes it"
+        return f"change {self.id} is pending: begun {self.age} s ago, {when}, when the router undoes it by itself{lost}"
+
+
+@dataclass(frozen=True)
+class ChangeState:
+    """What the router tells of changes."""
+
+    pending: Pending | None = None
+    last: Outcome | None = None
+
+
+def parse_change(text: str) -> ChangeState:
+    """Lines of ``sh/read/change.sh``; unknown ones are passed over."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def number(key: str) -> int | None:
+        value = values.get(key, "").strip()
+        return int(value) if value.isdigit() else None
+
+    now = number("now") or 0
+    began = number("began")
+    pending = None
+    if "id" in values:
+        age = now - began if began is not None else 0
+        pending = Pending(values["id"].strip(), age, number("deadline"), values.get("guard") == "alive", now)
+    return ChangeState(pending, _outcome(values.get("last", "")))
+
+
+def _outcome(line: str) -> Outcome | None:
+    match = re.match(r"(\S+) (\S+) (\d+) ?(.*)", line.strip())
+    if match is None or match[2] not in OUTCOMES:
+        return None
+    return Outcome(match[1], match[2], int(match[3]), match[4].strip())
+
+
+def refuse_pending(state: ChangeState) -> None:
+    """Raise OffloadError when a change is pending: what is read then is neither the old ruleset nor the new one.
+
+    One that nobody guards any more after its time is left to the verb ``begin``, which undoes it.
+    """
+    if state.pending is not None and not state.pending.abandoned:
+        raise OffloadError(str(state.pending), "wait until it is settled, then run the play again", pending=told(state))
+
+
+def told(state: ChangeState) -> dict[str, Any]:
+    """The pending change for a result."""
+    pending = state.pending
+    return {} if pending is None else {"id": pending.id, "age": pending.age, "deadline": pending.deadline}
+
+
+@dataclass(frozen=True)
+class TablePlan(Plan):
+    """The plan of the ruleset module. What is loaded is apart from the steps: a guard on the router loads it."""
+
+    texts: Sequence[Step] = ()
+    """one transaction each; their calls are only the text"""
+    tables: Sequence[tuple[str, str]] = ()
+    """family and name of each table that the texts touch"""
+    validating: Sequence[Step] = ()
+    """what nft is asked before the lock is taken"""
+    preparing: Sequence[Step] = ()
+    """once the texts are queued, before they are loaded: what may fail without touching anything"""
+    listing: Step | None = None
+    """stages how the kernel lists what was loaded"""
+    leaving: Sequence[Step] = ()
+    """once confirmed, before files are put in place"""
+    records: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """files like those in ``files``, which tell of this change rather than being it: its id, the ruleset before it"""
+    forgotten: Sequence[str] = ()
+    """records to delete"""
+    committed: Callable[[Sections], bool] | None = None
+    """does a reading show that it is on flash, where no record has the id of the change"""
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.texts or self.leaving or self.records) or super().changed
+
+    def actions(self) -> list[str]:
+        listing = [self.listing.says] if self.listing else []
+        return [*(s.says for s in self.texts), *listing, *(s.says for s in self.leaving), *super().actions()]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change under way. ``timeout`` 0: it confirms itself, over the connection that is there."""
+
+    id: str
+    timeout: int
+    confirmed: str
+    """what the router has written down of the one that was confirmed last, as read before"""
+    plan: TablePlan
+    checks: Sequence[Check] = ()
+
+    @property
+    def live(self) -> bool:
+        """Does it touch what is loaded? Else there is nothing to lock anyone out, and nothing to confirm."""
+        return bool(self.plan.texts)
+
+    @property
+    def waits(self) -> bool:
+        return self.live and self.timeout > 0
+
+    def loading(self) -> list[Step]:
+        """From the lock to the loaded ruleset. What can fail without touching anything comes first."""
+        plan = self.plan
+        tables = [word for table in plan.tables for word in table]
+        guard = _boot.installed("guard.sh")
+        files = {**plan.files, **plan.records}
+        steps = [*plan.validating]
+        steps.append(
+            Step(
+                "keep a copy of what the router runs",
+                ("begin", _boot.RUN, _boot.CONFIRMED, self.confirmed, self.id, str(self.timeout), guard, *tables),
+            )
+        )
+        steps += [Step(f"write {path}", ("stage", path, mode, text)) for path, (mode, text) in sorted(files.items())]
+        steps += [Step(f"remove {path}", ("removable", path)) for path in plan.removed]
+        if not self.live:
+            return steps
+        listing = [plan.listing.call[1]] if plan.listing else []
+        steps.append(Step("note what is written", ("note_files", *sorted(files), *listing)))
+        steps += [Step(step.says, ("queue", str(n), *step.call)) for n, step in enumerate(plan.texts, start=1)]
+        steps += plan.preparing
+        steps.append(Step("; ".join(step.says for step in plan.texts), ("load_guarded",)))
+        return [*steps, *([plan.listing] if plan.listing else [])]
+
+    def confirming(self) -> list[Step]:
+        """From the checks to the files for boot."""
+        plan = self.plan
+        steps: list[Step] = []
+        if self.waits:
+            steps.append(Step("go on with the change", ("hold", _boot.RUN, self.id)))
+            steps += [check.step() for check in self.checks if check.on_router]
+        if self.live:
+            steps.append(Step("confirm the change", ("confirm", "new" if self.waits else "same")))
+        listing = [plan.listing.call[1]] if plan.listing else []
+        paths = sorted([*plan.files, *plan.records, *listing])
+        steps += plan.leaving
+        steps.append(Step("put the files in place", ("commit_change", _boot.COMMITTING, *paths)))
+        steps += [Step(f"remove {path}", ("remove", path)) for path in (*plan.forgotten, *plan.removed)]
+        return [*steps, *plan.closing]
+
+    def phases(self) -> list[list[Step]]:
+        """The steps of each exec."""
+        if self.waits:
+            return [self.loading(), self.confirming()]
+        return [[*self.loading(), *self.confirming()]]
+
+    def calls(self, steps: Sequence[Step]) -> list[Call]:
+        """Calls for the verbs: the steps in order, and back to what was there when one fails."""
+        numbered = [("step", str(number), *step.call) for number, step in enumerate(steps)]
+        abandon = ("abandon", _boot.RUN, self.id, STEP_FAILED)
+        return [*numbered, abandon, ("settle", _boot.RUN, self.id)]
+
+    def give_up(self, reason: str) -> list[Call]:
+        """Calls that undo the change at once."""
+        return [("section", "abandon", "give_up", _boot.RUN, self.id, reason)]
+
+
+def failed_step(steps: Sequence[Step], answer: Sections) -> tuple[Step, str] | None:
+    """The first step that failed, and what it printed."""
+    for number, step in enumerate(steps):
+        section = answer.get(f"step.{number}")
+        if section is not None and section.rc != 0:
+            return step, section.text.strip() or f"exit code {section.rc}"
+    return None
+
+
+def check_steps(change: Change, steps: Sequence[Step], answer: Sections) -> None:
+    """Raise for a step that failed, and tell what that left: what was there before, until files are put in place."""
+    failed = failed_step(steps, answer)
+    if failed is None:
+        return
+    step, said = failed
+    if step.call[0] == "begin":
+        _refuse_second(said)
+    done = {other.call[0] for other in steps[: steps.index(step)]}
+    # one that fails half-way is done all the same: what is marked, the next boot or run finishes
+    committed = "commit_change" in done or (step.call[0] == "commit_change" and "abandon" not in answer)
+    if step.call[0] == "load_guarded":
+        # nft names the file, and the user's text is in what was queued as that
+        number = found[1] if (found := re.search(r"/load\.(\d+):", said)) else "1"
+        queued = next(other for other in steps if other.call[:2] == ("queue", number))
+        step = Step(queued.says, queued.call)
+    undone = answer.get("abandon")
+    ended = outcome_of(change, answer)
+    outcome = "nothing was left changed"
+    if committed:
+        outcome = "the change is confirmed, and the steps before it stay done; the next run goes on from there"
+    elif ended is not None and ended.word == "broken":
+        outcome = ended.reason
+    elif undone is not None and undone.rc != 0:
+        outcome = f"what went before could not be undone ({undone.text.strip()})"
+    raise StepError(step, said, outcome)
+
+
+def _refuse_second(said: str) -> None:
+    """Raise OffloadError where the lock was not to be had because of another change."""
+    undone = next((line for line in said.splitlines() if line.startswith("it was rolled back")), "")
+    if undone:
+        raise OffloadError(f"a change from before was pending; {undone}", "run the play again")
+    if (state := parse_change(said)).pending is not None:
+        raise OffloadError(str(state.pending), "wait until it is settled, then run the play again", pending=told(state))
+
+
+def outcome_of(change: Change, answer: Sections) -> Outcome | None:
+    """How this change ended, as the router has it."""
+    last = parse_change(answer["change"].text).last if "change" in answer else None
+    return last if last is not None and last.id == change.id else None
+
+
+def committed_by(change: Change, answer: Sections) -> bool:
+    """Do the files for boot say that this change was confirmed? They outlive a power cut, the outcome does not."""
+    if change.plan.committed is not None:
+        return change.plan.committed(answer)
+    _mode, mark = change.plan.records.get(_boot.CONFIRMED, ("", ""))
+    return bool(mark) and read_files(answer).get(_boot.CONFIRMED, "").strip() == mark.strip()
+
+
+def deadline(steps: Sequence[Step], answer: Sections) -> int | None:
+    """When the router undoes the loaded change, in seconds after its boot."""
+    for number, step in enumerate(steps):
+        if step.call[0] == "load_guarded" and (part := answer.get(f"step.{number}")) is not None:
+            found = re.search(r"^deadline=(\d+)$", part.text, re.MULTILINE)
+            return int(found[1]) if found else None
+    return None
+
+
+def result(change: Change, *, at: int | None, confirmed: bool, rolled_back: bool, reason: str) -> dict[str, Any]:
+    """The task's ``change``."""
+    return {
+        "id": change.id,
+        "armed": change.waits,
+        "deadline": at,
+        "confirmed": confirmed,
+        "rolled_back": rolled_back,
+        "reason": reason,
+    }

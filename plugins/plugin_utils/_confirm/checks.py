@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What must work before a change is confirmed, seen from the router or from the controller, each over a new flow."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._core.errors import OffloadError
+from .._core.plan import Step
+
+KINDS = ("reach", "resolve", "command")
+
+SPEC: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "mutually_exclusive": [list(KINDS)],
+    "required_one_of": [list(KINDS)],
+    "options": {
+        "from": {"type": "str", "choices": ["router", "controller"], "default": "router"},
+        "reach": {"type": "str"},
+        "port": {"type": "int"},
+        "resolve": {"type": "str"},
+        "command": {"type": "str"},
+        "timeout": {"type": "int", "default": 5},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """``port`` 0 is an echo request."""
+
+    on_router: bool
+    kind: str
+    """one of KINDS"""
+    what: str
+    port: int
+    timeout: int
+
+    def __str__(self) -> str:
+        side = "the router" if self.on_router else "the controller"
+        port = f" port {self.port}" if self.port else ""
+        return f"check from {side}: {self.kind} {self.what}{port}"
+
+    def step(self) -> Step:
+        """On the router, see sh/apply/change.sh."""
+        call = ("sh", "-c", self.what) if self.kind == "command" else (self.kind, self.what)
+        return Step(str(self), ("check_here", str(self.timeout), *call))
+
+    def fails_here(self) -> str:
+        """Carry it out on the controller; why it failed, empty when it did not."""
+        try:
+            if self.kind == "reach" and self.port:
+                socket.create_connection((self.what, self.port), self.timeout).close()
+                return ""
+            if self.kind == "resolve":
+                command = ["getent", "ahosts", self.what]
+            elif self.kind == "reach":
+                command = ["ping", "-c", "1", self.what]
+            else:
+                command = ["/bin/sh", "-c", self.what]
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.timeout,
+                check=False,
+            )
+        # ValueError: a name that cannot be encoded, such as one with an empty part
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        said = (done.stderr or done.stdout).strip()[-300:]
+        return "" if done.returncode == 0 else said or f"exit code {done.returncode}"
+
+
+def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int) -> list[Check]:
+    """The option checks; raises OffloadError for what an argument spec cannot say."""
+    checks = []
+    for item in items:
+        kind = next(kind for kind in KINDS if item[kind] is not None)
+        on_router = item["from"] == "router"
+        if item["port"] is not None and (kind != "reach" or on_router):
+            raise OffloadError(
+                f"option checks: port {item['port']} goes with reach, from the controller",
+                "a router may have nothing to open a connection with: use a command there",
+            )
+        what = item[kind].strip()
+        if not what or (kind != "command" and (what.startswith("-") or len(what.split()) > 1)):
+            raise OffloadError(f"option checks: {kind} {item[kind]!r} is no address or name", "correct it")
+        if item["port"] is not None and not 1 <= item["port"] <= 65535:
+            raise OffloadError(f"option checks: there is no port {item['port']}", "give one from 1 to 65535")
+        if item["timeout"] < 1:
+            raise OffloadError(f"option checks: timeout {item['timeout']} is too short", "give it a second at least")
+        checks.append(Check(on_router, kind, what, item["port"] or 0, item["timeout"]))
+    needed = sum(check.timeout for check in checks)
+    if checks and confirm_timeout == 0:
+        raise OffloadError(
+            "option checks: nothing would be undone when one fails, since confirm_timeout is 0",
+            "set confirm_timeout, or leave the checks out",
+        )
+    if needed and needed >= confirm_timeout:
+        raise OffloadError(
+            f"option checks: they may take {needed} s, but the change is undone after {confirm_timeout} s",
+            "raise confirm_timeout, or shorten the checks' timeouts",
+        )
+    return checks

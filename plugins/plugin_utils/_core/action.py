@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The base of every action: arguments in, router, result out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ansible.plugins.action import ActionBase
+
+from .._observe.state import Platform
+from .arguments import validate
+from .errors import OffloadError
+from .plan import Plan, StepError, check_applied
+from .router import Router
+from .sections import Call, Sections
+
+Options = Mapping[str, Any]
+
+
+def require_root(platform: Platform) -> None:
+    """Reading the ruleset and changing anything need CAP_NET_ADMIN; say so before a tool says something vaguer."""
+    if platform.uid != 0:
+        raise OffloadError(
+            f"the login on the router is not root (uid {platform.uid})", "set become: true, or log in as root"
+        )
+
+
+class OffloadAction(ActionBase):
+    """An action that talks to a router through scripts. Subclasses say what to do in ``work``."""
+
+    _requires_connection = True
+    _supports_check_mode = True
+    _supports_async = False
+
+    SPEC: ClassVar[Mapping[str, Any]] = {}
+    CONSTRAINTS: ClassVar[Mapping[str, Any]] = {}
+    """required_if, mutually_exclusive and the like, as ArgumentSpecValidator takes them"""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        self.task_vars = task_vars or {}
+        name = str(self.task_vars.get("inventory_hostname", "router"))
+        result.update(changed=False, failed=False)
+        try:
+            options = validate(self.SPEC, self.CONSTRAINTS, self._task.args)
+            result.update(self.work(Router(self, name), options))
+        except OffloadError as error:
+            result.update(error.details)
+            result.update(failed=True, msg=f"{name}: {error}")
+        return result
+
+    def work(self, router: Router, options: Options) -> dict[str, Any]:
+        """The task's result, without changed and failed where they are false; raises OffloadError."""
+        raise NotImplementedError
+
+    @property
+    def checking(self) -> bool:
+        return bool(self._task.check_mode)
+
+    @property
+    def diffing(self) -> bool:
+        return bool(self._task.diff)
+
+
+class ChangeAction(OffloadAction):
+    """read -> plan -> apply and read again -> prove: the plan made from the second reading must be empty.
+
+    At most two execs: one that reads, one that applies and reads again.
+    """
+
+    FRAGMENTS: ClassVar[Sequence[str]] = ()
+    """scripts that read"""
+    VERBS: ClassVar[Sequence[str]] = ()
+    """scripts with this module's verbs, beside verbs.sh"""
+
+    def reading(self, options: Options) -> Sequence[Call]:
+        """The calls that read what ``plan`` needs."""
+        raise NotImplementedError
+
+    def plan(self, answer: Sections, options: Options) -> Plan:
+        """From what was read to the steps; pure but for ``self.checking``."""
+        raise NotImplementedError
+
+    def work(self, router: Router, options: Options) -> dict[str, Any]:
+        plan = self.plan(router.run(self.FRAGMENTS, calls=self.reading(options)), options)
+        outcome = plan.result
+        if plan.changed and self.checking:
+            self._run_checks(router, plan)
+        elif plan.changed:
+            outcome = self.apply(router, plan, options)
+        result: dict[str, Any] = {**outcome, "changed": plan.changed, "actions": plan.actions()}
+        if plan.warnings:
+            result["warnings"] = [*result.get("warnings", ()), *plan.warnings]
+        if self.diffing and plan.diffs:
+            result["diff"] = [diff.as_result() for diff in plan.diffs]
+        return result
+
+    def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
+        """Carry the plan out and prove it; what to return besides changed, diff and actions."""
+        answer = self.run_verbs(router, [*plan.calls(), *self.reading(options)])
+        check_applied(plan, answer)
+        return self.prove(plan, answer, options)
+
+    def run_verbs(self, router: Router, calls: Sequence[Call]) -> Sections:
+        return router.run(("apply/steps", *self.VERBS, *self.FRAGMENTS), calls=calls)
+
+    def prove(self, plan: Plan, answer: Sections, options: Options) -> dict[str, Any]:
+        """The plan made from the new reading must be empty; else OffloadError."""
+        left = self.plan(answer, options)
+        if left.changed:
+            raise OffloadError(
+                f"the router took every step, but still differs: {'; '.join(left.actions())}",
+                "something else on the router sets this too: find it, then run the play again",
+                changed=True,
+                diff=[diff.as_result() for diff in left.diffs],
+            )
+        return {**plan.result, **left.result}
+
+    def _run_checks(self, router: Router, plan: Plan) -> None:
+        """What only the router can tell of a plan before it is carried out (a dry run changes nothing)."""
+        if not plan.checks:
+            return
+        calls = [("section", f"check.{number}", *check.call) for number, check in enumerate(plan.checks)]
+        answer = self.run_verbs(router, calls)
+        for number, check in enumerate(plan.checks):
+            section = answer[f"check.{number}"]
+            if section.rc != 0:
+                raise StepError(check, section.text.strip() or f"exit code {section.rc}", "nothing was changed")

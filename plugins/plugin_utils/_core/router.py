@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The way to a router: one POSIX sh script is one SSH exec. The only place in the collection that talks to routers."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.utils.display import Display
+
+from .errors import OffloadError
+from .sections import Call, Sections, compose, parse
+
+display = Display()
+
+KEEP_ALIVE = ("-o ServerAliveInterval=5", "-o ServerAliveCountMax=3")
+
+
+class Router:
+    """Runs scripts on the router of one task.
+
+    ``action`` is the task's action plugin; its connection and become settings are used as they are.
+    A lost connection surfaces as Ansible's own AnsibleConnectionFailure, so the host becomes unreachable, not failed.
+    """
+
+    def __init__(self, action: Any, name: str) -> None:
+        self.name = name
+        self.execs = 0
+        self._action = action
+
+    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
+        """Run the named script fragments, then the calls of their functions, in one SSH exec; returns its sections."""
+        nonce = secrets.token_hex(8)
+        script = compose(nonce, fragments, calls)
+        answer = self._execute(script)
+        self.execs += 1
+        output = answer["stdout"]
+        display.vvv(f"kmod.nft_offload: exec {self.execs}, {len(script)} bytes up, {len(output)} down", host=self.name)
+        if answer["rc"] != 0 and f"@@{nonce}" not in output:
+            said = (answer["stderr"] or output).strip()[-300:]
+            raise OffloadError(
+                f"no shell could be had on the router (exit code {answer['rc']}): {said}",
+                "check the login and the become settings of this host",
+            )
+        return parse(output, nonce)
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        """Make the next exec open a connection of its own, which notices within 15 s that nobody answers any more.
+
+        ``shared`` False keeps Ansible's multiplexing out of it for the rest of the task: where ``reset`` cannot reach
+        the shared connection (ssh -O stop wants the password again), it is passed by all the same.
+        """
+        connection = self._action._connection
+        if getattr(connection, "transport", "") != "ssh":
+            connection.close()  # the next exec connects; reset() would do it here, where a failure ends the task
+            return
+        connection.reset()
+        given = str(connection.get_option("ssh_extra_args") or "")
+        wanted = [*KEEP_ALIVE, *([] if shared else ["-S none"])]
+        lacking = [option for option in wanted if option not in given]
+        connection.set_option("ssh_extra_args", " ".join([given, *lacking]).strip())
+
+    def _execute(self, script: str) -> dict[str, Any]:
+        """Standard input carries the script, except where become needs a terminal (su), which has no room for both."""
+        become = getattr(self._action._connection, "become", None)
+        if become is not None and not getattr(become, "pipelining", True):
+            return self._action._low_level_execute_command("/bin/sh -c " + shlex.quote(script), sudoable=True)
+        return self._action._low_level_execute_command("/bin/sh -s", in_data=script.encode(), sudoable=True)

@@ -1,0 +1,299 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""From what OpenWrt's firewall has of offload to the change that makes it as wanted. Pure: no I/O.
+
+fw4 uses what is staged in UCI like what is committed. So a change is staged, in memory, until it is confirmed, and only
+then written to flash: a power cut before ends in the old configuration, and one that is undone leaves flash as it was.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from .._confirm.change import ChangeState, TablePlan, parse_change, refuse_pending
+from .._core import paths as _boot
+from .._core.errors import OffloadError
+from .._core.files import file_changes, read_files
+from .._core.plan import Diff, Step
+from .._core.sections import Sections
+from .._kernel.feeds import require_fw4
+from .._observe.parse.fw4 import (
+    FALSE,
+    OPTIONS,
+    TRUE,
+    Fw4Config,
+    Fw4Device,
+    Fw4Table,
+    parse_complaints,
+    parse_config,
+    parse_devices,
+    parse_flowtable,
+)
+from .._observe.parse.platform import parse_platform
+from .._observe.state import Platform
+
+ABSENT = "-"
+OURS = re.compile(r"[.]flow_offloading(_hw)?(=|$)|='?defaults'?$")
+"""of `uci changes firewall`: one of our options, or a section for them"""
+OWN_FILES = (_boot.FW4_FOUND, _boot.FW4_KEEP, _boot.CONFIRMED)
+LEFT = tuple(f"{path}.nft-offload-new" for path in (_boot.FW4_FOUND, _boot.FW4_KEEP, "/etc/config/.firewall"))
+"""what a power cut leaves of a change that was not confirmed"""
+KEEP = f"{_boot.FW4_FOUND}\n{_boot.FW4_KEEP}\n"
+NOTHING = TablePlan(
+    result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}, "warnings": []}
+)
+"""for a router that has another firewall, and from which nothing is to be taken back"""
+STOPPED = "the firewall does not run"
+STARTING = "start it (/etc/init.d/firewall start), then run the play again"
+
+
+@dataclass(frozen=True)
+class Fw4State:
+    """What the router told of its firewall."""
+
+    platform: Platform
+    config: Fw4Config
+    staged: tuple[str, ...] = ()
+    """what somebody staged for the firewall and did not commit"""
+    rendered: Fw4Table | None = None
+    live: Fw4Table | None = None
+    complaints: tuple[str, ...] = ()
+    renders: bool = True
+    """fw4 prints a ruleset at all"""
+    loaded: frozenset[str] = frozenset()
+    """of state (fw4 thinks it is loaded), table (it is), enabled (at boot)"""
+    devices: Mapping[str, Fw4Device] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    change: ChangeState = field(default_factory=ChangeState)
+
+    @property
+    def found(self) -> dict[str, str]:
+        """Option -> its value before this collection came; empty: it did not come yet."""
+        lines = (line.partition(" ") for line in self.files.get(_boot.FW4_FOUND, "").splitlines())
+        return {option: value for option, _blank, value in lines if option in OPTIONS}
+
+    @property
+    def mark(self) -> str:
+        """See Change.confirmed."""
+        return self.files.get(_boot.CONFIRMED, "").strip()
+
+
+def has_fw4(answer: Sections) -> bool:
+    return "fw4.uci" in answer
+
+
+def read_state(answer: Sections) -> Fw4State:
+    """Sections of sh/read/fw4.sh -> Fw4State."""
+    platform = parse_platform(answer["platform"].text)
+    require_fw4(platform)
+    if not has_fw4(answer):
+        raise OffloadError(
+            "there is no fw4 on this router",
+            "fw4_offload is for OpenWrt 22.03 and later; elsewhere use kmod.nft_offload.ruleset",
+        )
+    if answer["fw4.uci"].rc != 0:
+        raise OffloadError(
+            f"uci cannot read {_boot.FW4_CONFIG}: {answer['fw4.uci'].text.strip()}",
+            "correct it until 'uci show firewall' shows it, then run the play again",
+        )
+    printed = answer["fw4.print"]
+    return Fw4State(
+        platform=platform,
+        config=parse_config(answer["fw4.uci"].text),
+        staged=tuple(answer["fw4.staged"].text.splitlines()),
+        rendered=parse_flowtable(printed.text),
+        live=parse_flowtable(answer["fw4.live"].text),
+        complaints=parse_complaints(printed.text),
+        renders=printed.rc == 0,
+        loaded=frozenset(answer["fw4.loaded"].text.split()),
+        devices=parse_devices(answer["fw4.devices"].text),
+        files=read_files(answer),
+        change=parse_change(answer["change"].text) if "change" in answer else ChangeState(),
+    )
+
+
+def decide(state: Fw4State, offload: str, checking: bool) -> tuple[str, str]:
+    """(hardware, software, disabled, or auto where it cannot be told; why).
+
+    Wireless devices take no part: OpenWrt mixes those that can with others.
+    In check mode a changeable feature that is still off says nothing: nic_features turns it on before the real run.
+    hw-tc-offload of a switch port is always on (net/dsa/user.c), so its conduit is what counts. It being on does not
+    mean that the driver takes flowtables, and OpenWrt's kernel does not tell: offload_verify sees what comes of it.
+    """
+    if offload != "auto":
+        return offload, "asked for"
+    if "state" not in state.loaded:
+        return "auto", f"{STOPPED}, so its devices are not known"
+    wired = {name: device for name, device in state.devices.items() if device.kind != "wlan"}
+    foreseen = {name for name, device in wired.items() if checking and device.changeable}
+    off = sorted({device.target for name, device in wired.items() if not device.hw_tc_offload and name not in foreseen})
+    if not wired:
+        return "software", "no wired device is known in a zone"
+    if off:
+        return "software", f"hw-tc-offload is off or unknown: {', '.join(off)}"
+    if foreseen:
+        return "hardware", "foreseen: hw-tc-offload is off, and nic_features can turn it on before the real run"
+    return "hardware", "hw-tc-offload is on for every wired device"
+
+
+def wanted_values(config: Fw4Config, offload: str) -> dict[str, str]:
+    """Options that have to change -> value. A spelling that means the same stays, and what is not there means no."""
+    wanted = {"flow_offloading": offload != "disabled"}
+    if offload != "auto":
+        wanted["flow_offloading_hw"] = offload == "hardware"
+    return {option: "1" if want else "0" for option, want in wanted.items() if config.truth(option) is not want}
+
+
+def plan_present(state: Fw4State, offload: str, checking: bool) -> TablePlan:
+    """Plan for the firewall as wanted; ``offload`` is auto, hardware, software or disabled."""
+    decided, why = decide(state, offload, checking)
+    values = wanted_values(state.config, decided)
+    found = state.found or {option: state.config.values.get(option, ABSENT) for option in OPTIONS}
+    files = {_boot.FW4_FOUND: ("0644", _record(found)), _boot.FW4_KEEP: ("0644", KEEP)}
+    if not values and not state.found:
+        files = {}  # nothing of it is ours
+    wants = "auto" if offload == "auto" and decided == "hardware" else decided
+    result = {"offload": decided, "reason": why}
+    if wants == "auto" and not values and any(table and not table.hardware for table in (state.live, state.rendered)):
+        result = {"offload": "software", "reason": "; ".join(state.complaints) or "fw4 fell back to software"}
+    return _plan(state, values, wants, files, checking, result)
+
+
+def plan_absent(state: Fw4State, checking: bool) -> TablePlan:
+    """Plan that gives the options the values that were found, but for one that ends fw4: that leaves no firewall."""
+    now = state.config.values
+    found = {option: value if value in TRUE | FALSE else ABSENT for option, value in state.found.items()}
+    values = {option: value for option, value in found.items() if now.get(option, ABSENT) != value}
+    after = {option: value for option, value in {**now, **values}.items() if value != ABSENT}
+    config = Fw4Config(state.config.section, after, state.config.sections)
+    on, hardware = config.truth("flow_offloading"), config.truth("flow_offloading_hw")
+    wants = "disabled" if not on else "auto" if hardware else "software"
+    result = {"offload": "disabled" if not on else "hardware" if hardware else "software", "reason": "as it was found"}
+    files = dict.fromkeys((_boot.FW4_FOUND, _boot.FW4_KEEP))
+    return _plan(state, values, wants, files, checking, result, mending=bool(state.found))
+
+
+def _plan(
+    state: Fw4State,
+    values: Mapping[str, str],
+    wants: str,
+    files: Mapping[str, tuple[str, str] | None],
+    checking: bool,
+    result: Mapping[str, Any],
+    mending: bool = True,
+) -> TablePlan:
+    """``mending``: a live firewall that is not what fw4 would make of its configuration is loaded anew."""
+    own = file_changes(state.files, {**files, **dict.fromkeys(LEFT)})
+    drifted = state.renders and (state.live != state.rendered or "table" not in state.loaded)
+    refuse_pending(state.change)
+    # what nobody guards any more is undone by whoever begins the next change, and is what is staged
+    left = state.change.pending is not None
+    reload = not values and (left or (mending and drifted))
+    if not left:
+        _refuse_staged(state, bool(values or reload))
+    if mending and not state.renders and not values:
+        raise OffloadError(
+            f"fw4 makes no ruleset of {_boot.FW4_CONFIG}, and the next start leaves the router without a firewall: "
+            f"{'; '.join(state.complaints) or 'fw4 print failed'}",
+            "correct it until 'fw4 check' passes, then run the play again",
+        )
+    stopped = "state" not in state.loaded and bool(values or reload or result["offload"] == "auto")
+    if stopped and not checking:
+        raise OffloadError(STOPPED, STARTING)
+    says = [_says(option, value) for option, value in values.items()] or (["reload the firewall"] if reload else [])
+    script = [Step("; ".join(says), (change_script(state, values, wants),))] if says else []
+    writing = f"write {_boot.FW4_CONFIG}"
+    return TablePlan(
+        texts=script,
+        preparing=[Step(writing, ("queued_script", "stage"))] if values else [],
+        leaving=[Step(writing, ("queued_script", "commit"))] if values else [],
+        committed=partial(_committed, values, files.get(_boot.FW4_FOUND) is not None) if values else None,
+        files=own.written,
+        removed=own.removed,
+        diffs=[*([_diff(state.config, values)] if values else []), *_live_diff(state, reload), *own.diffs],
+        result={
+            **result,
+            "devices": list(state.live.devices) if state.live else [],
+            "options": {option: {**state.config.values, **values}.get(option, ABSENT) for option in OPTIONS},
+            # those of the last reading count: a change may have put right what fw4 complained of
+            "warnings": [*([f"{STOPPED}: {STARTING}"] if stopped else []), *_warnings(state)],
+        },
+    )
+
+
+def _committed(values: Mapping[str, str], recorded: bool, answer: Sections) -> bool:
+    """After a power cut, which leaves nothing staged: is the change on flash, with the record that comes before it?"""
+    after = read_state(answer)
+    there = all(after.config.values.get(option, ABSENT) == value for option, value in values.items())
+    return there and not after.staged and (bool(after.found) or not recorded)
+
+
+def _refuse_staged(state: Fw4State, changing: bool) -> None:
+    """Raise OffloadError where what is staged would be loaded, or is what makes the options look as wanted."""
+    if changing:
+        staged, why = state.staged, "fw4 would load them together with ours"
+    else:
+        staged = tuple(line for line in state.staged if OURS.search(line))
+        why = "fw4 uses them, and the next start does not"
+    if staged:
+        raise OffloadError(
+            f"somebody staged changes of the firewall and did not commit them ({'; '.join(staged[:5])}): {why}",
+            "commit them with 'uci commit firewall', or drop them with 'uci revert firewall', and run the play again",
+            staged=list(state.staged),
+        )
+
+
+def _warnings(state: Fw4State) -> list[str]:
+    found = [f"fw4: {complaint}" for complaint in state.complaints]
+    if state.config.sections > 1:
+        found.append(f"{_boot.FW4_CONFIG} has {state.config.sections} sections of defaults: fw4 uses the first")
+    if "enabled" not in state.loaded:
+        found.append("boot does not start the firewall: /etc/init.d/firewall enable")
+    return found
+
+
+def change_script(state: Fw4State, values: Mapping[str, str], wants: str) -> str:
+    """sh/installed/fw4.sh with this change in it."""
+    changes = "\n".join(
+        f"{option} {value} {state.config.values.get(option, ABSENT)}" for option, value in values.items()
+    )
+    head = {"section": state.config.section, "changes": changes, "wants": wants, "record": _boot.FW4_FOUND}
+    lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in head.items())
+    return f"#!/bin/sh\n{lines}{_boot.installed('fw4.sh')}"
+
+
+def _record(found: Mapping[str, str]) -> str:
+    return "".join(f"{option} {value}\n" for option, value in sorted(found.items()))
+
+
+def _says(option: str, value: str) -> str:
+    return f"delete {option}" if value == ABSENT else f"set {option} to {value}"
+
+
+def _diff(config: Fw4Config, values: Mapping[str, str]) -> Diff:
+    def text(now: Mapping[str, str]) -> str:
+        there = [(option, now[option]) for option in OPTIONS if now.get(option, ABSENT) != ABSENT]
+        return "".join(f"firewall.@defaults[0].{option}='{value}'\n" for option, value in there)
+
+    return Diff(_boot.FW4_CONFIG, text(config.values), text({**config.values, **values}))
+
+
+def _live_diff(state: Fw4State, reload: bool) -> list[Diff]:
+    """Where the live flowtable is not what fw4 would make, as when Wi-Fi came up after the firewall."""
+    if not reload:
+        return []
+    return [Diff("live table inet fw4", _shown(state.live), _shown(state.rendered))]
+
+
+def _shown(table: Fw4Table | None) -> str:
+    if table is None:
+        return "no flowtable\n"
+    return f"flowtable ft: {', '.join(table.devices)} ({'hardware' if table.hardware else 'software'})\n"

@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""sh/read/conntrack.sh -> Flows."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ..state import Carried, Flows
+
+NUMBER = re.compile(r"[0-9]{1,18}")
+UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
+
+
+def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
+    """Lines of read_conntrack; what is not among them is unknown (None) or nothing (0)."""
+    unknown = unknown if unknown is not None else []
+    numbers: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    examples: dict[str, list[str]] = {}
+    recent: dict[str, int] = {}
+    carried: dict[str, Carried] = {}
+    between = 0.0
+    for line in text.splitlines():
+        match line.split():
+            case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if NUMBER.fullmatch(number):
+                numbers[key] = int(number)
+            case ["count", family, protocol, kind, number] if NUMBER.fullmatch(number):
+                counts[f"{family} {protocol} {kind}"] = int(number)
+            case ["recent", family, protocol, number] if NUMBER.fullmatch(number):
+                recent[f"{family} {protocol}"] = int(number)
+            case ["carried", kind, *words] if len(words) == 3 and all(NUMBER.fullmatch(word) for word in words):
+                carried[kind] = Carried(*map(int, words))
+            case ["between", since, until] if UPTIME.fullmatch(since) and UPTIME.fullmatch(until):
+                between = round(max(float(until) - float(since), 0.0), 2)
+            case ["example", kind, *flow] if flow:
+                examples.setdefault(kind, []).append(" ".join(flow))
+            case [_, *_]:
+                unknown.append(f"conntrack: {line.strip()}")
+    return Flows(
+        total=numbers.get("total"),
+        maximum=numbers.get("maximum"),
+        sampled=numbers.get("sampled", 0),
+        seconds=numbers.get("waited", 0),
+        counts=counts,
+        examples={kind: tuple(lines) for kind, lines in examples.items()},
+        recent_slow=numbers.get("recent", 0),
+        recent=recent,
+        error=error(numbers.get("sampled", 0), numbers.get("total", 0)),
+        carried=carried,
+        carried_seconds=between,
+    )
+
+
+def error(sampled: int, total: int) -> float:
+    """Percentage points that a share of the sampled may be off: 95 %, at worst (a half), drawn without return."""
+    if not 0 < sampled < total:
+        return 0.0
+    return round(100 * 1.96 * math.sqrt(0.25 / sampled * (total - sampled) / (total - 1)), 1)

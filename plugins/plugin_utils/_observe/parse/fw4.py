@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""sh/read/fw4.sh -> what UCI, fw4 and the kernel have of offload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..._core.sections import Sections
+from ..state import Flowtable, OpenWrtFirewall
+
+OPTIONS = ("flow_offloading", "flow_offloading_hw")
+TRUE = frozenset({"1", "on", "true", "yes"})
+FALSE = frozenset({"", "0", "off", "false", "no"})
+"""what fw4 takes for either, in these letters only; anything else ends fw4 (fw4.uc, parse_bool)"""
+
+
+@dataclass(frozen=True)
+class Fw4Table:
+    """A flowtable as far as it matters here. ``None`` in its place: there is none."""
+
+    devices: tuple[str, ...]
+    hardware: bool
+
+
+@dataclass(frozen=True)
+class Fw4Device:
+    """One that the networks of a zone are on, below bridges and VLANs."""
+
+    kind: str
+    """DEVTYPE as the kernel has it: dsa, wlan, or ethernet"""
+    target: str
+    """the NIC whose hw-tc-offload counts: for a switch port (DSA), the one that the switch hangs on"""
+    hw_tc_offload: bool | None
+    """None: netifd does not tell"""
+    changeable: bool = False
+    """it is off, and nic_features may turn it on"""
+
+
+@dataclass(frozen=True)
+class Fw4Config:
+    """UCI's view: of the section of defaults that counts, which is the first."""
+
+    section: str = ""
+    """its id; empty: there is none"""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """option -> value as it is spelt"""
+    sections: int = 0
+
+    def truth(self, option: str) -> bool | None:
+        """None for a value that fw4 does not take."""
+        value = self.values.get(option, "")
+        return True if value in TRUE else False if value in FALSE else None
+
+
+def parse_config(text: str) -> Fw4Config:
+    """``uci -X show firewall``, lines of sections of defaults."""
+    sections = re.findall(r"^firewall\.(\w+)=defaults$", text, re.MULTILINE)
+    if not sections:
+        return Fw4Config()
+    found = re.findall(rf"^firewall\.{sections[0]}\.(\w+)='(.*)'$", text, re.MULTILINE)
+    return Fw4Config(sections[0], {name: value for name, value in found if name in OPTIONS}, len(sections))
+
+
+def parse_flowtable(text: str) -> Fw4Table | None:
+    """The flowtable ft of a ruleset or a listing."""
+    block = re.search(r"flowtable ft \{(.*?)^\s*\}", text, re.DOTALL | re.MULTILINE)
+    if block is None:
+        return None
+    devices = re.search(r"devices = \{([^}]*)\}", block[1])
+    names = re.findall(r'[^\s,"]+', devices[1]) if devices else []
+    return Fw4Table(tuple(sorted(names)), "offload" in re.findall(r"flags ([\w, ]+)", block[1]))
+
+
+def parse_devices(text: str) -> dict[str, Fw4Device]:
+    """Lines ``NAME KIND TARGET true|false|changeable|unknown``."""
+    words = [line.split() for line in text.splitlines()]
+    return {
+        name: Fw4Device(kind, target, {"true": True, "false": False, "changeable": False}.get(on), on == "changeable")
+        for name, kind, target, on in (w for w in words if len(w) == 4)
+    }
+
+
+def parse_complaints(text: str) -> tuple[str, ...]:
+    """What fw4 said besides the ruleset: warnings, and what ended it."""
+    return tuple(line.removeprefix("[!] ") for line in text.splitlines() if line.startswith("[!]") or "rror: " in line)
+
+
+def parse_firewall(answer: Sections) -> OpenWrtFirewall | None:
+    """All of it, for those who only look; None where there is no fw4."""
+    if "fw4.uci" not in answer:
+        return None
+    config = parse_config(answer["fw4.uci"].text)
+    printed = answer["fw4.print"].text
+    wanted = parse_flowtable(printed)
+    rule = re.search(r"^\s*(.*flow (?:offload|add) @ft.*?);?$", printed, re.MULTILINE)
+    return OpenWrtFirewall(
+        values=config.values,
+        truths={option: config.truth(option) for option in OPTIONS},
+        sections=config.sections,
+        staged=tuple(answer["fw4.staged"].text.splitlines()),
+        wanted=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
+        rule=rule[1] if rule else "",
+        complaints=parse_complaints(printed),
+        loaded=frozenset(answer["fw4.loaded"].text.split()),
+    )

@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What ``nft list`` prints -> statements, flowtables, and the objects of a table. Rules: _observe/parse/rules.py.
+
+The text form, because nft's JSON has neither flags nor counter for flowtables (json.c, up to 1.1.6). Styles of 0.9.6 to
+1.1.7 are read: device names are quoted since 1.1.4, priorities are names or numbers. No function here raises, whatever
+the text; what is not known is added to the caller's list of ``unknown`` lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from ..state import Flowtable
+
+# Comments and strings first: nothing in them is grammar. nft knows no escape inside a string.
+_TOKEN = re.compile(r'"[^"]*"|\#[^\n]*|\n|[{};,=]|[^\s{};,="#][^\s{};,=]*|["]')
+# A string without an end goes on to the end of the text
+_STRING = r'"[^"]*(?:"|\Z)'
+_LIST = rf'^[ \t]*devices = \{{(?:{_STRING}|[^"}}])*'
+# In the group, what changes by itself: the devices of a flowtable; how many elements a set holds, which nft 1.1.7 tells
+# behind its size. Before and behind it, what only looks like that: a string, and a list without an end.
+_PASSING = re.compile(rf"{_STRING}|({_LIST}\}}[ \t;]*\n?|[ \t]+# count [0-9]+$)|{_LIST}", re.MULTILINE)
+_OPENS_CHAIN = ("jump", "goto")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement, and where it stands. ``words`` is empty for the line that opens a table or an object.
+
+    Statements of an anonymous chain (``jump { ... }``) count as the chain's that holds it: they are reached together.
+    """
+
+    family: str = ""
+    table: str = ""
+    kind: str = ""
+    """of the object it stands in: chain, set, map, flowtable, ct helper, ...; empty in the table itself"""
+    name: str = ""
+    words: tuple[str, ...] = ()
+    text: str = ""
+    depth: int = 0
+    """of anonymous chains around it; 0 is the object itself"""
+
+
+def families_filtered(text: str) -> frozenset[str]:
+    """Of ip and ip6, those of which a text has a chain that filters what comes to the router itself."""
+    families = {
+        said.family
+        for said in statements(text)
+        if said.kind == "chain" and said.words[:2] == ("type", "filter") and ("hook", "input") in pairwise(said.words)
+    }
+    return frozenset(ip for family in families for ip in (("ip", "ip6") if family == "inet" else (family or "ip",)))
+
+
+def included(text: str) -> frozenset[str]:
+    """The files that a text includes, as it names them."""
+    return frozenset(said.text for said in statements(text) if said.words[:1] == ("include",))
+
+
+def statements(text: str) -> Iterator[Statement]:
+    """Every statement of a listing, in order."""
+    place = Statement()
+    level = 0  # 0 outside, 1 in a table, 2 in an object, 3 and more in anonymous chains
+    literal = 0  # depth of braces that hold elements, not statements
+    words: list[str] = []
+    start: int | None = None
+
+    def said(end: int) -> Iterator[Statement]:
+        nonlocal words, start
+        if words and start is not None:
+            where = (place.family, place.table, place.kind, place.name)
+            yield Statement(*where, tuple(words), _line(text[start:end]), max(level - 2, 0))
+        words, start = [], None
+
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if token.startswith("#") or (token == "\n" and literal):
+            continue
+        if start is None:
+            start = match.start()
+        if literal:
+            words.append(token)
+            literal += {"{": 1, "}": -1}.get(token, 0)
+        elif token == "{":
+            if level >= 2 and not (place.kind == "chain" and words and words[-1] in _OPENS_CHAIN):
+                words.append(token)
+                literal = 1
+                continue
+            if level >= 2:
+                yield from said(match.start())
+            else:
+                place = _opened(place, level, words)
+                yield place
+                words, start = [], None
+            level += 1
+        elif token in {"}", ";", "\n"}:
+            yield from said(match.start())
+            start = None
+            if token == "}" and level:
+                level -= 1
+                place = Statement(*((place.family, place.table) if level == 1 else ())) if level < 2 else place
+        else:
+            words.append(token)
+    yield from said(len(text))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _opened(place: Statement, level: int, words: list[str]) -> Statement:
+    if level == 1:
+        return Statement(place.family, place.table, " ".join(words[:-1]), words[-1] if words else "")
+    if words[:1] == ["table"] and len(words) in {2, 3}:
+        return Statement(words[1] if len(words) == 3 else "ip", words[-1])
+    return Statement(words=tuple(words), text=" ".join(words))
+
+
+def parse_flowtables(text: str, unknown: list[str] | None = None) -> tuple[Flowtable, ...]:
+    """The flowtables of ``nft list flowtables``, of a table or of a whole ruleset."""
+    unknown = unknown if unknown is not None else []
+    found: dict[tuple[str, str, str], Flowtable] = {}
+    for said in statements(text):
+        key = (said.family, said.table, said.name)
+        if not said.table:
+            if said.words:
+                unknown.append(said.text)
+        elif said.kind == "flowtable":
+            known = found.setdefault(key, Flowtable(*key))
+            if said.words:
+                found[key] = _with(known, said, unknown)
+    return tuple(found.values())
+
+
+def _with(flowtable: Flowtable, said: Statement, unknown: list[str]) -> Flowtable:
+    """The flowtable with one more of its lines understood."""
+    match said.words:
+        case ("hook", "ingress", "priority", *priority) if priority:
+            return replace(flowtable, priority=" ".join(priority))
+        case ("devices", "=", "{", *devices, "}"):
+            return replace(flowtable, devices=tuple(device.strip('"') for device in devices if device != ","))
+        case ("flags", *flags) if set(flags) <= {"offload", ","}:
+            return replace(flowtable, hardware="offload" in flags)
+        case ("counter",):
+            return replace(flowtable, counter=True)
+    unknown.append(f"flowtable {flowtable.path}: {said.text}")
+    return flowtable
+
+
+def parse_table(text: str) -> dict[str, tuple[str, ...]]:
+    """Names of what stands in the tables of a listing, by kind as ``nft delete`` takes it: chain, ct helper, ..."""
+    found: dict[str, list[str]] = {}
+    for said in statements(text):
+        if said.table and said.kind and not said.words:
+            found.setdefault(said.kind, []).append(said.name)
+    return {kind: tuple(names) for kind, names in found.items()}
+
+
+def listing_without_devices(text: str) -> str:
+    """A listing less what comes and goes: the devices of its flowtables, the number of elements that a set holds.
+
+    ``normalise_listing`` in sh/installed/guard.sh does the same on the router, and a test holds one against the other.
+    """
+    return _PASSING.sub(lambda match: match[0] if match[1] is None else "", text)

@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""sh/read/driver_table.sh -> DriverTable, and the work queued for the driver.
+
+An entry of the table (mtk_ppe_debugfs.c, airoha_ppe_debugfs.c; the ports are missing for 3T, packets and bytes on older
+kernels, ``data`` is Airoha's)::
+
+    00e06 BND IPv4 5T orig=192.168.81.11:38720->198.51.100.9:443 new=203.0.113.1:38720->198.51.100.9:443
+    eth=34:60:f9:8d:f8:69->40:a6:b7:7c:f2:50 etype=0800 data=007f1000 vlan=0,0 ib1=61481e81 ib2=007ff051
+    packets=0 bytes=0
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..state import DriverFlow, DriverTable
+
+_ENTRY = re.compile(
+    r"(?P<index>[0-9a-f]{5,8}) +(?P<state>INV|UNB|BND|FIN|UNK) +"
+    r"(?P<type>IPv[46] [35]T|DS-LITE|6RD|L2B|UNKNOWN)"
+    r"(?: orig=(?P<orig>\S+->\S+))?(?: new=(?P<new>\S+->\S+))?(?P<rest>(?: [a-z0-9]+=\S+)*)"
+)
+_TUPLE = re.compile(r"\bsrc=(\S+) dst=(\S+) sport=([0-9]+) dport=([0-9]+)")
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+WORK = {"wq_add": "add", "wq_del": "del", "wq_stats": "stats"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a driver's table."""
+
+    index: str
+    state: str
+    """BND: the hardware forwards it; UNB: seen, but left to the CPU"""
+    type: str
+    orig: str = ""
+    """the packet as it comes in: 'address:port->address:port', in conntrack's spelling"""
+    new: str = ""
+    """the same as it leaves; IPv4 only"""
+
+
+def parse_entry(line: str) -> Entry | None:
+    """None for a line that is no entry."""
+    found = _ENTRY.fullmatch(" ".join(line.split()))
+    if found is None:
+        return None
+    return Entry(found["index"], found["state"], found["type"], found["orig"] or "", found["new"] or "")
+
+
+def tuples(line: str) -> tuple[str, str]:
+    """Both directions of a conntrack line as an entry spells them; empty where the line has none."""
+    found = [f"{src}:{sport}->{dst}:{dport}" for src, dst, sport, dport in _TUPLE.findall(line)]
+    return (found[0], found[1]) if len(found) == 2 else ("", "")
+
+
+def parse_table(text: str, unknown: list[str] | None = None) -> DriverTable:
+    """The looks of read_driver_table; what one look saw of a flow is seen, an orphan must be one at every look."""
+    unknown = unknown if unknown is not None else []
+    flows: list[str] = []
+    seen: set[str] = set()
+    orphans: list[dict[tuple[str, str], str]] = [{}]
+    bound = looked = looks = 0
+    for line in text.splitlines():
+        kind, _space, rest = line.strip().partition(" ")
+        entry = parse_entry(rest) if kind in {"entry", "orphan"} else None
+        if kind == "flow" and rest:
+            flows.append(" ".join(rest.split()))
+        elif entry is not None and kind == "entry":
+            seen |= {entry.orig} if entry.state == "BND" else set()
+        elif entry is not None:
+            orphans[-1][entry.index, entry.orig] = rest
+        elif kind == "bound" and _NUMBER.fullmatch(rest):
+            bound = int(rest)
+        elif kind == "looked" and _NUMBER.fullmatch(rest):
+            looked, looks = int(rest), looks + 1
+            orphans.append({})
+        elif kind and kind != "missing":
+            unknown.append(f"ppe: {line.strip()}")
+    whole = orphans[:looks] or [{}]
+    stayed = [text for key, text in whole[-1].items() if all(key in look for look in whole)]
+    return DriverTable(
+        bound=bound,
+        flows=tuple(DriverFlow(line, _there(line, seen)) for line in flows),
+        orphans=tuple(stayed),
+        looked_up=looked,
+        looks=looks,
+    )
+
+
+def _there(line: str, seen: set[str]) -> tuple[bool, bool]:
+    first, second = tuples(line)
+    return first in seen, second in seen
+
+
+def parse_work(text: str, unknown: list[str] | None = None) -> dict[str, int]:
+    """/proc/net/stat/nf_flowtable: a head and one row a CPU; only the sums mean something (nf_flow_table_procfs.c)."""
+    unknown = unknown if unknown is not None else []
+    head: list[str] = []
+    sums: dict[str, int] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if not head and words and all(word in WORK for word in words):
+            head = words
+        elif head and len(words) == len(head) and all(_NUMBER.fullmatch(word) for word in words):
+            for name, word in zip(head, words, strict=True):
+                sums[WORK[name]] = sums.get(WORK[name], 0) + int(word)
+        elif words:
+            unknown.append(f"nf_flowtable: {line.strip()}")
+    return sums

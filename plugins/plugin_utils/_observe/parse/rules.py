@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A ruleset, whole or reduced by sh/read/nftables.sh -> the rules that feed flowtables, and those that keep flows out.
+
+Two questions are asked of a feeding rule. Can a forwarded packet get there at all (any jump counts, whatever its
+conditions)? And is there something before it that certainly takes away all that it could offload? Only rules without a
+condition of their own count for that, and ``ct state established accept``: a rule that is not understood takes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ..state import Exclusion, FlowRule
+from .nft import Statement, statements
+
+LAYER_3 = {"ip", "ip6", "inet"}
+"""families of tables whose forward hook can feed a flowtable"""
+PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
+CONNTRACK = -200
+"""priority at which connections are looked up (NF_IP_PRI_CONNTRACK)"""
+DEEPEST = 24
+"""jumps that are followed into each other; nf_tables itself allows 16 (NFT_JUMP_STACK_SIZE)"""
+
+# What is left of the traffic at some place of a chain.
+NOTHING, NEW_ONLY, ALL = 0, 1, 2
+"""no packet gets there for certain; none of an established connection does; nothing is certain"""
+
+_STATES = {"established", "related", "new", "invalid", "untracked"}
+_LOG_OPTIONS = {"prefix", "level", "flags", "group", "snaplen", "queue-threshold"}
+_SHORT = {"iif", "iifname", "oif", "oifname"}
+"""conditions that nft lists with one word, not two"""
+_OPERATORS = {"!", "=", "<", ">"}
+"""``!=`` is two words for the tokenizer"""
+_PROTOCOLS = {"tcp": "tcp", "6": "tcp", "udp": "udp", "17": "udp"}
+
+
+@dataclass
+class _Chain:
+    """A chain, or a verdict map, and what stands in it."""
+
+    hook: str = ""
+    early: bool = False
+    """before connection tracking, so that notrack has an effect (nft_ct.c: nft_notrack_eval)"""
+    dormant: bool = False
+    lines: list[Statement] = field(default_factory=list)
+
+
+_Key = tuple[str, str, str, str]
+"""family, table, chain or map, name"""
+
+
+@dataclass(frozen=True)
+class _Left:
+    """How much of the traffic is left, and which rule took the rest."""
+
+    level: int = ALL
+    taken_by: str = ""
+
+
+def parse_rules(text: str, unknown: list[str] | None = None) -> tuple[FlowRule, ...]:
+    """The rules that feed flowtables. Elements of verdict maps may follow the ruleset in tables of the same name."""
+    chains = _chains(text, unknown if unknown is not None else [])
+    left = _walked(chains)
+    return tuple(
+        FlowRule(
+            key[0],
+            key[1],
+            key[3],
+            flowtable,
+            said.text,
+            reachable=key in left,
+            shadow=left.get(key, {}).get(number, ""),
+        )
+        for key, chain in chains.items()
+        for number, said in enumerate(chain.lines)
+        for flowtable in _fed_by(said.words)
+    )
+
+
+def parse_exclusions(text: str) -> tuple[Exclusion, ...]:
+    """Rules with ``notrack`` or ``ct helper set``; the reduction leaves one of each kind in a chain."""
+    found = []
+    for (family, table, _kind, name), chain in _chains(text, []).items():
+        for number, said in enumerate(() if chain.dormant else chain.lines):
+            if "notrack" in said.words and (chain.early or not chain.hook):
+                first = number == 0 and chain.hook == "prerouting"
+                everything = first and said.depth == 0 and _plain(said.words) == ("notrack",)
+                found.append(Exclusion(family, table, name, said.text, "notrack", everything))
+            elif ("ct", "helper", "set") in zip(said.words, said.words[1:], said.words[2:], strict=False):
+                found.append(Exclusion(family, table, name, said.text, "helper"))
+    return tuple(found)
+
+
+def covers(text: str) -> tuple[frozenset[str], str]:
+    """What a rule that feeds a flowtable covers: protocols out of tcp and udp, and its other conditions, if any."""
+    said = next((said for said in statements(f"table x {{\nchain x {{\n{text}\n}}\n}}\n") if said.words), Statement())
+    words = _plain(said.words[: said.words.index("flow")] if "flow" in said.words else said.words)
+    protocols = frozenset({"tcp", "udp"})
+    other: list[str] = []
+    while words:
+        key, end = _condition(words)
+        values = {word for word in words[key:end] if word not in "{},"}
+        match words[:key]:
+            case ("ct", "state") if "established" in values and values <= _STATES:
+                pass
+            case ("meta", "l4proto") | ("ip", "protocol") | ("ip6", "nexthdr") if values and values <= {*_PROTOCOLS}:
+                protocols &= {_PROTOCOLS[value] for value in values}
+            case _:
+                other += words[:end]
+        words = words[end:]
+    return protocols, " ".join(other)
+
+
+def _condition(words: tuple[str, ...]) -> tuple[int, int]:
+    """Where the values of the condition begin that these words begin with, and where they end.
+
+    ``iifname "lan0"``, ``meta l4proto { 6, 17 }``, ``ct state established,related``, ``ip saddr != 192.0.2.1``
+    """
+    key = 1 if words[0] in _SHORT else 2
+    while words[key : key + 1] and words[key] in _OPERATORS:
+        key += 1
+    if words[key : key + 1] == ("{",):
+        return key, words.index("}") + 1 if "}" in words else len(words)
+    end = key + 1
+    while words[end : end + 1] == (",",):
+        end += 2
+    return key, end
+
+
+def _chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
+    """Every chain and map that has something in it; those of dormant tables have no hooks."""
+    chains: dict[_Key, _Chain] = {}
+    dormant: set[tuple[str, str]] = set()
+    for said in statements(text):
+        key = (said.family, said.table, said.kind, said.name)
+        if not said.table and said.words:
+            unknown.append(said.text)
+        if not said.kind and said.words[:1] == ("flags",) and "dormant" in said.words:
+            dormant.add((said.family, said.table))
+        if said.kind not in {"chain", "map"} or not said.words or said.words[0] in {"policy", "comment"}:
+            continue
+        chain = chains.setdefault(key, _Chain())
+        if said.words[0] == "type":
+            chain.hook = next((hook for word, hook in _pairs(said.words) if word == "hook"), "")
+            chain.early = _priority(said.words) < CONNTRACK
+        else:
+            chain.lines.append(said)
+    for key, chain in chains.items():
+        chain.dormant = key[:2] in dormant
+        if chain.dormant or key[0] not in LAYER_3:
+            chain.hook = ""
+    return chains
+
+
+def _priority(words: tuple[str, ...]) -> int:
+    """``priority filter + 10``, ``priority -300``; 0 when it is not understood."""
+    said = list(words[words.index("priority") + 1 :]) if "priority" in words else []
+    base = PRIORITIES.get(said[0], 0) if said else 0
+    number = "".join(said[1:] if said and said[0] in PRIORITIES else said)
+    return base + int(number) if re.fullmatch(r"[+-]?[0-9]{1,9}", number) else base
+
+
+def _pairs(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    return pairwise(words)
+
+
+def _fed_by(words: tuple[str, ...]) -> list[str]:
+    """Flowtables named by ``flow add @name``; nft up to 0.9.0 wrote ``flow offload``."""
+    return [
+        name[1:]
+        for flow, verb, name in zip(words, words[1:], words[2:], strict=False)
+        if flow == "flow" and verb in {"add", "offload"} and name.startswith("@")
+    ]
+
+
+def _leads_to(key: _Key, words: tuple[str, ...]) -> list[_Key]:
+    """Chains and verdict maps that a rule, or an element of a map, leads to."""
+    found: list[_Key] = []
+    for verb, target in _pairs(words):
+        if verb in {"jump", "goto"}:
+            found.append((key[0], key[1], "chain", target))
+        elif verb == "vmap" and target.startswith("@"):
+            found.append((key[0], key[1], "map", target[1:]))
+    return found
+
+
+def _walked(chains: Mapping[_Key, _Chain]) -> dict[_Key, dict[int, str]]:
+    """Chains and maps that a forwarded packet can get to -> number of a line that offloads -> what shadows it.
+
+    Each is walked again when more of the traffic is found to get there, so at most three times.
+    """
+    ahead = [(key, _Left()) for key, chain in chains.items() if chain.hook == "forward"]
+    best: dict[_Key, int] = {}
+    shadows: dict[_Key, dict[int, str]] = {}
+    passing: dict[_Key, int] = {}
+    while ahead:
+        key, left = ahead.pop()
+        if best.get(key, -1) >= left.level:
+            continue
+        best[key] = left.level
+        shadows[key] = {}
+        chain = chains.get(key, _Chain())
+        for number, said in enumerate(chain.lines):
+            if _fed_by(said.words) and (left.level == NOTHING or (left.level == NEW_ONLY and _of_established(said))):
+                shadows[key][number] = left.taken_by
+            ahead += [(target, left) for target in _leads_to(key, said.words)]
+            level = NOTHING if _plain(said.words) == ("return",) else _after(key, said, chains, passing, 0)
+            if key[2] == "chain" and said.depth == 0 and level < left.level:
+                left = _Left(level, f"chain {key[3]}: {said.text}")
+    return shadows
+
+
+def _of_established(said: Statement) -> bool:
+    """Does the rule need established connections? Every TCP flow is one; UDP is offloaded with its second packet."""
+    protocols, _other = covers(said.text)
+    return protocols != {"udp"} or "established" in said.words
+
+
+def _after(key: _Key, said: Statement, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
+    """What certainly goes on after a rule that everything came to."""
+    match _plain(said.words):
+        case ("accept" | "drop",) | ("reject", *_) | ("goto", _):
+            return NOTHING
+        case ("jump", target):
+            return _through((key[0], key[1], "chain", target), chains, passing, depth + 1)
+        case ("ct", "state", "vmap", "{", *pairs) if _takes_established(pairs):
+            return NEW_ONLY
+        case ("ct", "state", *states, "accept" | "drop"):
+            values = set(states) - {"{", "}", ","}
+            return NEW_ONLY if "established" in values and values <= _STATES else ALL
+    return ALL
+
+
+def _takes_established(pairs: list[str]) -> bool:
+    return any(
+        words in {("established", ":", "accept"), ("established", ":", "drop")}
+        for words in zip(pairs, pairs[1:], pairs[2:], strict=False)
+    )
+
+
+def _through(key: _Key, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
+    """What certainly comes back from a chain that everything jumps to."""
+    if key in passing or depth > DEEPEST:
+        return passing.get(key, ALL)
+    passing[key] = level = ALL  # while it is looked at: a loop takes nothing
+    for said in chains.get(key, _Chain()).lines:
+        plain = _plain(said.words)
+        if plain == ("return",):
+            break
+        if plain[:1] == ("goto",):
+            target = (key[0], key[1], "chain", plain[1] if len(plain) > 1 else "")
+            level = min(level, _through(target, chains, passing, depth + 1))
+            break
+        if (plain[:1] != ("jump",) and {"return", "goto"} & set(said.words)) or _to_map(said.words):
+            break  # some packets may leave from here without meeting what comes next
+        if said.depth == 0:
+            level = min(level, _after(key, said, chains, passing, depth))
+        if level == NOTHING:
+            break
+    passing[key] = level
+    return level
+
+
+def _to_map(words: tuple[str, ...]) -> bool:
+    return any(verb == "vmap" and target.startswith("@") for verb, target in _pairs(words))
+
+
+def _plain(words: tuple[str, ...]) -> tuple[str, ...]:
+    """A rule's words without those that neither match nor decide: counter, log, comment."""
+    found: list[str] = []
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == "counter":
+            at += {"packets": 4, "name": 2}.get(words[at] if at < len(words) else "", 0)
+        elif word == "comment":
+            at += 1
+        elif word == "log":
+            while at < len(words) and words[at] in _LOG_OPTIONS:
+                at += 2
+        else:
+            found.append(word)
+    return tuple(found)

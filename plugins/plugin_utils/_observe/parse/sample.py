@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""sh/read/sample.sh -> Sample."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..state import Device, Direction, Entrance, Sample, Share
+from ..topology import below
+
+MOST = 12
+"""directions, and entrances, that are returned"""
+HEADER = 24
+"""bytes a frame that a device may count and the kernel does not: Ethernet, VLAN tags, the checksum"""
+
+PROTOCOLS = {"6": "tcp", "17": "udp"}
+"""as nft lists them where there is no /etc/protocols"""
+
+_NUMBERS = re.compile(r"[0-9]{1,18}")
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_SET = re.compile(r"(walked|late|slow|before|after)([46])")
+
+
+@dataclass
+class _Counts:
+    """What the lines say, packets by where they came in and went out; keys begin with the address family."""
+
+    walked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    late: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    slow: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    flows: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    protocols: Counter[str] = field(default_factory=Counter)
+    bypassed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """before the flowtables, less what came after them"""
+    unseen: Counter[str] = field(default_factory=Counter)
+    """bytes that a device received, less twice those that the kernel saw"""
+    late_bytes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    slow_bytes: int = 0
+    bypassed_bytes: int = 0
+
+
+def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | None = None) -> Sample:
+    """Lines of read_sample; ``devices`` tell what lies below a bridge or a VLAN."""
+    unknown = unknown if unknown is not None else []
+    counts = _Counts()
+    said = {"seconds": "0", "classed": "no", "full": "", "unhooked": ""}
+    for line in text.splitlines():
+        match line.split(None, 1):
+            case [("family" | "classed" | "full" | "unhooked") as key, value]:
+                said[key] = value.strip()
+            case ["seconds", value] if _SECONDS.fullmatch(value.strip()):
+                said["seconds"] = value
+            case [_, *_] if not _count(counts, line.split()):
+                unknown.append(f"sample: {line.strip()}")
+    entrances = _entrances(counts, devices)
+    directions = _directions(counts, devices)
+    walked, late, slow = (counter.total() for counter in (counts.walked, counts.late, counts.slow))
+    bypassed = (+counts.bypassed).total()
+    percent, error = share(late + slow, bypassed)
+    return Sample(
+        seconds=float(said["seconds"]),
+        total=Share(walked, late, slow, bypassed, percent, error),
+        entrances=tuple(sorted(entrances, key=lambda entrance: -entrance.walked - entrance.bypassed)[:MOST]),
+        directions=tuple(sorted(directions, key=lambda way: (-way.late - way.slow, -way.walked))[:MOST]),
+        slow_protocols=dict(counts.protocols),
+        slow_bytes=counts.slow_bytes,
+        bypassed_bytes=max(counts.bypassed_bytes, 0),
+        nic_bytes=(+counts.unseen).total(),
+        nic_devices=dict((+counts.unseen).most_common(MOST)),
+        classed=said["classed"] == "yes",
+        full=bool(said["full"]),
+        unhooked=said["unhooked"],
+    )
+
+
+def _count(counts: _Counts, words: Sequence[str]) -> bool:
+    """One line of numbers; False when it is none."""
+    match words:
+        case ["device", name, *numbers] if len(numbers) == 4 and _are_numbers(numbers):
+            counts.unseen[name] += int(numbers[1])
+        case ["arrived", name, *numbers] if len(numbers) == 2 and _are_numbers(numbers):
+            counts.unseen[name] -= 2 * (int(numbers[1]) + HEADER * int(numbers[0]))
+        case [name, *rest] if found := _SET.fullmatch(name):
+            return _count_set(counts, found[1], f"ipv{found[2]}", rest)
+        case _:
+            return False
+    return True
+
+
+def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) -> bool:
+    match [name, *words]:
+        case ["late", enters, leaves, *_] | ["slow", enters, leaves, *_] if enters == leaves:
+            pass  # what a bridge passes on and br_netfilter shows to the forward chain is no business of a flowtable
+        case ["walked", enters, leaves, packets, size] if _are_numbers([packets, size]):
+            counts.walked[family, enters, leaves] += int(packets)
+        case ["late", enters, leaves, packets, size] if _are_numbers([packets, size]):
+            counts.late[family, enters, leaves] += int(packets)
+            counts.late_bytes[family, enters, leaves] += int(size)
+            counts.slow_bytes += int(size)
+        case ["slow", enters, leaves, protocol, flows, packets, size] if _are_numbers([flows, packets, size]):
+            counts.slow[family, enters, leaves] += int(packets)
+            counts.flows[family, enters, leaves] += int(flows)
+            counts.protocols[PROTOCOLS.get(protocol, protocol)] += int(packets)
+            counts.slow_bytes += int(size)
+        case ["before" | "after", device, packets, size] if _are_numbers([packets, size]):
+            sign = 1 if name == "before" else -1
+            counts.bypassed[family, device] += sign * int(packets)
+            counts.bypassed_bytes += sign * int(size)
+        case _:
+            return False
+    return True
+
+
+def _are_numbers(words: Iterable[str]) -> bool:
+    return all(_NUMBERS.fullmatch(word) for word in words)
+
+
+def _entrances(counts: _Counts, devices: Mapping[str, Device]) -> list[Entrance]:
+    """One for each device that the forward chain saw, and for each listed one that is below none of these."""
+    ways = {(family, enters) for family, enters, _leaves in counts.walked}
+    known = {(family, device) for family, enters in ways for device in below(devices, enters)}
+    alone = {key for key, packets in counts.bypassed.items() if packets > 0 and key not in known}
+    found = []
+    for family, enters in sorted(ways | alone):
+        lowers = below(devices, enters) or [enters]
+        walked, late, slow = (
+            sum(number for key, number in counter.items() if key[:2] == (family, enters))
+            for counter in (counts.walked, counts.late, counts.slow)
+        )
+        bypassed = _bypassed(counts, family, lowers)
+        percent, error = share(late + slow, bypassed)
+        found.append(Entrance(walked, late, slow, bypassed, percent, error, family, enters, tuple(lowers)))
+    return found
+
+
+def _directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Direction]:
+    found = []
+    for way in counts.walked:
+        family, enters, leaves = way
+        walked, late, slow = counts.walked[way], counts.late[way], counts.slow[way]
+        bypassed = _bypassed(counts, family, below(devices, enters) or [enters])
+        percent, error = share(late + slow, bypassed)
+        more = counts.flows[way], counts.late_bytes[way]
+        found.append(Direction(walked, late, slow, bypassed, percent, error, family, enters, leaves, *more))
+    return found
+
+
+def _bypassed(counts: _Counts, family: str, devices: Iterable[str]) -> int:
+    """Never below nothing: the packets after the flowtables are listed a moment later than those before."""
+    return sum(max(counts.bypassed[family, device], 0) for device in devices)
+
+
+def share(part: int, rest: int) -> tuple[float | None, float | None]:
+    """Percent that ``part`` is of both, and the percentage points that it may be off by (Wilson's interval, 95 %)."""
+    whole = part + rest
+    if whole <= 0:
+        return None, None
+    z = 1.96
+    p = part / whole
+    middle = (p + z * z / (2 * whole)) / (1 + z * z / whole)
+    half = z / (1 + z * z / whole) * math.sqrt(p * (1 - p) / whole + z * z / (4 * whole * whole))
+    return round(100 * p, 2), round(100 * (half + abs(middle - p)), 2)

@@ -1,0 +1,253 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The reading that shows a router whole: the calls that make it, and its sections -> RouterState. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .._core import paths as _boot
+from .._core.errors import OffloadError
+from .._core.sections import Call, Section, Sections
+from .parse import boot, policy
+from .parse.conntrack import parse_conntrack
+from .parse.devices import TEXTS, parse_devices, parse_forwarding
+from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
+from .parse.fw4 import parse_firewall
+from .parse.hooks import parse_hooks
+from .parse.link import parse_links, parse_tc, shapers
+from .parse.modules import parse_modules
+from .parse.nft import parse_flowtables
+from .parse.platform import parse_platform
+from .parse.ppe import parse_table, parse_work
+from .parse.rules import parse_exclusions, parse_rules
+from .parse.sample import parse_sample
+from .state import FLOWTABLE_MODULES, Beside, Device, Hook, Platform, RouterState
+
+FRAGMENTS = (
+    "read/platform",
+    "read/kernel",
+    "read/nic",
+    "read/files",
+    "read/flowtables",
+    "read/nftables",
+    "read/devices",
+    "read/conflicts",
+    "read/conntrack",
+    "read/sample",
+    "read/driver_table",
+    "read/boot",
+    "read/fw4",
+)
+CHOICE_FRAGMENTS = ("read/platform", "read/nic", "read/files", "read/flowtables", "read/devices", "read/boot")
+FEATURE = "hw-tc-offload"
+LINES = 2048
+"""of conntrack: a share of them is off by 2.2 percentage points at most, and a class that 1 in 500 flows belongs to is
+seen with a certainty of 98 %"""
+LONGEST_SAMPLE = 60
+"""seconds"""
+CUT = "# cut"
+"""what sh/read/nftables.sh ends with when there is more to a ruleset than it reads"""
+UNKNOWN_LINES = 20
+"""that are returned at most"""
+SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall")
+"""services that load rules of their own"""
+
+
+def check_sample(seconds: int) -> None:
+    """Raises OffloadError for an option ``sample`` that is out of range."""
+    if not 0 <= seconds <= LONGEST_SAMPLE:
+        raise OffloadError(f"option sample: {seconds} seconds is out of range", f"choose 0 to {LONGEST_SAMPLE} seconds")
+
+
+def reading(
+    family: str = "inet",
+    table: str = "nft_offload",
+    sample: int = 0,
+    measure: bool = True,
+) -> list[Call]:
+    """The calls, for FRAGMENTS. ``family`` and ``table`` name the table that this collection keeps on the router.
+
+    Traffic is watched for ``sample`` seconds. With ``measure`` they are seconds in which tables of our own count what
+    walks the forward chain; without it nothing on the router is touched.
+    """
+    return [
+        ("read_platform",),
+        ("read_modules", *FLOWTABLE_MODULES),
+        ("read_flowtables",),
+        ("read_nftables", family, table),
+        ("read_devices",),
+        ("read_nic_features", FEATURE),
+        ("read_conflicts",),
+        ("read_boot", _boot.RULESET, *boot.FILES),
+        ("read_files", *boot.READ),
+        ("read_services", boot.UNIT, *SERVICES),
+        ("read_fw4",),
+        ("read_sample", str(sample), str(LINES), "yes" if measure else "no"),
+        ("read_driver_table", str(LINES), str(sample)),
+    ]
+
+
+def reading_for_a_choice() -> list[Call]:
+    """The calls, for CHOICE_FRAGMENTS, that read what a play needs to choose devices and a mode."""
+    return [
+        ("read_platform",),
+        ("read_flowtables",),
+        ("read_devices",),
+        ("read_nic_features", FEATURE),
+        ("read_boot", _boot.RULESET),
+        ("read_files", _boot.DEVICES, _boot.FEATURES),
+    ]
+
+
+def choice_of(answer: Sections) -> dict[str, Any]:
+    """Of the picture as plain JSON types, the parts that ``reading_for_a_choice`` reads."""
+    picture = state_of(answer).as_result()
+    chosen = {name: picture[name] for name in ("platform", "flowtables", "unseen", "not_understood")}
+    return {
+        **chosen,
+        "devices": {name: without(seen, "mtu", "qdisc") for name, seen in picture["devices"].items()},
+        "boot": {name: picture["boot"][name] for name in ("ruleset", "filters", "attachments", "features")},
+    }
+
+
+def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The values but those of these names."""
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def state_of(answer: Sections) -> RouterState:
+    """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
+    unknown: list[str] = []
+    platform = parse_platform(_said(answer, "platform"))
+    readable = _ok(answer, "flowtables") and _ok(answer, "ruleset")
+    listed = _ok(answer, "flowtables") and ("ruleset" not in answer or readable)
+    flowtables = parse_flowtables(_said(answer, "flowtables"), unknown) if listed else None
+    rules = parse_rules(f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}", unknown) if readable else ()
+    devices = _devices(answer, unknown)
+    conntrack = parse_conntrack(_said(answer, "conntrack"), unknown) if _ok(answer, "conntrack") else None
+    return RouterState(
+        platform=platform,
+        kernel=parse_modules(_said(answer, "modules")),
+        devices=devices,
+        flowtables=flowtables,
+        rules=rules,
+        exclusions=parse_exclusions(_said(answer, "ruleset")) if readable else (),
+        forwarding=parse_forwarding(_said(answer, "forwarding")) if "forwarding" in answer else None,
+        hooks=_hooks(answer, unknown),
+        flows=conntrack,
+        driver_table=parse_table(_said(answer, "ppe"), unknown) if _ok(answer, "ppe") else None,
+        work=parse_work(_said(answer, "work"), unknown),
+        beside=_beside(answer),
+        sample=parse_sample(_said(answer, "sample"), devices, unknown) if _ok(answer, "sample") else None,
+        boot=boot.parse_boot(answer),
+        firewall=", ".join(_firewalls(answer, platform)),
+        fw4=parse_firewall(answer),
+        unseen=_unseen(answer, platform),
+        not_understood=_shortened(unknown),
+    )
+
+
+def _shortened(lines: list[str]) -> tuple[str, ...]:
+    """Each line once and not whole pages of them; how many are left out is told."""
+    different = list(dict.fromkeys(line[:200] for line in lines))
+    left = len(different) - UNKNOWN_LINES
+    return tuple(different) if left <= 0 else (*different[:UNKNOWN_LINES], f"... and {left} more")
+
+
+def _ok(answer: Sections, name: str) -> bool:
+    return name in answer and answer[name].rc == 0
+
+
+def _said(answer: Sections, name: str) -> str:
+    """What a command printed, also beside an error; empty when it was not run."""
+    return answer[name].text if name in answer else ""
+
+
+def _each(answer: Sections, prefix: str) -> dict[str, Section]:
+    """Sections that there are one of a device, by device."""
+    return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
+
+
+def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
+    """Devices with what the tools know of them: a driver that sysfs does not name, the feature, MTU and qdisc."""
+    texts = {name: _said(answer, name) for name in TEXTS}
+    features = {device: parse_features(part.text).get(FEATURE) for device, part in _each(answer, "features ").items()}
+    drivers = {device: parse_driver(part.text) for device, part in _each(answer, "driver ").items()}
+    netifd = parse_netifd(_said(answer, "netifd"), drivers)
+    eswitches = {device: parse_eswitch(part.text) for device, part in _each(answer, "eswitch ").items()}
+    links = parse_links(_said(answer, "link"), unknown)
+    return {
+        name: replace(
+            device,
+            driver=drivers.get(name) or device.driver,
+            hw_tc_offload=features.get(name) or netifd.get(name),
+            mtu=links.get(name, (0, ""))[0],
+            qdisc=links.get(name, (0, ""))[1],
+            eswitch=eswitches.get(name, ""),
+        )
+        for name, device in parse_devices(texts, unknown).items()
+    }
+
+
+def _beside(answer: Sections) -> Beside:
+    traffic = parse_tc(_said(answer, "tc"))
+    ruleset = _said(answer, "ruleset") if _ok(answer, "ruleset") else ""
+    return Beside(
+        shapers=shapers(parse_links(_said(answer, "link")), traffic),
+        redirected=traffic.redirected,
+        mark_rules=policy.parse_mark_rules(_said(answer, "rules")),
+        ipsec=policy.parse_policy_counts(_said(answer, "xfrm")) if _ok(answer, "xfrm") else {},
+        ipsec_errors=policy.parse_xfrm_errors(_said(answer, "xfrm_stat")),
+        legacy_tables=policy.parse_legacy_tables(_said(answer, "legacy")),
+        forward_chains=policy.forward_chains(ruleset),
+        queues=policy.queues(ruleset),
+        clamps_mss=policy.clamps_mss(ruleset),
+    )
+
+
+def _hooks(answer: Sections, unknown: list[str]) -> tuple[Hook, ...] | None:
+    """None where they cannot be listed; a device that is gone (Linux 6.16 on keeps its name) has none."""
+    if not _ok(answer, "flowtables") or _hooks_error(answer):
+        return None
+    listings = _each(answer, "hooks ").values()
+    return tuple(hook for part in listings if part.rc == 0 for hook in parse_hooks(part.text, unknown))
+
+
+def _hooks_error(answer: Sections) -> str:
+    """What nft said where it could not list the hooks of a device that is there."""
+    if "hooks" in answer and answer["hooks"].rc != 0 and not any(part.rc for part in _each(answer, "hooks ").values()):
+        return "nft lists no hook at all, not even a chain's: this kernel has no NETFILTER_NETLINK_HOOK"
+    failed = (part.text for part in _each(answer, "hooks ").values() if part.rc and "No such device" not in part.text)
+    return next(failed, "")
+
+
+def _firewalls(answer: Sections, platform: Platform) -> list[str]:
+    """Services that are active (systemctl is-active says so in one line each, in order), and OpenWrt's own."""
+    active = zip(SERVICES, _said(answer, "services").split(), strict=False)
+    return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
+
+
+def _unseen(answer: Sections, platform: Platform) -> dict[str, str]:
+    """What could not be read, with the first words of the tool that failed."""
+    reasons = {
+        name: answer[name].text
+        for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack", "ppe", "sample")
+        if name in answer and answer[name].rc != 0
+    }
+    if "flowtables" not in answer:
+        reasons["flowtables"] = "nft is not installed"
+    if "addresses" not in answer:
+        reasons["addresses"] = "ip is not installed"
+    if "ethtool" not in platform.commands:
+        reasons["hw_tc_offload"] = "ethtool is not installed"
+    if error := _hooks_error(answer):
+        reasons["hooks"] = error
+    if CUT in (f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}").splitlines():
+        reasons["rules"] = "the ruleset is too long to be read whole"
+    return {name: next(iter(text.strip().splitlines()), "no word why")[:300] for name, text in reasons.items()}

@@ -1,0 +1,436 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The typed picture of a router: what the parsers make and what the checks judge. Data only.
+
+Everything is what the router said at one moment. A ``None`` means that the router could not say (a tool is missing, a
+file is unreadable), which is never the same as no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+ModuleState = Literal["loaded", "builtin", "available", "missing"]
+"""loaded; built into the kernel; on disk but not loaded; nowhere"""
+
+FLOWTABLE_MODULES = ("nf_flow_table", "nf_flow_table_inet", "nft_flow_offload")
+"""The modules of the fast path since Linux 5.17 (net/netfilter/Makefile; nf_flow_table_ipv4/6 went in c42ba4290b21)."""
+
+OLDEST_KERNEL = (5, 8)
+"""flowtables without devices, which is how one is loaded at boot (05abe4456fa3)"""
+OLDEST_NFT = (0, 9, 9)
+"""'flags offload' can be set and is listed (8e6cc9f3)"""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What runs there, before anything of the network is looked at."""
+
+    uid: int
+    kernel: str
+    """release, such as 6.12.48+deb13-cloud-amd64"""
+    os_id: str = ""
+    os_version: str = ""
+    os_name: str = ""
+    init: str = ""
+    """systemd, procd, or empty for any other"""
+    commands: frozenset[str] = frozenset()
+    """those of sh/read/platform.sh that the router has"""
+    nft_version: tuple[int, ...] | None = None
+
+    @property
+    def kernel_version(self) -> tuple[int, int]:
+        """(major, minor); (0, 0) when the release is not understood."""
+        parts = self.kernel.split(".")
+        try:
+            return int(parts[0]), int("".join(c for c in parts[1][:3] if c.isdigit()))
+        except (IndexError, ValueError):
+            return 0, 0
+
+    @property
+    def package_manager(self) -> str:
+        """apt, opkg, apk, or empty."""
+        names = {"apt-get": "apt", "opkg": "opkg", "apk": "apk"}
+        return next((name for command, name in names.items() if command in self.commands), "")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The fast path's modules and the kernel's switches around it."""
+
+    modules: Mapping[str, ModuleState]
+    """for each of FLOWTABLE_MODULES"""
+    boot_modules: frozenset[str] = frozenset()
+    """names that systemd-modules-load, /etc/modules or OpenWrt's modules.d load at boot"""
+    modules_disabled: bool = False
+    """kernel.modules_disabled=1: nothing can be loaded until a reboot"""
+    flowtable_sysctl: bool | None = None
+    """net.netfilter.nf_flowtable_tcp_timeout exists: kernel built with NF_FLOW_TABLE, conntrack loaded (5.14 on)"""
+    other_kernels: tuple[str, ...] = ()
+    """releases that are installed, do not run, and have the module nft_flow_offload on disk"""
+    accounting: bool | None = None
+    """net.netfilter.nf_conntrack_acct; None while conntrack is not loaded"""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One ethtool feature of one device (ethtool -k: on/off, [fixed], [requested on/off])."""
+
+    active: bool
+    fixed: bool = False
+    requested: bool | None = None
+    """what was asked for, where it differs from what is active"""
+
+
+@dataclass(frozen=True)
+class Device:
+    """One network device in the router's own namespace (/sys/class/net)."""
+
+    name: str
+    index: int
+    kind: str = "nic"
+    """nic (on a bus), veth, tun, ppp, loopback; or the kernel's word (SET_NETDEV_DEVTYPE): vlan, bridge, bond,
+    wireguard, dsa, wlan, vxlan, ...; 'virtual' for all others"""
+    driver: str = ""
+    up: bool = False
+    master: str = ""
+    """the bridge, bond or VRF it is a port of"""
+    lowers: tuple[str, ...] = ()
+    """devices below it (sysfs lower_*): a VLAN's NIC, a bridge's ports, a bond's members"""
+    addresses: tuple[str, ...] = ()
+    """addresses with prefix length, link-local ones left out"""
+    forwarding: tuple[str, ...] = ()
+    """address families it forwards: ipv4, ipv6"""
+    default_route: tuple[str, ...] = ()
+    """address families whose default route leaves here"""
+    hw_tc_offload: Feature | None = None
+    mtu: int = 0
+    """0: not known"""
+    qdisc: str = ""
+    """kind of its root qdisc, such as fq_codel, mq or cake"""
+    eswitch: str = ""
+    """mode of its embedded switch as devlink tells it: legacy or switchdev; empty where it has none, or none is told"""
+
+
+@dataclass(frozen=True)
+class Flowtable:
+    """A flowtable in the live ruleset (nft's text listing: its JSON has neither flags nor counter)."""
+
+    family: str
+    table: str
+    name: str
+    devices: tuple[str, ...] = ()
+    priority: str = "filter"
+    hardware: bool = False
+    """flags offload"""
+    counter: bool = False
+
+    @property
+    def path(self) -> str:
+        return f"{self.family} {self.table} {self.name}"
+
+
+@dataclass(frozen=True)
+class FlowRule:
+    """A rule that feeds a flowtable."""
+
+    family: str
+    table: str
+    chain: str
+    flowtable: str
+    text: str
+    reachable: bool
+    """its chain hangs on the forward hook, or is jumped to from one that does"""
+    shadow: str = ""
+    """'chain NAME: RULE' that certainly takes every packet away that this rule could offload; empty where none does"""
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A rule that keeps flows from being offloaded, whichever flowtable they would go to."""
+
+    family: str
+    table: str
+    chain: str
+    text: str
+    kind: Literal["notrack", "helper"]
+    everything: bool = False
+    """it is the first rule of a chain at the prerouting hook and has no condition"""
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One netfilter hook on a device's ingress, as nft list hooks prints it."""
+
+    device: str
+    function: str
+    """such as nf_flow_offload_inet_hook, or 'flowtable' where the kernel names it (6.17 on)"""
+    flowtable: str = ""
+    """'family table name' where the kernel tells (6.17 on)"""
+
+
+FlowClass = Literal["hardware", "software", "slow", "local"]
+"""hardware: [HW_OFFLOAD]; software: [OFFLOAD]; slow: eligible (TCP established or assured UDP) but neither;
+local: the router itself is one end"""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What sampled flows carried over the sample's seconds, as connection tracking counts it."""
+
+    flows: int
+    """that were there before and after"""
+    there: int
+    """packets from the side that began"""
+    back: int
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Conntrack, sampled: /proc/net/nf_conntrack comes in hash order, so its first lines are a fair sample."""
+
+    total: int | None
+    """entries in the table (nf_conntrack_count)"""
+    maximum: int | None
+    sampled: int
+    """lines looked at"""
+    seconds: int
+    """for how long flows were under way before they were looked at"""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """'ipv4 tcp hardware' -> lines; family, protocol and FlowClass"""
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """FlowClass -> a few conntrack lines"""
+    recent_slow: int = 0
+    """slow ones that saw a packet while they were looked at, within the last 5 seconds (their timeout tells)"""
+    recent: Mapping[str, int] = field(default_factory=dict)
+    """the same by family and protocol: 'ipv4 tcp' -> lines"""
+    error: float = 0.0
+    """percentage points by which a share of the sampled flows may be off from that of all, in 95 of 100 cases"""
+    carried: Mapping[str, Carried] = field(default_factory=dict)
+    """FlowClass -> packets; nothing without nf_conntrack_acct, or where the fast path does not count (Flowtable)"""
+    carried_seconds: float = 0.0
+    """over so many seconds; a little more than the sample's, on a slow router a lot"""
+
+    def of(self, *classes: FlowClass) -> int:
+        """Sampled flows of these classes."""
+        return sum(count for key, count in self.counts.items() if key.rsplit(" ", 1)[-1] in classes)
+
+
+@dataclass(frozen=True)
+class DriverFlow:
+    """One flow of conntrack that has the hardware bit, and which of its directions the driver's own table has."""
+
+    line: str
+    """of conntrack"""
+    there: tuple[bool, bool]
+    """the original direction, the reply"""
+
+
+@dataclass(frozen=True)
+class DriverTable:
+    """The driver's own table of flows (debugfs: ppe*/bind of MediaTek and Airoha), looked at once or twice."""
+
+    bound: int
+    """entries that are bound"""
+    flows: tuple[DriverFlow, ...] = ()
+    """a few TCP flows with the hardware bit, and their directions at any look"""
+    orphans: tuple[str, ...] = ()
+    """entries that rewrite addresses for which conntrack had no line, at every look"""
+    looked_up: int = 0
+    """entries that were looked for in conntrack"""
+    looks: int = 1
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What else has a hand in forwarded packets. Empty where there is nothing, and where it could not be seen."""
+
+    shapers: Mapping[str, str] = field(default_factory=dict)
+    """device -> kind of the qdisc on its way out that shapes or delays: cake, htb, hfsc, tbf, ..."""
+    redirected: Mapping[str, str] = field(default_factory=dict)
+    """device -> device that its incoming packets are redirected to, such as ifb4wan"""
+    mark_rules: tuple[str, ...] = ()
+    """'ipv4: from all fwmark 0x1 lookup 100': policy routing by mark"""
+    ipsec: Mapping[str, int] = field(default_factory=dict)
+    """direction (in, out, fwd) -> IPsec policies"""
+    ipsec_errors: tuple[str, ...] = ()
+    """counters of /proc/net/xfrm_stat that are not zero: the only trace where policies cannot be listed"""
+    legacy_tables: tuple[str, ...] = ()
+    """tables of the older iptables, which nft does not list: 'ip filter'"""
+    forward_chains: tuple[str, ...] = ()
+    """base chains at the forward hook: 'inet filter forward'"""
+    queues: tuple[str, ...] = ()
+    """chains that hand packets to a program (NFQUEUE): 'inet filter forward: queue to 0'"""
+    clamps_mss: bool = False
+    """some rule sets the MSS of TCP connections"""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of packets that could take the fast path, how many did not.
+
+    A packet is one that the kernel handles: what a NIC or GRO has merged counts once, before and after.
+    """
+
+    walked: int
+    """packets through the forward chain, of any kind: also those of new connections, ICMP and the like"""
+    late: int
+    """of these, TCP and UDP packets of flows that are offloaded, and that go out by another device than they came in"""
+    slow: int
+    """of these likewise, packets of established flows that are not, and that had 10 packets or more"""
+    bypassed: int
+    """packets that the fast path took before the forward chain"""
+    share: float | None
+    """percent: late and slow ones, of them and the bypassed; None where there are none"""
+    error: float | None
+    """percentage points by which it may be off, in 95 of 100 cases: the score interval (Wilson) of packets drawn"""
+
+
+@dataclass(frozen=True)
+class Direction(Share):
+    """Packets of one address family that come in by one device and go out by another, as the forward chain sees them.
+
+    Where they come in is known of the bypassed ones, where they go out is not, so that every direction from one device
+    has all of its bypassed packets.
+    """
+
+    family: str
+    enters: str
+    leaves: str
+    slow_flows: int = 0
+    late_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Entrance(Share):
+    """Packets of one address family that come in by one device."""
+
+    family: str
+    enters: str
+    below: tuple[str, ...]
+    """the devices that a flowtable must list for it: a bridge's ports, a VLAN's NIC, or itself"""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What walked the forward chain over some seconds, and what took the fast path before it (sh/read/sample.sh)."""
+
+    seconds: float
+    total: Share
+    entrances: tuple[Entrance, ...] = ()
+    """the busiest ones"""
+    directions: tuple[Direction, ...] = ()
+    """the slowest ones"""
+    slow_protocols: Mapping[str, int] = field(default_factory=dict)
+    """tcp, udp -> slow packets"""
+    slow_bytes: int = 0
+    """of late and slow packets"""
+    bypassed_bytes: int = 0
+    nic_bytes: int = 0
+    """that NICs received and the kernel never saw, at least: more than twice of what it saw, and a header a packet"""
+    nic_devices: Mapping[str, int] = field(default_factory=dict)
+    """device -> those of nic_bytes that it received; the busiest ones"""
+    classed: bool = True
+    """False: without nft_ct loaded, late and slow packets are not told apart, and both are 0"""
+    full: bool = False
+    """more flows or devices were seen than are told apart, so that the counts are the least there was"""
+    unhooked: str = ""
+    """why bypassed packets could not be counted; empty where they were"""
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What this collection left for the next boot, and whether boot will use it."""
+
+    ruleset: str | None = None
+    """text of /etc/nft-offload/ruleset.nft"""
+    filters: bool = False
+    """does that text filter what comes to the router itself"""
+    listing: str | None = None
+    """how the kernel listed our table when that text was loaded (ruleset.listing)"""
+    live: str | None = None
+    """how the kernel lists our table now; None: no such table"""
+    attachments: Mapping[str, str] = field(default_factory=dict)
+    """device -> nft statement that attaches it when it appears"""
+    features: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """(device, feature) -> on or off, set when the device appears"""
+    enabled: Mapping[str, bool] = field(default_factory=dict)
+    """boot piece (unit or rules file) -> will boot use it"""
+
+
+@dataclass(frozen=True)
+class OpenWrtFirewall:
+    """What UCI has of offload, and what fw4 makes of it."""
+
+    values: Mapping[str, str]
+    """flow_offloading and flow_offloading_hw as they are spelt, of the first section of defaults, where they are"""
+    truths: Mapping[str, bool | None]
+    """both -> what fw4 takes that for; None: it does not take it, and ends"""
+    sections: int = 1
+    """of defaults: fw4 uses the first"""
+    staged: tuple[str, ...] = ()
+    """changes that are not committed, and that fw4 uses all the same"""
+    wanted: Flowtable | None = None
+    """what it would load now; None: no flowtable"""
+    rule: str = ""
+    """what feeds that"""
+    complaints: tuple[str, ...] = ()
+    loaded: frozenset[str] = frozenset()
+    """of state (fw4 thinks that it is loaded), table (it is), enabled (boot starts it), wed-off (MediaTek's Wi-Fi takes
+    no flows)"""
+
+
+@dataclass(frozen=True)
+class RouterState:
+    """Everything that one exec told (_observe/reading.py: which scripts, and what becomes of each section)."""
+
+    platform: Platform
+    kernel: Kernel
+    devices: Mapping[str, Device]
+    flowtables: tuple[Flowtable, ...] | None
+    """None: the ruleset could not be read"""
+    rules: tuple[FlowRule, ...]
+    hooks: tuple[Hook, ...] | None
+    """None: this kernel or nft cannot list hooks (NETFILTER_NETLINK_HOOK off, as in Debian 12)"""
+    flows: Flows | None
+    """None: conntrack could not be read"""
+    boot: Boot
+    sample: Sample | None = None
+    """None: nothing was measured"""
+    driver_table: DriverTable | None = None
+    """None: no driver publishes one, or debugfs is not mounted"""
+    work: Mapping[str, int] = field(default_factory=dict)
+    """add, del, stats -> work that waits for the driver (/proc/net/stat/nf_flowtable, where Linux 6.0 on has it)"""
+    beside: Beside = field(default_factory=Beside)
+    exclusions: tuple[Exclusion, ...] = ()
+    forwarding: tuple[str, ...] | None = None
+    """address families that the router forwards at all; None where that could not be read"""
+    firewall: str = ""
+    """who else is in charge: nftables.service, firewalld, fw4, docker, ...; comma separated"""
+    fw4: OpenWrtFirewall | None = None
+    """None: another firewall, or none"""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """part of the picture that could not be read -> the router's own words, such as nft's error"""
+    not_understood: tuple[str, ...] = ()
+    """lines that no parser knew, for the evidence; never silently dropped"""
+
+    def as_result(self) -> dict[str, Any]:
+        """The picture as plain JSON types; of the long texts in ``boot`` only whether they are there."""
+        picture: dict[str, Any] = _plain(asdict(self))
+        picture["boot"].update({name: picture["boot"][name] is not None for name in ("ruleset", "listing", "live")})
+        return picture
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {" ".join(key) if isinstance(key, tuple) else key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Which flowtables can be in hardware, and why not. Pure: no I/O."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._core import paths as _boot
+from .._core.errors import OffloadError
+from .state import FEATURE, TableState
+from .table import WantedFlowtable
+
+
+@dataclass(frozen=True)
+class Request:
+    """One flowtable as the user asked for it."""
+
+    name: str
+    devices: tuple[str, ...]
+    offload: str
+    """auto, hardware or software"""
+    counter: bool = False
+
+
+def refusal(state: TableState, device: str, checking: bool) -> str:
+    """Why a device cannot be in a hardware flowtable; empty when it can, as far as can be known before loading.
+
+    The driver's own answer to a dry run decides. In check mode a changeable feature that is still off says nothing yet:
+    the real run turns it on before it asks, and a router without ethtool gets it before. A device that a hardware
+    flowtable of ours holds was taken once; it leaves that one before it joins another.
+    """
+    feature = state.features.get(device)
+    driver = state.drivers.get(device) or "none"
+    probe = state.probes.get(device)
+    held = any(old.hardware and device in old.devices for old in state.flowtables)
+    if held or (probe is not None and probe.rc == 0):
+        return ""
+    off = feature is not None and not feature.active
+    if checking and off and feature is not None and not feature.fixed:
+        return ""
+    if checking and "ethtool" not in state.platform.commands and state.drivers.get(device):
+        return ""
+    if probe is None:
+        return "" if feature is not None and not feature.fixed else f"its driver ({driver}) has no changeable {FEATURE}"
+    if "Device or resource busy" in probe.text:
+        return "it is in another hardware flowtable already, and its driver takes only one"
+    if off and feature is not None:
+        return f"{FEATURE} is off" + (f" and fixed by its driver ({driver})" if feature.fixed else "")
+    if "Operation not supported" in probe.text:
+        return f"its driver ({driver}) takes no flowtables"
+    return probe.text.strip().splitlines()[0] if probe.text.strip() else f"nft exit code {probe.rc}"
+
+
+def _absence(state: TableState, device: str) -> str:
+    """Why a device that is away now keeps its flowtable in software; empty when it was taken by hardware before."""
+    recorded = f"\n{state.files.get(_boot.DEVICES, '')}".partition(f"\n{device} ")[2].partition("\n")[0]
+    return "" if "flags offload" in recorded else "it is away now, and was offloaded in software before"
+
+
+def _sure(state: TableState, device: str) -> bool:
+    """Would the device be taken now, without what a real run does before?"""
+    return not refusal(state, device, checking=False)
+
+
+def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedFlowtable, dict[str, Any]]:
+    """Hardware or software, and why; raises OffloadError when hardware is demanded and a device refuses."""
+    here = [device for device in request.devices if device in state.links]
+    refused = {} if request.offload == "software" else {d: why for d in here if (why := refusal(state, d, checking))}
+    if request.offload == "auto":
+        refused |= {d: why for d in request.devices if d not in here and (why := _absence(state, d))}
+    if refused and request.offload == "hardware":
+        told = "; ".join(f"{device}: {why}" for device, why in refused.items())
+        raise OffloadError(
+            f"option flowtables, {request.name}: hardware offload was asked for, but {told}",
+            "turn the feature on with nic_features, leave the device out, or use offload: auto or software",
+            refused=refused,
+        )
+    hardware = request.offload == "hardware" or (request.offload == "auto" and bool(request.devices) and not refused)
+    wanted = WantedFlowtable(request.name, request.devices, hardware, request.counter)
+    if hardware and checking and not all(_sure(state, device) for device in here):
+        every = "foreseen: what the drivers take is asked in the real run"
+    else:
+        every = "every device takes it"
+    reasons = {
+        "software": "asked for",
+        "hardware": f"asked for; {every}",
+        "auto": every if hardware else "; ".join(f"{d}: {why}" for d, why in refused.items()),
+    }
+    return wanted, {
+        "name": request.name,
+        "devices": list(request.devices),
+        "offload": "hardware" if hardware else "software",
+        "reason": reasons[request.offload] or "no devices",
+        "refused": refused,
+    }
+
+
+def check_devices(state: TableState, requests: Sequence[Request]) -> list[str]:
+    """Raise OffloadError for a device that does not exist; a known one that is away now is only worth a warning."""
+    known = {line.split(" ", 1)[0] for line in state.files.get(_boot.DEVICES, "").splitlines()}
+    away = []
+    for request in requests:
+        for device in request.devices:
+            if device in state.links:
+                continue
+            if device in known:
+                away.append(f"device {device} is away now; it joins flowtable {request.name} when it is back")
+                continue
+            near = difflib.get_close_matches(device, sorted(state.links), n=1)
+            raise OffloadError(
+                f"option flowtables, {request.name}: there is no device {device!r} on this router",
+                (f"did you mean {near[0]!r}? " if near else "") + f"The devices are: {', '.join(sorted(state.links))}",
+            )
+    return away

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Rulesets that were confirmed before, kept on the router with their ids. Pure: no I/O.
+
+An id is NUMBER-TOKEN: the number grows with each ruleset, the token tells apart what two controllers made at once. The
+file that names the one confirmed last has a digest of the files for boot beside it: what was changed by hand is not it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+from .._core import paths as _boot
+from .._core.errors import OffloadError
+
+KEPT = 3
+ID = re.compile(r"^\d{1,9}-[0-9a-f]{8}\Z")
+DEVICE = "# device "
+
+
+def number(change: str) -> int:
+    """An id's number; 0 for what is none."""
+    return int(change.split("-", 1)[0]) if ID.match(change) else 0
+
+
+def next_id(known: Iterable[str], token: str) -> str:
+    return f"{max((number(change) for change in known), default=0) + 1}-{token}"
+
+
+def mark(change: str, ruleset: str, devices: str) -> str:
+    """The line that says that these texts for boot are confirmed."""
+    digest = hashlib.sha256("\0".join((ruleset, devices)).encode()).hexdigest()
+    return f"{change} {digest[:16]}"
+
+
+def path(change: str) -> str:
+    return f"{_boot.HISTORY}/{change}.nft"
+
+
+def entry(change: str, ruleset: str, devices: str) -> str:
+    """The kept file: the text for boot as it was, after a head with the devices' statements."""
+    head = "".join(f"{DEVICE}{line}\n" for line in devices.splitlines())
+    return f"# Ruleset {change} of kmod.nft_offload, confirmed on this router.\n{head}{ruleset}"
+
+
+def read_entry(text: str) -> tuple[str, str]:
+    """(text for boot, devices file) of a kept file."""
+    lines = text.splitlines(keepends=True)[1:]
+    devices = [line.removeprefix(DEVICE) for line in lines if line.startswith(DEVICE)]
+    return "".join(lines[len(devices) :]), "".join(devices)
+
+
+def kept_ids(names: Iterable[str]) -> tuple[str, ...]:
+    """Ids of the files in the history, oldest first; other files are not ours."""
+    return tuple(
+        sorted((name.removesuffix(".nft") for name in names if ID.match(name.removesuffix(".nft"))), key=number)
+    )
+
+
+def forgotten(kept: Sequence[str], current: str, added: str = "") -> list[str]:
+    """Ids to delete once ``current`` is confirmed and ``added`` is kept: all but the newest, and the current one."""
+    others = [change for change in sorted(kept, key=number) if change not in (current, added)]
+    room = KEPT - bool(added)
+    return sorted({*others[: max(0, len(others) - room)], *({current} & set(kept))}, key=number)
+
+
+def choose(which: str, current: str, kept: Sequence[str]) -> str | None:
+    """The id that ``which`` means: ``last``, ``previous`` or an id; empty: no ruleset; None: what is confirmed now.
+
+    ``previous`` is the one before the newest, none where the newest is the first. It counts as reached on a router that
+    runs an older one than the newest, so that a second run, as a fleet with one lost router needs it, changes nothing.
+    """
+    if which == "previous":
+        older = [change for change in kept if number(change) < number(current)]
+        if not current or any(number(change) > number(current) for change in kept):
+            return None
+        return older[-1] if older else ""
+    if which in ("last", current):
+        if not current:
+            raise OffloadError("no ruleset was ever confirmed on this router", "load one, or use state: absent")
+        return None
+    if which not in kept:
+        known = ", ".join([*kept, *([current] if current else [])]) or "none"
+        raise OffloadError(f"option id: ruleset {which} is not kept on this router", f"kept are: {known}")
+    return which

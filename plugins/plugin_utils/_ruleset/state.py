@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What a router tells of our table, its files, the devices, and of changes before. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .._confirm.change import ChangeState, parse_change
+from .._core import paths as _boot
+from .._core.errors import OffloadError
+from .._core.files import read_files
+from .._core.sections import Section, Sections
+from .._observe.parse.ethtool import parse_driver, parse_features
+from .._observe.parse.nft import parse_flowtables
+from .._observe.parse.platform import parse_platform
+from .._observe.state import OLDEST_KERNEL, OLDEST_NFT, Feature, Flowtable, Platform
+from .history import kept_ids, mark
+
+UNIT = "nft-offload.service"
+FEATURE = "hw-tc-offload"
+BOOT_PIECES = {
+    _boot.RULESET_SCRIPT: ("0755", _boot.installed("ruleset.sh")),
+    _boot.DEVICE_SCRIPT: ("0755", _boot.installed("flowtable.sh")),
+}
+SYSTEMD_PIECES = {
+    _boot.RULESET_UNIT: ("0644", _boot.installed("ruleset.service")),
+    _boot.NFTABLES_DROP_IN: ("0644", _boot.installed("nftables.conf")),
+    _boot.DEVICE_UNIT: ("0644", _boot.installed("flowtable.service")),
+    _boot.DEVICE_RULES: ("0644", _boot.installed("flowtable.rules")),
+}
+TEXTS = (_boot.RULESET, _boot.LISTING, _boot.DEVICES, _boot.CONFIRMED)
+KEPT = (
+    *(*TEXTS, f"{_boot.HISTORY}/", *BOOT_PIECES),
+    *(_boot.RULESET_INIT, _boot.RULESET_RC, _boot.DEVICE_HOTPLUG, _boot.RULESET_KEEP),
+)
+PROCD_PIECES = {
+    _boot.RULESET_INIT: ("0755", _boot.init_script("ruleset.init")),
+    _boot.DEVICE_HOTPLUG: ("0644", _boot.installed("flowtable.hotplug")),
+    _boot.RULESET_KEEP: ("0644", "".join(f"{path}\n" for path in KEPT)),
+}
+INIT_PIECES = {"systemd": SYSTEMD_PIECES, "procd": PROCD_PIECES}
+"""init -> files"""
+OWN_FILES = (*TEXTS, _boot.CUT_OWED, *BOOT_PIECES, *SYSTEMD_PIECES, _boot.RULESET_RC, *PROCD_PIECES)
+
+
+@dataclass(frozen=True)
+class TableState:
+    """What the router told of our table, its files and the devices."""
+
+    platform: Platform
+    table: str | None
+    """live listing; None: there is none"""
+    flowtables: tuple[Flowtable, ...]
+    files: Mapping[str, str]
+    """path -> text, of OWN_FILES that exist"""
+    links: frozenset[str]
+    """devices that exist"""
+    drivers: Mapping[str, str]
+    features: Mapping[str, Feature]
+    """device -> hw-tc-offload, where ethtool knows it"""
+    probes: Mapping[str, Section]
+    """device -> what a hardware flowtable's dry run said"""
+    enabled: bool
+    """boot starts our unit"""
+    active: bool
+    outdated: bool
+    """systemd has yet to read its files as they are now"""
+    change: ChangeState = field(default_factory=ChangeState)
+    kept: tuple[str, ...] = ()
+    """ids of the rulesets confirmed before, oldest first"""
+
+    @property
+    def confirmed(self) -> str:
+        """The id of the ruleset that was confirmed last; empty: there is none, or it is of an older version."""
+        return self.mark.partition(" ")[0]
+
+    @property
+    def mark(self) -> str:
+        """What the router has written down of it, see _ruleset/history.py."""
+        return self.files.get(_boot.CONFIRMED, "").strip()
+
+    @property
+    def tampered(self) -> bool:
+        """Are the texts for boot others than those that were confirmed?"""
+        texts = self.files.get(_boot.RULESET, ""), self.files.get(_boot.DEVICES, "")
+        return mark(self.confirmed, *texts) != self.mark
+
+
+def require_nft(platform: Platform, checking: bool) -> None:
+    """Raise OffloadError unless kernel and nft can do what our table needs (facts: 05abe4456fa3, nft 8e6cc9f3).
+
+    A check run may meet a router on which the real run would have installed nft before.
+    """
+    if platform.kernel_version < OLDEST_KERNEL:
+        raise OffloadError(
+            f"Linux {platform.kernel} cannot hold a flowtable without devices",
+            "flowtables need Linux 5.8 or later here",
+        )
+    if platform.nft_version is None and not checking:
+        raise OffloadError("there is no nft on this router", "install it with kmod.nft_offload.kernel_support")
+    if platform.nft_version is not None and platform.nft_version < OLDEST_NFT:
+        version = ".".join(str(part) for part in platform.nft_version)
+        raise OffloadError(f"nft {version} is too old for flowtable flags", "install nftables 0.9.9 or later")
+
+
+def read_state(answer: Sections) -> TableState:
+    """Sections of sh/read/ruleset.sh and sh/read/nic.sh -> TableState."""
+
+    def told(prefix: str) -> dict[str, Section]:
+        return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
+
+    table = answer.get("table")
+    unit = answer["unit"].text.splitlines() if "unit" in answer else []
+    listing = table.text + "\n" if table is not None and table.rc == 0 else None
+    features = {
+        device: feature
+        for device, part in told("features ").items()
+        if (feature := parse_features(part.text).get(FEATURE)) is not None
+    }
+    return TableState(
+        platform=parse_platform(answer["platform"].text),
+        table=listing,
+        flowtables=tuple(parse_flowtables(listing)) if listing else (),
+        files=read_files(answer),
+        links=frozenset(answer["links"].text.split()),
+        drivers={device: parse_driver(part.text) for device, part in told("driver ").items() if part.rc == 0},
+        features=features,
+        probes=told("probe "),
+        enabled="UnitFileState=enabled" in unit,
+        active="ActiveState=active" in unit,
+        outdated="NeedDaemonReload=yes" in unit,
+        change=parse_change(answer["change"].text) if "change" in answer else ChangeState(),
+        kept=kept_ids(answer["kept"].text.splitlines()) if "kept" in answer else (),
+    )

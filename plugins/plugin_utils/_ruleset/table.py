@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The text of our table: what a user may write in it, and the transaction from the live one to it. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from .._core.errors import OffloadError
+from .._observe.parse.nft import statements
+from .._observe.state import Flowtable
+
+NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,30}\Z")
+DEVICE = re.compile(r"^[^\s/:\"\\{};,*$@#]{1,15}\Z")
+"""what the kernel takes (dev_valid_name) less what means something to nft"""
+
+HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
+
+# A rule may name anything and a map may name chains, so rules go first, then maps, then what they named.
+REMOVAL_ORDER = (
+    "map",
+    "set",
+    "chain",
+    "counter",
+    "quota",
+    "limit",
+    "ct helper",
+    "ct timeout",
+    "ct expectation",
+    "synproxy",
+    "secmark",
+)
+
+
+@dataclass(frozen=True)
+class WantedFlowtable:
+    """A flowtable as it should be; whether in hardware is decided by now."""
+
+    name: str
+    devices: tuple[str, ...]
+    hardware: bool
+    counter: bool = False
+
+    @property
+    def options(self) -> str:
+        """What stands beside the devices."""
+        return ("flags offload; " if self.hardware else "") + ("counter; " if self.counter else "")
+
+
+@dataclass(frozen=True)
+class WantedTable:
+    """Our table as it should be. ``content`` is the user's text, without flowtables."""
+
+    family: str
+    name: str
+    content: str
+    flowtables: tuple[WantedFlowtable, ...]
+
+    @property
+    def path(self) -> str:
+        return f"{self.family} {self.name}"
+
+    def head(self) -> str:
+        """The lines before the user's text: an empty start that is safe to load again, then the flowtables."""
+        flowtables = "".join(
+            f"\tflowtable {flowtable.name} {{ hook ingress priority 0; {flowtable.options}}}\n"
+            for flowtable in self.flowtables
+        )
+        return f"{HEADER}\ntable {self.path}\nflush table {self.path}\ntable {self.path} {{\n{flowtables}}}\n"
+
+    def boot_text(self) -> str:
+        """What boot loads: every flowtable, no device (an absent one would fail the whole file up to Linux 6.15)."""
+        return self.head() + self.content.rstrip("\n") + "\n"
+
+    def attach(self, flowtable: WantedFlowtable, device: str) -> str:
+        """The statement that brings a device in; it must repeat hook and flags, or the kernel refuses it."""
+        return (
+            f"add flowtable {self.path} {flowtable.name}"
+            f' {{ hook ingress priority 0; devices = {{ "{device}" }}; {flowtable.options}}}'
+        )
+
+    def detach(self, flowtable: WantedFlowtable, device: str) -> str:
+        """The statement that takes one device out and leaves the others alone."""
+        return (
+            f"delete flowtable {self.path} {flowtable.name}"
+            f' {{ hook ingress priority 0; devices = {{ "{device}" }}; {flowtable.options}}}'
+        )
+
+    def attachments(self) -> str:
+        """The file with one attach statement a device, for boot and re-plug."""
+        return "".join(
+            f"{device} {self.attach(flowtable, device)}\n"
+            for flowtable in self.flowtables
+            for device in flowtable.devices
+        )
+
+
+def check_table(name: str) -> None:
+    """nft parses its arguments as a script, so a name must be no more than a name; raises OffloadError."""
+    if not NAME.match(name):
+        raise OffloadError(f"option table: {name!r} is no name for a table", "use letters, digits, _ and -")
+
+
+def _statements(text: str) -> Iterator[tuple[int, int, str]]:
+    """(line, depth, text) of every piece between braces, semicolons and line ends; no comments, no strings."""
+    depth = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        bare = re.sub(r'"[^"]*"', '""', line).split("#", 1)[0]
+        for piece in re.split(r"([{};])", bare):
+            if piece == "{":
+                depth += 1
+            elif piece == "}":
+                depth -= 1
+            elif piece.strip() not in ("", ";"):
+                yield number, depth, piece.strip()
+
+
+def check_content(content: str, family: str, table: str, where: str) -> None:
+    """Only blocks of our own table and definitions may stand at the top; flowtables are the module's business.
+
+    Raises OffloadError naming ``where`` and the line. nft itself judges the rest.
+    """
+    seen = False
+    for line, depth, text in _statements(content):
+        words = text.split()
+        if depth == 0 and words[0] == "table":
+            if words[1:] not in ([family, table], [table] if family == "ip" else []):
+                raise OffloadError(
+                    f"{where}, line {line}: '{text}' is not the table that this task owns",
+                    f"name it 'table {family} {table}', or set the options family and table",
+                )
+            seen = True
+        elif depth == 0 and words[0] not in ("define", "redefine", "undefine"):
+            raise OffloadError(
+                f"{where}, line {line}: '{text}' stands outside of the table",
+                f"put it inside of 'table {family} {table} {{ ... }}'; other tables are never touched",
+            )
+        elif depth == 1 and words[0] == "flowtable":
+            raise OffloadError(
+                f"{where}, line {line}: the text declares {text!r} itself",
+                "leave it out of the text and declare it with the option flowtables",
+            )
+    if not seen:
+        raise OffloadError(f"{where}: there is no table in the text", f"write 'table {family} {table} {{ ... }}'")
+
+
+def transactions(
+    wanted: WantedTable,
+    present: Collection[str],
+    live: Mapping[str, Sequence[str]] | None,
+    live_flowtables: Sequence[Flowtable],
+    kept: Collection[tuple[str, str]] = (),
+) -> list[str]:
+    """The texts that turn the live table into the wanted one, each all or nothing; the first one holds every rule.
+
+    ``present`` are the devices that exist now; ``live`` holds the names of the live table's objects by kind, None where
+    there is no table; ``kept`` are (kind, name) of those that stay with what they hold. A flowtable that stays as it is
+    stays in place with its devices: a driver built on flow_block_cb_setup_simple cannot take a second one while the
+    first is bound, and every flow would be torn down. For the same reason a device that goes from one hardware
+    flowtable to another one has to leave first, in a transaction of its own.
+    """
+    lines: list[str] = []
+    if live is not None:
+        lines.append(f"flush table {wanted.path}")
+        lines += [
+            f"delete {kind} {wanted.path} {name}"
+            for kind in REMOVAL_ORDER
+            for name in live.get(kind, ())
+            if (kind, name) not in kept
+        ]
+        staying = {flowtable.name for flowtable in wanted.flowtables if _same_kind(flowtable, live_flowtables)}
+        lines += [f"delete flowtable {wanted.path} {old.name}" for old in live_flowtables if old.name not in staying]
+    text = "".join(f"{line}\n" for line in lines) + wanted.boot_text()
+    joining, leaving = device_changes(wanted, present, live_flowtables)
+    leaving_first = {
+        device
+        for old in live_flowtables
+        for device in old.devices
+        for flowtable in wanted.flowtables
+        if flowtable.name != old.name and device in flowtable.devices
+        if (flowtable.hardware and old.hardware) or any(old.name == stays.name for stays in wanted.flowtables)
+    }
+    if any(device in leaving_first for _line, device in joining):
+        return [text + leaving, "".join(f"{line}\n" for line, _device in joining)]
+    return [text + "".join(f"{line}\n" for line, _device in joining) + leaving]
+
+
+def _same_kind(wanted: WantedFlowtable, live: Sequence[Flowtable]) -> bool:
+    return any(old.name == wanted.name and old.hardware == wanted.hardware for old in live)
+
+
+def device_changes(
+    wanted: WantedTable, present: Collection[str], live: Sequence[Flowtable]
+) -> tuple[list[tuple[str, str]], str]:
+    """(statement, device) for each that lacks, and the statements for those too many; each touches that device only."""
+    joining: list[tuple[str, str]] = []
+    leaving = ""
+    for flowtable in wanted.flowtables:
+        held = [
+            d for old in live if old.name == flowtable.name and old.hardware == flowtable.hardware for d in old.devices
+        ]
+        lacking = [device for device in flowtable.devices if device in present and device not in held]
+        joining += [(wanted.attach(flowtable, device), device) for device in lacking]
+        leaving += "".join(f"{wanted.detach(flowtable, d)}\n" for d in held if d not in flowtable.devices)
+    return joining, leaving
+
+
+# Kinds that hold what came at run time, and the words in a map's type that make its elements name other objects.
+HOLDERS = ("set", "map", "counter", "quota")
+OBJECTS = frozenset({"verdict", "counter", "quota", "limit", "synproxy", "secmark", "helper", "timeout", "expectation"})
+
+
+def _declarations(text: str) -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
+    """(kind, name) of HOLDERS -> the words of each statement in it. Definitions count as part of what names one."""
+    found: dict[tuple[str, str], list[tuple[str, ...]]] = {}
+    defined: list[tuple[str, ...]] = []
+    for said in statements(text):
+        if said.kind in HOLDERS:
+            found.setdefault((said.kind, said.name), []).append(said.words)
+        elif not said.table:
+            defined.append(said.words)
+    return {
+        key: tuple([*words, *(defined if any("$" in word for line in words for word in line) else ())])
+        for key, words in found.items()
+    }
+
+
+def kept_objects(old: str, new: str, recorded: str, live: str) -> frozenset[tuple[str, str]]:
+    """(kind, name) of the sets, maps, counters and quotas that stay in place with what they hold.
+
+    Those are declared in the ``new`` text as they were in the ``old`` one, and ``live`` as they were ``recorded`` right
+    after that one was loaded. A map that leads to chains or to objects does not stay: those could not be replaced.
+    """
+    before, after = _declarations(old), _declarations(new)
+    loaded, now = _declarations(recorded), _declarations(live)
+    return frozenset(
+        key
+        for key, words in after.items()
+        if before.get(key) == words
+        and key in now
+        and now[key] == loaded.get(key)
+        and not (key[0] == "map" and OBJECTS & {word.strip(":") for line in words for word in line})
+    )
+
+
+def owned_table(boot_text: str) -> tuple[str, str] | None:
+    """(family, table) that a text written by ``boot_text`` loads; None when it is not one of ours."""
+    match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
+    return (match[1], match[2]) if match else None

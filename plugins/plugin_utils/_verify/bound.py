@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Rung 4, bound: the flowtable's ingress hook sits on every one of its devices."""
+
+from __future__ import annotations
+
+from .._observe.state import Flowtable, Hook, RouterState
+from .finding import Expectation, Finding, Kind, RungResult, rung
+from .scope import existing, judged, matching, nothing_to_judge, words
+
+NAMES_OUTLIVE_HOOKS = (6, 16)
+"""From here on a listed name is what was asked for and can be without a hook; before, both go together."""
+
+HOOK_MISSING = Kind(
+    "bound.hook-missing",
+    "error",
+    "A listed device has no hook",
+    "The flowtable names the device, but the kernel has no flowtable hook at its ingress, so packets that come in there"
+    " stay on the slow path. Since Linux 6.16 a name in the list is only what was asked for. Up to Linux 6.15 a device"
+    " that is re-created leaves the list together with its hook, which is configured.device-missing.",
+    "take {device} out of the flowtable and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
+)
+FEWER_HOOKS = Kind(
+    "bound.fewer-hooks",
+    "error",
+    "A device has fewer hooks than flowtables that list it",
+    "Up to Linux 6.16 the kernel does not say which flowtable a hook belongs to. Some of the flowtables that list the"
+    " device have one, and at least one of them has none.",
+    "take {device} out of the flowtables and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
+)
+HOOKS_UNREADABLE = Kind(
+    "bound.hooks-unreadable",
+    "info",
+    "The hooks cannot be listed",
+    "Since Linux 6.16 the names in a flowtable say what was asked for, so only 'nft list hooks' shows what is bound. It"
+    " needs nft 1.0.0 and a kernel with NETFILTER_NETLINK_HOOK.",
+    "make 'nft list hooks' work: upgrade nftables, and load nfnetlink_hook",
+)
+KINDS = (HOOK_MISSING, FEWER_HOOKS, HOOKS_UNREADABLE)
+
+
+def hooks(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Each existing device of each flowtable against the hooks, where they can be listed."""
+    if state.hooks is None:
+        return []
+    found = []
+    for flowtable in judged(state, expectation):
+        for device in existing(state, flowtable):
+            kind = _lacking(state, flowtable, device.name)
+            what = "has no hook" if kind is HOOK_MISSING else "may have no hook: there are fewer than flowtables"
+            evidence = [_described(hook) for hook in _flow_hooks(state, device.name)]
+            if kind is not None:
+                message = f"flowtable {flowtable.path} {what} on {device.name}"
+                found.append(kind.found(message, *evidence, device=device.name))
+    return found
+
+
+def readable(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if state.hooks is not None or not judged(state, expectation) or _names_are_hooks(state):
+        return []
+    message = f"the hooks of Linux {state.platform.kernel} could not be listed"
+    return [HOOKS_UNREADABLE.found(message, *words(state, "hooks"))]
+
+
+CHECKS = (hooks, readable)
+
+
+def judge(state: RouterState, expectation: Expectation) -> RungResult:
+    flowtables = judged(state, expectation)
+    absent = [d for flowtable in flowtables for d in flowtable.devices if not matching(d, state.devices)]
+    evidence = [] if flowtables else [nothing_to_judge(state)]
+    evidence += [f"{device}: no such device, so no hook" for device in absent]
+    holds = bool(flowtables) and all(flowtable.devices for flowtable in flowtables) and not absent
+    if state.hooks is not None:
+        devices = dict.fromkeys(device.name for flowtable in flowtables for device in existing(state, flowtable))
+        evidence += [f"{_described(hook)}" for device in devices for hook in _flow_hooks(state, device)]
+    elif _names_are_hooks(state):
+        evidence += [
+            f"flowtable {flowtable.path} lists {', '.join(flowtable.devices)}; this kernel cannot list hooks, but up"
+            " to Linux 6.15 a name leaves the flowtable together with its hook"
+            for flowtable in flowtables
+            if flowtable.devices
+        ]
+    else:
+        holds = False
+    return rung("bound", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
+
+
+def _names_are_hooks(state: RouterState) -> bool:
+    return (0, 0) < state.platform.kernel_version < NAMES_OUTLIVE_HOOKS
+
+
+def _flow_hooks(state: RouterState, device: str) -> list[Hook]:
+    """The flowtable hooks on a device, whether the kernel names the flowtable (6.17 on) or only its function."""
+    return [
+        hook
+        for hook in state.hooks or ()
+        if hook.device == device and (hook.flowtable or "flow_offload" in hook.function or hook.function == "flowtable")
+    ]
+
+
+def _lacking(state: RouterState, flowtable: Flowtable, device: str) -> Kind | None:
+    """What is wrong with this flowtable's hook on the device. Hooks without a name are told apart by their number."""
+    found = _flow_hooks(state, device)
+    if any(hook.flowtable == flowtable.path for hook in found):
+        return None
+    nameless = sum(not hook.flowtable and _may_be(hook, flowtable) for hook in found)
+    named = {hook.flowtable for hook in found}
+    sharing = [
+        other
+        for other in state.flowtables or ()
+        if other.family == flowtable.family
+        and other.path not in named
+        and any(matching(listed, [device]) for listed in other.devices)
+    ]
+    if nameless >= max(len(sharing), 1):
+        return None
+    return FEWER_HOOKS if nameless else HOOK_MISSING
+
+
+def _may_be(hook: Hook, flowtable: Flowtable) -> bool:
+    """A hook's function tells the family (nf_flow_table_inet.c): nf_flow_offload_inet_hook, _ip_hook, _ipv6_hook."""
+    family = {"_inet_hook": "inet", "_ip_hook": "ip", "_ipv6_hook": "ip6"}
+    return next((name for end, name in family.items() if hook.function.endswith(end)), flowtable.family) == (
+        flowtable.family
+    )
+
+
+def _described(hook: Hook) -> str:
+    return f"{hook.device}: ingress hook {hook.function}" + (f" of {hook.flowtable}" if hook.flowtable else "")

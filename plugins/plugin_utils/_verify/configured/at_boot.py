@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A part of rung 3: what boot will load is what is live. Only our own table can be judged, and OpenWrt's firewall."""
+
+from __future__ import annotations
+
+import difflib
+
+from ..._observe.parse.nft import listing_without_devices
+from ..._observe.state import RouterState
+from ..finding import Expectation, Finding, Kind
+from ..scope import boot_table, judged, matching, ours, table_exists
+from .openwrt import loads_at_boot
+
+NOT_LIVE = Kind(
+    "configured.not-live",
+    "error",
+    "The table that boot loads is not in the live ruleset",
+    "The table was loaded and then removed, by hand or by a firewall that flushes the whole ruleset when it reloads.",
+    "load it again with kmod.nft_offload.ruleset (systemctl restart nft-offload), and find what flushed it",
+)
+NOT_PERSISTED = Kind(
+    "configured.not-persisted",
+    "error",
+    "The table is live, but boot will not load it",
+    "After a reboot there would be no offload: nothing on the router loads this table at boot.",
+    "load the table with kmod.nft_offload.ruleset, which also keeps it for boot",
+)
+LIVE_DIFFERS = Kind(
+    "configured.live-differs",
+    "error",
+    "The live table is not what boot loads",
+    "The table was changed by hand since it was loaded. A reboot would silently undo that, so one of the two is wrong."
+    " Devices, counters and elements of sets come and go and are not compared.",
+    "run kmod.nft_offload.ruleset again; put a change that is meant into its content",
+)
+BOOT_DISABLED = Kind(
+    "configured.boot-disabled",
+    "error",
+    "Boot will not use what was left for it",
+    "The files are there, but the unit or rule that uses them at boot is disabled or gone.",
+    "run kmod.nft_offload.ruleset and kmod.nft_offload.nic_features again (systemctl enable {pieces})",
+)
+ATTACHMENT_MISSING = Kind(
+    "configured.attachment-missing",
+    "error",
+    "A device is in the flowtable now, but will not be after a reboot",
+    "The persisted table has its flowtables without devices, because a missing device would keep the whole table from"
+    " loading. Each device joins when it appears, and nothing is left for this one.",
+    "run kmod.nft_offload.ruleset again with {device} among the devices of the flowtable",
+)
+NOT_JUDGED = Kind(
+    "configured.boot-not-judged",
+    "info",
+    "Whether boot loads this flowtable is not known",
+    "The flowtable belongs to another firewall, and how that one loads its ruleset at boot is its own business.",
+    "nothing needs to be done; a verification after a reboot shows it",
+)
+KINDS = (NOT_LIVE, NOT_PERSISTED, LIVE_DIFFERS, BOOT_DISABLED, ATTACHMENT_MISSING, NOT_JUDGED)
+
+
+def persisted(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Does boot load the table that is judged, and is it live?"""
+    flowtables = judged(state, expectation)
+    if state.flowtables is None:
+        return []
+    if boot_table(state) == expectation.table:
+        if table_exists(state, expectation.table):
+            return []
+        return [NOT_LIVE.found(f"table {expectation.table} is not in the live ruleset", "boot would load it")]
+    if not flowtables:
+        return []
+    names = ", ".join(flowtable.path for flowtable in flowtables)
+    if loads_at_boot(state) and {(flowtable.family, flowtable.table) for flowtable in flowtables} == {("inet", "fw4")}:
+        return []
+    if ours(flowtables, state, expectation):
+        return [NOT_PERSISTED.found(f"nothing loads table {expectation.table} at boot", f"live: {names}")]
+    return [NOT_JUDGED.found(f"what loads {names} at boot is not known", f"firewall: {state.firewall or 'unknown'}")]
+
+
+def same(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Is the table still listed as it was when boot's text was loaded?"""
+    boot = state.boot
+    if boot_table(state) != expectation.table or boot.listing is None or boot.live is None:
+        return []
+    recorded, live = (_lines(text) for text in (boot.listing, boot.live))
+    if recorded == live:
+        return []
+    changes = list(difflib.unified_diff(recorded, live, lineterm="", n=0))[2:]
+    changes = [line for line in changes if not line.startswith("@@")]
+    evidence = changes[:8] + ([f"... and {len(changes) - 8} more lines"] if len(changes) > 8 else [])
+    message = f"table {expectation.table} was changed since it was loaded: {' / '.join(changes[:2])}"
+    return [LIVE_DIFFERS.found(message, *evidence)]
+
+
+def enabled(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Pieces that boot will not use, as far as the login may ask."""
+    off = sorted(_short(piece) for piece, on in state.boot.enabled.items() if not on)
+    if boot_table(state) != expectation.table or not off or state.platform.uid != 0:
+        return []
+    pieces = ", ".join(off)
+    return [BOOT_DISABLED.found(f"boot will not use {pieces}", *(f"{piece}: off" for piece in off), pieces=pieces)]
+
+
+def attachments(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if boot_table(state) != expectation.table:
+        return []
+    left = sorted(state.boot.attachments)
+    return [
+        ATTACHMENT_MISSING.found(
+            f"device {device} will not join flowtable {flowtable.path} at boot",
+            f"devices that will: {', '.join(left) or 'none'}",
+            device=device,
+        )
+        for flowtable in judged(state, expectation)
+        for device in flowtable.devices
+        if not matching(device, left)
+    ]
+
+
+CHECKS = (persisted, same, enabled, attachments)
+
+
+def evidence(state: RouterState, expectation: Expectation) -> list[str]:
+    """What was seen of boot where all is well."""
+    if boot_table(state) != expectation.table or any(check(state, expectation) for check in CHECKS):
+        return []
+    compared = "as listed when it was loaded" if state.boot.listing is not None else "not compared: no listing was kept"
+    return [
+        f"table {expectation.table} is {compared}",
+        f"boot will use {', '.join(sorted(map(_short, state.boot.enabled))) or 'its text'}",
+        f"devices that will join: {', '.join(sorted(state.boot.attachments)) or 'none'}",
+    ]
+
+
+def _short(piece: str) -> str:
+    """Name of a unit or rules file without its directory."""
+    return piece.rsplit("/", 1)[-1]
+
+
+def _lines(listing: str) -> list[str]:
+    return [line.strip() for line in listing_without_devices(listing).splitlines() if line.strip()]

@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A part of rung 3: what else on the router has a hand in the packets that a flowtable takes.
+
+Nothing here fails a rung: offload works. A warning tells of two things that cannot both work on one device; all else
+is worth knowing where traffic goes other ways than expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..._observe.state import Device, Flowtable, RouterState
+from ..._observe.topology import forwards
+from ..finding import Expectation, Finding, Kind
+from ..scope import existing, judged, ours
+
+SHAPER_BYPASSED = Kind(
+    "configured.shaper-bypassed",
+    "warning",
+    "A device of a hardware flowtable has a shaping qdisc",
+    "Flows that the NIC forwards never get to the router's own queues, so a shaper such as cake, htb, hfsc or tbf on"
+    " such a device, or on a VLAN, PPPoE or bridge above it, sees only what is not offloaded. Its limit no longer"
+    " holds, and what it counts is wrong.",
+    "choose one: offload in software while traffic is shaped (flow_offload_mode: software), or take the {qdisc} off"
+    " {device}",
+)
+SHAPED = Kind(
+    "configured.shaper",
+    "info",
+    "A device of a software flowtable has a shaping qdisc",
+    "In software, offloaded packets still pass the qdisc of the device that they leave through. They pass no rule of"
+    " the forward and postrouting chains, so marks and classes that are set there reach the first packets of a flow"
+    " only, and they may pass by a qdisc on a bridge above the device.",
+    "let the shaper on {device} classify without rules at forward and postrouting, or from connection marks",
+)
+INGRESS_REDIRECTED = Kind(
+    "configured.ingress-redirected",
+    "warning",
+    "All that comes in through a device of a flowtable is redirected before the flowtable",
+    "A tc filter hands every packet that comes in to another device, as SQM does with ifb to shape downloads. When such"
+    " a packet comes back from there the kernel leaves out the ingress hook (seen on Linux 6.18), where a flowtable"
+    " takes its packets. So in software that direction stays on the slow path, and in hardware the NIC forwards its"
+    " flows past the redirection.",
+    "choose one for {device}: offload, or shaping of what comes in (tc qdisc del dev {device} ingress)",
+)
+MARK_ROUTING = Kind(
+    "configured.mark-routing",
+    "info",
+    "Packets are routed by their mark",
+    "An offloaded flow keeps the route that it had when it was offloaded, which is looked up with the mark of that one"
+    " packet. Where marks are set later, or change during a connection, it takes another way than the rules say.",
+    "set marks before the forward hook and keep them in the connection mark, or keep such flows out of the flowtable",
+)
+IPSEC = Kind(
+    "configured.ipsec",
+    "info",
+    "There is IPsec on the router",
+    "Packets that come out of a tunnel of IPsec's are never offloaded, and no NIC takes the flows that go into one."
+    " All others are not affected.",
+    "nothing needs to be done; do not expect the flows of those tunnels to be offloaded",
+)
+QUEUED = Kind(
+    "configured.queue",
+    "info",
+    "Packets are handed to a program (NFQUEUE)",
+    "A program that gets packets from a rule, as Suricata or zapret do, sees the first packets of a flow until it is"
+    " offloaded, and none after that.",
+    "keep flows that the program must see whole out of the flowtable, by a condition in front of 'flow add'",
+)
+SECOND_FIREWALL = Kind(
+    "configured.second-firewall",
+    "info",
+    "Other chains look at forwarded packets too",
+    "Beside the table of the flowtable there are other base chains at the forward hook, or tables of the older"
+    " iptables, which nft does not list. Once a flow is offloaded they see none of its packets: rules that are changed"
+    " there do not stop it, and their counters stand still.",
+    "after a change of those rules end the connections that it is about (conntrack -D)",
+)
+FIREWALL_BESIDE = Kind(
+    "configured.firewall-beside",
+    "info",
+    "Another program keeps rules of its own",
+    "Docker, firewalld and their like load rules for forwarded packets whenever they start. They leave the table of the"
+    " flowtable alone, but what they drop is dropped before a flow can be offloaded.",
+    "nothing needs to be done",
+)
+MTU_DIFFERS = Kind(
+    "configured.mtu-differs",
+    "info",
+    "A device takes smaller packets than the others, and no rule clamps the MSS",
+    "Packets that are larger than the way out takes leave the fast path, for the router to answer with ICMP. Where that"
+    " answer gets lost, connections stall. A rule that sets the MSS to what the route takes avoids both.",
+    "add 'tcp flags syn tcp option maxseg size set rt mtu' to a chain at the forward hook",
+)
+KINDS = (
+    SHAPER_BYPASSED,
+    SHAPED,
+    INGRESS_REDIRECTED,
+    MARK_ROUTING,
+    IPSEC,
+    QUEUED,
+    SECOND_FIREWALL,
+    FIREWALL_BESIDE,
+    MTU_DIFFERS,
+)
+
+WITH_RULES = frozenset({"docker", "firewalld", "ufw", "libvirtd", "shorewall", "netfilter-persistent"})
+"""services that load rules for forwarded packets of their own accord"""
+
+
+def shaping(state: RouterState, expectation: Expectation) -> list[Finding]:
+    found: dict[str, Finding] = {}
+    for flowtable in judged(state, expectation):
+        kind = SHAPER_BYPASSED if flowtable.hardware else SHAPED
+        where = "hardware" if flowtable.hardware else "software"
+        for device in _with_uppers(state, flowtable):
+            if qdisc := state.beside.shapers.get(device.name):
+                message = f"{device.name} has the qdisc {qdisc}, and flowtable {flowtable.path} offloads in {where}"
+                found[device.name] = kind.found(
+                    message, f"{device.name}: qdisc {qdisc}", device=device.name, qdisc=qdisc
+                )
+    return list(found.values())
+
+
+def redirection(state: RouterState, expectation: Expectation) -> list[Finding]:
+    listed = {device.name: None for flowtable in judged(state, expectation) for device in existing(state, flowtable)}
+    return [
+        INGRESS_REDIRECTED.found(
+            f"all that comes in through {device} is redirected to {state.beside.redirected[device]}",
+            f"tc filter show dev {device} ingress: Redirect to device {state.beside.redirected[device]}",
+            device=device,
+        )
+        for device in listed
+        if device in state.beside.redirected
+    ]
+
+
+def routing(state: RouterState, expectation: Expectation) -> list[Finding]:
+    rules = state.beside.mark_rules
+    if not rules or not judged(state, expectation):
+        return []
+    return [MARK_ROUTING.found(f"{_count(rules, 'rule')} of 'ip rule' route by mark", *rules[:4])]
+
+
+def ipsec(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if not judged(state, expectation):
+        return []
+    policies = {direction: count for direction, count in state.beside.ipsec.items() if count}
+    if policies:
+        listed = ", ".join(f"{count} {direction}" for direction, count in policies.items())
+        return [IPSEC.found(f"there are IPsec policies: {listed}", f"ip xfrm policy count: {listed}")]
+    if errors := state.beside.ipsec_errors:
+        return [
+            IPSEC.found("the kernel's counters of IPsec are not zero", f"/proc/net/xfrm_stat: {', '.join(errors[:4])}")
+        ]
+    return []
+
+
+def queueing(state: RouterState, expectation: Expectation) -> list[Finding]:
+    chains = state.beside.queues
+    if not chains or not judged(state, expectation):
+        return []
+    return [QUEUED.found(f"{_count(chains, 'chain')} hand packets to a program", *chains[:4])]
+
+
+def firewalls(state: RouterState, expectation: Expectation) -> list[Finding]:
+    flowtables = judged(state, expectation)
+    if not flowtables:
+        return []
+    own = {f"{flowtable.family} {flowtable.table}" for flowtable in flowtables}
+    chains = [chain for chain in state.beside.forward_chains if chain.rpartition(" ")[0] not in own]
+    legacy = [table for table in state.beside.legacy_tables if table.endswith((" filter", " mangle"))]
+    found = []
+    if chains or legacy:
+        evidence = [f"chain {chain} is at the forward hook" for chain in chains[:4]]
+        evidence += [f"iptables-legacy has the table {table}" for table in legacy[:4]]
+        named = ", ".join([*chains[:4], *(f"{table} of iptables-legacy" for table in legacy[:4])])
+        found.append(SECOND_FIREWALL.found(f"forwarded packets also pass {named}", *evidence))
+    services = [name for name in state.firewall.split(", ") if name in WITH_RULES]
+    if services and ours(flowtables, state, expectation):
+        found.append(FIREWALL_BESIDE.found(f"active beside it: {', '.join(services)}", f"firewall: {state.firewall}"))
+    return found
+
+
+def mtu(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Forwarding devices on the flowtables' devices, or above them, whose MTUs differ."""
+    if state.beside.clamps_mss or state.beside.legacy_tables or state.flowtables is None:
+        return []
+    if "ruleset" in state.unseen:
+        return []
+    on_path = {
+        device.name: device
+        for flowtable in judged(state, expectation)
+        for device in _with_uppers(state, flowtable)
+        if device.mtu and forwards(device)
+    }
+    if len({device.mtu for device in on_path.values()}) <= 1:
+        return []
+    smallest = min(on_path.values(), key=lambda device: device.mtu)
+    largest = max(on_path.values(), key=lambda device: device.mtu)
+    message = f"{smallest.name} has MTU {smallest.mtu}, {largest.name} {largest.mtu}, and no rule clamps the MSS"
+    return [MTU_DIFFERS.found(message, *(f"{device.name}: mtu {device.mtu}" for device in list(on_path.values())[:6]))]
+
+
+CHECKS = (shaping, redirection, routing, ipsec, queueing, firewalls, mtu)
+
+
+def _with_uppers(state: RouterState, flowtable: Flowtable) -> list[Device]:
+    """The devices of a flowtable, and those that stand on them."""
+    found = {device.name: device for device in existing(state, flowtable)}
+    for _level in range(4):  # PPPoE on a VLAN on a bridge on a NIC
+        found |= {d.name: d for d in state.devices.values() if d.name not in found and found.keys() & set(d.lowers)}
+    return list(found.values())
+
+
+def _count(things: Iterable[str], word: str) -> str:
+    number = len(list(things))
+    return f"{number} {word}{'s' if number != 1 else ''}"

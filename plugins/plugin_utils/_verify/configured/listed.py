@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A part of rung 3: the devices that a flowtable lists, and those that it is expected to list."""
+
+from __future__ import annotations
+
+from ..._observe.state import RouterState
+from ..._observe.topology import below, has_paths
+from ..finding import Expectation, Finding, Kind
+from ..scope import described, judged, matching, ours
+
+NO_DEVICES = Kind(
+    "configured.no-devices",
+    "error",
+    "The flowtable has no device",
+    "A flowtable takes packets only where they come in through one of its devices. Without any it takes none. Up to"
+    " Linux 6.15 a device that is re-created drops out of the list for good.",
+    "give the devices of both directions to kmod.nft_offload.ruleset and run it again",
+)
+DEVICE_UNKNOWN = Kind(
+    "configured.device-unknown",
+    "error",
+    "A named device does not exist",
+    "Since Linux 6.16 a flowtable takes any name without a word and waits for such a device to appear, so a misspelt"
+    " name looks as good as a right one. A NIC whose driver refuses the flowtable when it appears, as with its feature"
+    " off, cannot appear at all while the name is listed.",
+    "correct the name {device!r}, or bring that device up; if it cannot come back, take its name out of the flowtable"
+    " first",
+)
+DEVICE_MISSING = Kind(
+    "configured.device-missing",
+    "error",
+    "An expected device is in no flowtable",
+    "Packets that come in through a device that is not in the flowtable stay on the slow path. Conntrack can still"
+    " show such flows as offloaded, because the other direction is. Since Linux 5.13 a bridge or VLAN counts as listed"
+    " when the devices below it are.",
+    "add {device} with kmod.nft_offload.ruleset; up to Linux 6.15 a device that was re-created must be added again",
+)
+KINDS = (NO_DEVICES, DEVICE_UNKNOWN, DEVICE_MISSING)
+
+
+def named(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Devices that flowtables name."""
+    found = []
+    for flowtable in judged(state, expectation):
+        if not flowtable.devices:
+            found.append(NO_DEVICES.found(f"flowtable {flowtable.path} has no device", described(flowtable)))
+        found += [
+            _unknown(state, device, f"flowtable {flowtable.path} names")
+            for device in flowtable.devices
+            if state.devices and not matching(device, state.devices)
+        ]
+    return found
+
+
+def expected(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Devices that the user names, or that join our flowtable at boot."""
+    flowtables = judged(state, expectation)
+    if not flowtables or not state.devices:
+        return []
+    listed = {device for flowtable in flowtables for device in flowtable.devices}
+    found = [
+        _unknown(state, device, "the option devices names")
+        for device in dict.fromkeys(expectation.devices)
+        if device not in state.devices and device not in listed
+    ]
+    wanted = dict.fromkeys(device for device in expectation.devices if device in state.devices)
+    if ours(flowtables, state, expectation):
+        wanted |= dict.fromkeys(device for device in state.boot.attachments if device in state.devices)
+    evidence = [described(flowtable) for flowtable in flowtables]
+    return found + [
+        DEVICE_MISSING.found(f"device {device} is in no flowtable", *evidence, device=device)
+        for device in wanted
+        if not _covered(state, device, listed)
+    ]
+
+
+CHECKS = (named, expected)
+
+
+def _covered(state: RouterState, device: str, listed: set[str]) -> bool:
+    """Is the device in the list, or where flows are taken around it, all below it that the filter would pick?"""
+    lower = below(state.devices, device, has_paths(state.platform.kernel_version))
+    return _among(device, listed) or (bool(lower) and all(_among(name, listed) for name in lower))
+
+
+def _among(device: str, listed: set[str]) -> bool:
+    return any(matching(name, [device]) for name in listed)
+
+
+def _unknown(state: RouterState, device: str, who: str) -> Finding:
+    others = ", ".join(sorted(name for name, known in state.devices.items() if known.kind != "loopback"))
+    return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)

@@ -1,0 +1,268 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A part of rung 3: the NICs of a hardware flowtable have hw-tc-offload on, now and after a reboot.
+
+Every driver in Linux 6.18 that takes flowtables (mlx5, mtk_eth_soc, airoha, mt76) asks tc_can_offload() for each flow,
+so with the feature off each flow is refused without a word. On does not prove that a driver takes any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..._observe.state import Device, RouterState
+from ..finding import Expectation, Finding, Kind
+from ..scope import existing, judged, ours
+
+FEATURE = "hw-tc-offload"
+
+TAKES_FLOWTABLES = {
+    "mlx5_core": "in switchdev mode",
+    "mtk_soc_eth": "with its packet processing engine",
+    "airoha_eth": "with its packet processing engine",
+}
+"""Drivers of Linux 6.18 that take flowtables themselves; those of Wi-Fi (mt76) do with their SoC's."""
+
+TAKES_NONE = frozenset(
+    {"ice", "i40e", "iavf", "igb", "igc", "ixgbe", "bnxt_en", "cxgb4", "nfp", "rvu_nicpf", "rvu_nicvf", "sfc", "hns3"}
+    | {"mlxsw_spectrum", "mlxsw_spectrum2", "mlxsw_spectrum3", "mlxsw_spectrum4", "sparx5-switch", "lan966x-switch"}
+    | {
+        "mscc_felix",
+        "st_gmac",
+        "fsl_dpaa2_eth",
+        "fsl_enetc",
+        "qede",
+        "am65-cpsw-nuss",
+        "atlantic",
+        "mlx4_en",
+        "mlx4_core",
+    }
+    | {"virtio_net", "veth", "r8169", "e1000", "e1000e", "vmxnet3", "tun", "bonding", "team", "bridge"}
+)
+"""Drivers that in Linux 6.18 take no flowtable (no TC_SETUP_FT in git grep), some with hw-tc-offload for other uses."""
+
+OFF = Kind(
+    "configured.feature-off",
+    "error",
+    "The feature hw-tc-offload is off on a device of a hardware flowtable",
+    "The kernel goes on listing 'flags offload', but drivers refuse every flow while the feature is off, and flows stay"
+    " in software.",
+    "turn it on with kmod.nft_offload.nic_features (ethtool -K {device} hw-tc-offload on)",
+)
+CONDUIT_OFF = Kind(
+    "configured.conduit-feature-off",
+    "error",
+    "The feature hw-tc-offload is off on the NIC behind a switch port",
+    "A port of a switch (DSA) hands flowtables to the NIC that carries its packets, the conduit. Ports show the feature"
+    " as on whatever the conduit can do; the conduit's own feature decides.",
+    "turn it on at the conduit with kmod.nft_offload.nic_features (ethtool -K {device} hw-tc-offload on)",
+)
+NOT_ACTIVE = Kind(
+    "configured.feature-not-active",
+    "error",
+    "The feature hw-tc-offload was asked for, but the driver did not turn it on",
+    "ethtool shows the feature as off [requested on]: the kernel notes the wish and reports no error, while the driver,"
+    " or another feature that this one depends on, keeps it off.",
+    "see what the kernel log says of {device} (set_features), and whether the device needs another mode or firmware;"
+    " else offload in software",
+)
+FIXED = Kind(
+    "configured.feature-fixed",
+    "error",
+    "The feature hw-tc-offload is off for good on a device of a hardware flowtable",
+    "ethtool shows the feature as off [fixed]: this driver, or its present mode, cannot offload flows. Some kernels"
+    " accept a hardware flowtable on such a device all the same.",
+    "offload in software (flow_offload_mode: software), or leave {device} out of the hardware flowtable; an mlx5 NIC"
+    " needs switchdev mode",
+)
+ABSENT = Kind(
+    "configured.feature-absent",
+    "info",
+    "A device of a hardware flowtable cannot offload, others can",
+    "OpenWrt puts all devices of its zones into one hardware flowtable, also those without offload, such as Wi-Fi."
+    " Flows from or to them are offloaded in software.",
+    "nothing needs to be done",
+)
+UNKNOWN = Kind(
+    "configured.feature-unknown",
+    "info",
+    "Whether hw-tc-offload is on could not be read",
+    "The feature is read with ethtool. Without it only traffic shows whether the NIC takes flows.",
+    "install ethtool with kmod.nft_offload.kernel_support",
+)
+DRIVER_HINT = Kind(
+    "configured.driver-hint",
+    "info",
+    "The driver is not known to take flowtables",
+    "Many drivers have hw-tc-offload for tc filters alone. In Linux 6.18 mlx5_core, mtk_soc_eth and airoha_eth take"
+    " flowtables. Other kernels have others, so this is a hint: traffic decides.",
+    "verify with traffic; where no flow gets into the hardware, offload in software (flow_offload_mode: software)",
+)
+ESWITCH_LEGACY = Kind(
+    "configured.eswitch-legacy",
+    "warning",
+    "The embedded switch of an mlx5 NIC is in legacy mode",
+    "mlx5 takes flowtables in switchdev mode only, on the uplink and on the ports of its virtual functions. In legacy"
+    " mode it refuses them, or, where the kernel accepts them anyway, takes no flow.",
+    "bring {device} into switchdev mode (devlink dev eswitch set pci/ADDRESS mode switchdev), also at boot: its devices"
+    " are created anew by that, so have the flowtable's devices attached afterwards",
+)
+ESWITCH_UNKNOWN = Kind(
+    "configured.eswitch-unknown",
+    "info",
+    "The mode of an mlx5 NIC's embedded switch could not be read",
+    "mlx5 takes flowtables in switchdev mode only. devlink, a part of iproute2, tells the mode.",
+    "install devlink (iproute2), and see that 'devlink dev eswitch show' says switchdev for {device}",
+)
+NOT_AT_BOOT = Kind(
+    "configured.feature-not-at-boot",
+    "warning",
+    "The feature hw-tc-offload is on now, but nothing turns it on at boot",
+    "Most drivers start with the feature off, so after a reboot, or when the device is re-created, flows would stay in"
+    " software.",
+    "keep it with kmod.nft_offload.nic_features",
+)
+KINDS = (
+    OFF,
+    CONDUIT_OFF,
+    NOT_ACTIVE,
+    FIXED,
+    ABSENT,
+    UNKNOWN,
+    DRIVER_HINT,
+    ESWITCH_LEGACY,
+    ESWITCH_UNKNOWN,
+    NOT_AT_BOOT,
+)
+
+
+def gates(state: RouterState, expectation: Expectation) -> dict[str, Device]:
+    """The devices whose feature decides over the judged hardware flowtables, by name.
+
+    A device on top of others has no say: a DSA port's conduit decides (net/dsa/user.c), a VLAN's NIC.
+    """
+    if expectation.expect == "software":
+        return {}
+    hardware = [flowtable for flowtable in judged(state, expectation) if flowtable.hardware]
+    return {gate.name: gate for flowtable in hardware for gate in _below(state, existing(state, flowtable))}
+
+
+def _below(state: RouterState, devices: list[Device]) -> list[Device]:
+    """What the devices stand on in the end: themselves where there is nothing below."""
+    found: dict[str, Device] = {}
+    seen: set[str] = set()
+    ahead = list(devices)
+    while ahead:
+        device = ahead.pop(0)
+        if device.name in seen:
+            continue
+        seen.add(device.name)
+        below = [state.devices[name] for name in device.lowers if name in state.devices]
+        ahead += below
+        if not below:
+            found[device.name] = device
+    return list(found.values())
+
+
+def features(state: RouterState, expectation: Expectation) -> list[Finding]:
+    found = []
+    deciding = gates(state, expectation)
+    conduits = {lower for device in state.devices.values() if device.kind == "dsa" for lower in device.lowers}
+    mixed = _mixed(state, expectation, deciding)
+    for name, device in deciding.items():
+        feature = device.hw_tc_offload
+        driver = f"driver {device.driver or 'unknown'}"
+        if feature is None:
+            found.append(UNKNOWN.found(f"{FEATURE} of {name} could not be read ({driver})"))
+        elif feature.active:
+            continue
+        elif feature.fixed and mixed:
+            found.append(ABSENT.found(f"{name} has no {FEATURE} ({driver})", described(device)))
+        elif feature.fixed and cannot(state, deciding.values()):
+            continue  # hardware.fake tells
+        elif feature.fixed:
+            found.append(FIXED.found(f"{FEATURE} is fixed off on {name} ({driver})", described(device), device=name))
+        elif feature.requested:
+            message = f"{FEATURE} is off on {name}, though it was requested on ({driver})"
+            found.append(NOT_ACTIVE.found(message, described(device), device=name))
+        elif name in conduits:
+            ports = [port for port in state.devices.values() if port.kind == "dsa" and name in port.lowers]
+            message = f"{FEATURE} is off on {name}, which carries {', '.join(port.name for port in ports)} ({driver})"
+            found.append(CONDUIT_OFF.found(message, *map(described, (device, *ports[:3])), device=name))
+        else:
+            found.append(OFF.found(f"{FEATURE} is off on {name} ({driver})", described(device), device=name))
+    return found
+
+
+def cannot(state: RouterState, deciding: Iterable[Device]) -> bool:
+    """Can none of these devices offload? No flow was seen in hardware, and all have the feature fixed off.
+
+    Where there is no ethtool, as on most OpenWrt routers: all have drivers that take none, and flows are in software.
+    """
+    devices = list(deciding)
+    return bool(devices) and not in_hardware(state) and all(_without(state, device) for device in devices)
+
+
+def _without(state: RouterState, device: Device) -> bool:
+    if device.hw_tc_offload is not None:
+        return device.hw_tc_offload.fixed and not device.hw_tc_offload.active
+    return device.driver in TAKES_NONE and state.flows is not None and state.flows.of("software") > 0
+
+
+def in_hardware(state: RouterState) -> bool:
+    """Was any flow seen in hardware?"""
+    return state.flows is not None and state.flows.of("hardware") > 0
+
+
+def _mixed(state: RouterState, expectation: Expectation, deciding: Mapping[str, Device]) -> bool:
+    """May some devices be without offload?
+
+    Another firewall lists what it has, and offload is on for some. In a table of ours every device was meant to be able
+    to, unless flows are in hardware.
+    """
+    able = any(device.hw_tc_offload and device.hw_tc_offload.active for device in deciding.values())
+    return in_hardware(state) or (able and not ours(judged(state, expectation), state, expectation))
+
+
+def drivers(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Hints from what is known of drivers; what was seen in hardware is beyond hints."""
+    found = []
+    for name, device in gates(state, expectation).items() if not in_hardware(state) else ():
+        if device.driver in TAKES_NONE and (device.hw_tc_offload is None or device.hw_tc_offload.active):
+            message = f"{device.driver}, the driver of {name}, is not known to take flowtables"
+            found.append(DRIVER_HINT.found(message, described(device), f"{name}: driver {device.driver}"))
+        elif device.driver == "mlx5_core" and device.eswitch == "legacy":
+            message = f"the embedded switch of {name} is in legacy mode"
+            found.append(ESWITCH_LEGACY.found(message, f"{name}: driver mlx5_core, eswitch mode legacy", device=name))
+        elif device.driver == "mlx5_core" and not device.eswitch:
+            message = f"whether the embedded switch of {name} is in switchdev mode could not be read"
+            found.append(ESWITCH_UNKNOWN.found(message, f"{name}: driver mlx5_core, eswitch mode unknown", device=name))
+    return found
+
+
+def features_at_boot(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if not ours(judged(state, expectation), state, expectation):
+        return []
+    return [
+        NOT_AT_BOOT.found(f"nothing turns {FEATURE} on for {name} at boot", described(device))
+        for name, device in gates(state, expectation).items()
+        if device.hw_tc_offload is not None
+        and device.hw_tc_offload.active
+        and not device.hw_tc_offload.fixed
+        and state.boot.features.get((name, FEATURE)) != "on"
+    ]
+
+
+CHECKS = (features, drivers, features_at_boot)
+
+
+def described(device: Device) -> str:
+    """The feature as ethtool -k would print it."""
+    feature = device.hw_tc_offload
+    if feature is None:
+        return f"{device.name}: {FEATURE} unknown"
+    asked = "" if feature.requested is None else f" [requested {'on' if feature.requested else 'off'}]"
+    return f"{device.name}: {FEATURE}: {'on' if feature.active else 'off'}{' [fixed]' if feature.fixed else asked}"

@@ -1,0 +1,158 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A part of rung 3: OpenWrt's firewall, whose configuration, ruleset and live table can each be another one."""
+
+from __future__ import annotations
+
+from ..._observe.state import Flowtable, RouterState
+from ..finding import Expectation, Finding, Kind
+from ..scope import existing, judged
+
+NOT_LOADED = Kind(
+    "configured.openwrt-not-loaded",
+    "error",
+    "OpenWrt's firewall is not in the live ruleset",
+    "Stopping the firewall takes every table of the router, not only its own, and fw4 reload ends with success when nft"
+    " refused the ruleset. After a load that failed its state file may be there all the same, and then it refuses to"
+    " start.",
+    "see what 'fw4 check' says, then run /etc/init.d/firewall restart",
+)
+DIFFERS = Kind(
+    "configured.openwrt-differs",
+    "error",
+    "The live flowtable is not the one that OpenWrt's firewall would make",
+    "Devices that came after the firewall, as Wi-Fi does some 20 seconds later, join with its next load only"
+    " (openwrt#22533). A load that failed leaves the old one in place without a word.",
+    "run kmod.nft_offload.fw4_offload, or /etc/init.d/firewall reload",
+)
+FALLBACK = Kind(
+    "configured.openwrt-fallback",
+    "warning",
+    "Hardware offload is configured, and fw4 falls back to software",
+    "fw4 asks nft whether every device takes a hardware flowtable, and makes a software one when one of them does not.",
+    "find the device that refuses and take it out of the zones' networks, or set flow_offloading_hw to 0",
+)
+HARDWARE_ALONE = Kind(
+    "configured.openwrt-hardware-alone",
+    "warning",
+    "Hardware offload is configured, and offload itself is not",
+    "Without flow_offloading there is no flowtable, and flow_offloading_hw means nothing.",
+    "run kmod.nft_offload.fw4_offload",
+)
+NO_TRUTH = Kind(
+    "configured.openwrt-no-truth",
+    "error",
+    "An option has a value that fw4 does not take",
+    "fw4 takes 1, on, true and yes, and 0, off, false and no, in these letters only. Anything else ends it with an"
+    " error before it prints a ruleset, so that the router has no firewall after its next start.",
+    "run kmod.nft_offload.fw4_offload, or correct {option} in /etc/config/firewall",
+)
+STAGED = Kind(
+    "configured.openwrt-staged",
+    "warning",
+    "Changes of the firewall are staged and not committed",
+    "fw4 uses what is staged in UCI like what is committed, and is loaded anew whenever an interface comes up. So the"
+    " changes become live by chance, and are gone after a reboot.",
+    "commit them with 'uci commit firewall', or drop them with 'uci revert firewall'",
+)
+TWO_DEFAULTS = Kind(
+    "configured.openwrt-defaults-twice",
+    "warning",
+    "There is more than one section of defaults",
+    "fw4 uses the first one and says so where nobody looks; options in the others do nothing.",
+    "make one section of them in /etc/config/firewall",
+)
+NOT_ENABLED = Kind(
+    "configured.openwrt-not-enabled",
+    "warning",
+    "Boot does not start OpenWrt's firewall",
+    "It is loaded now, and after a reboot there would be neither a firewall nor offload.",
+    "run /etc/init.d/firewall enable",
+)
+EDITED = Kind(
+    "configured.openwrt-edited",
+    "info",
+    "The rule that feeds OpenWrt's flowtable is not fw4's own",
+    "The rule comes before everything that can be included, so those who want flows to stay on the slow path edit fw4's"
+    " template. An upgrade of the image brings the template back as it was.",
+    "keep the edited template through upgrades, or make the change again after each",
+)
+WED_OFF = Kind(
+    "configured.openwrt-wed-off",
+    "info",
+    "Wi-Fi of MediaTek takes no flows in hardware",
+    "Flows to and from its Wi-Fi go past the CPU by way of the Wireless Ethernet Dispatch (WED) alone, which is off"
+    " unless the module is told otherwise when it is loaded. mt7621 and older have none.",
+    "put 'mt7915e wed_enable=Y' (or the module that this Wi-Fi has) into /etc/modules.d/mt7915e, and reboot",
+)
+KINDS = (NOT_LOADED, DIFFERS, FALLBACK, HARDWARE_ALONE, NO_TRUTH, STAGED, TWO_DEFAULTS, NOT_ENABLED, EDITED, WED_OFF)
+
+OWN_RULE = "meta l4proto { tcp, udp } flow offload @ft"
+
+
+def loads_at_boot(state: RouterState) -> bool:
+    """Will boot have OpenWrt's firewall offload as it does now?"""
+    seen = state.fw4
+    return bool(seen and seen.truths.get("flow_offloading") and "enabled" in seen.loaded and not seen.staged)
+
+
+def live(state: RouterState, _expectation: Expectation) -> list[Finding]:
+    seen = state.fw4
+    if seen is None or state.flowtables is None:
+        return []
+    if not {"table"} & seen.loaded:
+        thinks = "fw4 thinks that it is loaded" if "state" in seen.loaded else "fw4 knows that"
+        return [NOT_LOADED.found("there is no table inet fw4", thinks)] if {"state", "enabled"} & seen.loaded else []
+    if None in seen.truths.values():
+        return []  # fw4 would make nothing at all
+    now = next((f for f in state.flowtables if f.path == "inet fw4 ft"), None)
+    if _shape(now) == _shape(seen.wanted):
+        return []
+    return [DIFFERS.found(f"live is {_told(now)}, and fw4 would make {_told(seen.wanted)}", "fw4 print", "nft list")]
+
+
+def settings(state: RouterState, _expectation: Expectation) -> list[Finding]:
+    seen = state.fw4
+    if seen is None:
+        return []
+    found = [
+        NO_TRUTH.found(f"{option} is {seen.values.get(option)!r}", *seen.complaints[:2], option=option)
+        for option, truth in seen.truths.items()
+        if truth is None
+    ]
+    if seen.truths.get("flow_offloading_hw") and seen.truths.get("flow_offloading") is False:
+        found.append(HARDWARE_ALONE.found("flow_offloading_hw is on, and flow_offloading is not"))
+    found += [FALLBACK.found("fw4 falls back to software", said) for said in seen.complaints if "falling back" in said]
+    if seen.staged:
+        found.append(STAGED.found(f"staged and not committed: {', '.join(seen.staged[:3])}", *seen.staged[:4]))
+    if seen.sections > 1:
+        found.append(TWO_DEFAULTS.found(f"there are {seen.sections} sections of defaults"))
+    if "table" in seen.loaded and "enabled" not in seen.loaded:
+        found.append(NOT_ENABLED.found("boot does not start the firewall"))
+    if seen.rule and seen.rule != OWN_RULE:
+        found.append(EDITED.found(f"the rule is '{seen.rule}'", f"fw4's own: {OWN_RULE}"))
+    return found
+
+
+def wireless(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if state.fw4 is None or "wed-off" not in state.fw4.loaded:
+        return []
+    hardware = [device for f in judged(state, expectation) if f.hardware for device in existing(state, f)]
+    names = sorted(device.name for device in hardware if device.kind == "wlan")
+    return [WED_OFF.found(f"{', '.join(names)}: wed_enable is N", *names)] if names else []
+
+
+CHECKS = (live, settings, wireless)
+
+
+def _shape(flowtable: Flowtable | None) -> tuple[tuple[str, ...], bool] | None:
+    return None if flowtable is None else (tuple(sorted(flowtable.devices)), flowtable.hardware)
+
+
+def _told(flowtable: Flowtable | None) -> str:
+    if flowtable is None:
+        return "no flowtable"
+    return f"{', '.join(flowtable.devices) or 'no devices'} in {'hardware' if flowtable.hardware else 'software'}"

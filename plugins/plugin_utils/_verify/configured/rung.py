@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Rung 3, configured: flowtable, flags, devices and a rule that feeds it are live, and boot will load the same.
+
+Devices are judged in listed.py and topology.py, rules in feeding.py, the kernel's switches in sysctls.py, what boot
+will load in at_boot.py, the NICs' features in nic.py, what else handles packets in conflicts.py.
+"""
+
+from __future__ import annotations
+
+from ..._observe.state import RouterState
+from ..finding import Expectation, Finding, Kind, RungResult, rung
+from ..scope import OUR_TABLE, boot_table, described, judged, table_exists, words
+from ..scope import feeding as fed_by
+from . import at_boot, conflicts, feeding, listed, nic, openwrt, sysctls, topology
+
+UNREADABLE = Kind(
+    "configured.unreadable",
+    "warning",
+    "The ruleset could not be read",
+    "nft is there and the login is root, but listing the ruleset failed, as in a container without CAP_NET_ADMIN.",
+    "run 'nft list flowtables' on the router and see what it says",
+)
+NO_FLOWTABLE = Kind(
+    "configured.no-flowtable",
+    "error",
+    "There is no flowtable",
+    "Without a flowtable every forwarded packet walks the forward chain.",
+    "declare one with kmod.nft_offload.ruleset or the role kmod.nft_offload.flow_offload",
+)
+FLAG_MISSING = Kind(
+    "configured.flag-missing",
+    "error",
+    "Hardware offload is expected, but the flowtable is a software one",
+    "Only a flowtable with 'flags offload' hands its flows to the NIC. The flag cannot be added to a live flowtable.",
+    "give the flowtable offload: hardware in kmod.nft_offload.ruleset (flow_offload_mode: hardware in the role)",
+)
+FLAG_UNEXPECTED = Kind(
+    "configured.flag-unexpected",
+    "error",
+    "Software offload is expected, but the flowtable is a hardware one",
+    "The flowtable has 'flags offload': its flows go to the NIC where the NIC takes them, past the router's own"
+    " queueing and counters.",
+    "give the flowtable offload: software in kmod.nft_offload.ruleset (flow_offload_mode: software in the role)",
+)
+OTHER_FLOWTABLE = Kind(
+    "configured.other-flowtable",
+    "error",
+    "The expected table is not there, another flowtable is",
+    "The option table names a table that the live ruleset does not have. The flowtables that there are belong"
+    " to another firewall, and what was found of them says nothing about the expected one.",
+    "load {table}, or name the table of the flowtable that is there (options family and table)",
+)
+KINDS = (
+    UNREADABLE,
+    NO_FLOWTABLE,
+    FLAG_MISSING,
+    FLAG_UNEXPECTED,
+    OTHER_FLOWTABLE,
+    *listed.KINDS,
+    *topology.KINDS,
+    *feeding.KINDS,
+    *sysctls.KINDS,
+    *at_boot.KINDS,
+    *nic.KINDS,
+    *conflicts.KINDS,
+    *openwrt.KINDS,
+)
+
+
+def ruleset(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Is there a ruleset with a flowtable at all?"""
+    if state.flowtables is None:
+        explained = state.platform.uid != 0 or "nft" not in state.platform.commands
+        return (
+            [] if explained else [UNREADABLE.found("the live ruleset could not be read", *words(state, "flowtables"))]
+        )
+    live = table_exists(state, expectation.table)
+    flushed = boot_table(state) == expectation.table and not live  # at_boot tells
+    if judged(state, expectation) or flushed:
+        return []
+    where = f"table {expectation.table}" if live else "the live ruleset"
+    return [NO_FLOWTABLE.found(f"there is no flowtable in {where}", "nft list flowtables shows none")]
+
+
+def flags(state: RouterState, expectation: Expectation) -> list[Finding]:
+    found = []
+    for flowtable in judged(state, expectation):
+        if expectation.expect == "hardware" and not flowtable.hardware:
+            message = f"flowtable {flowtable.path} offloads in software, expected is hardware"
+            found.append(FLAG_MISSING.found(message, f"{described(flowtable)}: no 'flags offload'"))
+        if expectation.expect == "software" and flowtable.hardware:
+            message = f"flowtable {flowtable.path} offloads in hardware, expected is software"
+            found.append(FLAG_UNEXPECTED.found(message, described(flowtable)))
+    return found
+
+
+def expected_table(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """A table that the user named and that is not there. The default one need not be: any other firewall's will do."""
+    table = expectation.table
+    paths = [flowtable.path for flowtable in judged(state, expectation)]
+    if table in {OUR_TABLE, boot_table(state)} or table_exists(state, table) or not paths:
+        return []
+    return [OTHER_FLOWTABLE.found(f"there is no table {table}, but {', '.join(paths)}", *paths, table=f"table {table}")]
+
+
+def rules(state: RouterState, expectation: Expectation) -> list[Finding]:
+    unread = words(state, "ruleset", "maps")
+    if not unread or not judged(state, expectation):
+        return []
+    return [UNREADABLE.found("the rules could not be read whole", *unread)]
+
+
+CHECKS = (
+    ruleset,
+    expected_table,
+    flags,
+    rules,
+    *listed.CHECKS,
+    *topology.CHECKS,
+    *feeding.CHECKS,
+    *sysctls.CHECKS,
+    *at_boot.CHECKS,
+    *nic.CHECKS,
+    *conflicts.CHECKS,
+    *openwrt.CHECKS,
+)
+
+
+def judge(state: RouterState, expectation: Expectation) -> RungResult:
+    flowtables = judged(state, expectation)
+    evidence = [described(flowtable) for flowtable in flowtables]
+    evidence += [
+        f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in fed_by(state, flowtable)[:2]
+    ]
+    evidence += at_boot.evidence(state, expectation)
+    if state.firewall:
+        evidence.append(f"in charge beside it: {state.firewall}")
+    evidence += [f"rules: {line}" for line in words(state, "rules")]
+    evidence += [f"not understood: {line}" for line in state.not_understood[:3]]
+    holds = bool(flowtables) and not words(state, "ruleset", "maps", "rules")
+    return rung("configured", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])

@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A part of rung 3: the kernel's switches that offload rests on. Only forwarded packets can be offloaded."""
+
+from __future__ import annotations
+
+from ..._observe.state import RouterState
+from ..finding import Expectation, Finding, Kind
+from ..scope import judged
+
+FORWARDING_OFF = Kind(
+    "configured.forwarding-off",
+    "error",
+    "The router forwards nothing",
+    "Neither IPv4 nor IPv6 forwarding is on, so there is nothing that a flowtable could take over.",
+    "turn on what the router should forward, now and at boot (sysctl net.ipv4.ip_forward=1,"
+    " net.ipv6.conf.all.forwarding=1)",
+)
+IPV4_OFF = Kind(
+    "configured.forwarding-off-ipv4",
+    "info",
+    "IPv4 is not forwarded",
+    "IPv6 is forwarded and IPv4 is not, although several devices have IPv4 addresses. No IPv4 flow can be offloaded.",
+    "turn it on now and at boot if the router should forward IPv4 (sysctl net.ipv4.ip_forward=1)",
+)
+IPV6_OFF = Kind(
+    "configured.forwarding-off-ipv6",
+    "info",
+    "IPv6 is not forwarded",
+    "IPv4 is forwarded and IPv6 is not, although several devices have IPv6 addresses. No IPv6 flow can be offloaded.",
+    "turn it on now and at boot if the router should forward IPv6 (sysctl net.ipv6.conf.all.forwarding=1)",
+)
+COUNTER_BLIND = Kind(
+    "configured.counter-without-accounting",
+    "info",
+    "The flowtable counts, but conntrack does not show it",
+    "A flowtable with 'counter' counts the packets of its flows in conntrack, which keeps no counters while"
+    " net.netfilter.nf_conntrack_acct is 0. Connections from before it is turned on stay without.",
+    "turn it on now and at boot (sysctl net.netfilter.nf_conntrack_acct=1), or leave 'counter' out of the flowtable",
+)
+KINDS = (FORWARDING_OFF, IPV4_OFF, IPV6_OFF, COUNTER_BLIND)
+
+
+def forwarding(state: RouterState, expectation: Expectation) -> list[Finding]:
+    on = state.forwarding
+    if on is None or not state.devices or not judged(state, expectation):
+        return []
+    if not on:
+        seen = ("net.ipv4.conf.*.forwarding = 0", "net.ipv6.conf.all.forwarding = 0")
+        return [FORWARDING_OFF.found("forwarding is off for IPv4 and IPv6", *seen)]
+    found = []
+    for family, kind, sign in (("ipv4", IPV4_OFF, "."), ("ipv6", IPV6_OFF, ":")):
+        having = [
+            device.name
+            for device in state.devices.values()
+            if device.up and device.kind != "loopback" and any(sign in address for address in device.addresses)
+        ]
+        if family not in on and len(having) > 1:
+            evidence = f"devices with addresses: {', '.join(having)}"
+            found.append(kind.found(f"forwarding is off for {family.replace('ip', 'IP')}", evidence))
+    return found
+
+
+def accounting(state: RouterState, expectation: Expectation) -> list[Finding]:
+    counting = [flowtable.path for flowtable in judged(state, expectation) if flowtable.counter]
+    if state.kernel.accounting is not False or not counting:
+        return []
+    evidence = "net.netfilter.nf_conntrack_acct = 0"
+    return [COUNTER_BLIND.found(f"what flowtable {', '.join(counting)} counts is not shown", evidence)]
+
+
+CHECKS = (forwarding, accounting)

@@ -1,0 +1,259 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""A part of rung 3: do the listed devices fit those that packets come in through?
+
+Where the fast path meets packets is told by _observe/topology.py, which flowtable_devices picks by: what it picks is
+never accused here. An error needs certainty. A flowtable that leaves some networks out may be meant so, and is an info.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..._observe.state import Device, Flowtable, RouterState
+from ..._observe.topology import below, flowtable_devices, has_paths, ways
+from ..finding import Expectation, Finding, Kind
+from ..scope import described, existing, feeding, judged
+from . import listed
+
+ONE_DIRECTION = Kind(
+    "configured.one-direction",
+    "error",
+    "The flowtable has the devices of one direction only",
+    "The router forwards between several devices, and the flowtable has only one of them. What comes in through the"
+    " others stays on the slow path, so every flow has at least one slow direction. Kernels differ in whether conntrack"
+    " shows such flows as offloaded.",
+    "add {missing} to the flowtable: run kmod.nft_offload.ruleset with the devices of both directions; up to"
+    " Linux 6.15 a device that was re-created must be added again",
+)
+DEFAULT_ROUTE_UNCOVERED = Kind(
+    "configured.default-route-uncovered",
+    "info",
+    "No device of the default route is in the flowtable",
+    "What comes back over the default route stays on the slow path. That is right where only networks behind this"
+    " router are to be offloaded between each other, and otherwise the most common mistake.",
+    "add {missing} to the flowtable if its traffic should be offloaded; name it in the option devices to make"
+    " it an error",
+)
+NETWORK_UNCOVERED = Kind(
+    "configured.network-uncovered",
+    "info",
+    "A network that is forwarded is not in the flowtable",
+    "What comes in through a device that the flowtable does not have stays on the slow path.",
+    "add {missing} to the flowtable if its traffic should be offloaded; name it in the option devices to make"
+    " it an error",
+)
+PORT_UNCOVERED = Kind(
+    "configured.port-uncovered",
+    "info",
+    "Some ports of a bridge are in the flowtable, others are not",
+    "Since Linux 5.13 the fast path meets packets at the ports of a bridge. What comes in through a port that the"
+    " flowtable does not have stays on the slow path.",
+    "add {missing} to the flowtable if its traffic should be offloaded",
+)
+BRIDGE_LISTED = Kind(
+    "configured.bridge-listed",
+    "info",
+    "A bridge is in the flowtable instead of its ports",
+    "A software flowtable works with a bridge, as OpenWrt's fw4 lists it, but takes the longer way through the"
+    " bridge for"
+    " each packet: 700 instead of 450 Mbit/s were measured on a small router once its ports were listed (openwrt#9733)."
+    " With Linux 6.19 TCP was seen to break (firewalld#1555), and with 7.2 no flow through a bridge is offloaded unless"
+    " its ports are listed.",
+    "list its ports {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
+)
+BRIDGE_IN_HARDWARE = Kind(
+    "configured.bridge-in-hardware",
+    "error",
+    "A bridge is in a hardware flowtable instead of its ports",
+    "Flows are handed to the NICs below a bridge, and only if the flowtable has them. OpenWrt's kernels accept"
+    " a bridge in a hardware flowtable, and then no flow through it gets to the NIC.",
+    "list its ports {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
+)
+VLAN_IN_HARDWARE = Kind(
+    "configured.vlan-in-hardware",
+    "error",
+    "A VLAN or PPPoE device is in a hardware flowtable instead of its NIC",
+    "Flows are handed to the NIC below a VLAN or PPPoE device, and only if the flowtable has it. OpenWrt's"
+    " kernels accept the upper device in a hardware flowtable, and then no flow through it gets to the NIC.",
+    "list {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
+)
+PPPOE_BOTH = Kind(
+    "configured.pppoe-and-nic",
+    "warning",
+    "A PPPoE device and the NIC below it are both in the flowtable",
+    "Since Linux 5.13 the fast path meets PPPoE packets at the NIC. Routers that list both were reported to be"
+    " slow or to lose connections (openwrt#10224).",
+    "take {device} out of the flowtable and keep {lowers}",
+)
+BOND_MEMBER = Kind(
+    "configured.bond-member",
+    "error",
+    "A member of a bond is in the flowtable instead of the bond",
+    "The fast path knows flows by the bond, so a hook on one of its members takes none.",
+    "list {bond} instead of {device}",
+)
+CONDUIT = Kind(
+    "configured.conduit-listed",
+    "error",
+    "The NIC behind a switch is in the flowtable instead of the switch's ports",
+    "Packets of a switch (DSA) reach the NIC behind it with a tag of the switch, which the fast path does not look"
+    " into. It meets them at the ports.",
+    "list the ports {ports} instead of {device}",
+)
+BOTH_LISTED = Kind(
+    "configured.upper-and-lower",
+    "info",
+    "A device and what is below it are both in the flowtable",
+    "The fast path meets each packet at one of the two. The other hook takes no flow, and costs a look-up for"
+    " each packet that stays on the slow path.",
+    "take {device} out of the flowtable",
+)
+KINDS = (
+    ONE_DIRECTION,
+    DEFAULT_ROUTE_UNCOVERED,
+    NETWORK_UNCOVERED,
+    PORT_UNCOVERED,
+    BRIDGE_LISTED,
+    BRIDGE_IN_HARDWARE,
+    VLAN_IN_HARDWARE,
+    PPPOE_BOTH,
+    BOND_MEMBER,
+    CONDUIT,
+    BOTH_LISTED,
+)
+
+
+def layers(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Devices that stand above or below the one that should be listed."""
+    if not has_paths(state.platform.kernel_version):
+        return []
+    found: list[Finding] = []
+    for flowtable in judged(state, expectation):
+        devices = existing(state, flowtable)
+        names = {device.name for device in devices}
+        for device in devices:
+            for layer in (_stacked, _bonded, _switched):
+                found += layer(state, flowtable, device, names)
+    return found
+
+
+def _stacked(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+    """A bridge, VLAN or PPPoE device that is listed."""
+    lower = below(state.devices, device.name)
+    both = [name for name in lower if name in names]
+    if lower in {(), (device.name,)}:
+        return
+    evidence = [described(flowtable), f"{device.name} is a {device.kind} over {', '.join(lower)}"]
+    if both:
+        kind = PPPOE_BOTH if device.kind == "ppp" else BOTH_LISTED
+        message = f"flowtable {flowtable.path} has {device.name} and also {', '.join(both)} below it"
+    elif device.kind == "bridge":
+        kind = BRIDGE_IN_HARDWARE if flowtable.hardware else BRIDGE_LISTED
+        message = f"flowtable {flowtable.path} has the bridge {device.name} instead of its ports {', '.join(lower)}"
+    elif flowtable.hardware and not any(state.devices[name].driver.startswith("mlx5") for name in lower):
+        # mlx5 binds flowtables to VLANs on its NICs (mlx5/core/en/rep/tc.c)
+        kind = VLAN_IN_HARDWARE
+        message = f"hardware flowtable {flowtable.path} has {device.name} instead of {', '.join(lower)} below it"
+    else:
+        return
+    yield kind.found(message, *evidence, device=device.name, lowers=", ".join(both or lower))
+
+
+def _bonded(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+    """A member of a bond that is listed, unless something else than the bond needs it, such as a VLAN of its own."""
+    bond = state.devices.get(device.master)
+    if bond is None or bond.kind != "bond" or device.name in flowtable_devices(state.devices):
+        return
+    evidence = [described(flowtable), f"{device.name} is a member of {bond.name}"]
+    if bond.name in names:
+        message = f"flowtable {flowtable.path} has {bond.name} and also its member {device.name}"
+        yield BOTH_LISTED.found(message, *evidence, device=device.name)
+    else:
+        message = f"flowtable {flowtable.path} has {device.name}, but not {bond.name}, which it is a member of"
+        yield BOND_MEMBER.found(message, *evidence, device=device.name, bond=bond.name)
+
+
+def _switched(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+    """The NIC behind a switch that is listed, unless it has traffic of its own."""
+    ports = sorted(port.name for port in state.devices.values() if port.kind == "dsa" and device.name in port.lowers)
+    if ports and not names & set(ports) and device.name not in flowtable_devices(state.devices):
+        message = f"flowtable {flowtable.path} has {device.name}, and none of the ports {', '.join(ports)}"
+        yield CONDUIT.found(message, described(flowtable), device=device.name, ports=", ".join(ports))
+
+
+def directions(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Devices that forward, which are those with addresses or a default route, against those that are listed."""
+    forwarding = {
+        name: lower for name, lower in ways(state.devices, has_paths(state.platform.kernel_version)).items() if lower
+    }
+    fed = [flowtable for flowtable in judged(state, expectation) if existing(state, flowtable)]
+    fed = [flowtable for flowtable in fed if any(rule.reachable for rule in feeding(state, flowtable))]
+    told = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.expected(state, expectation))
+    if len(forwarding) < 2 or not fed or told or "addresses" in state.unseen:
+        return []
+    names = {device.name for flowtable in fed for device in existing(state, flowtable)}
+    covered = {name for name in forwarding if names & _around(state, name)}
+    missing = [name for name in forwarding if name not in covered]
+    if missing and not any(_two_ways(state, flowtable, forwarding) for flowtable in fed):
+        wanted = sorted({lower for name in missing for lower in forwarding[name]})
+        lacking = ", ".join(_told(state, name) for name in missing)
+        message = f"flowtable {fed[0].path} has only what {', '.join(sorted(covered))} needs, and not {lacking}"
+        return [ONE_DIRECTION.found(message, *map(described, fed), missing=", ".join(wanted))]
+    return [*_left_out(state, forwarding, missing), *_ports(state, forwarding, names)]
+
+
+def _two_ways(state: RouterState, flowtable: Flowtable, forwarding: Iterable[str]) -> bool:
+    """Has it two devices that forward, or one of which it is not known what for?"""
+    around = {name: _around(state, name) for name in forwarding}
+    names = {device.name for device in existing(state, flowtable)}
+    unknown = names.difference(*around.values())
+    return bool(unknown) or sum(bool(names & group) for group in around.values()) > 1
+
+
+def _around(state: RouterState, name: str) -> set[str]:
+    """A device that forwards and everything below it: whichever of them is listed, it may serve it."""
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        device = state.devices.get(ahead.pop())
+        if device is not None and device.name not in found:
+            found.add(device.name)
+            ahead += device.lowers
+    return found
+
+
+def _left_out(state: RouterState, forwarding: dict[str, tuple[str, ...]], missing: list[str]) -> Iterator[Finding]:
+    """Forwarding devices that are not covered, where others are."""
+    outside = {
+        family: [name for name in forwarding if family in state.devices[name].default_route]
+        for family in ("ipv4", "ipv6")
+    }
+    lost = {name for names in outside.values() if names and set(names) <= set(missing) for name in names}
+    for kind, names in (
+        (DEFAULT_ROUTE_UNCOVERED, [name for name in missing if name in lost]),
+        (NETWORK_UNCOVERED, [name for name in missing if name not in lost]),
+    ):
+        wanted = sorted({lower for name in names for lower in forwarding[name]})
+        if names:
+            message = f"no flowtable has the device of {', '.join(_told(state, name) for name in names)}"
+            yield kind.found(message, missing=", ".join(wanted))
+
+
+def _ports(state: RouterState, forwarding: dict[str, tuple[str, ...]], names: set[str]) -> Iterator[Finding]:
+    for name, lower in forwarding.items():
+        left = [port for port in lower if port not in names]
+        if name not in names and left and len(left) < len(lower):
+            message = f"of {name} the flowtable has {', '.join(sorted(set(lower) - set(left)))}, not {', '.join(left)}"
+            yield PORT_UNCOVERED.found(message, missing=", ".join(left))
+
+
+def _told(state: RouterState, name: str) -> str:
+    families = " and ".join(state.devices[name].default_route)
+    return f"{name} (default route of {families})" if families else name
+
+
+CHECKS = (layers, directions)

@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Rung 7, hardware: the NIC took flows, which conntrack shows with the hardware bit.
+
+The bit says that one driver took one direction at least (nf_flow_table_offload.c: flow_offload_work_add). Where the
+driver publishes its own table, both directions must be in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .._observe.state import DriverTable, RouterState
+from .configured import nic
+from .finding import Expectation, Finding, Kind, RungResult, rung
+from .offloading import counted
+from .scope import judged, nothing_to_judge
+
+REFUSED = Kind(
+    "hardware.refused",
+    "error",
+    "The NIC refuses the flows: they are offloaded in software only",
+    "The flowtable has 'flags offload' and flows are in it, but not one has the hardware bit. A NIC refuses each flow"
+    " without a word: the kernel keeps it in software and goes on listing the flowtable as a hardware one.",
+    "turn hw-tc-offload on with kmod.nft_offload.nic_features; where it is on, the driver takes the flowtable but not"
+    " these flows, and software is what is left (flow_offload_mode: software)",
+)
+SWITCHED_OFF = Kind(
+    "hardware.switched-off",
+    "error",
+    "The feature hw-tc-offload was switched off after the flowtable was loaded",
+    "The feature is set on for boot, but is off now, so somebody or something turned it off since. The kernel lets that"
+    " happen under a live flowtable, and 'nft list' goes on saying 'flags offload'.",
+    "turn it on again with kmod.nft_offload.nic_features, and find what turns it off on {device}: a network manager's"
+    " profile, a tuning script, a change of the device's mode",
+)
+FAKE = Kind(
+    "hardware.fake",
+    "error",
+    "The kernel accepted a hardware flowtable on NICs that cannot offload",
+    "No device of the flowtable has hw-tc-offload. Linux refuses 'flags offload' on such devices, but OpenWrt's kernel"
+    " ignores the refusal (patch 701-netfilter-nf_tables-ignore-EOPNOTSUPP-on-flowtable-d), and the flowtable works in"
+    " software while everything says hardware.",
+    "offload in software (flow_offload_mode: software; on OpenWrt flow_offloading_hw 0)",
+)
+SOME_FLOWS = Kind(
+    "hardware.some-flows",
+    "info",
+    "Only some of the offloaded flows are in hardware",
+    "Flows begin in software, and stay there where a NIC has no room left, cannot rewrite them (IPv6 NAT on MediaTek),"
+    " or where the other device cannot offload, as Wi-Fi and tunnels.",
+    "see which flows are in software; where the NIC's table is full, exclude short flows from the flowtable",
+)
+ONE_DIRECTION = Kind(
+    "hardware.one-direction",
+    "error",
+    "Only one direction of the flows is in hardware",
+    "Connection tracking shows the hardware bit as soon as one direction was taken. The driver's own table shows that"
+    " of each TCP flow looked at the other direction was not, so its packets still take the router's CPU. An info where"
+    " a device of the flowtable cannot offload: some hardware takes flows towards Wi-Fi only.",
+    "see that hw-tc-offload is on at the devices of both directions and that both are in the flowtable; a driver takes"
+    " a direction only if it can also send to the device that it leaves through",
+)
+NOT_IN_TABLE = Kind(
+    "hardware.not-in-table",
+    "info",
+    "The driver's own table has none of the flows that are marked as in hardware",
+    "Connection tracking shows the hardware bit, but no direction of the TCP flows looked at is bound in the driver's"
+    " table. A driver binds an entry only when enough packets arrive, so this may be for want of traffic; it is also"
+    " what PPPoE over a VLAN looks like where the hardware never binds.",
+    "verify again while much traffic flows; where the table stays empty then, offload in software",
+)
+ORPHANED = Kind(
+    "hardware.orphaned",
+    "warning",
+    "The NIC still has flows that connection tracking no longer knows",
+    "Entries of the driver's table rewrite addresses for connections that connection tracking has no line for. The NIC"
+    " goes on forwarding them by rules that no longer hold, or forwards one direction of a connection that the router"
+    " forgot, as long-lived UDP tunnels after a firewall reload.",
+    "end them by taking the device down and up, or reload the flowtable while no traffic flows; avoid reloads of the"
+    " whole firewall (kmod.nft_offload.ruleset leaves an unchanged flowtable alone)",
+)
+BACKLOG = Kind(
+    "hardware.backlog",
+    "info",
+    "Much work waits for the driver",
+    "The kernel hands flows to the driver through queues, and there are many in them. Flows stay in software until it"
+    " is their turn, so with many short flows the NIC may not keep up.",
+    "verify again; where it stays so, offload only flows that last (ct packets over 20) to the hardware",
+)
+KINDS = (REFUSED, SWITCHED_OFF, FAKE, SOME_FLOWS, ONE_DIRECTION, NOT_IN_TABLE, ORPHANED, BACKLOG)
+
+SOME = 2
+"""flows in software before they are worth a word: one may just be on its way into the hardware"""
+MUCH_WORK = 1000
+"""queued flows; a burst of connections on a healthy router queues some hundred"""
+
+
+def refused(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Flows in software although every flowtable on the router is a hardware one."""
+    seen = state.flows
+    gates = nic.gates(state, expectation)
+    if not _asked(state, expectation):
+        return []
+    if nic.cannot(state, gates.values()):
+        names = ", ".join(f"{name} ({device.driver or 'driver unknown'})" for name, device in gates.items())
+        lines = [nic.described(device) for device in list(gates.values())[:6]]
+        return [FAKE.found(f"the flowtable has 'flags offload', but none of its devices can offload: {names}", *lines)]
+    off = [device for device in gates.values() if device.hw_tc_offload and not device.hw_tc_offload.active]
+    lines = [counted(seen), *seen.examples.get("software", ())[:1]] if seen is not None else []
+    if nic.in_hardware(state) and len(off) < len(gates):
+        return []
+    at_boot = {
+        name for (name, feature), value in state.boot.features.items() if (feature, value) == (nic.FEATURE, "on")
+    }
+    switched = [d.name for d in off if d.name in at_boot and d.hw_tc_offload and not d.hw_tc_offload.fixed]
+    if switched:
+        said = f"{nic.FEATURE} of {', '.join(switched)} is off, though boot turns it on"
+        # a flow keeps its bit when the NIC forgets it
+        what = (
+            f"{said}; the hardware bit of flows may be from before"
+            if nic.in_hardware(state)
+            else f"no flow is in hardware, because {said}"
+        )
+        return [SWITCHED_OFF.found(what, *map(nic.described, off), *lines, device=", ".join(switched))]
+    if nic.in_hardware(state):
+        return []
+    if seen is None or _software_elsewhere(state) or seen.of("software") < (1 if off else SOME):
+        return []
+    message = f"{seen.of('software')} flows are offloaded in software, none in hardware"
+    drivers = ", ".join(f"{name} {device.driver or 'unknown'}" for name, device in gates.items())
+    reasons = "; ".join(map(nic.described, off))
+    reason = f"likely because of {reasons}" if off else f"although {nic.FEATURE} is not off (drivers: {drivers})"
+    return [REFUSED.found(f"{message}, {reason}", *lines)]
+
+
+def some(state: RouterState, expectation: Expectation) -> list[Finding]:
+    seen = state.flows
+    if seen is None or not _asked(state, expectation) or _software_elsewhere(state):
+        return []
+    hardware, software = seen.of("hardware"), seen.of("software")
+    if not hardware or software < SOME:
+        return []
+    share = 100 * hardware // (hardware + software)
+    kinds = sorted(key for key, count in seen.counts.items() if count and key.endswith(" software"))
+    message = f"{hardware} of {hardware + software} offloaded flows ({share} %) are in hardware"
+    lines = [
+        counted(seen),
+        "in software: " + ", ".join(f"{key.removesuffix(' software')} {seen.counts[key]}" for key in kinds),
+    ]
+    return [SOME_FLOWS.found(message, *lines, *seen.examples.get("software", ())[:1])]
+
+
+def directions(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Sampled TCP flows against the driver's table; flows with neither direction may have been idle."""
+    table = state.driver_table
+    if table is None or not table.flows or table.looks < 2 or not _asked(state, expectation):
+        return []
+    both, one, none = _split(table)
+    if both:
+        return []
+    lines = [_directions(table), *one[:2], *none[:1]]
+    if one:
+        message = f"of {len(one)} TCP flows in hardware only one direction is in the driver's table"
+        found = ONE_DIRECTION.found(message, *lines)
+        return [found if _all_able(state, expectation) else replace(found, severity="info")]
+    return [NOT_IN_TABLE.found(f"of {len(none)} TCP flows in hardware none is in the driver's table", *lines)]
+
+
+def orphans(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """Believed only if other entries were found in conntrack, so that both are known to spell addresses alike."""
+    table = state.driver_table
+    if table is None or not table.orphans or table.looks < 2 or not judged(state, expectation):
+        return []
+    if not _split(table)[0] and table.looked_up <= len(table.orphans):
+        return []
+    message = f"{len(table.orphans)} entries of the driver's table have no line in connection tracking"
+    return [ORPHANED.found(message, f"{table.looked_up} entries looked up, at 2 looks", *table.orphans[:2])]
+
+
+def backlog(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if not _asked(state, expectation) or state.work.get("add", 0) < MUCH_WORK:
+        return []
+    return [BACKLOG.found(f"{state.work['add']} flows wait to be handed to the driver", _work(state))]
+
+
+CHECKS = (refused, some, directions, orphans, backlog)
+
+
+def judge(state: RouterState, expectation: Expectation) -> RungResult:
+    if not judged(state, expectation):
+        return rung("hardware", False, [nothing_to_judge(state)])
+    if not _asked(state, expectation):
+        expected = expectation.expect == "software"
+        return rung("hardware", None, ["software is expected" if expected else "the flowtable offloads in software"])
+    seen = state.flows
+    evidence = [counted(seen)] if seen is not None else []
+    findings = [f for check in CHECKS for f in check(state, expectation)]
+    table = state.driver_table
+    shown = table is None or not table.flows or bool(_split(table)[0])
+    holds = seen is not None and seen.of("hardware") > 0 and shown
+    if seen is not None and holds:
+        evidence += seen.examples.get("hardware", ())[:1]
+    elif _software_elsewhere(state):
+        evidence.append("another flowtable offloads in software, so flows in software say nothing about the NIC")
+    evidence += [_directions(state.driver_table)] if state.driver_table is not None else []
+    evidence += [_work(state)] if state.work else []
+    return rung("hardware", holds, evidence, findings)
+
+
+def _split(table: DriverTable) -> tuple[list[str], list[str], list[str]]:
+    """Lines of the sampled flows with both directions in the table, with one, and with none."""
+    found: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for flow in table.flows:
+        found[2 - sum(flow.there)].append(flow.line)
+    return found
+
+
+def _all_able(state: RouterState, expectation: Expectation) -> bool:
+    """Has every device that decides the feature on? Not Wi-Fi, whose hardware may take one direction only."""
+    deciding = nic.gates(state, expectation).values()
+    return all(d.kind != "wlan" and d.hw_tc_offload is not None and d.hw_tc_offload.active for d in deciding)
+
+
+def _directions(table: DriverTable) -> str:
+    """The driver's table in one line."""
+    both, one, none = _split(table)
+    return (
+        f"the driver's own table has {table.bound} entries; of {len(table.flows)} TCP flows in hardware {len(both)}"
+        f" have both directions in it, {len(one)} one, {len(none)} none"
+    )
+
+
+def _work(state: RouterState) -> str:
+    return f"work that waits for the driver: {', '.join(f'{name} {count}' for name, count in state.work.items())}"
+
+
+def _asked(state: RouterState, expectation: Expectation) -> bool:
+    """Is there a hardware flowtable, and is it meant to be one?"""
+    return expectation.expect != "software" and any(flowtable.hardware for flowtable in judged(state, expectation))
+
+
+def _software_elsewhere(state: RouterState) -> bool:
+    return any(not flowtable.hardware for flowtable in state.flowtables or ())

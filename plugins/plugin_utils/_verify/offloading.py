@@ -1,0 +1,242 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Rung 5, offloading: conntrack shows flows with the offload bit.
+
+What is left out is judged by flows that could have been offloaded and passed packets while the router was looked at:
+forwarded, TCP in state ESTABLISHED or UDP that is ASSURED. Short flows, DNS, ICMP and the router's own never count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .._observe.parse.nft import statements
+from .._observe.state import Flows, RouterState
+from .finding import Expectation, Finding, Kind, RungResult, rung
+from .scope import feeding, judged, nothing_to_judge, ours, words
+
+CONNTRACK_UNREADABLE = Kind(
+    "offloading.conntrack-unreadable",
+    "warning",
+    "Connection tracking could not be read",
+    "Which flows are offloaded is told by connection tracking alone. /proc/net/nf_conntrack is missing while nothing"
+    " tracks connections, and on kernels without CONFIG_NF_CONNTRACK_PROCFS.",
+    "see whether /proc/net/nf_conntrack is on the router; without a ruleset that uses ct nothing is tracked",
+)
+NO_TRAFFIC = Kind(
+    "offloading.no-traffic",
+    "info",
+    "No traffic was forwarded, so nothing could be seen",
+    "Flows are offloaded while they forward TCP or UDP packets. Connections of the router itself never are, and none is"
+    " tracked on a router whose ruleset has no use for it. Without traffic this is no fault of the router.",
+    "send TCP or UDP traffic through the router while it is verified, or raise sample",
+)
+NONE_OFFLOADED = Kind(
+    "offloading.none-offloaded",
+    "error",
+    "Traffic is forwarded, but no flow is offloaded",
+    "Connections that could be offloaded passed packets just now, and connection tracking shows not one with the"
+    " offload bit.",
+    "see the findings of the rungs below; without any, look for a verdict before the 'flow add' rule, for"
+    " notrack and ct helpers over the same traffic, and for a device of either direction that is not in the flowtable",
+)
+ONE_FAMILY = Kind(
+    "offloading.one-family",
+    "warning",
+    "Flows of one address family are offloaded, those of the other are not",
+    "Connections of both families passed packets just now, and those of one have no offload bit at all, though the rule"
+    " that feeds the flowtable makes no difference between them. An info where they are few, or a rule could mean it.",
+    "see that the rule that feeds the flowtable stands in a table of family inet, before any verdict over {family}, and"
+    " that the devices that {family} takes are in the flowtable",
+)
+ONE_PROTOCOL = Kind(
+    "offloading.one-protocol",
+    "warning",
+    "Flows of one protocol are offloaded, those of the other are not",
+    "TCP and UDP connections passed packets just now, and those of one have no offload bit at all, though the rule that"
+    " feeds the flowtable makes no difference between them. An info where they are few, or a rule could mean it.",
+    "see that the rule that feeds the flowtable says 'meta l4proto {{ tcp, udp }}', and stands before any verdict over"
+    " {protocol}",
+)
+MOST_LEFT_OUT = Kind(
+    "offloading.most-left-out",
+    "warning",
+    "Most flows that could be offloaded are not",
+    "Of the connections that passed packets just now, more are on the slow path than connection tracking has offloaded"
+    " flows altogether. An info where they are few, or a rule could mean it.",
+    "see the likely reason in the message; else look for a verdict before the 'flow add' rule, for conditions in it,"
+    " and for devices that are not in the flowtable",
+)
+CONNTRACK_FULL = Kind(
+    "offloading.conntrack-full",
+    "warning",
+    "Connection tracking is nearly full",
+    "A connection that finds no room is dropped, and each flow that is offloaded keeps its entry for as long as it"
+    " lives.",
+    "raise net.netfilter.nf_conntrack_max and nf_conntrack_buckets",
+)
+KINDS = (
+    CONNTRACK_UNREADABLE,
+    NO_TRAFFIC,
+    NONE_OFFLOADED,
+    ONE_FAMILY,
+    ONE_PROTOCOL,
+    MOST_LEFT_OUT,
+    CONNTRACK_FULL,
+)
+
+ENOUGH = 2
+"""slow flows with packets just now before it is said that none is offloaded: one may be at its handshake"""
+MANY = 4
+"""the same of one family or protocol before it is a warning that none of these is offloaded while others are"""
+NEARLY_FULL = 0.9
+NEUTRAL = re.compile(
+    r'comment "[^"]*"|counter( packets \d+ bytes \d+)?|ct state (\{[^}]*\}|\S+)|flow (add|offload) @\S+'
+    r"|meta l4proto \{ ?(tcp, udp|6, 17) ?\}"
+)
+"""what a rule that feeds a flowtable may say without making a difference between eligible flows"""
+
+
+def flows(state: RouterState, expectation: Expectation) -> list[Finding]:
+    if not judged(state, expectation):
+        return []
+    if state.flows is None:
+        return [CONNTRACK_UNREADABLE.found("connection tracking could not be read", *words(state, "conntrack"))]
+    if state.flows.of("hardware", "software"):
+        return []
+    if state.flows.recent_slow >= ENOUGH:
+        message = f"{state.flows.recent_slow} flows were forwarded just now, none of them offloaded"
+        found = NONE_OFFLOADED.found(message, counted(state.flows), *state.flows.examples.get("slow", ())[:2])
+        # packets of a tunnel are not for the fast path, and may be all there is
+        return [replace(found, severity="info") if any(state.beside.ipsec.values()) else found]
+    message = "connection tracking shows no forwarded flow that passed a packet while the router was looked at"
+    if state.flows.recent_slow:
+        message = "only one forwarded flow passed packets while the router was looked at, which is too few to tell"
+    return [NO_TRAFFIC.found(message, counted(state.flows), f"looked at for {state.flows.seconds} seconds")]
+
+
+def left_out(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """What is on the slow path while other flows are offloaded."""
+    seen = state.flows
+    if seen is None or not judged(state, expectation) or not seen.of("hardware", "software"):
+        return []
+    found = [*_families(seen), *_protocols(seen)]
+    offloaded, slow = seen.of("hardware", "software"), seen.recent_slow
+    if not found and slow >= 2 * ENOUGH and slow > offloaded:
+        message = f"{slow} flows passed packets on the slow path just now, {offloaded} are offloaded{_reason(state)}"
+        found.append((slow // 2, MOST_LEFT_OUT.found(message, counted(seen), *_slow(seen, ""))))
+    meant = may_be_meant(state, expectation)
+    return [replace(one, severity="info") if meant or count < MANY else one for count, one in found]
+
+
+def _families(seen: Flows) -> Iterator[tuple[int, Finding]]:
+    """Of how many flows, and what is to say of them."""
+    for family, other in (("ipv4", "ipv6"), ("ipv6", "ipv4")):
+        slow = _recent(seen, family)
+        if slow >= ENOUGH and not _offloaded(seen, family) and _offloaded(seen, other):
+            message = f"{slow} flows of {family} passed packets just now and none is offloaded, {other} is"
+            yield slow, ONE_FAMILY.found(message, counted(seen), *_slow(seen, family), family=family)
+
+
+def _protocols(seen: Flows) -> Iterator[tuple[int, Finding]]:
+    for protocol, other in (("tcp", "udp"), ("udp", "tcp")):
+        slow = _recent(seen, protocol)
+        if slow >= ENOUGH and not _offloaded(seen, protocol) and _offloaded(seen, other):
+            message = f"{slow} flows of {protocol} passed packets just now and none is offloaded, {other} is"
+            yield slow, ONE_PROTOCOL.found(message, counted(seen), *_slow(seen, protocol), protocol=protocol)
+
+
+def _recent(seen: Flows, word: str) -> int:
+    return sum(count for key, count in seen.recent.items() if word in key.split())
+
+
+def _offloaded(seen: Flows, word: str) -> int:
+    return sum(
+        count
+        for key, count in seen.counts.items()
+        if word in key.split() and key.rsplit(" ", 1)[-1] in {"hardware", "software"}
+    )
+
+
+def _slow(seen: Flows, word: str) -> list[str]:
+    """Examples of slow flows, of a family or protocol."""
+    return [line for line in seen.examples.get("slow", ()) if not word or word in line.split()][:2]
+
+
+def _reason(state: RouterState) -> str:
+    """The likeliest reason that the picture has, as the end of a sentence."""
+    redirected = sorted(state.beside.redirected)
+    if redirected:
+        return f", likely because all that comes in through {', '.join(redirected)} is redirected"
+    if state.exclusions:
+        return f", likely because of '{state.exclusions[0].text}' in chain {state.exclusions[0].chain}"
+    if any(state.beside.ipsec.values()):
+        return ", likely because of IPsec policies"
+    return ""
+
+
+def may_be_meant(state: RouterState, expectation: Expectation) -> bool:
+    """Could a rule want flows to stay on the slow path?
+
+    Not in a table of ours whose every 'flow add' makes no difference between eligible flows and is the first rule of a
+    chain at the forward hook. IPsec, notrack and ct helpers keep flows out as well.
+    """
+    flowtables = judged(state, expectation)
+    if state.exclusions or any(state.beside.ipsec.values()):
+        return True
+    if state.boot.live is None or not ours(flowtables, state, expectation):
+        return True
+    firsts: set[str] = set()
+    places: set[str] = set()
+    for said in statements(state.boot.live):
+        if said.kind != "chain" or not said.words or said.words[0] in {"policy", "comment"}:
+            continue
+        if said.words[0] == "type" and ("hook", "forward") in zip(said.words, said.words[1:], strict=False):
+            places.add(said.name)
+        elif said.name in places:
+            places.discard(said.name)
+            firsts.add(f"{said.name}: {said.text}")
+    return not all(
+        any(
+            f"{rule.chain}: {rule.text}" in firsts and not NEUTRAL.sub("", rule.text).strip()
+            for rule in feeding(state, flowtable)
+        )
+        for flowtable in flowtables
+    )
+
+
+def room(state: RouterState, expectation: Expectation) -> list[Finding]:
+    """How full is connection tracking? A maximum of 0 is none."""
+    seen = state.flows
+    if seen is None or not seen.total or not seen.maximum or not judged(state, expectation):
+        return []
+    if seen.total < NEARLY_FULL * seen.maximum:
+        return []
+    message = f"connection tracking has {seen.total} of {seen.maximum} entries"
+    return [CONNTRACK_FULL.found(message, f"nf_conntrack_count {seen.total}", f"nf_conntrack_max {seen.maximum}")]
+
+
+CHECKS = (flows, left_out, room)
+
+
+def judge(state: RouterState, expectation: Expectation) -> RungResult:
+    seen = state.flows
+    evidence = [] if judged(state, expectation) else [nothing_to_judge(state)]
+    evidence += [counted(seen)] if seen is not None else []
+    holds = seen is not None and seen.of("hardware", "software") > 0
+    if seen is not None and holds:
+        evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
+    return rung("offloading", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
+
+
+def counted(flows: Flows) -> str:
+    """The sample in one line."""
+    return (
+        f"of {flows.sampled} sampled conntrack entries: {flows.of('hardware')} in hardware, {flows.of('software')} in"
+        f" software, {flows.of('slow')} slow, {flows.of('local')} of the router itself"
+    )

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The verdict: the highest rung proven with none below it failed, and every finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .._observe.state import RouterState
+from .._report import fleet
+from . import bound, bypassing, disabled, hardware, loaded, offloading, supported
+from .configured import rung as configured
+from .finding import RUNGS, Expectation, Finding, Kind, RungResult
+
+LADDER = (supported, loaded, configured, bound, offloading, bypassing, hardware)
+
+
+def kinds() -> Iterator[Kind]:
+    """Every kind of finding, in the order of the ladder; the fleet report's own come last."""
+    found = [kind for part in (*LADDER, disabled) for kind in part.KINDS]
+    yield from sorted(found, key=lambda kind: RUNGS.index(kind.id.partition(".")[0]))
+    yield from fleet.KINDS
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of one router."""
+
+    rungs: tuple[RungResult, ...]
+    """all seven, from the ground up"""
+
+    @property
+    def rung(self) -> int:
+        """Number of the highest rung proven with none below it failed; 0 for none."""
+        highest = 0
+        for result in self.rungs:
+            if result.status == "failed":
+                break
+            if result.status == "proven":
+                highest = result.number
+        return highest
+
+    @property
+    def name(self) -> str:
+        """Name of that rung, or 'none'."""
+        return RUNGS[self.rung - 1] if self.rung else "none"
+
+    @property
+    def unproven(self) -> list[str]:
+        """Rungs of which nothing was seen either way."""
+        return [result.name for result in self.rungs if result.status == "unproven"]
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [finding for result in self.rungs for finding in result.findings]
+
+    def errors(self) -> list[str]:
+        """Each error finding and its remedy, as one line each."""
+        return [f"{f.id}: {f.message}. Remedy: {f.remedy}" for f in self.findings if f.severity == "error"]
+
+    def shortfall(self, expectation: Expectation) -> str:
+        """Why what must be shown is not, where no error says so already; empty when it is.
+
+        The required rung must be proven. Where offload is expected to be off, nothing may be left unseen.
+        """
+        if expectation.expect == "disabled":
+            result = next((result for result in self.rungs if result.status == "unproven"), None)
+        else:
+            result = self.rungs[RUNGS.index(expectation.require)] if expectation.require else None
+        if result is None or result.status == "proven":
+            return ""
+        if any(lower.status == "failed" for lower in self.rungs[: result.number]):
+            return ""
+        said = [f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings]
+        seen = "; ".join(result.evidence) or "nothing was seen of it"
+        reason = "; ".join(said) or f"{seen}. Remedy: require a rung that can be shown on this router"
+        return f"rung {result.name} must be shown, but is {result.status.replace('_', ' ')}: {reason}"
+
+    def as_result(self) -> dict[str, Any]:
+        return {
+            "verdict": self.name,
+            "rung": self.rung,
+            "unproven": self.unproven,
+            "rungs": [result.as_result() for result in self.rungs],
+            "findings": [finding.as_result() for finding in self.findings],
+        }
+
+
+def judge(state: RouterState, expectation: Expectation) -> Verdict:
+    """The verdict on what a router said, against what is expected of it."""
+    if expectation.expect == "disabled":
+        return Verdict(tuple(disabled.judge(state, expectation)))
+    return Verdict(tuple(part.judge(state, expectation) for part in LADDER))

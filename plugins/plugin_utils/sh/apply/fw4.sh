@@ -1,0 +1,14 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # change_verbs.sh sets it
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What the fw4_offload module may do, beside verbs.sh and change_verbs.sh.
+
+# queued_script stage|commit: what sh/installed/fw4.sh does of that name, with the change that was queued as the first
+queued_script() {
+  if [ "$1" = stage ]; then
+    # for whoever clears away what was not wanted
+    staged="$staged /etc/config/.firewall"
+    echo /etc/config/.firewall >>"$change/staged" || return
+  fi
+  sh "$change/load.1" "$1"
+}

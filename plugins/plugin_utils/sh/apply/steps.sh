@@ -1,0 +1,91 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What a plan may do to a router (_core/plan.py writes the calls). Each verb changes one thing and returns its exit code.
+failed=
+live=
+committed=
+staged=
+made=
+
+# step N VERB [ARGUMENT...]: unless an earlier one failed
+step() {
+  [ -z "$failed" ] || return 0
+  _step=$1
+  shift
+  if section "step.$_step" "$@"; then
+    case $1 in stage | removable | snapshot | dry_load) ;; *) live=yes ;; esac
+  else
+    failed=$_step
+  fi
+}
+
+# undo N VERB [ARGUMENT...]: only when a step failed after something live was touched, and before any file was in place
+undo() {
+  [ -n "$failed" ] && [ -n "$live" ] && [ -z "$committed" ] || return 0
+  _step=$1
+  shift
+  section "undo.$_step" "$@"
+}
+
+# finish: whatever is still staged was not wanted
+finish() {
+  for _file in $staged; do rm -f "$_file.nft-offload-new"; done
+  for _dir in $made; do rmdir "$_dir" 2>/dev/null; done
+  staged=
+}
+
+make_dir() {
+  [ -d "$1" ] && return 0
+  make_dir "${1%/*}" || return
+  mkdir "$1" && made="$1 $made"
+}
+
+# stage PATH MODE TEXT: beside its target, read back, so that a full disk shows before anything changes
+stage() {
+  make_dir "${1%/*}" || return
+  if [ -d "$1" ]; then
+    echo "$1: Is a directory"
+    return 1
+  fi
+  staged="$staged $1"
+  # cat says why it cannot write, a shell's own printf only that it cannot
+  printf '%s' "$3" | cat >"$1.nft-offload-new" || return
+  chmod "$2" "$1.nft-offload-new" || return
+  [ "$(cat "$1.nft-offload-new" && echo .)" = "$3." ] || {
+    echo "$1: what was written does not read back"
+    return 1
+  }
+}
+
+# removable PATH: seen before anything changes. root may write everywhere, says `test -w` of busybox; the kernel knows.
+removable() {
+  touch -c "$1"
+}
+
+# commit: every staged file into place, each in one rename
+commit() {
+  sync
+  committed=yes
+  for _file in $staged; do mv -f "$_file.nft-offload-new" "$_file" || return; done
+  staged=
+}
+
+# remove PATH: and its directory when that is ours and empty now
+remove() {
+  rm -f "$1" "$1.nft-offload-new" || return
+  case ${1%/*} in */nft-offload | */nft-offload/history | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
+  return 0
+}
+
+reload_managers() {
+  systemctl daemon-reload && reload_udev
+}
+
+reload_udev() {
+  udevadm control --reload
+}
+
+# enable_init NAME: OpenWrt's way to have boot start it
+enable_init() {
+  "/etc/init.d/$1" enable
+}

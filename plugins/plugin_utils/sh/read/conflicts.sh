@@ -1,0 +1,66 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What else has a hand in forwarded packets, beside the ruleset: queueing, policy routing, IPsec, the older iptables.
+# Read by _observe/parse/link.py, _observe/parse/tc.py and _observe/parse/policy.py. Where a tool is missing, its section is.
+
+# read_conflicts: after read_flowtables, which tells the devices that flowtables list
+read_conflicts() {
+  if has ip; then
+    section link _link
+    section rules _mark_rules
+    ! _has_xfrm || section xfrm ip xfrm policy count # iproute2 only: busybox ip knows no xfrm
+  fi
+  if has tc && [ "${_listed:- }" != " " ]; then section tc _tc; fi
+  [ ! -e /proc/net/xfrm_stat ] || section xfrm_stat _xfrm_stat
+  section legacy _legacy
+}
+
+# NAME MTU QDISC of every device; iproute2 puts @PARENT behind a name
+_link() {
+  ip -o link | awk '{
+    name = $2
+    sub(/:$/, "", name)
+    sub(/@[^@]*$/, "", name)
+    mtu = qdisc = "-"
+    for (i = 3; i < NF; i++) {
+      if ($i == "mtu") mtu = $(i + 1)
+      if ($i == "qdisc") qdisc = $(i + 1)
+    }
+    print name, mtu, qdisc
+  }'
+}
+
+# To ask would load it; who has set up IPsec has it already
+_has_xfrm() {
+  [ -d /sys/module/xfrm_user ] || grep -q '/xfrm_user[.]ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
+}
+
+# FAMILY RULE, of rules that ask for a mark; a router may have thousands of others
+_mark_rules() {
+  ip -4 rule | grep -m 8 fwmark | sed 's/^[0-9]*:[[:space:]]*/ipv4 /'
+  ip -6 rule | grep -m 8 fwmark | sed 's/^[0-9]*:[[:space:]]*/ipv6 /'
+  :
+}
+
+# DEVICE LINE: the qdiscs of each device that a flowtable lists, and the filters on what comes in
+_tc() {
+  set -f # a name may hold a *
+  for _device in $_listed; do
+    {
+      tc qdisc show dev "$_device" | head -n 16
+      tc filter show dev "$_device" ingress | head -n 40
+    } 2>/dev/null | _DEVICE=$_device awk '{ print ENVIRON["_DEVICE"], $0 }'
+  done
+  set +f
+}
+
+_xfrm_stat() {
+  grep -vE '[[:space:]]0$' /proc/net/xfrm_stat | head -n 8
+}
+
+# FAMILY TABLE
+_legacy() {
+  sed 's/^/ip /' /proc/net/ip_tables_names
+  sed 's/^/ip6 /' /proc/net/ip6_tables_names
+  :
+} 2>/dev/null

@@ -1,0 +1,252 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""More broken routers: what the hardware has, and what is in conflict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
+
+from tests.unit.helpers.ladder_case import (
+    EXPECT_SOFTWARE,
+    FOREIGN,
+    HARD,
+    SOFT,
+    Case,
+    beside,
+    both,
+    case,
+    table,
+    traffic,
+)
+from tests.unit.helpers.ladder_cases_nic import FAKE, TRIO
+from tests.unit.helpers.routers import FIXED, OFF, flows, foreign, with_device
+
+HARDWARE = {
+    "switched off": case(
+        replace(with_device(HARD, "wan0", hw_tc_offload=OFF), flows=flows(software=2)),
+        "configured.feature-off hardware.switched-off",
+        "loaded",
+        "because hw-tc-offload of wan0 is off, though boot turns it on",
+        hardware="failed",
+    ),
+    "switched off, no traffic": case(
+        replace(with_device(HARD, "wan0", hw_tc_offload=OFF), flows=flows()),
+        "configured.feature-off hardware.switched-off offloading.no-traffic",
+        "loaded",
+    ),
+    "switched off under flows that keep the bit": case(
+        replace(
+            with_device(with_device(HARD, "wan0", hw_tc_offload=OFF), "lan0", hw_tc_offload=OFF),
+            flows=flows(hardware=4),
+        ),
+        "configured.feature-off hardware.switched-off",
+        "loaded",
+        "off, though boot turns it on; the hardware bit of flows may be from before",
+        hardware="failed",
+    ),
+    "off from the start": case(
+        replace(with_device(foreign(hardware=True), "wan0", hw_tc_offload=OFF), flows=flows(software=2)),
+        FOREIGN + "configured.feature-off hardware.refused",
+        "loaded",
+        "likely because of wan0: hw-tc-offload: off",
+    ),
+    "fake": case(
+        replace(FAKE, flows=flows(software=7)),
+        FOREIGN + "hardware.fake",
+        "offloading",
+        "none of its devices can offload: lan0 (r8169), wan0 (r8169)",
+        configured="proven",
+        hardware="failed",
+    ),
+    "fake, no ethtool": case(
+        replace(both(FAKE, hw_tc_offload=None), flows=flows(software=7)),
+        FOREIGN + "configured.feature-unknown configured.driver-hint hardware.fake",
+        "offloading",
+    ),
+    "no ethtool, no traffic": case(
+        replace(both(FAKE, hw_tc_offload=None), flows=flows()),
+        FOREIGN + "configured.feature-unknown configured.driver-hint offloading.no-traffic",
+        "bound",
+    ),
+    "fake, software expected": case(
+        replace(FAKE, flows=flows(software=7)),
+        FOREIGN + "configured.flag-unexpected",
+        "loaded",
+        expect=EXPECT_SOFTWARE,
+    ),
+    "fake, without traffic": case(
+        replace(FAKE, flows=flows()), FOREIGN + "hardware.fake offloading.no-traffic", "bound"
+    ),
+    "only some": case(
+        traffic(HARD, "ipv4 tcp hardware 3, ipv6 tcp software 2, ipv6 udp software 1"),
+        "hardware.some-flows",
+        "hardware",
+        "3 of 6 offloaded flows (50 %) are in hardware",
+        "in software: ipv6 tcp 2, ipv6 udp 1",
+        hardware="proven",
+    ),
+    "one on its way": case(traffic(HARD, "ipv4 tcp hardware 3, ipv6 tcp software 1"), "", "hardware"),
+    "both directions": case(
+        replace(HARD, driver_table=table((True, True), (True, True), looks=1)),
+        "",
+        "hardware",
+        "2 TCP flows in hardware 2 have both directions in it, 0 one, 0 none",
+    ),
+    "one direction": case(
+        replace(HARD, driver_table=table((True, False), (True, False))),
+        "hardware.one-direction",
+        "offloading",
+        "of 2 TCP flows in hardware only one direction",
+        hardware="failed",
+    ),
+    "one direction, looked at once": case(
+        replace(HARD, driver_table=table((True, False), looks=1)),
+        "",
+        "offloading",
+        "0 have both directions in it, 1 one",
+        hardware="unproven",
+    ),
+    "one direction of one of them": case(
+        replace(HARD, driver_table=table((True, False), (True, True))), "", "hardware"
+    ),
+    "one direction, Wi-Fi among the devices": case(
+        replace(with_device(TRIO, "phy0", kind="wlan", hw_tc_offload=FIXED), driver_table=table((False, True))),
+        FOREIGN + "configured.feature-absent hardware.one-direction",
+        "offloading",
+        hardware="unproven",
+    ),
+    "not in the table": case(
+        replace(HARD, driver_table=table((False, False))),
+        "hardware.not-in-table",
+        "offloading",
+        "the driver's own table has 0 entries",
+        hardware="unproven",
+    ),
+    "no TCP to look at": case(replace(HARD, driver_table=table()), "", "hardware"),
+    "orphans": case(
+        replace(HARD, driver_table=table((True, True), orphans=2, looked_up=5)),
+        "hardware.orphaned",
+        "hardware",
+        "2 entries of the driver's table have no line in connection tracking",
+        "00001 BND IPv4 5T",
+    ),
+    "orphans, without a flow": case(
+        replace(HARD, driver_table=table(orphans=2, looked_up=5), flows=flows()),
+        "hardware.orphaned offloading.no-traffic",
+        "bound",
+    ),
+    "nothing was found in conntrack": case(
+        replace(HARD, driver_table=table(orphans=5, looked_up=5), flows=flows()), "offloading.no-traffic", "bound"
+    ),
+    "orphans, looked at once": case(
+        replace(HARD, driver_table=table((True, True), orphans=2, looked_up=5, looks=1)), "", "hardware"
+    ),
+    "backlog": case(
+        replace(HARD, work={"add": 4000, "del": 1, "stats": 0}),
+        "hardware.backlog",
+        "hardware",
+        "add 4000, del 1, stats 0",
+    ),
+    "some work": case(replace(HARD, work={"add": 400, "del": -1}), "", "hardware", "add 400, del -1"),
+}
+
+SMALL_WAN = with_device(
+    with_device(HARD, "lan0", mtu=1500, addresses=("10.10.0.1/24",), forwarding=("ipv4",)),
+    "ppp0",
+    kind="ppp",
+    lowers=("wan0",),
+    up=True,
+    mtu=1492,
+    forwarding=("ipv4",),
+    default_route=("ipv4",),
+)
+CONFLICTS = {
+    "shaper": case(
+        beside(HARD, shapers={"wan0": "cake", "mgmt0": "cake"}),
+        "configured.shaper-bypassed",
+        "hardware",
+        "wan0 has the qdisc cake, and flowtable inet nft_offload ft offloads in hardware",
+        configured="proven",
+    ),
+    "shaper above": case(
+        beside(with_device(HARD, "br0", kind="bridge", lowers=("lan0",)), shapers={"br0": "htb"}),
+        "configured.shaper-bypassed",
+        "hardware",
+    ),
+    "shaper in software": case(beside(SOFT, shapers={"wan0": "hfsc"}), "configured.shaper", "offloading"),
+    "shaper elsewhere": case(beside(HARD, shapers={"mgmt0": "cake"}), "", "hardware"),
+    "ingress redirected": case(
+        beside(SOFT, redirected={"wan0": "ifb4wan0", "mgmt0": "ifb0"}),
+        "configured.ingress-redirected",
+        "offloading",
+        "all that comes in through wan0 is redirected to ifb4wan0",
+    ),
+    "policy routing": case(
+        beside(HARD, mark_rules=("ipv4: from all fwmark 0x1 lookup 100",)),
+        "configured.mark-routing",
+        "hardware",
+        "1 rule of 'ip rule'",
+    ),
+    "IPsec": case(beside(HARD, ipsec={"in": 0, "out": 2, "fwd": 2}), "configured.ipsec", "hardware", "2 out, 2 fwd"),
+    "IPsec, busybox": case(
+        beside(HARD, ipsec_errors=("XfrmInNoStates 3",)), "configured.ipsec", "hardware", "XfrmInNoStates 3"
+    ),
+    "no IPsec": case(beside(HARD, ipsec={"in": 0, "out": 0, "fwd": 0}), "", "hardware"),
+    "queue": case(
+        beside(HARD, queues=("inet ids forward: _ queue",)), "configured.queue", "hardware", "inet ids forward"
+    ),
+    "second firewall": case(
+        beside(HARD, forward_chains=("inet nft_offload forward", "inet filter forward")),
+        "configured.second-firewall",
+        "hardware",
+        "forwarded packets also pass inet filter forward",
+    ),
+    "our chain alone": case(beside(HARD, forward_chains=("inet nft_offload forward",)), "", "hardware"),
+    "iptables-legacy": case(
+        beside(HARD, legacy_tables=("ip filter", "ip nat")),
+        "configured.second-firewall",
+        "hardware",
+        "iptables-legacy has the table ip filter",
+    ),
+    "docker": case(
+        replace(HARD, firewall="nftables, docker"), "configured.firewall-beside", "hardware", "beside it: docker"
+    ),
+    "smaller MTU": case(
+        SMALL_WAN, "configured.mtu-differs", "hardware", "ppp0 has MTU 1492, lan0 1500, and no rule clamps the MSS"
+    ),
+    "smaller MTU, clamped": case(beside(SMALL_WAN, clamps_mss=True), "", "hardware"),
+    "smaller MTU, iptables-legacy may clamp": case(beside(SMALL_WAN, legacy_tables=("ip nat",)), "", "hardware"),
+    "smaller MTU elsewhere": case(
+        with_device(
+            with_device(HARD, "lan0", mtu=1500, addresses=("10.10.0.1/24",), forwarding=("ipv4",)),
+            "mgmt0",
+            mtu=1400,
+            addresses=("192.0.2.1/24",),
+            forwarding=("ipv4",),
+        ),
+        "configured.network-uncovered",
+        "hardware",
+    ),
+    "without a flowtable": case(
+        beside(
+            replace(HARD, flowtables=(), rules=(), hooks=(), boot=Boot()),
+            shapers={"wan0": "cake"},
+            mark_rules=("ipv4: from all fwmark 0x1 lookup 100",),
+            ipsec={"out": 1},
+            queues=("inet ids forward: _ queue",),
+            legacy_tables=("ip filter",),
+        ),
+        "configured.no-flowtable",
+        "loaded",
+    ),
+}
+
+BY_RUNG: Mapping[str, Mapping[str, Case]] = {
+    "driver's table": HARDWARE,
+    "conflict": CONFLICTS,
+}
+CASES = {f"{rung}: {name}": found for rung, cases in BY_RUNG.items() for name, found in cases.items()}

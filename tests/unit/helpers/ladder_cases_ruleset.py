@@ -1,0 +1,225 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""More broken routers: topology, rules and the kernel's switches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Exclusion, Flowtable, RouterState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
+
+from tests.unit.helpers.ladder_case import EXPECT_SOFTWARE, HARD, SOFT, TWO, VYOS, case
+from tests.unit.helpers.routers import FIXED, RULE, foreign, with_device, with_flowtable, with_kernel, with_rule
+
+BOTH = ("ipv4", "ipv6")
+ACCEPT = "chain forward: ct state established,related accept"
+THEIRS = "loaded.on-demand configured.boot-not-judged"
+
+
+def forwarding(state: RouterState, *names: str) -> RouterState:
+    """Each of these devices has a network."""
+    for number, name in enumerate(names):
+        state = with_device(state, name, up=True, addresses=(f"10.{number}.0.1/24",), forwarding=BOTH)
+    return replace(state, forwarding=BOTH)
+
+
+def excluded(state: RouterState, kind: str, text: str, family: str = "inet", everything: bool = False) -> RouterState:
+    rule = Exclusion(family, "raw", "prerouting", text, "notrack" if kind == "notrack" else "helper", everything)
+    return replace(state, exclusions=(*state.exclusions, rule))
+
+
+FOREIGN = forwarding(foreign(), "lan0", "wan0")
+BRIDGED = with_device(
+    with_device(forwarding(foreign(), "wan0"), "lan0", master="br0"),
+    "br0",
+    kind="bridge",
+    lowers=("lan0", "lan1"),
+    up=True,
+    addresses=("10.9.0.1/24",),
+    forwarding=BOTH,
+)
+BRIDGED = with_device(BRIDGED, "lan1", up=True, master="br0", hw_tc_offload=FIXED)
+BONDED = with_device(with_device(SOFT, "lan0", master="bond0"), "bond0", kind="bond", lowers=("lan0",), up=True)
+STACKED = with_device(HARD, "lan0.7", kind="vlan", lowers=("lan0",), up=True)
+ONLY_LAN = with_flowtable(FOREIGN, devices=("lan0",))
+NOTRACK = "configured.notrack"
+
+RULESET = {
+    "table of the user not there": case(
+        FOREIGN,
+        f"{THEIRS} configured.other-flowtable",
+        "loaded",
+        "there is no table inet mine, but inet filter ft",
+        expect=Expectation(table="inet mine"),
+    ),
+    "one direction": case(
+        ONLY_LAN,
+        f"{THEIRS} configured.one-direction",
+        "loaded",
+        "has only what lan0 needs, and not wan0",
+    ),
+    "one direction, other default route": case(
+        with_device(ONLY_LAN, "wan0", default_route=("ipv4",)),
+        f"{THEIRS} configured.one-direction",
+        "loaded",
+        "wan0 (default route of ipv4)",
+    ),
+    "one direction, addresses unknown": case(
+        replace(ONLY_LAN, unseen={"addresses": "ip is not installed"}), THEIRS, "offloading"
+    ),
+    "one of two LANs": case(
+        forwarding(FOREIGN, "mgmt0"), f"{THEIRS} configured.network-uncovered", "offloading", "device of mgmt0"
+    ),
+    "no default route": case(
+        with_device(forwarding(FOREIGN, "mgmt0"), "mgmt0", default_route=("ipv6",)),
+        f"{THEIRS} configured.default-route-uncovered",
+        "offloading",
+        "mgmt0 (default route of ipv6)",
+    ),
+    "one port of two": case(
+        BRIDGED, f"{THEIRS} configured.port-uncovered", "offloading", "of br0 the flowtable has lan0, not lan1"
+    ),
+    "bridge": case(
+        with_flowtable(BRIDGED, devices=("br0", "wan0")),
+        f"{THEIRS} configured.bridge-listed",
+        "offloading",
+        "br0 is a bridge over lan0, lan1",
+    ),
+    "bridge in hardware": case(
+        with_flowtable(BRIDGED, devices=("br0", "wan0"), hardware=True),
+        f"{THEIRS} configured.bridge-in-hardware hardware.fake",
+        "loaded",
+        "instead of its ports lan0, lan1",
+    ),
+    "VLAN in hardware": case(
+        with_flowtable(STACKED, devices=("lan0.7", "wan0")),
+        "configured.vlan-in-hardware configured.device-missing configured.attachment-missing bound.hook-missing",
+        "loaded",
+        "lan0.7 is a vlan over lan0",
+    ),
+    "VLAN over mlx5 in hardware": case(
+        with_flowtable(with_device(STACKED, "lan0", driver="mlx5e_rep"), devices=("lan0.7", "wan0")),
+        "configured.device-missing configured.attachment-missing bound.hook-missing",
+        "loaded",
+    ),
+    "VLAN and its NIC": case(
+        with_flowtable(STACKED, devices=("lan0", "lan0.7", "wan0")),
+        "configured.upper-and-lower configured.attachment-missing bound.hook-missing",
+        "loaded",
+        "also lan0 below it",
+    ),
+    "PPPoE and its NIC": case(
+        with_flowtable(with_device(foreign(), "ppp0", kind="ppp", lowers=("wan0",)), devices=("lan0", "ppp0", "wan0")),
+        f"{THEIRS} configured.pppoe-and-nic",
+        "offloading",
+    ),
+    "member of a bond": case(
+        BONDED, "configured.bond-member", "loaded", "lan0 is a member of bond0", expect=EXPECT_SOFTWARE
+    ),
+    "NIC behind a switch": case(
+        with_flowtable(with_device(foreign(), "port1", kind="dsa", lowers=("lan0",)), devices=("lan0", "wan0")),
+        f"{THEIRS} configured.conduit-listed",
+        "loaded",
+        "none of the ports port1",
+    ),
+    "NIC behind a switch and a port": case(
+        with_flowtable(
+            with_device(foreign(), "port1", kind="dsa", lowers=("lan0",)), devices=("lan0", "port1", "wan0")
+        ),
+        THEIRS,
+        "offloading",
+    ),
+    "shadowed": case(with_rule(HARD, shadow=ACCEPT), "configured.rule-shadowed", "loaded", f"it comes after {ACCEPT}"),
+    "one of two shadowed": case(
+        replace(HARD, rules=(*HARD.rules, *with_rule(HARD, shadow=ACCEPT).rules)), "", "hardware"
+    ),
+    "TCP only": case(with_rule(HARD, text=RULE.replace("{ tcp, udp }", "tcp")), "configured.rule-partial", "hardware"),
+    "a rule for each protocol": case(
+        replace(
+            HARD,
+            rules=tuple(replace(HARD.rules[0], text=RULE.replace("{ tcp, udp }", name)) for name in ("tcp", "udp")),
+        ),
+        "",
+        "hardware",
+    ),
+    "one network only": case(
+        with_rule(HARD, text=f"ip saddr 192.0.2.0/24 {RULE}"),
+        "configured.rule-partial",
+        "hardware",
+        "chain forward: ip saddr 192.0.2.0/24",
+    ),
+    "rules cut": case(
+        replace(HARD, rules=(), unseen={"rules": "the ruleset is too long to be read whole"}),
+        "",
+        "hardware",
+        "rules: rules: the ruleset is too long",
+        configured="unproven",
+    ),
+    "two flowtables": case(TWO, f"{THEIRS} configured.flowtables-compete", "offloading", "share lan0, wan0"),
+    "two flowtables, one without a rule": case(
+        replace(TWO, rules=TWO.rules[:1]), f"{THEIRS} configured.no-rule", "loaded"
+    ),
+    "a flowtable for each family": case(VYOS, THEIRS, "offloading"),
+    "another one beside ours": case(
+        replace(
+            HARD,
+            flowtables=(*(HARD.flowtables or ()), Flowtable("ip", "fw", "ft", ("wan0",), hardware=True)),
+            rules=(*HARD.rules, *with_rule(HARD, family="ip", table="fw").rules),
+            hooks=(*(HARD.hooks or ()), *(HARD.hooks or ())),
+        ),
+        "configured.flowtables-compete",
+        "hardware",
+        "inet nft_offload ft and ip fw ft",
+    ),
+    "nothing tracked": case(
+        excluded(HARD, "notrack", "notrack", everything=True),
+        "configured.notrack-all",
+        "loaded",
+        "chain inet raw prerouting: notrack",
+    ),
+    "no IPv6 tracked": case(excluded(HARD, "notrack", "notrack", "ip6", everything=True), NOTRACK, "hardware"),
+    "neither family tracked": case(
+        excluded(excluded(HARD, "notrack", "notrack", "ip6", True), "notrack", "counter notrack", "ip", True),
+        "configured.notrack-all",
+        "loaded",
+    ),
+    "some of it not tracked": case(excluded(HARD, "notrack", "udp dport 53 notrack"), NOTRACK, "hardware", "dport 53"),
+    "a helper": case(
+        excluded(HARD, "helper", 'tcp dport 21 ct helper set "ftp"'), "configured.ct-helper", "hardware", "dport 21"
+    ),
+    "exclusions, but no flowtable": case(
+        excluded(replace(HARD, flowtables=()), "notrack", "notrack", everything=True),
+        "configured.no-flowtable",
+        "loaded",
+    ),
+    "nothing forwarded": case(
+        replace(HARD, forwarding=()), "configured.forwarding-off", "loaded", "net.ipv4.conf.*.forwarding = 0"
+    ),
+    "IPv4 not forwarded": case(
+        replace(forwarding(HARD, "lan0", "wan0"), forwarding=("ipv6",)),
+        "configured.forwarding-off-ipv4",
+        "hardware",
+        "devices with addresses: lan0, wan0",
+    ),
+    "IPv6 not forwarded": case(
+        replace(
+            with_device(with_device(HARD, "wan0", addresses=("2001:db8::1/64",)), "lan0", addresses=("fd00::1/64",)),
+            forwarding=("ipv4",),
+        ),
+        "configured.forwarding-off-ipv6",
+        "hardware",
+    ),
+    "IPv6 on one side only": case(
+        replace(with_device(HARD, "wan0", addresses=("2001:db8::1/64",)), forwarding=("ipv4",)), "", "hardware"
+    ),
+    "counter without accounting": case(
+        with_kernel(with_flowtable(HARD, counter=True), accounting=False),
+        "configured.counter-without-accounting",
+        "hardware",
+        "nf_conntrack_acct = 0",
+    ),
+    "counter with accounting": case(with_kernel(with_flowtable(HARD, counter=True), accounting=True), "", "hardware"),
+}
+RULESET_CASES = {f"ruleset: {name}": found for name, found in RULESET.items()}

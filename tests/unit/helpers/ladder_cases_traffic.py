@@ -1,0 +1,459 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""More broken routers: hooks, flows, what walks the forward chain, and the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot, Carried, Flowtable, Hook
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
+
+from tests.unit.helpers.ladder_case import (
+    BRIDGE,
+    EXPECT_HARDWARE,
+    EXPECT_SOFTWARE,
+    HARD,
+    NAMED_HOOKS,
+    NEW_KERNEL,
+    SOFT,
+    TWO,
+    VYOS,
+    Case,
+    beside,
+    case,
+    hooked,
+)
+from tests.unit.helpers.routers import (
+    bare,
+    flows,
+    with_carried,
+    with_device,
+    with_flowtable,
+    with_platform,
+    with_sample,
+)
+
+BOUND = {
+    "one hook missing": case(
+        replace(HARD, hooks=(HARD.hooks or ())[:1]),
+        "bound.hook-missing",
+        "configured",
+        "inet nft_offload ft has no hook on wan0",
+        bound="failed",
+    ),
+    "other hooks only": case(
+        replace(HARD, hooks=tuple(Hook(device, "nft_do_chain_netdev") for device in ("lan0", "wan0"))),
+        "bound.hook-missing",
+        "configured",
+    ),
+    "hook of another flowtable": case(
+        replace(NEW_KERNEL, hooks=(NAMED_HOOKS[0], Hook("wan0", "flowtable", "inet other ft"))),
+        "bound.hook-missing",
+        "configured",
+        "wan0: ingress hook flowtable of inet other ft",
+    ),
+    "named hooks": case(NEW_KERNEL, "", "hardware", "lan0: ingress hook flowtable of inet nft_offload ft"),
+    "hooks of one family only": case(
+        replace(VYOS, hooks=hooked("nf_flow_offload_ip_hook")),
+        "loaded.on-demand configured.boot-not-judged bound.hook-missing",
+        "configured",
+        "flowtable ip6 vyos_ip6 ft has no hook on lan0",
+    ),
+    "hooks of both families": case(
+        replace(VYOS, hooks=hooked("nf_flow_offload_ip_hook", "nf_flow_offload_ipv6_hook")),
+        "loaded.on-demand configured.boot-not-judged",
+        "offloading",
+    ),
+    "fewer hooks than flowtables": case(
+        replace(TWO, hooks=HARD.hooks),
+        "loaded.on-demand configured.boot-not-judged configured.flowtables-compete bound.fewer-hooks",
+        "configured",
+        "may have no hook",
+    ),
+    "as many hooks as flowtables": case(
+        replace(TWO, hooks=(HARD.hooks or ()) * 2),
+        "loaded.on-demand configured.boot-not-judged configured.flowtables-compete",
+        "offloading",
+    ),
+    "hooks not listed, Linux 6.1": case(
+        with_platform(replace(HARD, hooks=None), kernel="6.1.0-40"),
+        "",
+        "hardware",
+        "lists lan0, wan0; this kernel cannot list hooks",
+        bound="proven",
+    ),
+    "hooks not listed, Linux 7.2": case(
+        replace(NEW_KERNEL, hooks=None, unseen={"hooks": "Error: Operation not supported"}),
+        "bound.hooks-unreadable",
+        "hardware",
+        "hooks: Error: Operation not supported",
+        bound="unproven",
+    ),
+}
+
+OFFLOADING = {
+    "conntrack unreadable": case(
+        replace(SOFT, flows=None, unseen={"conntrack": "head: No such file or directory"}),
+        "offloading.conntrack-unreadable",
+        "bound",
+        "conntrack: head: No such file",
+        offloading="unproven",
+    ),
+    "no traffic": case(
+        replace(SOFT, flows=flows()),
+        "offloading.no-traffic",
+        "bound",
+        "looked at for 3 seconds",
+        offloading="unproven",
+        hardware="not_applicable",
+    ),
+    "old slow flows only": case(
+        replace(HARD, flows=flows(slow=3)), "offloading.no-traffic", "bound", hardware="unproven"
+    ),
+    "slow traffic": case(
+        replace(HARD, flows=flows(slow=3, recent=2)),
+        "offloading.none-offloaded",
+        "bound",
+        "2 flows were forwarded just now",
+        "ESTABLISHED src=192.0.2.9",
+        offloading="failed",
+        hardware="unproven",
+    ),
+    "some slow traffic": case(replace(SOFT, flows=flows(software=1, slow=3, recent=2)), "", "offloading", "[OFFLOAD]"),
+}
+
+# TCP and UDP, each way; the first packets of each flow, some pings
+BOTH_WAYS = ("fast 4 lan0 300", "fast 4 wan0 310", "walked4 lan0 wan0 12 900", "walked4 wan0 lan0 10 800")
+BOTH_WAYS6 = ("fast 6 lan0 150", "fast 6 wan0 150", "walked6 lan0 wan0 9 900", "slow6 lan0 wan0 udp 1 11 900")
+ONLY_LAN = replace(with_flowtable(SOFT, devices=("lan0",)), hooks=(SOFT.hooks or ())[:1], boot=Boot())
+COUNTED = {"hardware": Carried(flows=4, there=200, back=190)}
+NAME_LOOKUPS = ("walked4 lan0 wan0 5000 400000", "walked4 wan0 lan0 5000 900000")
+
+BYPASSING = {
+    "both ways": case(
+        with_sample(SOFT, *BOTH_WAYS, *BOTH_WAYS6),
+        "",
+        "bypassing",
+        "in 3.02 seconds 910 packets bypassed the forward chain, 31 walked it",
+        "1.19 % slow, give or take 0.93",
+        bypassing="proven",
+    ),
+    "containers beside": case(
+        with_sample(
+            with_device(with_device(SOFT, "veth1", kind="veth"), "docker0", kind="bridge", lowers=("veth1",), up=True),
+            *BOTH_WAYS,
+            "walked4 docker0 wan0 520 90000",
+            "late4 docker0 wan0 500 89000",
+        ),
+        "bypassing.one-direction",
+        "bypassing",
+        "containers or virtual machines are in no flowtable",
+    ),
+    "in hardware, packets not told apart": case(
+        with_sample(HARD, "fast 4 lan0 200", "walked4 wan0 lan0 18000 900000", classed=False),
+        "",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "too few late ones to accuse": case(
+        with_sample(SOFT, "fast 4 wan0 3000", "walked4 lan0 wan0 260 9000", "late4 lan0 wan0 250 8000"),
+        "",
+        "offloading",
+        bypassing="unproven",
+    ),
+    "counted by connection tracking too": case(
+        with_carried(
+            with_sample(
+                replace(HARD, flows=flows(hardware=4)),
+                "fast 4 lan0 400",
+                "walked4 lan0 wan0 600 90000",
+                "slow4 lan0 wan0 udp 3 600 90000",
+            ),
+            hardware=Carried(flows=4, there=400, back=0),
+        ),
+        "bypassing.slow-share",
+        "offloading",
+        "60 % of the packets",
+        bypassing="failed",
+    ),
+    "not measured": case(SOFT, "", "offloading", "not measured: no time was given", bypassing="unproven"),
+    "refused": case(
+        replace(SOFT, unseen={"sample": "Error: Could not process rule: Operation not permitted"}),
+        "bypassing.not-measured",
+        "offloading",
+        "sample: Error: Could not process rule",
+        bypassing="unproven",
+    ),
+    "no flowtable": case(
+        with_sample(bare(), *NAME_LOOKUPS), "configured.no-flowtable loaded.not-loaded loaded.not-at-boot", "supported"
+    ),
+    "hardly a packet": case(
+        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "walked4 lan0 wan0 4 400"),
+        "bypassing.little-traffic",
+        "offloading",
+        "fewer than 100 packets",
+        bypassing="unproven",
+    ),
+    "hardly a packet, but enough": case(
+        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "walked4 lan0 wan0 4 400"),
+        "",
+        "bypassing",
+        expect=Expectation(least_packets=80),
+    ),
+    "name look-ups only": case(
+        with_sample(SOFT, *NAME_LOOKUPS), "bypassing.little-traffic", "offloading", bypassing="unproven"
+    ),
+    "the other direction is late": case(
+        with_sample(
+            ONLY_LAN,
+            "fast 4 lan0 300",
+            "walked4 lan0 wan0 8 800",
+            "walked4 wan0 lan0 310 90000",
+            "late4 wan0 lan0 302 89000",
+            "late6 wan0 lan0 20 8000",
+            "walked6 wan0 lan0 21 8100",
+        ),
+        "bypassing.one-direction configured.other-flowtable configured.boot-not-judged",
+        "loaded",
+        "packets from wan0 to lan0 (ipv4 and ipv6) walk the forward chain, wan0 is in no flowtable",
+        "322 packets of offloaded flows walked it, 0 from wan0 bypassed it",
+        expect=Expectation(table="inet other"),
+        configured="failed",
+        bypassing="failed",
+    ),
+    "late though listed": case(
+        with_carried(
+            with_sample(
+                with_flowtable(HARD, counter=True),
+                "fast 4 lan0 300",
+                "walked4 wan0 lan0 310 90000",
+                "late4 wan0 lan0 302 89000",
+            ),
+            **COUNTED,
+        ),
+        "bypassing.one-direction",
+        "offloading",
+        "although wan0 is in the flowtable",
+        hardware="proven",
+    ),
+    "a bridge's port is missing": case(
+        with_sample(
+            with_device(with_device(BRIDGE, "lan1", up=True), "br0", lowers=("lan0", "lan1")),
+            "fast 4 wan0 300",
+            "walked4 br0 wan0 310 90000",
+            "late4 br0 wan0 302 89000",
+        ),
+        "bypassing.one-direction",
+        "offloading",
+        "packets from br0 to wan0 (ipv4) walk the forward chain, lan1 is in no flowtable",
+    ),
+    "a tunnel by choice": case(
+        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "walked4 wg0 lan0 900 9", "late4 wg0 lan0 890 9"),
+        "",
+        "bypassing",
+    ),
+    "bridged frames that netfilter sees": case(
+        with_sample(SOFT, *BOTH_WAYS, "walked4 br0 br0 900 9", "late4 br0 br0 890 9", "slow4 br0 br0 tcp 1 9000 9"),
+        "",
+        "bypassing",
+    ),
+    "slow flows": case(
+        with_sample(
+            SOFT,
+            "fast 4 lan0 100",
+            "fast 4 wan0 100",
+            "walked4 lan0 wan0 700 7",
+            "slow4 lan0 wan0 udp 3 650 7",
+            "slow4 wan0 lan0 udp 3 640 7",
+        ),
+        "bypassing.slow-share",
+        "offloading",
+        "86.58 % of the packets that could bypass the forward chain walked it (udp), more than 50 %",
+        "ipv4 from lan0 to wan0: 700 walked the forward chain, 0 of offloaded flows, 650 of 3 flows",
+        bypassing="failed",
+    ),
+    "slow flows by a device that is not listed": case(
+        with_sample(SOFT, "walked4 mgmt0 wan0 700 7", "slow4 mgmt0 wan0 tcp 3 650 7"),
+        "bypassing.slow-share",
+        "offloading",
+        "; in no flowtable: mgmt0",
+    ),
+    "slow flows on purpose": case(
+        with_sample(SOFT, "fast 4 lan0 100", "fast 4 wan0 100", "slow4 lan0 wan0 udp 3 650 7"),
+        "",
+        "bypassing",
+        expect=Expectation(slow_share=90),
+    ),
+    "as many slow as fast, give or take": case(
+        with_sample(SOFT, "fast 4 lan0 100", "slow4 lan0 wan0 udp 3 105 7", "walked4 lan0 wan0 110 7"),
+        "",
+        "offloading",
+        bypassing="unproven",
+    ),
+    "the NIC forwards, conntrack counts": case(
+        with_carried(with_sample(HARD, "walked4 lan0 wan0 6 600"), **COUNTED),
+        "",
+        "hardware",
+        "beside these NICs forwarded about 390 packets, as connection tracking counted",
+        bypassing="proven",
+        hardware="proven",
+    ),
+    "the NIC forwards, conntrack counts for longer than the sample took": case(
+        with_carried(with_sample(HARD, "walked4 lan0 wan0 6 600", seconds=1.51), **COUNTED),
+        "",
+        "hardware",
+        "beside these NICs forwarded about 195 packets",
+    ),
+    "the NIC forwards, its counters tell": case(
+        with_sample(HARD, "device lan0 9000 9000000 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
+        "",
+        "hardware",
+        "NICs received 8997768 bytes at least that the kernel never saw",
+        bypassing="proven",
+    ),
+    "a switch passes on by itself": case(
+        with_sample(
+            with_device(HARD, "lan0", kind="dsa", lowers=("eth0",)),
+            "device lan0 9000 9000000 1 1",
+            "arrived lan0 9 900",
+            "walked4 lan0 wan0 6 600",
+        ),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "redirected before the flowtable sees it": case(
+        with_sample(
+            beside(HARD, redirected={"wan0": "ifb4wan0"}),
+            "device wan0 9000 9000000 1 1",
+            "arrived wan0 9 900",
+            "walked4 lan0 wan0 6 600",
+        ),
+        "bypassing.not-counted configured.ingress-redirected",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "more flows than can be told apart": case(
+        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "slow4 lan0 wan0 udp 1024 10240 7", "full slow4"),
+        "",
+        "offloading",
+        "could be told apart",
+        bypassing="unproven",
+        expect=Expectation(slow_share=90),
+    ),
+    "marked as in hardware, and forwarded in software": case(
+        with_sample(HARD, "fast 4 lan0 300", "fast 4 wan0 300", "walked4 lan0 wan0 6 600"),
+        "",
+        "hardware",
+        bypassing="proven",
+    ),
+    "the NIC forwards, nothing counts": case(
+        with_sample(HARD, "device lan0 9 900 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "in hardware by name, and the kernel's fast path forwards": case(
+        with_sample(HARD, *BOTH_WAYS), "", "hardware", "0 % slow", bypassing="proven"
+    ),
+    "the NIC forwards uncounted, others are slow": case(
+        with_sample(HARD, "walked4 lan0 wan0 700 7", "slow4 lan0 wan0 udp 3 650 7"),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "late though listed, and the NIC tells nothing": case(
+        with_sample(HARD, "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+        "bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
+    "some are late, but the NIC forwards more": case(
+        with_sample(
+            HARD,
+            "walked4 wan0 lan0 310 90000",
+            "late4 wan0 lan0 302 89000",
+            "device wan0 9999 9000000 1 1",
+            "arrived wan0 310 90000",
+        ),
+        "",
+        "hardware",
+        bypassing="proven",
+    ),
+    "the NIC forwards one direction": case(
+        with_carried(
+            with_sample(with_flowtable(HARD, counter=True), "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+            **COUNTED,
+        ),
+        "bypassing.one-direction",
+        "offloading",
+    ),
+    "the NIC forwards little, much is slow": case(
+        with_carried(with_sample(HARD, "walked4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"), **COUNTED),
+        "bypassing.slow-share",
+        "offloading",
+    ),
+    "nft_ct not loaded": case(
+        with_sample(SOFT, *BOTH_WAYS, classed=False), "", "bypassing", "nft_ct is not loaded", bypassing="proven"
+    ),
+    "nft_ct not loaded, much walks": case(
+        with_sample(SOFT, *BOTH_WAYS, "walked4 lan0 dmz0 9000 9", classed=False), "", "offloading", bypassing="unproven"
+    ),
+    "no hooks at ingress": case(
+        with_sample(SOFT, "unhooked Error: no such thing", "walked4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"),
+        "",
+        "offloading",
+        "could not be counted: Error: no such thing",
+        bypassing="unproven",
+    ),
+}
+
+HARDWARE = {
+    "refused": case(
+        replace(HARD, flows=flows(software=7, slow=1)),
+        "hardware.refused",
+        "offloading",
+        "7 flows are offloaded in software, none in hardware",
+        "drivers: lan0 labnic, wan0 labnic",
+        hardware="failed",
+    ),
+    "refused, driver unknown": case(
+        with_device(replace(HARD, flows=flows(software=2)), "lan0", driver=""),
+        "hardware.refused",
+        "offloading",
+        "unknown",
+    ),
+    "one flow on its way into the NIC": case(
+        replace(HARD, flows=flows(software=1)), "", "offloading", hardware="unproven"
+    ),
+    "partly taken": case(
+        replace(HARD, flows=flows(hardware=1, software=7)),
+        "hardware.some-flows",
+        "hardware",
+        "1 in hardware, 7 in software",
+    ),
+    "software beside it": case(
+        replace(
+            HARD,
+            flowtables=(*(HARD.flowtables or ()), Flowtable("ip", "other", "ft", ("mgmt0",))),
+            flows=flows(software=7),
+        ),
+        "",
+        "offloading",
+        "flows in software say nothing about the NIC",
+        hardware="unproven",
+    ),
+    "as expected": case(HARD, "", "hardware", "[HW_OFFLOAD]", expect=EXPECT_HARDWARE, bypassing="unproven"),
+    "in software, as expected": case(SOFT, "", "offloading", expect=EXPECT_SOFTWARE, hardware="not_applicable"),
+}
+
+BY_RUNG: Mapping[str, Mapping[str, Case]] = {
+    "bound": BOUND,
+    "offloading": OFFLOADING,
+    "bypassing": BYPASSING,
+    "hardware": HARDWARE,
+}
+CASES = {f"{rung}: {name}": found for rung, cases in BY_RUNG.items() for name, found in cases.items()}

@@ -1,0 +1,186 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Routers made up for the tests of the ladder: healthy ones, and helpers to break them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.paths import DEVICE_RULES, RULESET_UNIT
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import parse_sample
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
+    FLOWTABLE_MODULES,
+    Boot,
+    Carried,
+    Device,
+    Feature,
+    FlowRule,
+    Flows,
+    Flowtable,
+    Hook,
+    Kernel,
+    Platform,
+    RouterState,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
+
+ON, OFF, FIXED = Feature(active=True), Feature(active=False), Feature(active=False, fixed=True)
+RULE = "ct state established,related meta l4proto { tcp, udp } flow add @ft"
+CHAIN = f"\tchain forward {{\n\t\ttype filter hook forward priority filter + 10; policy accept;\n\t\t{RULE}\n\t}}\n"
+TUPLES = (
+    "src=192.0.2.9 dst=198.51.100.9 sport=40222 dport=5201 src=198.51.100.9 dst=198.51.100.1 sport=5201 dport=40222"
+)
+HARDWARE_LINE = f"ipv4 2 tcp 6 ESTABLISHED {TUPLES} [HW_OFFLOAD] mark=0 zone=0 use=4"
+SOFTWARE_LINE = f"ipv4 2 tcp 6 ESTABLISHED {TUPLES} [OFFLOAD] mark=0 zone=0 use=3"
+SLOW_LINE = f"ipv4 2 tcp 6 431999 ESTABLISHED {TUPLES} [ASSURED] mark=0 zone=0 use=2"
+
+
+def flows(hardware: int = 0, software: int = 0, slow: int = 0, local: int = 1, recent: int = 0) -> Flows:
+    """A sample of conntrack."""
+    counts = {"hardware": hardware, "software": software, "slow": slow, "local": local}
+    lines = {"hardware": HARDWARE_LINE, "software": SOFTWARE_LINE, "slow": SLOW_LINE}
+    return Flows(
+        total=hardware + software + slow + local,
+        maximum=65536,
+        sampled=hardware + software + slow + local,
+        seconds=3,
+        counts={f"ipv4 tcp {name}": count for name, count in counts.items() if count},
+        examples={name: (line,) for name, line in lines.items() if counts[name]},
+        recent_slow=recent,
+    )
+
+
+def listing(table: str, flowtable: Flowtable) -> str:
+    """The table as nft 1.1.3 lists it."""
+    flags = "\t\tflags offload\n" if flowtable.hardware else ""
+    devices = f"\t\tdevices = {{ {', '.join(flowtable.devices)} }}\n" if flowtable.devices else ""
+    return f"table {table} {{\n\tflowtable ft {{\n\t\thook ingress priority filter\n{devices}{flags}\t}}\n\n{CHAIN}}}\n"
+
+
+def router(hardware: bool = True, kernel: str = "6.12.48+deb13-cloud-amd64") -> RouterState:
+    """A healthy router as the role leaves it, with traffic."""
+    flowtable = Flowtable("inet", "nft_offload", "ft", ("lan0", "wan0"), hardware=hardware)
+    wanted = WantedTable("inet", "nft_offload", CHAIN, (WantedFlowtable("ft", flowtable.devices, hardware),))
+    feature = ON if hardware else FIXED
+    return RouterState(
+        platform=Platform(
+            uid=0,
+            kernel=kernel,
+            os_id="debian",
+            init="systemd",
+            commands=frozenset({"nft", "ethtool", "ip", "systemctl"}),
+            nft_version=(1, 1, 3),
+        ),
+        kernel=Kernel(
+            modules={name: "loaded" for name in FLOWTABLE_MODULES},
+            boot_modules=frozenset({"nf_flow_table_inet", "nft_flow_offload"}),
+            flowtable_sysctl=True,
+        ),
+        devices={
+            "lo": Device("lo", 1, kind="loopback"),
+            "lan0": Device("lan0", 2, driver="labnic" if hardware else "veth", up=True, hw_tc_offload=feature),
+            "wan0": Device("wan0", 3, driver="labnic" if hardware else "veth", up=True, hw_tc_offload=feature),
+            "mgmt0": Device("mgmt0", 4, driver="virtio_net", up=True, hw_tc_offload=FIXED),
+        },
+        flowtables=(flowtable,),
+        rules=(FlowRule("inet", "nft_offload", "forward", "ft", RULE, reachable=True),),
+        hooks=tuple(Hook(device, "nf_flow_offload_inet_hook") for device in flowtable.devices),
+        flows=flows(hardware=4) if hardware else flows(software=4),
+        boot=Boot(
+            ruleset=wanted.boot_text(),
+            listing=listing("inet nft_offload", replace(flowtable, devices=())),
+            live=listing("inet nft_offload", flowtable),
+            attachments={device: wanted.attach(wanted.flowtables[0], device) for device in flowtable.devices},
+            features={(device, "hw-tc-offload"): "on" for device in flowtable.devices} if hardware else {},
+            enabled={RULESET_UNIT: True, DEVICE_RULES: True},
+        ),
+    )
+
+
+def foreign(hardware: bool = False) -> RouterState:
+    """A healthy router whose flowtable belongs to another firewall, on Linux 6.1, which cannot list hooks."""
+    state = router(hardware, kernel="6.1.0-40-cloud-amd64")
+    return replace(
+        state,
+        kernel=replace(state.kernel, boot_modules=frozenset()),
+        flowtables=tuple(replace(flowtable, table="filter") for flowtable in state.flowtables or ()),
+        rules=tuple(replace(rule, table="filter") for rule in state.rules),
+        hooks=None,
+        boot=Boot(),
+        firewall="firewalld",
+    )
+
+
+def bare() -> RouterState:
+    """A router that this collection never touched: everything is installed, no flowtable, slow traffic."""
+    state = router(hardware=False)
+    modules = {**state.kernel.modules, "nf_flow_table_inet": "available", "nft_flow_offload": "available"}
+    return replace(
+        state,
+        kernel=replace(state.kernel, modules=modules, boot_modules=frozenset()),
+        flowtables=(),
+        rules=(),
+        hooks=(),
+        flows=flows(slow=5, recent=5),
+        boot=Boot(),
+    )
+
+
+def with_sample(state: RouterState, *lines: str, seconds: float = 3.02, classed: bool = True) -> RouterState:
+    """Traffic measured, from lines as sh/read/sample.sh prints them; a ``fast`` one stands for all that was taken."""
+    text = [f"seconds {seconds}", f"classed {'yes' if classed else 'no'}"]
+    for line in lines:
+        match line.split():
+            case ["fast", version, device, packets]:
+                text += [f"before{version} {device} {int(packets) + 7} 9000", f"after{version} {device} 7 900"]
+            case _:
+                text.append(line)
+    return replace(state, sample=parse_sample("\n".join(text), state.devices))
+
+
+def with_carried(state: RouterState, **carried: Carried) -> RouterState:
+    """Packets that connection tracking counted over 3.02 seconds, by class of flow."""
+    assert state.flows is not None
+    return replace(state, flows=replace(state.flows, carried=carried, carried_seconds=3.02))
+
+
+def with_platform(state: RouterState, **changes: Any) -> RouterState:
+    return replace(state, platform=replace(state.platform, **changes))
+
+
+def with_kernel(state: RouterState, **changes: Any) -> RouterState:
+    return replace(state, kernel=replace(state.kernel, **changes))
+
+
+def with_modules(state: RouterState, **changes: Any) -> RouterState:
+    return with_kernel(state, modules={**state.kernel.modules, **changes})
+
+
+def with_flowtable(state: RouterState, **changes: Any) -> RouterState:
+    """The first flowtable changed, and its live listing with it."""
+    first, *others = state.flowtables or ()
+    changed = replace(first, **changes)
+    state = replace(state, flowtables=(changed, *others))
+    if state.boot.live is None:
+        return state
+    return with_boot(state, live=listing(f"{changed.family} {changed.table}", changed))
+
+
+def with_rule(state: RouterState, **changes: Any) -> RouterState:
+    return replace(state, rules=tuple(replace(rule, **changes) for rule in state.rules))
+
+
+def with_device(state: RouterState, name: str, **changes: Any) -> RouterState:
+    """A device changed or added."""
+    known = state.devices.get(name, Device(name, len(state.devices) + 1))
+    return replace(state, devices={**state.devices, name: replace(known, **changes)})
+
+
+def without_device(state: RouterState, name: str) -> RouterState:
+    return replace(state, devices={other: device for other, device in state.devices.items() if other != name})
+
+
+def with_boot(state: RouterState, **changes: Any) -> RouterState:
+    return replace(state, boot=replace(state.boot, **changes))

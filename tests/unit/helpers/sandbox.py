@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A router that is a directory: the real verbs and the real guard under a router's shells, with a stand-in for nft."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import (
+    Change,
+    ChangeState,
+    TablePlan,
+    parse_change,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, Sections, compose, parse
+
+NONCE = "0123456789abcdef"
+SHELLS = (["dash"], ["busybox", "ash"])
+FRAGMENTS = ("apply/steps", "apply/ruleset", "read/ruleset", "read/change", "apply/change")
+
+OLD = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n}\n"
+NEW = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n"
+
+
+class Sandbox:
+    """``place`` is the directory, ``shell`` the words that start the router's shell."""
+
+    def __init__(self, place: Path, shell: Sequence[str]) -> None:
+        self.place = place
+        self.shell = list(shell)
+        for name in ("bin", "tables", "etc", "run"):
+            (place / name).mkdir()
+        self.log = place / "nft.log"
+        nft = place / "bin/nft"
+        program = Path(__file__).with_name("fake_nft.py")
+        nft.write_text(f'#!/bin/sh\nexec {sys.executable} -ISs {program} {place} "$@"\n', encoding="utf-8")
+        nft.chmod(0o755)
+        # the guard is started with /bin/sh; here it is the shell under test
+        self.sh = place / "bin/sh"
+        words = " ".join([shutil.which(shell[0]) or shell[0], *shell[1:]])
+        self.sh.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
+        self.sh.chmod(0o755)
+        self.home = place / "run/nft-offload"
+        self.pending = self.home / "pending"
+
+    def table(self, name: str = "t") -> str | None:
+        """What is live."""
+        path = self.place / f"tables/inet-{name}"
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def set_table(self, text: str, name: str = "t") -> None:
+        (self.place / f"tables/inet-{name}").write_text(text, encoding="utf-8")
+
+    def etc(self, name: str) -> str | None:
+        path = self.place / "etc" / name
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def plan(self, text: str = NEW, *more: str, tables: Sequence[tuple[str, str]] = (("inet", "t"),)) -> TablePlan:
+        """Load the texts, and replace one file for boot."""
+        path = str(self.place / "etc/ruleset.nft")
+        return TablePlan(
+            texts=[Step("load table inet t", (part,)) for part in (text, *more)],
+            tables=list(tables),
+            files={path: ("0644", text)},
+            listing=Step("note the listing", ("stage_listing", str(self.place / "etc/listing"), "inet", "t")),
+        )
+
+    def change(self, plan: TablePlan | None = None, timeout: int = 30, name: str = "1-00000001") -> Change:
+        return Change(name, timeout, "", plan or self.plan())
+
+    def run(self, calls: Sequence[Call], connection: str = "192.0.2.1 1 192.0.2.2 22") -> Sections:
+        """One exec, over a connection that sshd would tell so."""
+        # what the guard is started with on a router must be the shell under test
+        script = compose(NONCE, FRAGMENTS, calls).replace("/bin/sh ", f"{self.sh} ").replace(" sh ", f" {self.sh} ")
+        environment = {
+            "PATH": f"{self.place / 'bin'}:{os.environ['PATH']}",
+            "SSH_CONNECTION": connection,
+        }
+        done = subprocess.run(
+            [str(self.sh), "-s"],
+            input=script.encode(),
+            env=environment,
+            cwd=self.place,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return parse(done.stdout.decode(), NONCE)
+
+    def load(self, change: Change) -> Sections:
+        return self.run(change.calls(change.phases()[0]))
+
+    def confirm(self, change: Change, connection: str = "192.0.2.1 2 192.0.2.2 22") -> Sections:
+        return self.run(change.calls(change.phases()[1]), connection)
+
+    def state(self) -> ChangeState:
+        return parse_change(self.run([("read_change", _boot.RUN)])["change"].text)
+
+    def guard(self) -> int:
+        return int((self.pending / "guard.pid").read_text())
+
+    def end(self) -> None:
+        """End a guard that is still there, and what would start it again."""
+        with contextlib.suppress(OSError, ValueError):
+            guard = self.guard()
+            parent = int(Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[1])
+            for pid in (parent, guard):
+                os.kill(pid, signal.SIGKILL)
+
+    def settled(self, seconds: float = 10) -> bool:
+        """Wait until nothing is pending."""
+        until = time.monotonic() + seconds
+        while self.pending.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        return not self.pending.exists()
+
+
+def outcome(router: Sandbox) -> tuple[str, str]:
+    """How the last change ended, and why."""
+    last = router.state().last
+    assert last is not None
+    return last.word, last.reason

@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller makes of a change: over which connections, and what it tells when the router undid it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import carry_out as _confirm
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.carry_out import Settled, carry_out
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import Change, TablePlan, parse_change
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check, read_checks
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.router import Router
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, Section, Sections
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.history import forgotten
+
+PLAN = TablePlan(texts=[Step("load table inet t", ("text",))], tables=[("inet", "t")])
+ID = "1-00000001"
+
+
+class FakeRouter(Router):
+    """A stand-in: counts the connections that it is asked to open."""
+
+    def __init__(self) -> None:
+        self.connections: list[bool] = []
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        self.connections.append(shared)
+
+
+def change(timeout: int = 30, *checks: Check) -> Change:
+    return Change(ID, timeout, "", PLAN, checks)
+
+
+def ended(word: str, reason: str = "") -> Section:
+    return Section(f"now=100\nlast={ID} {word} 99 {reason}", 0)
+
+
+def loaded(calls: Sequence[Call]) -> Sections:
+    number = next(str(call[1]) for call in calls if call[2:3] == ("load_guarded",))
+    return {f"step.{number}": Section("deadline=77", 0)}
+
+
+class Line:
+    """What the router answers, one after the other; an exception is a connection that fails."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.seen: list[Sequence[Call]] = []
+
+    def __call__(self, calls: Sequence[Call]) -> Sections:
+        self.seen.append(calls)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        made: Sections = answer(calls) if callable(answer) else answer
+        return made
+
+    def verbs(self) -> list[set[str]]:
+        return [{call[2] for call in calls if call[0] in ("step", "section")} for calls in self.seen]
+
+
+def carried(line: Callable[[Sequence[Call]], Sections], what: Change) -> tuple[Settled, list[bool]]:
+    router = FakeRouter()
+    return carry_out(router, line, what), router.connections
+
+
+def test_two_execs_over_two_connections() -> None:
+    line = Line(loaded, {"change": ended("confirmed")})
+    settled, connections = carried(line, change())
+    assert settled.confirmed
+    assert connections == [True, False]
+    assert settled.change == {
+        "id": ID,
+        "armed": True,
+        "deadline": 77,
+        "confirmed": True,
+        "rolled_back": False,
+        "reason": "",
+    }
+    assert "confirm" not in line.verbs()[0] and "load_guarded" not in line.verbs()[1]
+
+
+def test_without_a_timer_it_is_one() -> None:
+    line = Line({"change": ended("confirmed")})
+    settled, connections = carried(line, change(0))
+    assert settled.confirmed and not settled.change["armed"]
+    assert connections == []
+    assert {"load_guarded", "confirm", "commit_change"} <= line.verbs()[0]
+
+
+def test_a_connection_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    settled, connections = carried(
+        Line(loaded, AnsibleConnectionFailure("x"), {"change": ended("confirmed")}), change()
+    )
+    assert settled.confirmed
+    assert connections == [True, False, False]
+
+
+def test_no_connection_until_the_router_undid_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    answer = {"step.0": Section("last=", 1), "change": ended("rolled_back", "not confirmed within 30 s")}
+    settled, _connections = carried(Line(loaded, AnsibleConnectionFailure("x"), answer), change())
+    assert not settled.confirmed
+    assert settled.change["rolled_back"]
+    assert "no new SSH connection" in settled.change["reason"]
+    assert "not confirmed within 30 s" in settled.change["reason"]
+
+
+def test_the_answer_to_the_confirmation_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    answer = {"step.0": Section("last=...", 1), "change": ended("confirmed")}
+    settled, _connections = carried(Line(loaded, AnsibleConnectionFailure("x"), answer), change())
+    assert settled.confirmed
+
+
+def test_a_router_that_stays_away_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setattr(_confirm, "PATIENCE", -40)
+    with pytest.raises(AnsibleConnectionFailure, match="the router undoes it by itself"):
+        carried(Line(loaded, AnsibleConnectionFailure("gone")), change())
+
+
+@pytest.mark.parametrize("error", [AnsibleConnectionFailure("reset"), OffloadError("cut off", "again")])
+def test_a_connection_lost_while_it_loads_confirms_nothing(error: Exception) -> None:
+    line = Line(error, {"change": ended("rolled_back", "the connection")})
+    settled, _connections = carried(line, change())
+    assert not settled.confirmed and settled.change["rolled_back"]
+    assert "lost while it was loaded" in settled.change["reason"]
+    assert line.verbs()[1] == {"give_up"}
+
+
+def test_a_router_that_restarted_knows_nothing() -> None:
+    settled, _connections = carried(
+        Line(loaded, {"step.0": Section("last=", 1), "change": Section("now=9", 0)}), change()
+    )
+    assert not settled.confirmed and not settled.change["rolled_back"]
+    assert "as after a restart" in settled.change["reason"]
+
+
+def test_a_check_of_the_controller_fails() -> None:
+    check = Check(False, "command", "echo nothing there >&2; exit 4", 0, 5)
+    line = Line(loaded, {"change": ended("rolled_back", "check")})
+    settled, _connections = carried(line, change(30, check))
+    assert settled.change["rolled_back"]
+    assert "nothing there" in settled.change["reason"]
+    assert line.verbs()[1] == {"give_up"}
+
+
+def test_a_check_of_the_router_fails() -> None:
+    check = Check(True, "resolve", "www.example.org", 0, 5)
+
+    def fails(calls: Sequence[Call]) -> Sections:
+        number = next(str(call[1]) for call in calls if call[2:3] == ("check_here",))
+        return {f"step.{number}": Section("not found", 2), "change": ended("rolled_back", "a step of it failed")}
+
+    settled, _connections = carried(Line(loaded, fails), change(30, check))
+    assert settled.change["rolled_back"]
+    assert "check from the router: resolve www.example.org: not found" in settled.change["reason"]
+
+
+def test_a_secret_of_a_check_stays_on_the_controller() -> None:
+    check = Check(False, "command", "echo SECRET; exit 1", 0, 5)
+    line = Line(loaded, {"change": ended("rolled_back", "a check from the controller failed")})
+    settled, _connections = carried(line, change(30, check))
+    assert "SECRET" not in str(line.seen)
+    assert settled.change["reason"].endswith("echo SECRET; exit 1: SECRET")
+
+
+def fails(verb: str, said: str, **more: Section) -> Callable[[Sequence[Call]], Sections]:
+    """The step of that verb fails."""
+
+    def answer(calls: Sequence[Call]) -> Sections:
+        number = next(str(call[1]) for call in calls if call[2:3] == (verb,))
+        return {f"step.{number}": Section(said, 1), **more}
+
+    return answer
+
+
+def test_an_exec_that_ran_twice_meets_itself() -> None:
+    again = fails("begin", f"now=9\nid={ID}\nbegan=8\ndeadline=38\nguard=alive")
+    line = Line(again, {"change": ended("rolled_back", "the connection was lost while it was loaded")})
+    settled, _connections = carried(line, change())
+    assert settled.change["rolled_back"]
+    assert line.verbs()[1] == {"give_up"}
+
+
+def test_another_change_is_pending() -> None:
+    other = fails("begin", "now=9\nid=7-00000007\nbegan=8\ndeadline=38\nguard=alive")
+    with pytest.raises(OffloadError, match="7-00000007 is pending: begun 1 s ago"):
+        carried(Line(other), change())
+
+
+def test_an_abandoned_change_was_undone_instead() -> None:
+    undone = fails("begin", "it was rolled back just now, because its guard had ended\nnow=9\nlast=")
+    with pytest.raises(OffloadError, match="it was rolled back just now") as caught:
+        carried(Line(undone), change())
+    assert "run the play again" in str(caught.value)
+
+
+def test_what_could_not_be_brought_back_is_told() -> None:
+    broken = fails("load_guarded", "refused", change=ended("broken", "nft refused it; but the table could not"))
+    with pytest.raises(OffloadError, match="but the table could not"):
+        carried(Line(broken), change())
+
+
+def test_files_that_are_half_in_place_are_told() -> None:
+    half = fails("commit_change", "mv: cannot move", change=ended("confirmed"))
+    with pytest.raises(OffloadError, match="the change is confirmed"):
+        carried(Line(loaded, half), change())
+
+
+def test_a_power_cut_after_the_files_were_in_place() -> None:
+    marked = replace(change(), plan=replace(PLAN, records={_boot.CONFIRMED: ("0644", f"{ID} 0123\n")}))
+    there = {"step.0": Section("last=", 1), "change": Section("now=9", 0)}
+    for text, confirmed in ((f"{ID} 0123", True), ("0-00000000 4567", False)):
+        settled, _connections = carried(Line(loaded, {**there, f"file.{_boot.CONFIRMED}": Section(text, 0)}), marked)
+        assert settled.confirmed is confirmed
+
+
+def item(**values: Any) -> dict[str, Any]:
+    return {"from": "router", "reach": None, "port": None, "resolve": None, "command": None, "timeout": 5, **values}
+
+
+@pytest.mark.parametrize(
+    ("items", "timeout", "says"),
+    [
+        ([item(reach="192.0.2.1", port=22)], 30, "port 22 goes with reach, from the controller"),
+        ([item(reach="-f 192.0.2.1")], 30, "is no address or name"),
+        ([item(resolve=" ")], 30, "is no address or name"),
+        ([item(command="true")], 0, "confirm_timeout is 0"),
+        ([item(command="true", timeout=15), item(command="true", timeout=15)], 30, "may take 30 s"),
+        ([item(command="true", timeout=0)], 30, "too short"),
+        ([item(reach="192.0.2.1", port=70000, **{"from": "controller"})], 30, "there is no port 70000"),
+    ],
+)
+def test_checks_that_make_no_sense(items: list[dict[str, Any]], timeout: int, says: str) -> None:
+    with pytest.raises(OffloadError, match=says):
+        read_checks(items, timeout)
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        (Check(False, "command", "true", 0, 5), ""),
+        (Check(False, "command", "sleep 9", 0, 1), "timed out"),
+        (Check(False, "resolve", "localhost", 0, 5), ""),
+        (Check(False, "reach", "127.0.0.1", 1, 5), "refused"),
+        (Check(False, "reach", "fw..example.org", 22, 5), "label"),
+        (Check(False, "command", "printf '\\351'; exit 1", 0, 5), "\ufffd"),
+    ],
+)
+def test_checks_on_the_controller(what: Check, why: str) -> None:
+    said = what.fails_here()
+    assert why in said if why else said == ""
+
+
+def test_what_the_router_tells_of_a_change() -> None:
+    state = parse_change(f"now=50\nid={ID}\nbegan=40\ndeadline=70\ntimeout=30\nguard=alive\nlast=0-x confirmed 4 ")
+    assert state.pending is not None and state.last is not None
+    assert str(state.pending) == (
+        f"change {ID} is pending: begun 10 s ago, its deadline is in 20 s, when the router undoes it by itself"
+    )
+    assert (state.last.word, state.last.at) == ("confirmed", 4)
+    loading = parse_change("now=50\nid=\nbegan=\ndeadline=\ntimeout=")
+    assert loading.pending is not None and "still loading" in str(loading.pending)
+    assert parse_change("now=50\nlast=made up") == parse_change("")
+
+
+def test_how_many_are_kept() -> None:
+    one, two, three, four, five, six = (f"{number}-0000000{number}" for number in range(1, 7))
+    kept = [one, two, three]
+    assert forgotten(kept, five, four) == [one]
+    assert forgotten(kept, two, four) == [two]
+    assert forgotten([*kept, four], six, five) == [one, two]
+    assert forgotten(kept, four) == []

@@ -1,0 +1,201 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The section protocol: what a router prints is read whole or refused, and what it is sent runs whole or not at all."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
+    SCRIPTS,
+    Section,
+    compose,
+    fragment,
+    parse,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+NONCE = "0123456789abcdef"
+MARKER = f"@@{NONCE}"
+NAMES = sorted(
+    str(file.relative_to(SCRIPTS).with_suffix("")) for file in SCRIPTS.rglob("*.sh") if file.parent.name != "installed"
+)
+SHELLS = [
+    pytest.param(
+        shell, id=" ".join(shell), marks=pytest.mark.skipif(not shutil.which(shell[0]), reason=f"no {shell[0]} here")
+    )
+    for shell in (["dash"], ["bash", "--posix"], ["bash"], ["busybox", "ash"])
+]
+HOSTILE = (
+    "$(touch ran)",
+    "`touch ran`",
+    "'; touch ran; '",
+    '"; touch ran; "',
+    "a\nb\n\n",
+    "-n",
+    "\\n\\0101 %s %d",
+    "*",
+    "~ $HOME ${IFS}",
+    "ä€\t\x07",
+    "@@fedcba9876543210 end",
+    "",
+)
+
+
+def run(shell: list[str], script: str, cwd: Path) -> str:
+    """What a shell prints that gets the script as routers get it."""
+    command = [shutil.which(shell[0]) or shell[0], *shell[1:], "-s"]
+    return subprocess.run(command, input=script.encode(), cwd=cwd, capture_output=True, check=False).stdout.decode()
+
+
+def answered(sections: Mapping[str, tuple[str, int]]) -> str:
+    """A whole answer, as prelude.sh prints it."""
+    parts = [f"{MARKER} + {name}\n{text}\n{MARKER} - {name} {rc}\n" for name, (text, rc) in sections.items()]
+    return "".join(parts) + f"{MARKER} end\n"
+
+
+def test_sections_come_back_with_their_exit_codes() -> None:
+    output = answered({"one": ("first\nsecond", 0), "features wan0": ("", 4)})
+    assert parse(output, NONCE) == {"one": Section("first\nsecond", 0), "features wan0": Section("", 4)}
+
+
+def test_a_last_line_without_an_end_reads_like_one_with_it() -> None:
+    assert parse(answered({"a": ("text", 0)}), NONCE) == parse(answered({"a": ("text\n", 0)}), NONCE)
+
+
+def test_what_comes_before_and_after_is_not_read() -> None:
+    output = "Welcome!\n" + answered({"a": ("x", 0)}) + f"{MARKER} + b\ny\n{MARKER} - b 0\n"
+    assert parse(output, NONCE) == {"a": Section("x", 0)}
+
+
+def test_a_terminal_line_end_is_a_line_end() -> None:
+    output = answered({"a": ("x\ny", 3)})
+    assert parse(output.replace("\n", "\r\n"), NONCE) == parse(output, NONCE)
+
+
+def test_the_very_last_line_end_may_be_missing() -> None:
+    assert parse(answered({"a": ("x", 0)}).removesuffix("\n"), NONCE) == {"a": Section("x", 0)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@@fedcba9876543210 - a 0\n@@fedcba9876543210 end",
+        "@@ end\n@@ - a 0",
+        f" {MARKER} end",
+        f"x{MARKER} - a 0",
+        "@@$nonce end",
+    ],
+)
+def test_a_marker_that_is_not_ours_is_text(text: str) -> None:
+    assert parse(answered({"a": (text, 0), "b": ("", 1)}), NONCE) == {"a": Section(text, 0), "b": Section("", 1)}
+
+
+@pytest.mark.parametrize("end", [f"{MARKER} - b 0", f"{MARKER} - a", f"{MARKER} - a x", f"{MARKER} - a -1"])
+def test_an_end_that_does_not_fit_ends_nothing(end: str) -> None:
+    output = f"{MARKER} + a\ntext\n{end}\nmore\n{MARKER} end\n"
+    assert parse(output, NONCE) == {}
+
+
+@pytest.mark.parametrize("output", ["", "\n", "sh: not found\n", "@@fedcba9876543210 end\n"])
+def test_no_answer_is_told_from_one_cut_off(output: str) -> None:
+    with pytest.raises(OffloadError, match="gave no answer"):
+        parse(output, NONCE)
+
+
+def test_an_answer_cut_off_anywhere_is_refused() -> None:
+    output = answered({"a": ("some text", 0), "b": ("more\ntext", 1)})
+    for length in range(len(output) - len(" end\n") + 1):
+        with pytest.raises(OffloadError, match=r"cut off|gave no answer"):
+            parse(output[:length], NONCE)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9./ _-]{0,20}[a-z0-9]", fullmatch=True), st.text(), max_size=4))
+def test_any_text_comes_through(texts: dict[str, str]) -> None:
+    found = parse(answered({name: (text, 0) for name, text in texts.items()}), NONCE)
+    assert {name: section.text for name, section in found.items()} == {
+        name: f"{text}\n".replace("\r\n", "\n").removesuffix("\n").removesuffix("\n") for name, text in texts.items()
+    }
+
+
+@given(st.text(), st.lists(st.sampled_from([f"{MARKER} + a", f"{MARKER} - a 0", f"{MARKER} -", f"{MARKER} ", "x"])))
+def test_nothing_but_the_error_meant_for_users_is_raised(text: str, lines: list[str]) -> None:
+    try:
+        parse("\n".join([*lines, text]), NONCE)
+    except OffloadError as error:
+        assert error.remedy
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_words_of_calls_arrive_as_they_are(shell: list[str], tmp_path: Path) -> None:
+    calls: list[tuple[str, ...]] = [("section", f"call.{n}", "printf", "%s.", value) for n, value in enumerate(HOSTILE)]
+    found = parse(run(shell, compose(NONCE, (), calls), tmp_path), NONCE)
+    for number, value in enumerate(HOSTILE):
+        assert found[f"call.{number}"] == Section(f"{value}.", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_exit_codes_and_errors_are_told(shell: list[str], tmp_path: Path) -> None:
+    calls = [
+        ("section", "fails", "sh", "-c", "echo out; echo err >&2; exit 7"),
+        ("section", "missing", "no-such-command"),
+        ("section", "silent", "true"),
+        ("section", "reads", "cat"),
+    ]
+    found = parse(run(shell, compose(NONCE, (), calls), tmp_path), NONCE)
+    assert found["fails"] == Section("out\nerr", 7)
+    assert found["missing"].rc == 127
+    assert found["silent"] == Section("", 0)
+    assert found["reads"] == Section("", 0)  # standard input is not the rest of the script
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_that_ends_early_is_seen(shell: list[str], tmp_path: Path) -> None:
+    with pytest.raises(OffloadError, match="cut off"):
+        parse(run(shell, compose(NONCE, (), [("section", "a", "echo"), ("exit", "0")]), tmp_path), NONCE)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_upload_cut_off_at_any_byte_runs_nothing(shell: list[str], tmp_path: Path) -> None:
+    """But for the very last words, which the shell can do without: then all of it runs."""
+    script = compose(NONCE, (), [("touch", "ran"), ("section", "a", "echo", "}\n} </dev/null\n")])
+    whole = len(script) - len(" </dev/null\n")
+    assert script[whole - 1 :] == "} </dev/null\n"
+    for length in range(len(script)):
+        output = run(shell, script[:length], tmp_path)
+        ran = tmp_path / "ran"
+        assert ran.exists() == (output != "")
+        if output:
+            assert length >= whole
+            assert "a" in parse(output, NONCE)
+            ran.unlink()
+
+
+def test_fragments_lose_only_what_a_reader_needs() -> None:
+    for name in NAMES:
+        lines = [line.strip() for line in (SCRIPTS / f"{name}.sh").read_text().splitlines()]
+        assert fragment(name).splitlines() == [line for line in lines if line and not line.startswith("#")]
+
+
+def test_fragments_that_meet_in_a_script_name_no_function_alike() -> None:
+    """The later one would take the place of the other without a word."""
+    defined = [
+        (function, name) for name in NAMES for function in re.findall(r"^([a-z_]+)\(\)", fragment(name), re.MULTILINE)
+    ]
+    assert [pair for pair in defined if Counter(function for function, _name in defined)[pair[0]] > 1] == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_fragment_is_understood_by_every_shell(shell: list[str], name: str, tmp_path: Path) -> None:
+    assert parse(run(shell, compose(NONCE, (name,), ()), tmp_path), NONCE) == {}

@@ -1,0 +1,290 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""fw4_offload on a router like OpenWrt: the real scripts and the real guard in its shell, its tools stood in for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+
+from tests.unit.helpers.openwrt_root import Execs, OpenWrt
+
+SOFTWARE = {"offload": "software"}
+
+HARDWARE = {"offload": "hardware"}
+
+STOCK = "config defaults\n\toption syn_flood 1 # ours\n{}\nconfig zone\n\toption name lan\n\tlist network lan\n"
+
+
+def stocked(root: Path, release: str = "24.10.4") -> OpenWrt:
+    """Two ports below a bridge, a WAN port, all of one switch; the firewall runs."""
+    router = OpenWrt(root, release)
+    router.device("eth0")
+    for port in ("lan1", "lan2", "wan"):
+        router.device(port, "dsa", ["eth0"])
+    router.device("br-lan", "bridge", ["lan1", "lan2"])
+    router.write("/etc/stand-in/interfaces", "lan br-lan br-lan static up\nwan wan pppoe-wan pppoe up\n")
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 true\nlan1 true\nlan2 true\nwan true\n")
+    router.sh("fw4 start; /etc/init.d/firewall enable")
+    return router
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Iterator[OpenWrt]:
+    made = stocked(tmp_path / "root")
+    yield made
+    made.end()
+
+
+def flowtable(router: OpenWrt) -> str:
+    return router.sh("nft list flowtable inet fw4 ft 2>/dev/null | grep -E 'devices|flags'").replace("\t", "")
+
+
+def flash(router: OpenWrt) -> dict[str, tuple[str, int]]:
+    """Everything on it, with when it was written."""
+    paths = [path for top in ("etc", "lib", "usr") for path in (router.root / top).rglob("*") if path.is_file()]
+    return {
+        str(path): (path.read_text(errors="replace"), path.stat().st_mtime_ns)
+        for path in paths
+        if "stand-in" not in str(path)
+    }
+
+
+def settled(router: OpenWrt, seconds: float = 15) -> bool:
+    until = time.monotonic() + seconds
+    while router.path("/var/run/nft-offload/pending").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    return not router.path("/var/run/nft-offload/pending").exists()
+
+
+class Lost(Execs):
+    """Nothing reaches the router any more once the change is loaded, until it has undone it."""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        super().reconnect(shared=shared)
+        if not shared:
+            assert settled(self._router, 30)
+
+
+class Meanwhile(Execs):
+    """Somebody does something between the load and the confirmation."""
+
+    script = ""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        super().reconnect(shared=shared)
+        if not shared and self.script:
+            self._router.sh(self.script)
+            self.script = ""
+
+
+def test_on_and_back(router: OpenWrt) -> None:
+    before = flash(router)
+    result, execs = router.do(ActionModule, SOFTWARE)
+    assert execs == 3
+    assert result["actions"] == [
+        "set flow_offloading to 1",
+        f"write {_boot.FW4_CONFIG}",
+        f"write {_boot.FW4_FOUND}",
+        f"write {_boot.FW4_KEEP}",
+    ]
+    assert result["change"]["confirmed"] and result["devices"] == ["br-lan", "wan"]
+    assert flowtable(router) == 'devices = { "br-lan", "wan" }\n'
+    assert "option flow_offloading '1'" in str(router.read(_boot.FW4_CONFIG))
+    assert router.sh("uci changes") == ""
+    on_flash = flash(router)
+    again, execs = router.do(ActionModule, SOFTWARE)
+    assert (again["changed"], execs) == (False, 1)
+    assert flash(router) == on_flash, "nothing is written when nothing changes"
+    gone, execs = router.do(ActionModule, {"state": "absent"})
+    assert (gone["changed"], execs, flowtable(router)) == (True, 3, "")
+    assert router.read(_boot.FW4_FOUND) is None
+    assert flash(router).keys() == before.keys()
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+
+
+def test_hardware_and_from_there_to_software(router: OpenWrt) -> None:
+    result, _execs = router.do(ActionModule, HARDWARE)
+    assert flowtable(router) == 'devices = { "lan1", "lan2", "wan" }\nflags offload\n'
+    assert result["options"] == {"flow_offloading": "1", "flow_offloading_hw": "1"}
+    assert result["diff"][0]["after"].splitlines() == [
+        "firewall.@defaults[0].flow_offloading='1'",
+        "firewall.@defaults[0].flow_offloading_hw='1'",
+    ]
+    router.do(ActionModule, SOFTWARE)
+    assert flowtable(router) == 'devices = { "br-lan", "wan" }\n'
+    assert "option flow_offloading_hw '0'" in str(router.read(_boot.FW4_CONFIG))
+
+
+def test_check_mode_touches_nothing(router: OpenWrt) -> None:
+    before = flash(router)
+    result, execs = router.do(ActionModule, HARDWARE, check=True)
+    assert (result["changed"], execs) == (True, 1)
+    assert len(result["diff"]) == 3
+    assert (flash(router), flowtable(router), router.sh("uci changes")) == (before, "", "")
+
+
+@pytest.mark.parametrize(("arguments", "offload"), [({}, "auto"), (HARDWARE, "hardware")])
+def test_check_mode_tells_that_the_firewall_does_not_run(
+    router: OpenWrt, arguments: dict[str, str], offload: str
+) -> None:
+    """What the real run would refuse, unless another task starts it before. Its devices are not known."""
+    router.sh("/etc/init.d/firewall stop")
+    result, _execs = router.do(ActionModule, arguments, check=True)
+    assert (result["changed"], result["offload"]) == (True, offload)
+    assert result["warnings"][0].startswith("the firewall does not run: start it (/etc/init.d/firewall start)")
+    assert ("set flow_offloading_hw to 1" in result["actions"][0]) is (offload == "hardware")
+    with pytest.raises(OffloadError, match=r"the firewall does not run.*/etc/init\.d/firewall start"):
+        router.do(ActionModule, arguments)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_configuration_that_uci_cannot_read(router: OpenWrt, check: bool) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\toption input 'ACC\n")
+    with pytest.raises(OffloadError, match=r"uci cannot read /etc/config/firewall: uci: Parse error.*at line"):
+        router.do(ActionModule, SOFTWARE, check=check)
+
+
+@pytest.mark.parametrize(
+    ("on", "offload", "reason"),
+    [
+        ("eth0 true", "hardware", "hw-tc-offload is on for every wired device"),
+        ("eth0 false\nlan1 true\nwan true", "software", "hw-tc-offload is off or unknown: eth0"),
+    ],
+)
+def test_auto_looks_at_the_conduit(router: OpenWrt, on: str, offload: str, reason: str) -> None:
+    router.write("/etc/stand-in/hw-tc-offload", on)
+    result, _execs = router.do(ActionModule, {})
+    assert (result["offload"], result["reason"]) == (offload, reason)
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("ethtool", "foreseen"),
+    [("", True), ("hw-tc-offload: off", True), ("hw-tc-offload: off [fixed]", False), ("busy-poll: on", False)],
+)
+def test_check_mode_foresees_what_nic_features_does(router: OpenWrt, ethtool: str, foreseen: bool, check: bool) -> None:
+    """As with kmod.nft_offload.ruleset: while ethtool is still to come, a NIC with a driver counts as one that can."""
+    router.path("/sys/class/net/eth0/device/driver").mkdir(parents=True)
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 false\nlan1 true\nlan2 true\nwan true\n")
+    if ethtool:
+        router.write("/usr/sbin/ethtool", f"#!/bin/sh\necho '{ethtool}'\n", 0o755)
+    result, _execs = router.do(ActionModule, {}, check=check)
+    assert result["offload"] == ("hardware" if check and foreseen else "software")
+    assert ("foreseen" in result["reason"]) is (check and foreseen)
+
+
+@pytest.mark.parametrize("value", ["1", "on", "true", "yes"])
+def test_other_spellings_are_no_difference(router: OpenWrt, value: str) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {value}\n"))
+    router.sh("fw4 reload")
+    result, execs = router.do(ActionModule, SOFTWARE)
+    assert (result["changed"], execs) == (False, 1)
+    assert router.read(_boot.FW4_FOUND) is None, "nothing of it is ours"
+
+
+def test_what_ends_fw4_is_put_right(router: OpenWrt) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("\toption flow_offloading enabled\n"))
+    result, _execs = router.do(ActionModule, SOFTWARE)
+    assert result["changed"] and not result.get("warnings")
+    assert router.read(_boot.FW4_FOUND) == "flow_offloading enabled\nflow_offloading_hw -\n"
+    router.do(ActionModule, {"state": "absent"})
+    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG)), "it would leave the router without a firewall"
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_configuration_that_fw4_makes_nothing_of(router: OpenWrt, check: bool) -> None:
+    """What is live is of before, and the next start leaves the router without a firewall."""
+    router.do(ActionModule, SOFTWARE)
+    text = str(router.read(_boot.FW4_CONFIG))
+    router.write(_boot.FW4_CONFIG, text.replace("REJECT", "FOO", 1))
+    for wanted in (SOFTWARE, {}):
+        router.write("/etc/stand-in/hw-tc-offload", "eth0 false\n")
+        with pytest.raises(OffloadError, match=r"no ruleset.*'input' specifies invalid value 'FOO'.*fw4 check"):
+            router.do(ActionModule, wanted, check=check)
+
+
+def test_a_configuration_that_breaks_meanwhile(router: OpenWrt) -> None:
+    class Breaking(Meanwhile):
+        script = f"sed -i s/REJECT/FOO/ {_boot.FW4_CONFIG}"
+
+    with pytest.raises(OffloadError, match=r"no ruleset.*invalid value 'FOO'"):
+        router.do(ActionModule, SOFTWARE, way=Breaking)
+
+
+def test_no_section_of_defaults(router: OpenWrt) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("").partition("\n\n")[2])
+    router.sh("fw4 reload")
+    router.do(ActionModule, HARDWARE)
+    assert str(router.read(_boot.FW4_CONFIG)).count("config defaults") == 1
+    assert router.sh("uci changes") == ""
+    assert flowtable(router) == 'devices = { "lan1", "lan2" }\nflags offload\n'
+
+
+def test_two_sections_of_defaults(router: OpenWrt) -> None:
+    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\nconfig defaults\n\toption flow_offloading 1\n")
+    router.sh("fw4 reload")
+    result, _execs = router.do(ActionModule, SOFTWARE)
+    assert any("2 sections of defaults: fw4 uses the first" in warning for warning in result["warnings"])
+    first, second = str(router.read(_boot.FW4_CONFIG)).split("config defaults")[1:]
+    assert "flow_offloading '1'" in first and "flow_offloading '1'" in second
+
+
+def test_hardware_that_fw4_falls_back_from(router: OpenWrt) -> None:
+    router.write("/etc/stand-in/nft-refuses", "hardware lan2\n")
+    with pytest.raises(OffloadError, match="fell back to software: a device refuses hardware"):
+        router.do(ActionModule, HARDWARE)
+    assert flowtable(router) == ""
+    result, _execs = router.do(ActionModule, {})
+    complaint = "Hardware flow offloading unavailable, falling back to software offloading"
+    assert result["warnings"] == [f"fw4: {complaint}"]
+    again, _execs = router.do(ActionModule, {})
+    for told in (result, again):
+        assert (told["offload"], told["reason"]) == ("software", complaint), "what the role then expects"
+    assert (result["changed"], again["changed"]) == (True, False)
+
+
+def test_without_a_confirmation(router: OpenWrt) -> None:
+    result, execs = router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 0})
+    assert execs == 2 and "nothing would have undone" in result["warnings"][0]
+    assert flowtable(router) != "" and router.sh("uci changes") == ""
+
+
+def test_wi_fi_that_came_after_the_firewall(router: OpenWrt) -> None:
+    """Nothing adds it but the next load; that alone is a change, and writes no flash."""
+    router.do(ActionModule, HARDWARE)
+    router.device("phy0-ap0", "wlan")
+    router.path("/sys/class/net/br-lan/lower_phy0-ap0").mkdir()
+    before = flash(router)
+    result, _execs = router.do(ActionModule, HARDWARE)
+    assert result["actions"] == ["reload the firewall"]
+    assert 'devices = { "lan1", "lan2", "phy0-ap0", "wan" }' in flowtable(router)
+    assert flash(router) == before
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("/etc/init.d/firewall stop", r"the firewall does not run.*/etc/init\.d/firewall start"),
+        ("rm /sbin/fw4 /sbin/fw3", "there is no fw4 on this router"),
+        ("rm /sbin/fw4 /sbin/fw3; touch /sbin/fw3; chmod 755 /sbin/fw3", "has fw3"),
+    ],
+)
+def test_routers_that_cannot(router: OpenWrt, script: str, says: str) -> None:
+    router.sh(script)
+    with pytest.raises(OffloadError, match=says):
+        router.do(ActionModule, SOFTWARE)
+
+
+def test_a_router_that_was_never_changed_is_left_alone(router: OpenWrt) -> None:
+    before = flash(router)
+    result: dict[str, Any] = router.do(ActionModule, {"state": "absent"})[0]
+    assert (result["changed"], flash(router)) == (False, before)

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the next boot will do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section, compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import (
+    FILES,
+    PIECES,
+    READ,
+    UNIT,
+    parse_attachments,
+    parse_boot,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tools.capture import NONCE
+from tests.unit.plugins.plugin_utils._core.test_sections import SHELLS, run
+
+ATTACH = 'add flowtable inet t ft { hook ingress priority 0; devices = { "lan0" }; }'
+WHOLE = {
+    "boot.ruleset": Section("table inet t {\n}", 0),
+    f"file.{_boot.LISTING}": Section("table inet t {\n}", 0),
+    f"file.{_boot.DEVICES}": Section(f"lan0 {ATTACH}", 0),
+    f"file.{_boot.FEATURES}": Section("lan0 hw-tc-offload on off\n# a word", 0),
+    "boot.files": Section("\n".join(FILES), 0),
+    "boot.enabled": Section("enabled", 0),
+    "live": Section("table inet t {\n}", 0),
+}
+
+
+def test_all_of_it() -> None:
+    assert parse_boot(WHOLE) == Boot(
+        ruleset="table inet t {\n}\n",
+        listing="table inet t {\n}\n",
+        live="table inet t {\n}\n",
+        attachments={"lan0": ATTACH},
+        features={("lan0", "hw-tc-offload"): "on"},
+        enabled=dict.fromkeys(PIECES, True),
+    )
+
+
+def test_a_router_that_was_never_touched() -> None:
+    assert parse_boot({}) == Boot()
+    gone = {"live": Section("Error: No such file or directory", 1), "boot.files": Section("", 0)}
+    assert parse_boot(gone | {"boot.enabled": Section("Failed to get unit file state", 1)}) == Boot()
+
+
+@pytest.mark.parametrize("word", ["disabled", "masked", "Failed to get unit file state for nft-offload.service"])
+def test_a_unit_that_is_not_enabled(word: str) -> None:
+    enabled = parse_boot(WHOLE | {"boot.enabled": Section(word, 1)}).enabled
+    assert enabled == {**dict.fromkeys(PIECES, True), _boot.RULESET_UNIT: False}
+
+
+@pytest.mark.parametrize("gone", FILES)
+def test_a_piece_that_lacks_a_file_does_nothing(gone: str) -> None:
+    there = "\n".join(file for file in FILES if file != gone)
+    enabled = parse_boot(WHOLE | {"boot.files": Section(there, 0)}).enabled
+    assert enabled == {piece: gone not in files for piece, files in PIECES.items()}
+
+
+def test_only_what_is_needed_or_there_counts() -> None:
+    only_features = {name: part for name, part in WHOLE.items() if name.endswith(("features", "files", "enabled"))}
+    files = Section("\n".join(PIECES[_boot.FEATURES_RULES]), 0)
+    assert parse_boot(only_features | {"boot.files": files}).enabled == {_boot.FEATURES_RULES: True}
+    left = parse_boot({"boot.files": Section(_boot.DEVICE_RULES, 0)}).enabled
+    assert left == {_boot.DEVICE_RULES: False}
+
+
+def test_attachments() -> None:
+    assert parse_attachments(f"\nlan0 {ATTACH}\nalone\nx;y  add x\n") == {"lan0": ATTACH, "x;y": "add x"}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(WHOLE)), st.builds(Section, st.text(), st.integers(0, 1))))
+def test_no_text_is_too_odd(answer: dict[str, Section]) -> None:
+    parse_boot(answer)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_files_arrive_as_they_are_and_a_long_ruleset_with_its_head(shell: list[str], tmp_path: Path) -> None:
+    (tmp_path / "long").write_text("x" * 65000 + "\n" + "y" * 2000)
+    (tmp_path / "short").write_text("table inet t {\n}\n")
+    for name in ("long", "short"):
+        calls = [("read_boot", str(tmp_path / name), str(tmp_path / "short"), "/no such"), ("read_services", UNIT)]
+        found = parse(run(shell, compose(NONCE, ("read/boot",), calls), tmp_path), NONCE)
+        text = (tmp_path / name).read_text()
+        assert found["boot.ruleset"].text == text[:65536].removesuffix("\n")
+        assert found["boot.files"].text == str(tmp_path / "short")
+    nothing = parse(run(shell, compose(NONCE, ("read/boot",), [("read_boot", "/no such", *READ)]), tmp_path), NONCE)
+    assert "boot.ruleset" not in nothing

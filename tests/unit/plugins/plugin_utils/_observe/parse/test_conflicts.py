@@ -1,0 +1,210 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What else handles packets: text of iproute2 6.1 and nft 1.0.6 on Linux 6.18, of busybox 1.35, and other forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse import policy
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.link import (
+    Traffic,
+    parse_links,
+    parse_tc,
+    shapers,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Beside
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.helpers.captures import AWKS, SUITES, answer, call
+
+ANSWER = answer("linux-6.18", "conflicts")
+
+
+def test_a_router_with_everything_beside() -> None:
+    state = state_of({**answer("trixie", "router"), **ANSWER})
+    assert state.not_understood == ()
+    assert state.beside == Beside(
+        shapers={"lan0": "tbf", "wan0": "htb"},
+        redirected={"wan0": "ifb4wan0"},
+        mark_rules=(
+            "ipv4: not from all fwmark 0xca6c lookup 51820",
+            "ipv4: from all fwmark 0x1 lookup 100",
+            "ipv6: from all fwmark 0x100/0xff00 lookup 101",
+        ),
+        ipsec={"in": 0, "out": 1, "fwd": 1},
+        forward_chains=("inet filter forward",),
+        clamps_mss=True,
+    )
+    assert (state.devices["wan0"].mtu, state.devices["wan0"].qdisc) == (1420, "htb")
+    assert (state.devices["lan0"].mtu, state.devices["lan0"].qdisc) == (1500, "tbf")
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_router_that_told_of_nothing(suite: str) -> None:
+    beside = state_of(answer(suite, "router")).beside
+    assert (beside.shapers, beside.redirected, beside.ipsec, beside.clamps_mss) == ({}, {}, {}, False)
+    assert beside.forward_chains == ("inet nft_offload forward",)  # table ip off is dormant
+
+
+IPROUTE = """\
+1: lo: <LOOPBACK> mtu 65536 qdisc noop state DOWN mode DEFAULT group default qlen 1000\\    link/loopback 00:00:00:00
+2: v1@v0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc tbf state UP mode DEFAULT group default qlen 1000\\    link/
+3: eth0.7@if4: <BROADCAST,MULTICAST> mtu 1492 qdisc noop state DOWN mode DEFAULT group default qlen 1000\\    link/ether
+4: wg0: <POINTOPOINT,NOARP,UP,LOWER_UP> mtu 1420 qdisc noqueue state UNKNOWN mode DEFAULT group default \\    link/none
+"""
+BUSYBOX = """\
+1: lo: <LOOPBACK> mtu 65536 qdisc noop qlen 1000\\    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00
+2: v1@v0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc tbf qlen 1000\\    link/ether 32:e7:08:ee:c1:d2 brd
+3: eth0.7@if4: <BROADCAST,MULTICAST> mtu 1492 qdisc noop qlen 1000\\    link/ether 6a:2d:9b:00:51:99 brd ff:ff:ff
+4: wg0: <POINTOPOINT,NOARP,UP,LOWER_UP> mtu 1420 qdisc noqueue \\    link/none
+"""
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("text", [IPROUTE, BUSYBOX], ids=["iproute2", "busybox"])
+def test_links(text: str, awk: str, tmp_path: Path) -> None:
+    (tmp_path / "link").write_text(text)
+    unknown: list[str] = []
+    links = parse_links(call("conflicts", "ip() { cat link; }; _link", "", awk, tmp_path), unknown)
+    assert unknown == []
+    assert links == {"lo": (65536, "noop"), "v1": (1500, "tbf"), "eth0.7": (1492, "noop"), "wg0": (1420, "noqueue")}
+
+
+def test_links_that_say_less() -> None:
+    unknown: list[str] = []
+    assert parse_links("eth0 - -\neth1 1500 fq\nwhat\neth2 x fq", unknown) == {"eth0": (0, ""), "eth1": (1500, "fq")}
+    assert unknown == ["ip link: what", "ip link: eth2 x fq"]
+
+
+MQ = """\
+eth0 qdisc mq 0: root
+eth0 qdisc cake 8001: parent :1 bandwidth 100Mbit diffserv3 triple-isolate nonat nowash no-ack-filter rtt 100ms
+eth1 qdisc htb 1: root offloaded refcnt 9 r2q 10 default 0 direct_packets_stat 0 direct_qlen 1000
+eth2 qdisc fq_codel 0: root refcnt 2 limit 10240p flows 1024 quantum 1514 target 5ms interval 100ms ecn
+"""
+
+
+def test_shapers() -> None:
+    links = {"eth0": (1500, "mq"), "eth1": (1500, "htb"), "eth2": (1500, "fq_codel"), "pppoe": (1492, "cake")}
+    assert shapers(links, parse_tc(MQ)) == {"eth0": "cake", "pppoe": "cake"}
+    assert shapers(links, Traffic({}, {})) == {"eth1": "htb", "pppoe": "cake"}
+
+
+MATCHALL = """\
+wan qdisc ingress ffff: parent ffff:fff1 ----------------
+wan filter protocol all pref 49152 matchall chain 0
+wan filter protocol all pref 49152 matchall chain 0 handle 0x1
+wan   not_in_hw
+wan 	action order 1: mirred (Egress Redirect to device ifb4wan) stolen
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MATCHALL, {"wan": "ifb4wan"}),
+        (MATCHALL.replace("matchall", "flower"), {}),
+        (MATCHALL.replace("Redirect to", "Mirror to"), {}),
+        (
+            "wan filter u32\nwan   match 00000000/00000000 at 0\nwan   match 0a000000/ff000000 at 12\n"
+            + MATCHALL[-75:],
+            {},
+        ),
+        ("", {}),
+    ],
+)
+def test_redirections(text: str, expected: dict[str, str]) -> None:
+    assert parse_tc(text).redirected == expected
+
+
+def test_policies() -> None:
+    assert policy.parse_mark_rules(
+        "ipv4 from all fwmark 0x1 lookup 100 \nipv4 from all lookup main\n\nipv5 fwmark 1"
+    ) == ("ipv4: from all fwmark 0x1 lookup 100",)
+    assert policy.parse_policy_counts("\t SPD IN  2 OUT 1 FWD 12 (Sock: IN 0 OUT 0 FWD 0)") == {
+        "in": 2,
+        "out": 1,
+        "fwd": 12,
+    }
+    assert policy.parse_policy_counts("BusyBox v1.35.0\n\nUsage: ip [OPTIONS] address|route") == {}
+    assert policy.parse_xfrm_errors("XfrmInError             \t0\nXfrmInNoStates          \t12\nXfrm x") == (
+        "XfrmInNoStates 12",
+    )
+    assert policy.parse_legacy_tables("ip filter\nip6 nat\ncat: no such file") == ("ip filter", "ip6 nat")
+
+
+def test_what_busybox_says_of_ipsec_is_nothing() -> None:
+    assert state_of({**ANSWER, "xfrm": Section("Usage: ip", 1)}).beside.ipsec == {}
+
+
+RULESET = """\
+table inet ids {
+	chain in {
+		type filter hook input priority filter; policy accept;
+		tcp dport 25 queue to 0
+	}
+
+	chain fwd {
+		type filter hook forward priority filter; policy accept;
+		ct state established counter packets 0 bytes 0 queue flags bypass to 0-3
+		iifname "queue" accept comment "queue"
+		jump more
+	}
+
+	chain more {
+		log prefix "maxseg size set "
+		tcp flags & (syn | rst) == syn tcp option maxseg size set 1360
+	}
+}
+table ip filter {
+	chain FORWARD {
+		type filter hook forward priority filter; policy accept;
+		iifname "eth0" counter packets 0 bytes 0 xt target "NFQUEUE"
+		tcp flags & (syn | rst) == syn counter packets 0 bytes 0 xt target "TCPMSS"
+	}
+}
+table netdev n {
+	chain forward {
+		type filter hook ingress device "eth0" priority filter; policy accept;
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_the_ruleset_of_others(awk: str, tmp_path: Path) -> None:
+    reduced = call("nftables", "_reduce", RULESET, awk, tmp_path)
+    assert policy.forward_chains(reduced) == ("inet ids fwd", "ip filter FORWARD")
+    assert [found.partition(":")[0] for found in policy.queues(reduced)] == ["inet ids fwd", "ip filter FORWARD"]
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize(
+    ("other", "clamped"),
+    [((), True), (("TCPMSS",), True), (("option maxseg",), True), (("TCPMSS", "option maxseg"), False)],
+)
+def test_clamping(other: tuple[str, ...], clamped: bool, awk: str, tmp_path: Path) -> None:
+    text = RULESET
+    for word in other:
+        text = text.replace(word, "other")
+    assert policy.clamps_mss(call("nftables", "_reduce", text, awk, tmp_path)) == clamped
+
+
+@given(st.text())
+def test_no_text_is_too_odd(text: str) -> None:
+    for line in (text, f"eth0 qdisc {text}", f"eth0 filter {text}", f"table {text}", f"ipv4 {text} fwmark"):
+        parse_links(line)
+        shapers({}, parse_tc(line))
+        policy.parse_mark_rules(line)
+        policy.parse_policy_counts(line)
+        policy.parse_xfrm_errors(line)
+        policy.parse_legacy_tables(line)
+        policy.forward_chains(line)
+        policy.queues(line)
+        policy.clamps_mss(line)

@@ -1,0 +1,416 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a router says of our table to the plan."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import TablePlan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.files import read_files
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step, StepError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Flowtable, Platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history as _history
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request, refusal
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import (
+    BOOT_PIECES,
+    INIT_PIECES,
+    TEXTS,
+    TableState,
+    require_nft,
+)
+
+CONTENT = (
+    "table inet nft_offload {\n\tchain forward {\n"
+    "\t\ttype filter hook forward priority filter + 10; policy accept;\n"
+    "\t\tmeta l4proto { tcp, udp } flow add @ft\n\t}\n}\n"
+)
+LISTING = (
+    "table inet nft_offload {\n\tflowtable ft {\n\t\thook ingress priority filter\n\t\tdevices = { lan0, wan0 }\n"
+    "\t\tflags offload\n\t}\n\n\tchain forward {\n\t\ttype filter hook forward priority filter + 10; policy accept;\n"
+    "\t\tmeta l4proto { tcp, udp } flow add @ft\n\t}\n}\n"
+)
+PLATFORM = Platform(
+    uid=0, kernel="6.12.1", init="systemd", commands=frozenset({"nft", "ethtool", "systemctl"}), nft_version=(1, 1, 3)
+)
+ON = Feature(active=True)
+OFF = Feature(active=False)
+FIXED = Feature(active=False, fixed=True)
+TAKES = Section("", 0)
+REFUSES = Section("Error: Could not process rule: Operation not supported\nError: No such file or directory", 1)
+BUSY = Section("Error: Could not process rule: Device or resource busy", 1)
+
+FRESH = TableState(
+    platform=PLATFORM,
+    table=None,
+    flowtables=(),
+    files={},
+    links=frozenset({"lo", "lan0", "wan0", "mgmt0"}),
+    drivers={"lan0": "labnic", "wan0": "labnic", "mgmt0": "virtio_net"},
+    features={"lan0": ON, "wan0": ON, "mgmt0": FIXED},
+    probes={"lan0": TAKES, "wan0": TAKES, "mgmt0": REFUSES},
+    enabled=False,
+    active=False,
+    outdated=False,
+)
+REQUEST = Request("ft", ("lan0", "wan0"), "auto")
+
+
+def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> TablePlan:
+    return _ruleset.plan_present(state, "inet", "nft_offload", content, requests or (REQUEST,), checking)
+
+
+def converged(*devices: str) -> TableState:
+    """The router after a plan for a fresh one was carried out."""
+    plan = present(FRESH)
+    files = {path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}
+    return replace(
+        FRESH,
+        table=LISTING,
+        flowtables=(Flowtable("inet", "nft_offload", "ft", devices or ("lan0", "wan0"), hardware=True),),
+        files={**files, _boot.LISTING: LISTING},
+        probes={"lan0": BUSY, "wan0": BUSY},
+        enabled=True,
+        active=True,
+        outdated=False,
+    )
+
+
+def loaded(plan: TablePlan) -> str:
+    return "".join(step.call[0] for step in plan.texts)
+
+
+def test_a_fresh_router_gets_table_files_and_unit() -> None:
+    plan = present(FRESH)
+    assert len(plan.texts) == 1
+    assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", _boot.LISTING)
+    assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
+    assert set(plan.files) == {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["systemd"]}
+    texts = (plan.files[path][1] for path in (_boot.RULESET, _boot.DEVICES))
+    assert plan.records == {_boot.CONFIRMED: ("0644", _history.mark("1-00000000", *texts) + "\n")}
+    assert [step.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
+    assert plan.result["flowtables"][0]["offload"] == "hardware"
+
+
+def test_a_converged_router_needs_nothing() -> None:
+    plan = present(converged())
+    assert not plan.changed
+    assert plan.diffs == () or list(plan.diffs) == []
+
+
+@pytest.mark.parametrize(
+    "differs, steps",
+    [
+        ({"outdated": True}, ["reload_managers"]),
+        ({"enabled": False}, ["enable_unit"]),
+        ({"active": False, "outdated": True}, ["reload_udev", "enable_unit"]),
+    ],
+    ids=str,
+)
+def test_systemd_reads_its_files_once(differs: dict[str, bool], steps: list[str]) -> None:
+    """Enabling a unit has systemd read all of them."""
+    assert [step.call[0] for step in present(replace(converged(), **differs)).closing] == steps  # type: ignore[arg-type]
+
+
+def test_a_change_by_hand_is_put_right_and_shown() -> None:
+    state = replace(converged(), table=LISTING.replace("policy accept", "policy drop"))
+    plan = present(state)
+    assert "policy accept" in loaded(plan)
+    assert "policy drop" in plan.diffs[0].before
+    assert "policy accept" in plan.diffs[0].after
+
+
+def test_a_flushed_table_comes_back() -> None:
+    state = replace(converged(), table=None, flowtables=(), probes={"lan0": TAKES, "wan0": TAKES})
+    plan = present(state)
+    assert 'devices = { "lan0" }' in loaded(plan)
+    assert not plan.files
+
+
+def test_a_lost_device_is_brought_back_alone() -> None:
+    state = converged("lan0")
+    state = replace(state, probes={"lan0": BUSY, "wan0": TAKES})
+    assert loaded(present(state)) == (
+        'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }\n'
+    )
+
+
+def test_a_device_that_is_away_is_a_warning_when_it_was_there_before() -> None:
+    state = replace(converged("lan0"), links=frozenset({"lo", "lan0"}), probes={"lan0": BUSY, "wan0": REFUSES})
+    for offload in ("auto", "hardware"):
+        plan = present(state, Request("ft", ("lan0", "wan0"), offload))
+        assert "wan0 is away" in plan.warnings[0]
+        assert not plan.changed
+
+    recorded = state.files[_boot.DEVICES].replace(" flags offload;", "")
+    state = replace(state, files={**state.files, _boot.DEVICES: recorded})
+    flowtable = present(state, Request("ft", ("lan0", "wan0"), "auto")).result["flowtables"][0]
+    assert flowtable["offload"] == "software"
+    assert set(flowtable["refused"]) == {"wan0"}
+
+
+def test_an_unknown_device_is_an_error_with_a_hint() -> None:
+    with pytest.raises(OffloadError, match=r"no device 'wam0'.*did you mean 'wan0'"):
+        present(FRESH, Request("ft", ("lan0", "wam0"), "auto"))
+
+
+def test_hardware_names_the_nic_that_refuses() -> None:
+    with pytest.raises(OffloadError, match=r"mgmt0: hw-tc-offload is off and fixed by its driver \(virtio_net\)"):
+        present(FRESH, Request("ft", ("lan0", "mgmt0"), "hardware"))
+
+
+def test_auto_falls_back_and_says_why() -> None:
+    plan = present(FRESH, Request("ft", ("lan0", "mgmt0"), "auto"))
+    flowtable = plan.result["flowtables"][0]
+    assert list(plan.warnings) == [f"flowtable ft offloads in software: {flowtable['reason']}"]
+    assert flowtable["offload"] == "software"
+    assert "mgmt0" in flowtable["reason"]
+    assert list(flowtable["refused"]) == ["mgmt0"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "probe", "checking", "why"),
+    [
+        (ON, TAKES, False, ""),
+        (OFF, REFUSES, False, "hw-tc-offload is off"),
+        (OFF, REFUSES, True, ""),
+        (OFF, None, True, ""),
+        (FIXED, None, True, "its driver (none) has no changeable hw-tc-offload"),
+        (None, None, True, "its driver (none) has no changeable hw-tc-offload"),
+        (ON, REFUSES, False, "its driver (none) takes no flowtables"),
+        (ON, BUSY, False, "it is in another hardware flowtable already, and its driver takes only one"),
+        (ON, Section("Error: something new", 1), False, "Error: something new"),
+    ],
+)
+def test_refusals(feature: Feature | None, probe: Section | None, checking: bool, why: str) -> None:
+    state = replace(FRESH, drivers={}, features={"x": feature} if feature else {}, probes={"x": probe} if probe else {})
+    assert refusal(state, "x", checking) == why
+
+
+def test_busy_is_no_refusal_for_a_device_that_we_hold() -> None:
+    assert refusal(converged(), "lan0", checking=False) == ""
+
+
+def test_a_hardware_flowtable_gets_another_name() -> None:
+    """The driver takes only one, so the old one goes in a transaction of its own."""
+    first, second = present(converged(), Request("fast", ("lan0", "wan0"), "hardware")).texts
+    assert "delete flowtable inet nft_offload ft\n" in first.call[0] and "devices" not in first.call[0]
+    assert second.call[0].count("add flowtable inet nft_offload fast ") == 2
+
+
+def test_from_hardware_to_software() -> None:
+    text = loaded(present(converged(), Request("ft", ("lan0", "wan0"), "software")))
+    assert "delete flowtable inet nft_offload ft" in text
+    assert "flags offload" not in text
+
+
+def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
+    content = CONTENT.replace("nft_offload", "edge")
+    state = replace(converged(), table=None, flowtables=())
+    plan = _ruleset.plan_present(state, "inet", "edge", content, (Request("ft", (), "software"),), False)
+    drops, joins = plan.texts[0].call[0], [step.call[0] for step in plan.texts[1:]]
+    assert drops.startswith("table inet nft_offload\ndelete table inet nft_offload\n")
+    assert "table inet edge {" in drops
+    assert joins == []
+    assert plan.tables == [("inet", "edge"), ("inet", "nft_offload")]
+
+
+def test_devices_join_a_new_table_once_the_old_one_is_gone() -> None:
+    state = replace(converged(), table=None, flowtables=(), probes={"lan0": TAKES, "wan0": TAKES})
+    content = CONTENT.replace("nft_offload", "edge")
+    plan = _ruleset.plan_present(state, "inet", "edge", content, (REQUEST,), False)
+    first, second = (step.call[0] for step in plan.texts)
+    assert "devices" not in first
+    assert second.count("add flowtable inet edge ft") == 2
+
+
+def test_check_mode_plans_the_same_as_the_real_run() -> None:
+    real, check = present(FRESH), present(replace(FRESH, features={"lan0": OFF, "wan0": OFF}, probes={}), checking=True)
+    assert real.actions() == check.actions()
+    assert [diff.as_result() for diff in real.diffs] == [diff.as_result() for diff in check.diffs]
+    assert check.checks[0].call[0] == "dry_load"
+    assert "lan0" not in check.checks[0].call[1]
+
+
+def test_absent_takes_everything_out_and_then_nothing() -> None:
+    plan = _ruleset.plan_absent(converged(), "inet", "nft_offload")
+    assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
+    assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
+    assert set(plan.removed) == {*TEXTS, *BOOT_PIECES, *INIT_PIECES["systemd"]}
+    assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
+
+
+FILTER = CONTENT[:-2] + "  chain input { type filter hook input priority filter; policy drop; }\n}\n"
+INCLUDES = CONTENT[:-2] + '  include "/etc/input.nft"\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "refused"),
+    [
+        ({_boot.RULESET: FILTER}, CONTENT, True),
+        ({_boot.RULESET: FILTER}, "", True),
+        ({_boot.RULESET: FILTER}, FILTER.replace("drop", "accept"), False),
+        ({_boot.RULESET: FILTER}, FILTER.replace("inet", "ip"), True),
+        ({_boot.RULESET: FILTER.replace("inet", "ip")}, FILTER, False),
+        ({_boot.RULESET: FILTER}, FILTER.replace("hook input", "hook output"), True),
+        ({_boot.RULESET: FILTER}, FILTER.replace("type filter hook input", "type nat hook input"), True),
+        ({_boot.RULESET: FILTER}, CONTENT.replace("flow add", 'comment "type filter hook input" flow add'), True),
+        ({_boot.RULESET: FILTER}, FILTER.replace("  chain input", "  # chain input"), True),
+        ({_boot.RULESET: FILTER}, INCLUDES, True),
+        ({_boot.RULESET: INCLUDES, _boot.LISTING: FILTER}, INCLUDES.replace("udp", "tcp"), False),
+        ({_boot.RULESET: INCLUDES, _boot.LISTING: LISTING}, "", False),
+        ({_boot.RULESET: CONTENT, _boot.LISTING: FILTER}, CONTENT, True),
+        ({_boot.LISTING: FILTER}, "", True),
+        ({_boot.RULESET: CONTENT}, "", False),
+        ({}, CONTENT, False),
+    ],
+)
+def test_a_firewall_is_not_taken_out_by_the_way(before: dict[str, str], wanted: str, refused: bool) -> None:
+    state = replace(FRESH, files=before)
+    with pytest.raises(OffloadError, match="the firewall of this router would go") if refused else nullcontext():
+        _ruleset.refuse_without_firewall(state, "inet", "nft_offload", wanted)
+
+
+def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either() -> None:
+    with pytest.raises(OffloadError, match="the firewall of this router would go"):
+        _ruleset.refuse_without_firewall(replace(FRESH, table=FILTER), "inet", "nft_offload", CONTENT)
+
+
+def test_openwrt_loads_it_at_boot_too() -> None:
+    plan = present(replace(FRESH, platform=replace(PLATFORM, init="procd")))
+    assert set(plan.files) == {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"]}
+    assert [step.call for step in plan.closing] == [("enable_init", "nft-offload")]
+    assert plan.warnings == []
+    files = {path: text for path, (_mode, text) in plan.files.items()} | {_boot.RULESET_RC: "a link to the script"}
+    absent = _ruleset.plan_absent(replace(FRESH, files=files), "inet", "nft_offload")
+    assert set(absent.removed) == files.keys()
+    assert (absent.leaving, absent.closing) == ([], [])
+
+
+def test_nft_and_kernel_must_be_new_enough() -> None:
+    with pytest.raises(OffloadError, match=r"nft 0\.9\.8 is too old"):
+        require_nft(replace(PLATFORM, nft_version=(0, 9, 8)), checking=False)
+    with pytest.raises(OffloadError, match=r"Linux 5\.4\.0 cannot"):
+        require_nft(replace(PLATFORM, kernel="5.4.0"), checking=False)
+    with pytest.raises(OffloadError, match="no nft"):
+        require_nft(replace(PLATFORM, nft_version=None), checking=False)
+    require_nft(replace(PLATFORM, nft_version=None), checking=True)
+
+
+def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
+    text = loaded(present(FRESH))
+    line = text[: text.index("policy accept")].count("\n") + 1
+    error = StepError(Step("load", ("load", text)), f"/dev/stdin:{line}:3-9: Error: syntax error", "nothing changed")
+    told = str(_ruleset.located(error, CONTENT, "template edge.nft.j2"))
+    assert "template edge.nft.j2, line 3 as rendered, column 3: syntax error: 'type filter hook forward" in told
+
+
+def test_a_table_without_flowtables_converges() -> None:
+    answer = {f"file.{_boot.DEVICES}": Section("", 0)}
+    assert read_files(answer)[_boot.DEVICES] == present(FRESH, Request("ft", (), "software")).files[_boot.DEVICES][1]
+
+
+def test_an_unrelated_change_leaves_the_flowtable_alone() -> None:
+    plan = present(converged(), content=CONTENT.replace("priority filter + 10", "priority filter + 11"))
+    text = loaded(plan)
+    assert "delete flowtable" not in text
+    assert "add flowtable" not in text
+
+
+def test_one_device_more_touches_that_device_only() -> None:
+    state = replace(
+        converged("lan0", "wan0"),
+        links=FRESH.links | {"opt0"},
+        features={**FRESH.features, "opt0": ON},
+        probes={"lan0": BUSY, "wan0": BUSY, "opt0": TAKES},
+    )
+    plan = present(state, Request("ft", ("lan0", "wan0", "opt0"), "auto"))
+    assert loaded(plan) == (
+        'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "opt0" }; flags offload; }\n'
+    )
+    plan = present(converged(), Request("ft", ("lan0",), "auto"))
+    assert loaded(plan) == (
+        'delete flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }\n'
+    )
+
+
+def test_a_new_ruleset_keeps_the_one_before() -> None:
+    state = converged()
+    plan = present(state, content=CONTENT.replace("accept", "drop"))
+    now = plan.records[_boot.CONFIRMED][1].split()[0]
+    assert now == "2-00000000"
+    kept = plan.records[f"{_boot.HISTORY}/1-00000000.nft"][1]
+    assert state.files[_boot.RULESET] in kept
+    assert plan.result["ruleset"] == now
+    assert plan.result["kept"] == ["1-00000000"]
+    assert not present(replace(state, table=LISTING.replace("accept", "drop"))).records, "drift is no new ruleset"
+
+
+def test_a_text_for_boot_that_was_changed_by_hand_is_no_ruleset_that_was_confirmed() -> None:
+    state = converged()
+    mine = replace(state, files={**state.files, _boot.RULESET: state.files[_boot.RULESET] + "# mine\n"})
+    plan = present(mine)
+    assert (list(plan.files), plan.texts, plan.records) == ([_boot.RULESET], [], {})
+    assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [_boot.CONFIRMED]
+    with pytest.raises(OffloadError, match="changed by hand since 1-00000000 was confirmed"):
+        _ruleset.plan_restored(mine, "last", "inet", "nft_offload", "00000009")
+
+
+def test_nothing_to_go_back_to_is_told() -> None:
+    plan = _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", "00000009")
+    assert (plan.changed, list(plan.warnings)) == (
+        False,
+        ["nothing was rolled back: this router has no ruleset that this module confirmed"],
+    )
+
+
+def test_back_to_the_one_before_and_no_further() -> None:
+    state = converged()
+    text = CONTENT.replace("accept", "drop")
+    plan = present(state, content=text)
+    files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
+    newer = replace(state, files=files, kept=("1-00000000",), table=LISTING.replace("accept", "drop"))
+    back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", "00000009")
+    assert back.files[_boot.RULESET][1] == state.files[_boot.RULESET]
+    assert back.records[_boot.CONFIRMED][1] == state.files[_boot.CONFIRMED]
+    assert f"{_boot.HISTORY}/2-00000000.nft" in back.records
+    assert back.forgotten == [f"{_boot.HISTORY}/1-00000000.nft"]
+    files = {**files, **{path: text for path, (_mode, text) in {**back.files, **back.records}.items()}}
+    restored = replace(state, files=files, kept=("2-00000000",))
+    assert not _ruleset.plan_restored(restored, "previous", "inet", "nft_offload", "0000000a").changed
+    again = _ruleset.plan_restored(restored, "2-00000000", "inet", "nft_offload", "0000000a")
+    assert again.files[_boot.RULESET][1] == plan.files[_boot.RULESET][1]
+
+
+def test_another_table_than_the_one_that_was_confirmed() -> None:
+    """The live table that is read is the one that the options name: a plan from it would leave chains behind."""
+    for which in ("last", "1-00000000"):
+        with pytest.raises(OffloadError, match="ruleset 1-00000000 is table inet nft_offload, not inet fire"):
+            _ruleset.plan_restored(converged(), which, "inet", "fire", "00000009")
+
+
+def test_before_the_first_ruleset_there_was_none() -> None:
+    plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", "00000009")
+    assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
+    with pytest.raises(OffloadError, match="no ruleset was ever confirmed"):
+        _ruleset.plan_restored(FRESH, "last", "inet", "nft_offload", "00000009")
+    assert not _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", "00000009").changed
+
+
+def test_sets_stay_unless_asked() -> None:
+    content = CONTENT.replace("\tchain", "\tset seen { type ipv4_addr; flags dynamic; }\n\tchain", 1)
+    listed = LISTING.replace("\tchain", "\tset seen {\n\t\ttype ipv4_addr\n\t\tflags dynamic\n\t}\n\n\tchain", 1)
+    plan = present(FRESH, content=content)
+    files = {path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}
+    state = replace(converged(), table=listed, files={**files, _boot.LISTING: listed})
+    changed = content.replace("accept", "drop")
+    assert "delete set" not in loaded(present(state, content=changed))
+    renewed = _ruleset.plan_present(state, "inet", "nft_offload", changed, (REQUEST,), False, keep=False)
+    assert "delete set inet nft_offload seen" in loaded(renewed)

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every broken router of the table is named as it must be, and healthy ones are never accused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import judge, kinds
+
+from tests.unit.helpers import (
+    ladder_cases,
+    ladder_cases_hardware,
+    ladder_cases_nic,
+    ladder_cases_openwrt,
+    ladder_cases_traffic,
+)
+from tests.unit.helpers.ladder_case import NEW_KERNEL, Case
+from tests.unit.helpers.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
+from tests.unit.helpers.ladder_cases_ruleset import RULESET_CASES
+from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS, BOTH_WAYS6, COUNTED, NAME_LOOKUPS
+from tests.unit.helpers.routers import bare, flows, foreign, router, with_boot, with_carried, with_platform, with_sample
+
+TABLES = (
+    ladder_cases.CASES,
+    ladder_cases_traffic.CASES,
+    RULESET_CASES,
+    ladder_cases_nic.CASES,
+    ladder_cases_hardware.CASES,
+    ladder_cases_openwrt.CASES,
+)
+CASES = {name: case for table in TABLES for name, case in table.items()}
+
+
+def test_no_case_hides_another() -> None:
+    assert len(CASES) == sum(map(len, TABLES))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_named(case: Case) -> None:
+    verdict = judge(case.state, case.expectation)
+    assert {finding.id for finding in verdict.findings} == case.finds
+    assert verdict.name == case.verdict
+    statuses = {result.name: result.status for result in verdict.rungs}
+    assert {name: statuses[name] for name in case.statuses} == case.statuses
+    said = "\n".join(
+        [line for result in verdict.rungs for line in result.evidence]
+        + [line for finding in verdict.findings for line in (finding.message, *finding.evidence)]
+    )
+    for words in case.says:
+        assert words in said
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_only_an_error_fails_a_rung(case: Case) -> None:
+    for result in judge(case.state, case.expectation).rungs:
+        errors = [finding.id for finding in result.findings if finding.severity == "error"]
+        assert (result.status == "failed") == bool(errors)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_findings_stand_at_their_rung_and_tell_what_to_do(case: Case) -> None:
+    for result in judge(case.state, case.expectation).rungs:
+        for finding in result.findings:
+            assert finding.id.startswith(f"{result.name}.")
+            assert finding.message and finding.remedy
+            assert "{device" not in finding.remedy and "{pieces" not in finding.remedy
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_results_are_small_plain_and_stable(case: Case) -> None:
+    result = judge(case.state, case.expectation).as_result()
+    assert len(json.dumps(result)) < 6000
+    assert [rung["name"] for rung in result["rungs"]] == list(RUNGS)
+    assert [rung["number"] for rung in result["rungs"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert {id for rung in result["rungs"] for id in rung["findings"]} == {f["id"] for f in result["findings"]}
+
+
+def test_every_kind_of_finding_is_reached() -> None:
+    reached = {finding for case in CASES.values() for finding in case.finds}
+    declared = {kind.id for kind in kinds() if not kind.id.startswith("fleet.")}
+    assert reached == declared
+
+
+HEALTHY = {
+    "hardware": router(),
+    "software": router(hardware=False),
+    "hardware, Linux 6.1": with_platform(replace(router(), hooks=None), kernel="6.1.0-40"),
+    "software, Linux 6.1": with_platform(replace(router(hardware=False), hooks=None), kernel="6.1.0-40"),
+    "hardware, Linux 7.2": NEW_KERNEL,
+    "another firewall's": foreign(),
+    "another firewall's, hardware": foreign(hardware=True),
+    "quoted device names": with_boot(
+        NEW_KERNEL, live=(NEW_KERNEL.boot.live or "").replace("lan0, wan0", '"lan0", "wan0"')
+    ),
+    "no traffic": replace(router(), flows=flows()),
+    "measured": with_sample(router(hardware=False), *BOTH_WAYS, *BOTH_WAYS6),
+    "measured, the NIC forwards": with_carried(with_sample(router(), "walked4 lan0 wan0 9 9"), **COUNTED),
+    "measured, the NIC forwards, and nothing counts": with_sample(router(), "walked4 lan0 wan0 9 9"),
+    "measured, name look-ups only": with_sample(router(hardware=False), *NAME_LOOKUPS),
+    "measured, pings only": with_sample(replace(router(), flows=flows()), "walked4 lan0 wan0 900 9"),
+    "only the router's own traffic": replace(router(), flows=flows(local=30)),
+    **ladder_cases_nic.HEALTHY,
+    **ladder_cases_openwrt.HEALTHY,
+}
+
+
+@pytest.mark.parametrize("state", HEALTHY.values(), ids=HEALTHY.keys())
+def test_a_healthy_router_is_not_accused(state: RouterState) -> None:
+    hardware = all(flowtable.hardware for flowtable in state.flowtables or ())
+    for expect in ("any", "hardware" if hardware else "software"):
+        verdict = judge(state, Expectation(expect, devices=("lan0", "wan0")))
+        assert [finding.id for finding in verdict.findings if finding.severity != "info"] == []
+        assert verdict.rung >= 4
+        assert verdict.shortfall(Expectation(require="bound")) == ""
+
+
+@pytest.mark.parametrize("state", MAY_BE_MEANT.values(), ids=MAY_BE_MEANT.keys())
+def test_what_may_be_meant_is_told_as_information(state: RouterState) -> None:
+    (found,) = (f for f in judge(state, Expectation()).findings if f.id == "offloading.one-family")
+    assert found.severity == "info"
+
+
+def test_what_cannot_be_meant_is_a_warning() -> None:
+    found = {f.id: f.severity for f in judge(LEFT_OUT, Expectation()).findings}
+    assert found == {"offloading.one-family": "warning"}
+
+
+def test_an_untouched_router_is_told_what_lacks() -> None:
+    verdict = judge(bare(), Expectation())
+    assert (verdict.name, verdict.rung) == ("supported", 1)
+    assert "configured.no-flowtable" in "".join(verdict.errors())

@@ -1,0 +1,251 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guard loads to bring a table back: in one transaction, with flowtables in their places."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+
+from tests.unit.helpers.sandbox import SHELLS, Sandbox
+
+FLOWTABLE = "\tflowtable ft {{\n\t\thook ingress priority filter\n\t\tdevices = {{ {devices} }}\n{flags}\t}}\n\n"
+HARDWARE = "\t\tflags offload\n\t\tcounter\n"
+CHAIN = (
+    "\tchain forward {\n\t\ttype filter hook forward priority filter; policy accept;\n\t\tct state new jump more\n\t}\n"
+)
+
+
+def listing(devices: str = "lo", flags: str = HARDWARE, chain: str = CHAIN) -> str:
+    return "table inet t {\n" + FLOWTABLE.format(devices=devices, flags=flags) + chain + "}\n"
+
+
+@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+def router(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
+    if shutil.which(request.param[0]) is None:
+        pytest.skip(f"no {request.param[0]} here")
+    return Sandbox(tmp_path, request.param)
+
+
+def prepare(place: Path, *before: str) -> Path:
+    """The directory of a change of table inet t (and inet t1) that is to be undone."""
+    pending = place / "run/nft-offload/pending"
+    pending.mkdir(parents=True)
+    (pending / "guard").write_text(_boot.installed("guard.sh"))
+    (pending / "id").write_text("1-00000001\n")
+    for name in ("staged", "made", "outcome", "rolled_back"):
+        (pending / name).write_text("")
+    (pending / "tables").write_text("".join(f"inet t{n or ''}\n" for n in range(len(before))))
+    for number, text in enumerate(before, start=1):
+        (pending / f"before.{number}").write_text(text)
+    return pending
+
+
+def rollback(router: Sandbox, *before: str) -> tuple[list[str], str]:
+    """(what nft was told, the outcome)."""
+    prepare(router.place, *before)
+    guard = start_rollback(router)
+    outcome = (router.home / "last").read_text().strip() if guard.wait() is not None else ""
+    assert guard.returncode == (0 if outcome.split()[1] == "rolled_back" else 1)
+    return told(router), outcome
+
+
+def start_rollback(router: Sandbox) -> subprocess.Popen[bytes]:
+    environment = {"PATH": f"{router.place / 'bin'}:{os.environ['PATH']}"}
+    return subprocess.Popen([str(router.sh), str(router.pending / "guard"), "rollback", "test"], env=environment)
+
+
+def told(router: Sandbox) -> list[str]:
+    """What nft was told."""
+    return router.log.read_text().splitlines() if router.log.exists() else []
+
+
+def flowtable_statements(told: Sequence[str]) -> list[str]:
+    return [line for line in told if " flowtable " in line and not line.startswith("\t")]
+
+
+def test_a_flowtable_that_is_the_same_stays(router: Sandbox) -> None:
+    router.set_table(listing(chain="\tset gone {\n\t\ttype mark\n\t}\n\n\tchain other {\n\t}\n"))
+    told, outcome = rollback(router, listing())
+    assert told[:4] == [
+        "flush table inet t",
+        "delete set inet t gone",
+        "delete chain inet t other",
+        "table inet t {",
+    ]
+    assert flowtable_statements(told) == []
+    assert "devices" not in "".join(told)
+    assert outcome.startswith("1-00000001 ")
+    assert router.table() == listing()
+
+
+def test_only_the_devices_that_differ_come_and_go(router: Sandbox) -> None:
+    router.set_table(listing(devices='"new0"'))
+    told, _outcome = rollback(router, listing(devices="lo, away0"))
+    what = "flowtable inet t ft { hook ingress priority filter; devices = "
+    assert flowtable_statements(told) == [
+        f'delete {what}{{ "new0" }}; flags offload; counter; }}',
+        f'add {what}{{ "lo" }}; flags offload; counter; }}',
+    ]
+
+
+def test_from_software_back_to_hardware(router: Sandbox) -> None:
+    router.set_table(listing(flags=""))
+    told, _outcome = rollback(router, listing())
+    assert "delete flowtable inet t ft" in told
+    assert (
+        'add flowtable inet t ft { hook ingress priority filter; devices = { "lo" }; flags offload; counter; }' in told
+    )
+
+
+def test_a_device_goes_back_to_the_hardware_flowtable_that_had_it(router: Sandbox) -> None:
+    """The driver takes no second one while the first is bound, so this cannot be one transaction."""
+    router.set_table(listing().replace("flowtable ft", "flowtable other"))
+    told, outcome = rollback(router, listing())
+    assert router.table() == listing()
+    assert "delete table inet t" not in told, "the rules are never away"
+    assert outcome.split()[1] == "rolled_back"
+
+
+def test_a_device_goes_back_to_the_table_that_had_it(router: Sandbox) -> None:
+    router.set_table(listing().replace("table inet t ", "table inet t1 "), "t1")
+    _told, outcome = rollback(router, listing(), "")
+    assert (router.table(), router.table("t1")) == (listing(), None)
+    assert outcome.split()[1] == "rolled_back"
+
+
+def test_nothing_is_done_where_nothing_differs(router: Sandbox) -> None:
+    router.set_table(listing())
+    told, outcome = rollback(router, listing())
+    assert told == []
+    assert outcome.split()[1] == "rolled_back"
+
+
+def test_a_table_that_was_not_there_goes_first(router: Sandbox) -> None:
+    router.set_table(listing(), "t1")
+    told, _outcome = rollback(router, listing(flags=""), "")
+    assert told[0] == "delete table inet t1"
+    assert router.table("t1") is None
+    assert "table inet t {" in told
+    assert router.table() == listing(flags="")
+
+
+def test_what_cannot_be_brought_back_is_told(router: Sandbox) -> None:
+    router.set_table(listing(chain="\tchain other {\n\t}\n"))
+    _told, outcome = rollback(router, listing(chain="\tchain REFUSED {\n\t}\n"))
+    assert outcome.split()[1] == "broken"
+    assert "could not be brought back" in outcome
+    assert "syntax error" in outcome
+
+
+def test_a_copy_that_is_gone_does_not_say_that_there_was_no_table(router: Sandbox) -> None:
+    router.set_table(listing())
+    (prepare(router.place, listing(flags="")) / "before.1").unlink()
+    assert start_rollback(router).wait() != 0
+    assert (router.table(), told(router)) == (listing(), [])
+
+
+def test_two_rollbacks_at_once(router: Sandbox) -> None:
+    """The second one waits, and finds it done."""
+    slow = listing(flags="", chain=CHAIN.replace("policy accept;", "policy accept; # SLOW"))
+    router.set_table(listing(flags=""))
+    prepare(router.place, slow)
+    guards = [start_rollback(router), start_rollback(router)]
+    assert [guard.wait() for guard in guards] == [0, 0]
+    assert router.table() == slow
+    assert told(router).count("table inet t {") == 1
+    assert (router.home / "last").read_text().split()[1] == "rolled_back"
+
+
+REAL = """table inet t {
+	set block {
+		type ipv4_addr
+		flags timeout
+		elements = { 192.0.2.1 timeout 1h }
+	}
+
+	set wide {
+		type ipv4_addr
+		flags interval
+		auto-merge
+		elements = { 198.51.100.0/24, 203.0.113.7-203.0.113.9 }
+	}
+
+	map zones {
+		type ifname : verdict
+		elements = { "lo" : jump inner }
+	}
+
+	counter passed {
+		comment "a } and a \\t{"
+	}
+
+	chain inner {
+		counter name "passed" accept
+	}
+
+	chain input {
+		type filter hook input priority filter; policy accept;
+		iifname vmap @zones
+		ip saddr @block drop comment "set x {"
+		ip saddr { 192.0.2.9, 192.0.2.10 } jump {
+			accept
+		}
+	}
+}
+"""
+OTHER = "table inet t {\n\tmap zones { type ifname : verdict; elements = { lo : drop }; }\n\tchain new {\n\t}\n}\n"
+
+
+needs_kernel = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft")
+
+
+def against_kernel(shell: str, place: Path, change: str) -> str:
+    """How REAL, changed by the commands, is listed after the roll back: the real nft, in a namespace of its own."""
+    pending = prepare(place)
+    (pending / "tables").write_text("inet t\n")
+    (place / "old").write_text(REAL)
+    (place / "new").write_text(OTHER)
+    script = f"""
+    nft -f old && nft -s list table inet t >{pending}/before.1
+    {change}
+    {shell} {pending}/guard rollback test
+    nft -s list table inet t
+    """
+    done = subprocess.run(["unshare", "-n", "sh", "-c", script], cwd=place, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr or "not supported" in done.stderr:
+        pytest.skip(f"no namespaces or no nf_tables here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert (place / "run/nft-offload/last").read_text().split()[1] == "rolled_back"
+    return done.stdout
+
+
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+def test_against_the_kernel(shell: str, tmp_path: Path) -> None:
+    change = """
+    printf 'delete table inet t\\n' | cat - new | nft -f -
+    nft list table inet t | grep -q 'chain new' || exit 9
+    """
+    table = against_kernel(shell, tmp_path, change)
+    for part in ("chain inner", "192.0.2.1 timeout 1h", "198.51.100.0/24", "policy accept", '"lo" : jump inner'):
+        assert part in table
+    assert "chain new" not in table
+
+
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+def test_elements_come_back_where_nothing_else_differs(shell: str, tmp_path: Path) -> None:
+    change = """
+    nft 'delete element inet t zones { lo }; add element inet t zones { lo : drop }; flush set inet t wide' || exit 9
+    """
+    table = against_kernel(shell, tmp_path, change)
+    for part in ("198.51.100.0/24", '"lo" : jump inner'):
+        assert part in table

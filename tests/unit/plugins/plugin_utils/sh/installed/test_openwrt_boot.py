@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the ruleset module leaves on OpenWrt for boot and for devices that come and go, started as OpenWrt starts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import BOOT_PIECES, INIT_PIECES
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
+
+from tests.unit.helpers.openwrt_root import OpenWrt
+
+TABLE = WantedTable(
+    "inet",
+    "nft_offload",
+    "table inet nft_offload {\n\tchain forward {\n\t\tmeta l4proto tcp flow add @ft\n\t}\n}\n",
+    (WantedFlowtable("ft", ("lan0", "wan0"), hardware=True),),
+)
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> OpenWrt:
+    made = OpenWrt(tmp_path / "root")
+    made.device("lan0")
+    for path, (mode, text) in {**BOOT_PIECES, **INIT_PIECES["procd"]}.items():
+        made.write(path, text, int(mode, 8))
+    made.write(_boot.RULESET, TABLE.boot_text())
+    made.write(_boot.DEVICES, TABLE.attachments())
+    return made
+
+
+def told(router: OpenWrt, script: str) -> list[str]:
+    """What nft was told."""
+    router.sh(f"rm -f /tmp/nft.log; {script}")
+    return [line.removeprefix("nft ") for line in (router.read("/tmp/nft.log") or "").splitlines()]
+
+
+def test_boot_loads_the_table_and_the_devices_that_are_there(router: OpenWrt) -> None:
+    router.sh("/etc/init.d/nft-offload enable")
+    assert router.path(_boot.RULESET_RC).is_symlink()
+    load, attach = told(router, f"{_boot.RULESET_RC} boot")
+    assert load == f"-f {_boot.RULESET}"
+    assert attach == TABLE.attach(TABLE.flowtables[0], "lan0")
+
+
+def test_a_device_comes_and_goes(router: OpenWrt) -> None:
+    router.device("wan0")
+    hotplug = f". {_boot.DEVICE_HOTPLUG}"
+    assert told(router, f"ACTION=add DEVICENAME=wan0; {hotplug}") == [TABLE.attach(TABLE.flowtables[0], "wan0")]
+    assert told(router, f"ACTION=add DEVICENAME=other0; {hotplug}") == []
+    (left,) = told(router, f"rm -r /sys/class/net/wan0; ACTION=remove DEVICENAME=wan0; {hotplug}")
+    assert left.startswith("delete flowtable inet nft_offload ft")
+
+
+def test_an_upgrade_keeps_all_of_it(router: OpenWrt) -> None:
+    kept = set(str(router.read(_boot.RULESET_KEEP)).splitlines())
+    assert {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"], _boot.RULESET_RC} <= kept

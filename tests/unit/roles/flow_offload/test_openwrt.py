@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole role on a router like OpenWrt, by ansible-playbook itself, over what it takes for ssh."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+
+from tests.unit.helpers.openwrt_root import ENTER, MODULES, OpenWrt
+from tests.unit.plugins.plugin_utils._kernel.test_openwrt import NEEDS
+from tests.unit.plugins.plugin_utils._nic.test_openwrt import ETHTOOL
+
+ROOT = Path(__file__).resolve().parents[4]
+# A stand-in for ssh and for dropbear: each connection has a port of its own
+SSH = """#!/bin/sh
+case " $* " in *" -O "*) exit 0 ;; esac
+for command; do :; done
+port=$(($(cat {place}/port) + 1))
+echo $port >{place}/port
+sed 's|/proc/modules|{modules}|g' | env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \\
+  SSH_CONNECTION="192.0.2.1 $port 192.0.2.2 22" unshare -m -n sh -c '
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    {enter}' {root} /bin/ash -c "$command"
+"""
+PLAY = """
+- hosts: all
+  gather_facts: false
+  roles: [kmod.nft_offload.flow_offload]
+"""
+
+
+@pytest.fixture
+def router(tmp_path: Path) -> Iterator[OpenWrt]:
+    """As it comes: modules in, no ethtool, the firewall on, hw-tc-offload on by the driver's own will."""
+    made = OpenWrt(tmp_path / "root")
+    made.device("eth0")
+    made.path("/sys/class/net/eth0/device").mkdir()
+    made.path("/sys/class/net/eth0/device/driver").symlink_to("/sys/bus/drivers/mtk_soc_eth")
+    for index, port in enumerate(("lan1", "lan2", "wan"), start=3):
+        made.device(port, "dsa", ["eth0"])
+        made.write(f"/sys/class/net/{port}/iflink", "2\n")
+        made.write(f"/sys/class/net/{port}/uevent", f"DEVTYPE=dsa\nIFINDEX={index}\n")
+    made.write("/sys/class/net/eth0/uevent", "IFINDEX=2\n")
+    made.device("br-lan", "bridge", ["lan1", "lan2"])
+    made.write("/etc/stand-in/interfaces", "lan br-lan br-lan static up\nwan wan wan dhcp up\n")
+    made.write("/etc/stand-in/hw-tc-offload", "eth0 true\nlan1 true\nlan2 true\nwan true\n")
+    made.write(MODULES, "".join(f"{name} 16384 0 - Live\n" for name in NEEDS))
+    for name in NEEDS:
+        made.path(f"/sys/module/{name}").mkdir(parents=True)
+    made.write("/etc/modules.d/nft-offload", "nf_flow_table_inet\nnft_flow_offload\n")
+    made.sh("fw4 start; /etc/init.d/firewall enable")
+    yield made
+    made.end()
+
+
+def play(
+    router: OpenWrt, *options: str, playbook: str = "", names: str = "edge-owrt,", **variables: Any
+) -> tuple[int, str, int]:
+    """(exit code, what it printed, how many execs it took); ``playbook``: else one with the role."""
+    place = router.root.parent
+    ssh = place / "ssh"
+    ssh.write_text(SSH.format(place=place, modules=MODULES, enter=ENTER.strip(), root=router.root))
+    ssh.chmod(0o755)
+    (place / "port").write_text("40000\n")
+    (place / "play.yml").write_text(PLAY)
+    variables = {
+        "ansible_connection": "ssh",
+        "ansible_ssh_executable": str(ssh),
+        "ansible_user": "root",
+        "flow_offload_devices": ["lan1", "wan"],
+        "flow_offload_require": "loaded",
+        "flow_offload_sample": 0,
+        **variables,
+    }
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", names, *options),
+            *("-e", json.dumps(variables), playbook or str(place / "play.yml")),
+        ],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr, int((place / "port").read_text()) - 40000
+
+
+def changed(said: str) -> int:
+    return int(re.findall(r"changed=(\d+)", said)[-1])
+
+
+def flowtable(router: OpenWrt) -> str:
+    return router.sh("nft list flowtable inet fw4 ft 2>/dev/null | grep -E 'devices|flags'").replace("\t", "")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"flow_offload_devices": "{{ 'lan1' if inventory_hostname == 'r1' else ['lan1', 'wan'] }}"},
+        {"ansible_ssh_executable": "{{ place }}/{{ 'lost' if inventory_hostname == 'r1' else 'ssh' }}"},
+    ],
+    ids=["failed", "unreachable"],
+)
+def test_a_batch_is_told_who_failed_before_it(router: OpenWrt, fault: dict[str, Any]) -> None:
+    lost = router.root.parent / "lost"
+    lost.write_text("#!/bin/sh\nexit 255\n")  # as ssh ends where nobody answers
+    lost.chmod(0o755)
+    code, said, _execs = play(
+        *(router, "-l", "r*"),
+        playbook="kmod.nft_offload.rollout",
+        names="r1,r2,r3,",
+        flow_offload_serial=2,
+        place=str(lost.parent),
+        **fault,
+    )
+    assert ("UNREACHABLE!" in said) is ("ansible_ssh_executable" in fault)
+    assert code != 0
+    assert flowtable(router), "the rest of the batch was left half-way"
+    assert "r3 and what comes after were not touched, because these failed or were lost before: r1. Remedy: " in said
+    assert "(-l 'r*,!r1')" in said
+
+
+def test_devices_of_zones_that_are_not_there_are_told(router: OpenWrt) -> None:
+    zones: list[dict[str, Any]] = [
+        {"name": "lan", "devices": ["br-lan"], "services": ["ssh"]},
+        {"name": "out", "devices": ["wna", "ppp0"], "masquerade": True},
+    ]
+    firewall = {"zones": zones, "forward": [{"from": "lan", "to": "out"}]}
+    _code, said, _execs = play(router, flow_offload_ruleset="router", flow_offload_router=firewall)
+    assert "WARNING: edge-owrt: flow_offload_router.zones: not on this router now: ppp0, wna" in said
+    zones[1]["devices"] = ["wan"]
+    _code, said, _execs = play(router, flow_offload_ruleset="router", flow_offload_router=firewall)
+    assert "WARNING: edge-owrt" not in said
+
+
+def test_converge_again_and_disabled(router: OpenWrt) -> None:
+    config = str(router.read("/etc/config/firewall"))
+    code, said, execs = play(router)
+    assert code == 0, said
+    assert flowtable(router) == 'devices = { "lan1", "lan2", "wan" }\nflags offload\n'
+    assert (changed(said), execs <= 12) == (1, True), f"{execs} execs: {said}"
+    assert "not found" in router.sh("type ethtool"), "nothing has to be installed first"
+    code, said, execs = play(router)
+    assert (code, changed(said), execs <= 6) == (0, 0, True), f"{execs} execs: {said}"
+    code, said, execs = play(router, flow_offload_mode="disabled")
+    assert (code, flowtable(router)) == (0, ""), said
+    assert "flow_offloading" not in str(router.read("/etc/config/firewall")) and "flow_offloading" not in config
+    code, said, execs = play(router, flow_offload_mode="disabled")
+    assert (code, changed(said)) == (0, 0), said
+
+
+def test_check_mode(router: OpenWrt) -> None:
+    config = router.read("/etc/config/firewall")
+    code, said, _execs = play(router, "--check", "--diff")
+    assert (code, changed(said)) == (0, 1), said
+    assert "+firewall.@defaults[0].flow_offloading='1'" in said
+    assert (flowtable(router), router.read("/etc/config/firewall")) == ("", config)
+
+
+FIREWALL = "table inet nft_offload {\n\tchain input {\n\t\ttype filter hook input priority 0\n\t}\n}\n"
+ROUTER = {"zones": [{"name": "lan", "devices": ["lan1"], "services": ["ssh"]}]}
+
+
+@pytest.mark.parametrize("ruleset", ["auto", "overlay", "fw4"])
+def test_no_firewall_is_left_out_without_a_word(router: OpenWrt, ruleset: str) -> None:
+    code, said, execs = play(router, flow_offload_ruleset=ruleset, flow_offload_router=ROUTER)
+    assert (code, execs) == (2, 0), said
+    said = " ".join(said.split())
+    assert f"flow_offload_router describes a firewall, and flow_offload_ruleset is {ruleset}, which" in said
+    assert "Remedy: set flow_offload_ruleset: " in said
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"flow_offload_ruleset": "fw4"}, {"flow_offload_ruleset": "overlay"}, {"flow_offload_mode": "disabled"}],
+)
+def test_a_firewall_stays_unless_that_is_said(router: OpenWrt, variables: dict[str, Any]) -> None:
+    router.write(_boot.RULESET, FIREWALL)
+    code, said, execs = play(router, **variables)
+    assert (code, execs, changed(said)) == (2, 1, 0), said
+    assert "the firewall of this router would go" in " ".join(said.split())
+    assert router.read(_boot.RULESET) == FIREWALL
+
+
+def test_a_firewall_is_taken_out_when_that_is_said(router: OpenWrt) -> None:
+    router.write(_boot.RULESET, FIREWALL)
+    code, said, _execs = play(router, flow_offload_remove_firewall="true")
+    assert code == 0, said
+    assert router.read(_boot.RULESET) is None
+
+
+def test_software(router: OpenWrt) -> None:
+    code, said, _execs = play(router, flow_offload_mode="software")
+    assert (code, flowtable(router)) == (0, 'devices = { "br-lan", "wan" }\n'), said
+
+
+def test_a_feature_that_is_off_has_ethtool_installed(router: OpenWrt) -> None:
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 false\nlan1 true\nlan2 true\nwan true\n")
+    router.write("/etc/stand-in/installed", "kernel 6.6.110~aaaa-r1\n")
+    router.write("/etc/stand-in/feed/index", "ethtool 6.11-r1 - 40 -\n")
+    router.write("/etc/stand-in/feed/files/ethtool/usr/sbin/ethtool", ETHTOOL, 0o755)
+    router.write("/etc/stand-in/features", "eth0 off\nlan1 on\nlan2 on\nwan on\n")
+    code, said, _execs = play(router)
+    assert code == 0, said
+    assert "ethtool 6.11-r1" in str(router.read("/etc/stand-in/installed"))
+    assert "eth0 on" in str(router.read("/etc/stand-in/features"))
+    code, said, _execs = play(router, flow_offload_mode="disabled")
+    assert code == 0, said
+    assert "ethtool" not in str(router.read("/etc/stand-in/installed"))
+    assert "eth0 off" in str(router.read("/etc/stand-in/features"))
