@@ -9,23 +9,23 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..plugin_utils._confirm import checks as _check
+from ..plugin_utils._confirm import checks, ids
 from ..plugin_utils._confirm.carry_out import Settled, carry_out
 from ..plugin_utils._confirm.change import Change, TablePlan
-from ..plugin_utils._core import paths as _boot
-from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core import paths
+from ..plugin_utils._core.action import ChangeAction, Options
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.plan import Plan
 from ..plugin_utils._core.router import Router
-from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._fw4 import plan as _fw4
-from ..plugin_utils._ruleset import history as _history
+from ..plugin_utils._observe.require import require_root
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "offload": {"type": "str", "choices": ["auto", "hardware", "software", "disabled"], "default": "auto"},
     "confirm_timeout": {"type": "int", "default": 30},
-    "checks": _check.SPEC,
+    "checks": checks.SPEC,
 }
 
 
@@ -39,7 +39,7 @@ class ActionModule(ChangeAction):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         if options["confirm_timeout"] < 0:
             raise OffloadError(f"option confirm_timeout: {options['confirm_timeout']} is no time", "give seconds, or 0")
-        self.checks = _check.read_checks(options["checks"], options["confirm_timeout"])
+        self.checks = checks.read_checks(options["checks"], options["confirm_timeout"])
         self.before: _fw4.Fw4State | None = None
         result = super().work(router, options)
         if not result["warnings"]:
@@ -49,12 +49,12 @@ class ActionModule(ChangeAction):
     def reading(self, options: Options) -> Sequence[Call]:
         return [
             ("read_platform",),
-            ("read_change", _boot.RUN),
+            ("read_change", paths.RUN),
             ("read_files", *_fw4.OWN_FILES, *_fw4.LEFT),
             ("read_fw4",),
         ]
 
-    def plan(self, answer: Sections, options: Options) -> TablePlan:
+    def plan(self, answer: Answer, options: Options) -> TablePlan:
         if options["state"] == "absent" and not _fw4.has_fw4(answer):
             return TablePlan(
                 result={"offload": "disabled", "reason": "no fw4", "devices": [], "options": {}, "warnings": []}
@@ -70,7 +70,7 @@ class ActionModule(ChangeAction):
         if not isinstance(plan, TablePlan) or self.before is None:
             raise TypeError("not the plan of this module")
         reading = self.reading(options)
-        name = _history.next_id([self.before.mark.partition(" ")[0]], secrets.token_hex(4))
+        name = ids.next_id([self.before.mark.partition(" ")[0]], secrets.token_hex(4))
         change = Change(name, options["confirm_timeout"], self.before.mark, plan, self.checks)
         settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading]), change)
         if not settled.confirmed:

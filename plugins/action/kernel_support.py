@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..plugin_utils._core import paths as _boot
-from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core import paths
+from ..plugin_utils._core.action import ChangeAction, Options
 from ..plugin_utils._core.plan import Plan, StepError
 from ..plugin_utils._core.router import Router
-from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._kernel import feeds as _feeds
 from ..plugin_utils._kernel import plan as _kernel
+from ..plugin_utils._observe.require import require_root
 from ..plugin_utils._observe.state import FLOWTABLE_MODULES
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -43,7 +44,7 @@ class ActionModule(ChangeAction):
             ("read_packages", *options["packages"]),
             ("read_feeds", *_feeds.feed_names(options["packages"])),
         ]
-        removal: list[Call] = [("read_removal", _boot.KERNEL_FOUND), ("read_feed_removal", _boot.KERNEL_FOUND)]
+        removal: list[Call] = [("read_removal", paths.KERNEL_FOUND), ("read_feed_removal", paths.KERNEL_FOUND)]
         return [
             ("read_platform",),
             ("read_modules", *FLOWTABLE_MODULES),
@@ -51,7 +52,7 @@ class ActionModule(ChangeAction):
             *(packages if options["state"] == "present" else removal),
         ]
 
-    def plan(self, answer: Sections, options: Options) -> Plan:
+    def plan(self, answer: Answer, options: Options) -> Plan:
         state = _kernel.read_state(answer)
         require_root(state.platform)
         self.image = self.image or state.image
@@ -59,5 +60,5 @@ class ActionModule(ChangeAction):
             return _kernel.plan_absent(state, self.checking)
         return _kernel.plan_present(state, options["packages"])
 
-    def prove(self, plan: Plan, answer: Sections, options: Options) -> dict[str, Any]:
+    def prove(self, plan: Plan, answer: Answer, options: Options) -> dict[str, Any]:
         return _kernel.proven(plan.result, super().prove(plan, answer, options))

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ..plugin_utils._core import paths as _boot
-from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core import paths
+from ..plugin_utils._core.action import ChangeAction, Options
 from ..plugin_utils._core.plan import Plan
-from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._nic import plan as _nic
+from ..plugin_utils._observe.require import require_root
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -38,11 +39,11 @@ class ActionModule(ChangeAction):
             self.devices = []
         return [
             ("read_platform",),
-            ("read_nics", _boot.FEATURES, "|".join(self.features), *self.devices),
+            ("read_nics", paths.FEATURES, "|".join(self.features), *self.devices),
             ("read_files", *_nic.OWN_FILES),
         ]
 
-    def plan(self, answer: Sections, options: Options) -> Plan:
+    def plan(self, answer: Answer, options: Options) -> Plan:
         state = _nic.read_state(answer)
         require_root(state.platform)
         if options["state"] == "absent":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..plugin_utils._core.action import OffloadAction, Options
+from ..plugin_utils._core.names import check_table
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
@@ -19,7 +20,6 @@ from ..plugin_utils._observe.reading import (
     reading_for_a_choice,
     state_of,
 )
-from ..plugin_utils._ruleset.table import check_table
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "gather_subset": {"type": "str", "choices": ["all", "min"], "default": "all"},

@@ -11,10 +11,10 @@ from typing import Any
 
 from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._core.names import DEVICE, check_table
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._observe.reading import FRAGMENTS, check_sample, reading, state_of
 from ..plugin_utils._observe.state import Flows
-from ..plugin_utils._ruleset.table import DEVICE, check_table
 from ..plugin_utils._verify.finding import RUNGS, Expectation
 from ..plugin_utils._verify.verdict import Verdict, judge
 

@@ -14,21 +14,22 @@ from typing import Any, ClassVar, cast
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
-from ..plugin_utils._confirm import checks as _check
+from ..plugin_utils._confirm import checks, ids
 from ..plugin_utils._confirm.carry_out import Settled, carry_out
 from ..plugin_utils._confirm.change import Change, TablePlan, refuse_pending
-from ..plugin_utils._core import paths as _boot
-from ..plugin_utils._core.action import ChangeAction, Options, require_root
+from ..plugin_utils._core import paths
+from ..plugin_utils._core.action import ChangeAction, Options
 from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._core.names import DEVICE, NAME, check_table
 from ..plugin_utils._core.plan import Plan, StepError
 from ..plugin_utils._core.router import Router
-from ..plugin_utils._core.sections import Call, Sections
+from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._observe.parse.nft import listing_without_devices
-from ..plugin_utils._ruleset import history as _history
+from ..plugin_utils._observe.require import require_nft, require_root
 from ..plugin_utils._ruleset import plan as _ruleset
 from ..plugin_utils._ruleset.hardware import Request
-from ..plugin_utils._ruleset.state import FEATURE, OWN_FILES, UNIT, TableState, read_state, require_nft
-from ..plugin_utils._ruleset.table import DEVICE, NAME, check_content, check_table
+from ..plugin_utils._ruleset.state import FEATURE, OWN_FILES, UNIT, TableState, read_state
+from ..plugin_utils._ruleset.table import check_content
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},
@@ -41,7 +42,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "sets": {"type": "str", "choices": ["keep", "renew"], "default": "keep"},
     "keep_firewall": {"type": "bool", "default": False},
     "confirm_timeout": {"type": "int", "default": 30},
-    "checks": _check.SPEC,
+    "checks": checks.SPEC,
     "cut": {
         "type": "list",
         "elements": "dict",
@@ -77,7 +78,7 @@ class ActionModule(ChangeAction):
         self.requests = _requests(options)
         if options["confirm_timeout"] < 0:
             raise OffloadError(f"option confirm_timeout: {options['confirm_timeout']} is no time", "give seconds, or 0")
-        self.checks = _check.read_checks(options["checks"], options["confirm_timeout"])
+        self.checks = checks.read_checks(options["checks"], options["confirm_timeout"])
         self.cut = _ways(options)
         self.token = secrets.token_hex(4)
         self.readings: list[TableState] = []
@@ -105,21 +106,21 @@ class ActionModule(ChangeAction):
         asking = [device for request in self.requests if request.offload != "software" for device in request.devices]
         calls: list[Call] = [
             ("read_platform",),
-            ("read_change", _boot.RUN),
+            ("read_change", paths.RUN),
             ("read_table", options["family"], options["table"]),
             ("read_files", *OWN_FILES),
-            ("read_kept", _boot.HISTORY),
+            ("read_kept", paths.HISTORY),
             ("read_unit", UNIT),
             ("read_links",),
         ]
         if options["state"] == "restored":
-            calls.append(("read_kept_texts", _boot.HISTORY))
+            calls.append(("read_kept_texts", paths.HISTORY))
         if asking:
             calls.append(("read_features", FEATURE, *asking))
             calls.append(("probe_if_loaded" if self.checking else "probe_hardware", *asking))
         return calls
 
-    def plan(self, answer: Sections, options: Options) -> TablePlan:
+    def plan(self, answer: Answer, options: Options) -> TablePlan:
         state = read_state(answer)
         require_root(state.platform)
         self.readings.append(state)
@@ -162,7 +163,7 @@ class ActionModule(ChangeAction):
 
 
 def _change_id(state: TableState, token: str) -> str:
-    return _history.next_id([*state.kept, state.confirmed], token)
+    return ids.next_id([*state.kept, state.confirmed], token)
 
 
 def _undone(before: TableState, plan: TablePlan, settled: Settled) -> OffloadError:
@@ -174,7 +175,7 @@ def _undone(before: TableState, plan: TablePlan, settled: Settled) -> OffloadErr
     old = f"table {path} {there}" if before.table else f"no table {path}"
     ran = {
         "before": old,
-        "during": f"the new one: {'; '.join(step.says for step in plan.texts)}",
+        "during": f"the new one: {'; '.join(text.summary for text in plan.texts)}",
         "after": old if same else "something else: compare the live table with the files in /etc/nft-offload",
     }
     reason = settled.change["reason"]

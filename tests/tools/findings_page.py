@@ -15,6 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import fleet
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Kind
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
 
@@ -72,7 +73,7 @@ class _Capitals(dict[str, str]):
 
 def page() -> str:
     """The whole page, as it must stand in docs/docsite/rst/findings.rst."""
-    by_group = groupby(kinds(), key=lambda kind: kind.id.partition(".")[0])
+    by_group = groupby([*kinds(), *fleet.KINDS], key=lambda kind: kind.id.partition(".")[0])
     parts = [HEAD]
     for group, members in by_group:
         parts += [f"\n{_title(group, '-')}\n{_escaped(GROUPS[group])}\n", *(_entry(kind) for kind in members)]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from hypothesis import settings
 
 from tests.unit.helpers.network import Network
@@ -33,9 +33,9 @@ def router(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     """A router that is a directory and runs the table OLD, under each shell that routers have."""
     if shutil.which(request.param[0]) is None:
         pytest.skip(f"no {request.param[0]} here")
-    monkeypatch.setattr(_boot, "RUN", str(tmp_path / "run/nft-offload"))
-    monkeypatch.setattr(_boot, "CONFIRMED", str(tmp_path / "etc/confirmed"))
-    monkeypatch.setattr(_boot, "COMMITTING", str(tmp_path / "etc/committing"))
+    monkeypatch.setattr(paths, "RUN", str(tmp_path / "run/nft-offload"))
+    monkeypatch.setattr(paths, "CONFIRMED", str(tmp_path / "etc/confirmed"))
+    monkeypatch.setattr(paths, "COMMITTING", str(tmp_path / "etc/committing"))
     sandbox = Sandbox(tmp_path, request.param)
     sandbox.set_table(OLD)
     yield sandbox

@@ -17,8 +17,9 @@ from ansible.errors import AnsibleConnectionFailure
 from .._core.errors import OffloadError
 from .._core.plan import Step
 from .._core.router import Router
-from .._core.sections import Call, Sections
+from .._core.sections import Answer, Call
 from .change import STEP_FAILED, Change, Outcome, check_steps, committed_by, deadline, failed_step, outcome_of, result
+from .verbs import Hold
 
 PATIENCE = 90
 """seconds after the router's deadline in which a lost router may come back and tell how it ended"""
@@ -27,7 +28,7 @@ LOST = "the connection was lost while it was loaded"
 CHECK_FAILED = "a check from the controller failed"
 """reasons that the router is given"""
 
-Run = Callable[[Sequence[Call]], Sections]
+Run = Callable[[Sequence[Call]], Answer]
 """runs calls of the verbs, and the reading after them, in one exec"""
 
 
@@ -35,7 +36,7 @@ Run = Callable[[Sequence[Call]], Sections]
 class Settled:
     """How a change ended. ``answer`` holds the new reading."""
 
-    answer: Sections
+    answer: Answer
     confirmed: bool
     change: dict[str, Any]
     """the task's ``change``"""
@@ -80,11 +81,11 @@ def _confirm(
     outcome = outcome_of(change, answer)
     failed = failed_step(confirming, answer)
     if outcome is not None and outcome.word == "confirmed":
-        if failed is not None and failed[0].call[0] != "hold":
+        if failed is not None and not isinstance(failed[0].verb, Hold):
             check_steps(change, confirming, answer)
         return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""), outcome)
-    if failed is not None and failed[0].call[0] != "hold":
-        return _told(change, answer, at, f"{failed[0].says}: {failed[1]}")
+    if failed is not None and not isinstance(failed[0].verb, Hold):
+        return _told(change, answer, at, f"{failed[0].summary}: {failed[1]}")
     if outcome is None and committed_by(change, answer):
         return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""))
     return _told(change, answer, at, "no new SSH connection could be made in time")
@@ -103,7 +104,7 @@ def _undone(
     return _told(change, answer, at, f"{reason}: {details}", reason)
 
 
-def _told(change: Change, answer: Sections, at: int | None, reason: str, *given: str) -> Settled:
+def _told(change: Change, answer: Answer, at: int | None, reason: str, *given: str) -> Settled:
     """``given``: the reason as the router was given it."""
     outcome = outcome_of(change, answer)
     rolled_back = outcome is not None and outcome.word in ("rolled_back", "failed")
@@ -115,7 +116,7 @@ def _told(change: Change, answer: Sections, at: int | None, reason: str, *given:
     return Settled(answer, False, told, outcome)
 
 
-def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Sections:
+def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Answer:
     """The answer to the calls, however often a connection has to be tried; raises the last failure when time is up."""
     while True:
         try:

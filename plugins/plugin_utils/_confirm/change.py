@@ -16,12 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core import paths as _boot
+from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import read_files
 from .._core.plan import Plan, Step, StepError
-from .._core.sections import Call, Sections
+from .._core.sections import Answer, Call
+from .._core.verbs import Removable, Remove, Stage
 from .checks import Check
+from .verbs import Begin, CommitChange, Confirm, Hold, LoadGuarded, NoteFiles, Queue
 
 STEP_FAILED = "a step of it failed"
 """the reason that the router is given when it can undo a change before the controller knows of it"""
@@ -117,11 +119,20 @@ def told(state: ChangeState) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class Transaction:
+    """One text that is loaded whole or not at all, and in words what it does."""
+
+    summary: str
+    text: str
+    """for nft, or a script for sh"""
+
+
+@dataclass(frozen=True)
 class TablePlan(Plan):
     """The plan of the ruleset module. What is loaded is apart from the steps: a guard on the router loads it."""
 
-    texts: Sequence[Step] = ()
-    """one transaction each; their calls are only the text"""
+    texts: Sequence[Transaction] = ()
+    """in the order in which they are loaded"""
     tables: Sequence[tuple[str, str]] = ()
     """family and name of each table that the texts touch"""
     validating: Sequence[Step] = ()
@@ -136,7 +147,7 @@ class TablePlan(Plan):
     """files like those in ``files``, which tell of this change rather than being it: its id, the ruleset before it"""
     forgotten: Sequence[str] = ()
     """records to delete"""
-    committed: Callable[[Sections], bool] | None = None
+    committed: Callable[[Answer], bool] | None = None
     """does a reading show that it is on flash, where no record has the id of the change"""
 
     @property
@@ -144,8 +155,8 @@ class TablePlan(Plan):
         return bool(self.texts or self.leaving or self.records) or super().changed
 
     def actions(self) -> list[str]:
-        listing = [self.listing.says] if self.listing else []
-        return [*(s.says for s in self.texts), *listing, *(s.says for s in self.leaving), *super().actions()]
+        listing = [self.listing.summary] if self.listing else []
+        return [*(s.summary for s in self.texts), *listing, *(s.summary for s in self.leaving), *super().actions()]
 
 
 @dataclass(frozen=True)
@@ -172,24 +183,24 @@ class Change:
         """From the lock to the loaded ruleset. What can fail without touching anything comes first."""
         plan = self.plan
         tables = [word for table in plan.tables for word in table]
-        guard = _boot.installed("guard.sh")
+        guard = paths.installed("guard.sh")
         files = {**plan.files, **plan.records}
         steps = [*plan.validating]
         steps.append(
             Step(
                 "keep a copy of what the router runs",
-                ("begin", _boot.RUN, _boot.CONFIRMED, self.confirmed, self.id, str(self.timeout), guard, *tables),
+                Begin(paths.RUN, paths.CONFIRMED, self.confirmed, self.id, self.timeout, guard, tuple(tables)),
             )
         )
-        steps += [Step(f"write {path}", ("stage", path, mode, text)) for path, (mode, text) in sorted(files.items())]
-        steps += [Step(f"remove {path}", ("removable", path)) for path in plan.removed]
+        steps += [Step(f"write {path}", Stage(path, mode, text)) for path, (mode, text) in sorted(files.items())]
+        steps += [Step(f"remove {path}", Removable(path)) for path in plan.removed]
         if not self.live:
             return steps
         listing = [plan.listing.call[1]] if plan.listing else []
-        steps.append(Step("note what is written", ("note_files", *sorted(files), *listing)))
-        steps += [Step(step.says, ("queue", str(n), *step.call)) for n, step in enumerate(plan.texts, start=1)]
+        steps.append(Step("note what is written", NoteFiles((*sorted(files), *listing))))
+        steps += [Step(one.summary, Queue(n, one.text)) for n, one in enumerate(plan.texts, start=1)]
         steps += plan.preparing
-        steps.append(Step("; ".join(step.says for step in plan.texts), ("load_guarded",)))
+        steps.append(Step("; ".join(one.summary for one in plan.texts), LoadGuarded()))
         return [*steps, *([plan.listing] if plan.listing else [])]
 
     def confirming(self) -> list[Step]:
@@ -197,15 +208,15 @@ class Change:
         plan = self.plan
         steps: list[Step] = []
         if self.waits:
-            steps.append(Step("go on with the change", ("hold", _boot.RUN, self.id)))
+            steps.append(Step("go on with the change", Hold(paths.RUN, self.id)))
             steps += [check.step() for check in self.checks if check.on_router]
         if self.live:
-            steps.append(Step("confirm the change", ("confirm", "new" if self.waits else "same")))
+            steps.append(Step("confirm the change", Confirm("new" if self.waits else "same")))
         listing = [plan.listing.call[1]] if plan.listing else []
-        paths = sorted([*plan.files, *plan.records, *listing])
+        in_place = sorted([*plan.files, *plan.records, *listing])
         steps += plan.leaving
-        steps.append(Step("put the files in place", ("commit_change", _boot.COMMITTING, *paths)))
-        steps += [Step(f"remove {path}", ("remove", path)) for path in (*plan.forgotten, *plan.removed)]
+        steps.append(Step("put the files in place", CommitChange(paths.COMMITTING, tuple(in_place))))
+        steps += [Step(f"remove {path}", Remove(path)) for path in (*plan.forgotten, *plan.removed)]
         return [*steps, *plan.closing]
 
     def phases(self) -> list[list[Step]]:
@@ -217,15 +228,15 @@ class Change:
     def calls(self, steps: Sequence[Step]) -> list[Call]:
         """Calls for the verbs: the steps in order, and back to what was there when one fails."""
         numbered = [("step", str(number), *step.call) for number, step in enumerate(steps)]
-        abandon = ("abandon", _boot.RUN, self.id, STEP_FAILED)
-        return [*numbered, abandon, ("settle", _boot.RUN, self.id)]
+        abandon = ("abandon", paths.RUN, self.id, STEP_FAILED)
+        return [*numbered, abandon, ("settle", paths.RUN, self.id)]
 
     def give_up(self, reason: str) -> list[Call]:
         """Calls that undo the change at once."""
-        return [("section", "abandon", "give_up", _boot.RUN, self.id, reason)]
+        return [("section", "abandon", "give_up", paths.RUN, self.id, reason)]
 
 
-def failed_step(steps: Sequence[Step], answer: Sections) -> tuple[Step, str] | None:
+def failed_step(steps: Sequence[Step], answer: Answer) -> tuple[Step, str] | None:
     """The first step that failed, and what it printed."""
     for number, step in enumerate(steps):
         section = answer.get(f"step.{number}")
@@ -234,22 +245,21 @@ def failed_step(steps: Sequence[Step], answer: Sections) -> tuple[Step, str] | N
     return None
 
 
-def check_steps(change: Change, steps: Sequence[Step], answer: Sections) -> None:
+def check_steps(change: Change, steps: Sequence[Step], answer: Answer) -> None:
     """Raise for a step that failed, and tell what that left: what was there before, until files are put in place."""
     failed = failed_step(steps, answer)
     if failed is None:
         return
     step, said = failed
-    if step.call[0] == "begin":
+    if isinstance(step.verb, Begin):
         _refuse_second(said)
-    done = {other.call[0] for other in steps[: steps.index(step)]}
+    commits = [other for other in steps[: steps.index(step)] if isinstance(other.verb, CommitChange)]
     # one that fails half-way is done all the same: what is marked, the next boot or run finishes
-    committed = "commit_change" in done or (step.call[0] == "commit_change" and "abandon" not in answer)
-    if step.call[0] == "load_guarded":
+    committed = bool(commits) or (isinstance(step.verb, CommitChange) and "abandon" not in answer)
+    if isinstance(step.verb, LoadGuarded):
         # nft names the file, and the user's text is in what was queued as that
-        number = found[1] if (found := re.search(r"/load\.(\d+):", said)) else "1"
-        queued = next(other for other in steps if other.call[:2] == ("queue", number))
-        step = Step(queued.says, queued.call)
+        number = int(found[1]) if (found := re.search(r"/load\.(\d+):", said)) else 1
+        step = next(other for other in steps if isinstance(other.verb, Queue) and other.verb.number == number)
     undone = answer.get("abandon")
     ended = outcome_of(change, answer)
     outcome = "nothing was left changed"
@@ -271,24 +281,24 @@ def _refuse_second(said: str) -> None:
         raise OffloadError(str(state.pending), "wait until it is settled, then run the play again", pending=told(state))
 
 
-def outcome_of(change: Change, answer: Sections) -> Outcome | None:
+def outcome_of(change: Change, answer: Answer) -> Outcome | None:
     """How this change ended, as the router has it."""
     last = parse_change(answer["change"].text).last if "change" in answer else None
     return last if last is not None and last.id == change.id else None
 
 
-def committed_by(change: Change, answer: Sections) -> bool:
+def committed_by(change: Change, answer: Answer) -> bool:
     """Do the files for boot say that this change was confirmed? They outlive a power cut, the outcome does not."""
     if change.plan.committed is not None:
         return change.plan.committed(answer)
-    _mode, mark = change.plan.records.get(_boot.CONFIRMED, ("", ""))
-    return bool(mark) and read_files(answer).get(_boot.CONFIRMED, "").strip() == mark.strip()
+    _mode, mark = change.plan.records.get(paths.CONFIRMED, ("", ""))
+    return bool(mark) and read_files(answer).get(paths.CONFIRMED, "").strip() == mark.strip()
 
 
-def deadline(steps: Sequence[Step], answer: Sections) -> int | None:
+def deadline(steps: Sequence[Step], answer: Answer) -> int | None:
     """When the router undoes the loaded change, in seconds after its boot."""
     for number, step in enumerate(steps):
-        if step.call[0] == "load_guarded" and (part := answer.get(f"step.{number}")) is not None:
+        if isinstance(step.verb, LoadGuarded) and (part := answer.get(f"step.{number}")) is not None:
             found = re.search(r"^deadline=(\d+)$", part.text, re.MULTILINE)
             return int(found[1]) if found else None
     return None

@@ -15,6 +15,7 @@ from typing import Any
 
 from .._core.errors import OffloadError
 from .._core.plan import Step
+from .verbs import CheckHere
 
 KINDS = ("reach", "resolve", "command")
 
@@ -54,7 +55,7 @@ class Check:
     def step(self) -> Step:
         """On the router, see sh/apply/change.sh."""
         call = ("sh", "-c", self.what) if self.kind == "command" else (self.kind, self.what)
-        return Step(str(self), ("check_here", str(self.timeout), *call))
+        return Step(str(self), CheckHere(self.timeout, call))
 
     def fails_here(self) -> str:
         """Carry it out on the controller; why it failed, empty when it did not."""

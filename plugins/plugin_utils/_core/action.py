@@ -12,22 +12,13 @@ from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
 
-from .._observe.state import Platform
 from .arguments import validate
 from .errors import OffloadError
 from .plan import Plan, StepError, check_applied
 from .router import Router
-from .sections import Call, Sections
+from .sections import Answer, Call
 
 Options = Mapping[str, Any]
-
-
-def require_root(platform: Platform) -> None:
-    """Reading the ruleset and changing anything need CAP_NET_ADMIN; say so before a tool says something vaguer."""
-    if platform.uid != 0:
-        raise OffloadError(
-            f"the login on the router is not root (uid {platform.uid})", "set become: true, or log in as root"
-        )
 
 
 class OffloadAction(ActionBase):
@@ -82,7 +73,7 @@ class ChangeAction(OffloadAction):
         """The calls that read what ``plan`` needs."""
         raise NotImplementedError
 
-    def plan(self, answer: Sections, options: Options) -> Plan:
+    def plan(self, answer: Answer, options: Options) -> Plan:
         """From what was read to the steps; pure but for ``self.checking``."""
         raise NotImplementedError
 
@@ -106,10 +97,10 @@ class ChangeAction(OffloadAction):
         check_applied(plan, answer)
         return self.prove(plan, answer, options)
 
-    def run_verbs(self, router: Router, calls: Sequence[Call]) -> Sections:
+    def run_verbs(self, router: Router, calls: Sequence[Call]) -> Answer:
         return router.run(("apply/steps", *self.VERBS, *self.FRAGMENTS), calls=calls)
 
-    def prove(self, plan: Plan, answer: Sections, options: Options) -> dict[str, Any]:
+    def prove(self, plan: Plan, answer: Answer, options: Options) -> dict[str, Any]:
         """The plan made from the new reading must be empty; else OffloadError."""
         left = self.plan(answer, options)
         if left.changed:

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .plan import Diff
-from .sections import Sections
+from .sections import Answer
 
 Wanted = Mapping[str, tuple[str, str] | None]
 """path -> (mode such as '0644', text), or None where no file is wanted"""
 
 
-def read_files(answer: Sections) -> dict[str, str]:
+def read_files(answer: Answer) -> dict[str, str]:
     """path -> text of each file that exists and can be read; the text ends in a newline."""
     return {
         name.removeprefix("file."): part.text + "\n" if part.text else ""

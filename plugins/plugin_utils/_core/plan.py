@@ -12,15 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import OffloadError
-from .sections import Call, Sections
+from .sections import Answer, Call
+from .verbs import Commit, Removable, Remove, Stage, Verb
 
 
 @dataclass(frozen=True)
 class Step:
-    """One call of a verb of ``sh/apply/steps.sh``, and in words what it does (shown to the user)."""
+    """One verb, and in words what it does (shown to the user)."""
 
-    says: str
-    call: Call
+    summary: str
+    verb: Verb
+
+    @property
+    def call(self) -> Call:
+        """The shell function and its arguments."""
+        return self.verb.call
 
 
 @dataclass(frozen=True)
@@ -69,19 +75,17 @@ class Plan:
 
     def all_steps(self) -> list[Step]:
         """Every step in the order in which it runs."""
-        stage = [
-            Step(f"write {path}", ("stage", path, mode, text)) for path, (mode, text) in sorted(self.files.items())
-        ]
-        stage += [Step(f"remove {path}", ("removable", path)) for path in self.removed]
-        commit = [Step("put the files in place", ("commit",))] if self.files else []
-        remove = [Step(f"remove {path}", ("remove", path)) for path in self.removed]
+        stage = [Step(f"write {path}", Stage(path, mode, text)) for path, (mode, text) in sorted(self.files.items())]
+        stage += [Step(f"remove {path}", Removable(path)) for path in self.removed]
+        commit = [Step("put the files in place", Commit())] if self.files else []
+        remove = [Step(f"remove {path}", Remove(path)) for path in self.removed]
         return [*stage, *self.steps, *commit, *remove, *self.closing]
 
     def actions(self) -> list[str]:
         """What the plan does, in words, for the result; staging and renaming are told as one."""
         written = [f"write {path}" for path in sorted(self.files)]
         removed = [f"remove {path}" for path in self.removed]
-        return [*(s.says for s in self.steps), *written, *removed, *(s.says for s in self.closing)]
+        return [*(s.summary for s in self.steps), *written, *removed, *(s.summary for s in self.closing)]
 
     def calls(self) -> list[Call]:
         """Calls for ``sh/apply/steps.sh``: the steps in order, then what to do if one failed."""
@@ -96,17 +100,17 @@ class StepError(OffloadError):
     def __init__(self, step: Step, said: str, outcome: str) -> None:
         self.step = step
         self.said = said
-        super().__init__(f"could not {step.says}: {said}; {outcome}", remedy_for(said), failed_step=step.says)
+        super().__init__(f"could not {step.summary}: {said}; {outcome}", remedy_for(said), failed_step=step.summary)
 
 
-def check_applied(plan: Plan, answer: Sections) -> None:
+def check_applied(plan: Plan, answer: Answer) -> None:
     """Raise StepError for the first step that failed, telling what became of the router."""
     for number, step in enumerate(plan.all_steps()):
         section = answer.get(f"step.{number}")
         if section is None or section.rc == 0:
             continue
         failed_undo = [
-            f"{undo.says}: {answer[f'undo.{index}'].text.strip()}"
+            f"{undo.summary}: {answer[f'undo.{index}'].text.strip()}"
             for index, undo in enumerate(plan.undo)
             if f"undo.{index}" in answer and answer[f"undo.{index}"].rc != 0
         ]
@@ -114,7 +118,7 @@ def check_applied(plan: Plan, answer: Sections) -> None:
             outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"
         elif plan.files and step in plan.closing:
             outcome = "everything else is done, live and for boot; only this step is left to do by hand"
-        elif step in plan.steps[:1] or step.call[0] in {"stage", "removable"} or plan.undo:
+        elif step in plan.steps[:1] or isinstance(step.verb, (Stage, Removable)) or plan.undo:
             outcome = "nothing was left changed"
         else:
             outcome = "the steps before it stay done; the next run goes on from there"

@@ -15,7 +15,7 @@ from typing import Any
 from ansible.utils.display import Display
 
 from .errors import OffloadError
-from .sections import Call, Sections, compose, parse
+from .sections import Answer, Call, compose, parse
 
 display = Display()
 
@@ -34,7 +34,7 @@ class Router:
         self.execs = 0
         self._action = action
 
-    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
+    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Answer:
         """Run the named script fragments, then the calls of their functions, in one SSH exec; returns its sections."""
         nonce = secrets.token_hex(8)
         script = compose(nonce, fragments, calls)

@@ -19,7 +19,7 @@ way (old dropbear versions cut near 14 KB, OpenWrt issue 4424) is recognised ins
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,8 +37,43 @@ class Section:
     rc: int
 
 
-Sections = Mapping[str, Section]
 Call = Sequence[str]
+"""the name of a shell function, then its arguments"""
+
+
+class Answer(Mapping[str, Section]):
+    """What one exec printed: its sections by name. A section is missing where the script had no reason to print it."""
+
+    def __init__(self, sections: Mapping[str, Section] | None = None) -> None:
+        self._sections = dict(sections or {})
+
+    def __getitem__(self, name: str) -> Section:
+        return self._sections[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sections)
+
+    def __len__(self) -> int:
+        return len(self._sections)
+
+    def __repr__(self) -> str:
+        return f"Answer({self._sections!r})"
+
+    def ok(self, name: str) -> bool:
+        """Is the section there, and did its command succeed?"""
+        return name in self._sections and self._sections[name].rc == 0
+
+    def text(self, name: str) -> str:
+        """What the command printed, beside an error too; empty where the section is missing."""
+        return self._sections[name].text if name in self._sections else ""
+
+    def lines(self, name: str) -> list[str]:
+        """The lines of ``text``."""
+        return self.text(name).splitlines()
+
+    def each(self, prefix: str) -> dict[str, Section]:
+        """Sections of which there is one for each of something, such as a device: name behind ``prefix`` -> section."""
+        return {name.removeprefix(prefix): part for name, part in self.items() if name.startswith(prefix)}
 
 
 @cache
@@ -60,7 +95,7 @@ def compose(nonce: str, fragments: Sequence[str], calls: Sequence[Call]) -> str:
     return "\n".join([f"nonce={shlex.quote(nonce)}", "{", *lines, "} </dev/null", ""])
 
 
-def parse(output: str, nonce: str) -> dict[str, Section]:
+def parse(output: str, nonce: str) -> Answer:
     """Split a script's output into its sections; raises OffloadError for an answer that is empty or incomplete."""
     found: dict[str, Section] = {}
     name: str | None = None
@@ -74,7 +109,7 @@ def parse(output: str, nonce: str) -> dict[str, Section]:
         seen_marker = True
         kind, _space, rest = line.removeprefix(marker).partition(" ")
         if kind == "end":
-            return found
+            return Answer(found)
         if kind == "+":
             name, lines = rest, []
         elif kind == "-" and name is not None:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from .._core.errors import OffloadError
-from .._ruleset.table import DEVICE
+from .._core.names import DEVICE
 from . import elements, services
 from .model import FAMILIES, SUFFIX, Declared, Hosts, Options, Zone
 from .services import Port

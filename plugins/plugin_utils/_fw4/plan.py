@@ -18,13 +18,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .._confirm.change import ChangeState, TablePlan, parse_change, refuse_pending
-from .._core import paths as _boot
+from .._confirm.change import ChangeState, TablePlan, Transaction, parse_change, refuse_pending
+from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
 from .._core.plan import Diff, Step
-from .._core.sections import Sections
-from .._kernel.feeds import require_fw4
+from .._core.sections import Answer
 from .._observe.parse.fw4 import (
     FALSE,
     OPTIONS,
@@ -38,15 +37,17 @@ from .._observe.parse.fw4 import (
     parse_flowtable,
 )
 from .._observe.parse.platform import parse_platform
+from .._observe.require import require_fw4
 from .._observe.state import Platform
+from .verbs import QueuedScript
 
 ABSENT = "-"
 OURS = re.compile(r"[.]flow_offloading(_hw)?(=|$)|='?defaults'?$")
 """of `uci changes firewall`: one of our options, or a section for them"""
-OWN_FILES = (_boot.FW4_FOUND, _boot.FW4_KEEP, _boot.CONFIRMED)
-LEFT = tuple(f"{path}.nft-offload-new" for path in (_boot.FW4_FOUND, _boot.FW4_KEEP, "/etc/config/.firewall"))
+OWN_FILES = (paths.FW4_FOUND, paths.FW4_KEEP, paths.CONFIRMED)
+LEFT = tuple(f"{path}.nft-offload-new" for path in (paths.FW4_FOUND, paths.FW4_KEEP, "/etc/config/.firewall"))
 """what a power cut leaves of a change that was not confirmed"""
-KEEP = f"{_boot.FW4_FOUND}\n{_boot.FW4_KEEP}\n"
+KEEP = f"{paths.FW4_FOUND}\n{paths.FW4_KEEP}\n"
 NOTHING = TablePlan(
     result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}, "warnings": []}
 )
@@ -77,20 +78,20 @@ class Fw4State:
     @property
     def found(self) -> dict[str, str]:
         """Option -> its value before this collection came; empty: it did not come yet."""
-        lines = (line.partition(" ") for line in self.files.get(_boot.FW4_FOUND, "").splitlines())
+        lines = (line.partition(" ") for line in self.files.get(paths.FW4_FOUND, "").splitlines())
         return {option: value for option, _blank, value in lines if option in OPTIONS}
 
     @property
     def mark(self) -> str:
         """See Change.confirmed."""
-        return self.files.get(_boot.CONFIRMED, "").strip()
+        return self.files.get(paths.CONFIRMED, "").strip()
 
 
-def has_fw4(answer: Sections) -> bool:
+def has_fw4(answer: Answer) -> bool:
     return "fw4.uci" in answer
 
 
-def read_state(answer: Sections) -> Fw4State:
+def read_state(answer: Answer) -> Fw4State:
     """Sections of sh/read/fw4.sh -> Fw4State."""
     platform = parse_platform(answer["platform"].text)
     require_fw4(platform)
@@ -101,7 +102,7 @@ def read_state(answer: Sections) -> Fw4State:
         )
     if answer["fw4.uci"].rc != 0:
         raise OffloadError(
-            f"uci cannot read {_boot.FW4_CONFIG}: {answer['fw4.uci'].text.strip()}",
+            f"uci cannot read {paths.FW4_CONFIG}: {answer['fw4.uci'].text.strip()}",
             "correct it until 'uci show firewall' shows it, then run the play again",
         )
     printed = answer["fw4.print"]
@@ -157,7 +158,7 @@ def plan_present(state: Fw4State, offload: str, checking: bool) -> TablePlan:
     decided, why = decide(state, offload, checking)
     values = wanted_values(state.config, decided)
     found = state.found or {option: state.config.values.get(option, ABSENT) for option in OPTIONS}
-    files = {_boot.FW4_FOUND: ("0644", _record(found)), _boot.FW4_KEEP: ("0644", KEEP)}
+    files = {paths.FW4_FOUND: ("0644", _record(found)), paths.FW4_KEEP: ("0644", KEEP)}
     if not values and not state.found:
         files = {}  # nothing of it is ours
     wants = "auto" if offload == "auto" and decided == "hardware" else decided
@@ -177,7 +178,7 @@ def plan_absent(state: Fw4State, checking: bool) -> TablePlan:
     on, hardware = config.truth("flow_offloading"), config.truth("flow_offloading_hw")
     wants = "disabled" if not on else "auto" if hardware else "software"
     result = {"offload": "disabled" if not on else "hardware" if hardware else "software", "reason": "as it was found"}
-    files = dict.fromkeys((_boot.FW4_FOUND, _boot.FW4_KEEP))
+    files = dict.fromkeys((paths.FW4_FOUND, paths.FW4_KEEP))
     return _plan(state, values, wants, files, checking, result, mending=bool(state.found))
 
 
@@ -201,7 +202,7 @@ def _plan(
         _refuse_staged(state, bool(values or reload))
     if mending and not state.renders and not values:
         raise OffloadError(
-            f"fw4 makes no ruleset of {_boot.FW4_CONFIG}, and the next start leaves the router without a firewall: "
+            f"fw4 makes no ruleset of {paths.FW4_CONFIG}, and the next start leaves the router without a firewall: "
             f"{'; '.join(state.complaints) or 'fw4 print failed'}",
             "correct it until 'fw4 check' passes, then run the play again",
         )
@@ -209,13 +210,13 @@ def _plan(
     if stopped and not checking:
         raise OffloadError(STOPPED, STARTING)
     says = [_says(option, value) for option, value in values.items()] or (["reload the firewall"] if reload else [])
-    script = [Step("; ".join(says), (change_script(state, values, wants),))] if says else []
-    writing = f"write {_boot.FW4_CONFIG}"
+    script = [Transaction("; ".join(says), change_script(state, values, wants))] if says else []
+    writing = f"write {paths.FW4_CONFIG}"
     return TablePlan(
         texts=script,
-        preparing=[Step(writing, ("queued_script", "stage"))] if values else [],
-        leaving=[Step(writing, ("queued_script", "commit"))] if values else [],
-        committed=partial(_committed, values, files.get(_boot.FW4_FOUND) is not None) if values else None,
+        preparing=[Step(writing, QueuedScript("stage"))] if values else [],
+        leaving=[Step(writing, QueuedScript("commit"))] if values else [],
+        committed=partial(_committed, values, files.get(paths.FW4_FOUND) is not None) if values else None,
         files=own.written,
         removed=own.removed,
         diffs=[*([_diff(state.config, values)] if values else []), *_live_diff(state, reload), *own.diffs],
@@ -229,7 +230,7 @@ def _plan(
     )
 
 
-def _committed(values: Mapping[str, str], recorded: bool, answer: Sections) -> bool:
+def _committed(values: Mapping[str, str], recorded: bool, answer: Answer) -> bool:
     """After a power cut, which leaves nothing staged: is the change on flash, with the record that comes before it?"""
     after = read_state(answer)
     there = all(after.config.values.get(option, ABSENT) == value for option, value in values.items())
@@ -254,7 +255,7 @@ def _refuse_staged(state: Fw4State, changing: bool) -> None:
 def _warnings(state: Fw4State) -> list[str]:
     found = [f"fw4: {complaint}" for complaint in state.complaints]
     if state.config.sections > 1:
-        found.append(f"{_boot.FW4_CONFIG} has {state.config.sections} sections of defaults: fw4 uses the first")
+        found.append(f"{paths.FW4_CONFIG} has {state.config.sections} sections of defaults: fw4 uses the first")
     if "enabled" not in state.loaded:
         found.append("boot does not start the firewall: /etc/init.d/firewall enable")
     return found
@@ -265,9 +266,9 @@ def change_script(state: Fw4State, values: Mapping[str, str], wants: str) -> str
     changes = "\n".join(
         f"{option} {value} {state.config.values.get(option, ABSENT)}" for option, value in values.items()
     )
-    head = {"section": state.config.section, "changes": changes, "wants": wants, "record": _boot.FW4_FOUND}
+    head = {"section": state.config.section, "changes": changes, "wants": wants, "record": paths.FW4_FOUND}
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in head.items())
-    return f"#!/bin/sh\n{lines}{_boot.installed('fw4.sh')}"
+    return f"#!/bin/sh\n{lines}{paths.installed('fw4.sh')}"
 
 
 def _record(found: Mapping[str, str]) -> str:
@@ -283,7 +284,7 @@ def _diff(config: Fw4Config, values: Mapping[str, str]) -> Diff:
         there = [(option, now[option]) for option in OPTIONS if now.get(option, ABSENT) != ABSENT]
         return "".join(f"firewall.@defaults[0].{option}='{value}'\n" for option, value in there)
 
-    return Diff(_boot.FW4_CONFIG, text(config.values), text({**config.values, **values}))
+    return Diff(paths.FW4_CONFIG, text(config.values), text({**config.values, **values}))
 
 
 def _live_diff(state: Fw4State, reload: bool) -> list[Diff]:

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 
 from .._core.errors import OffloadError
 from .._core.plan import StepError
-from .._observe.state import Platform
 
 MODULES_PACKAGE = "kmod-nft-offload"
 NAMES = {"nftables": "nftables-json"}
@@ -47,16 +46,6 @@ def feed_names(packages: Iterable[str]) -> list[str]:
     return [NAMES.get(package, package) for package in packages]
 
 
-def require_fw4(platform: Platform) -> None:
-    """Raise OffloadError for OpenWrt's firewall of before, which offloads through iptables."""
-    if "fw3" in platform.commands and "fw4" not in platform.commands:
-        raise OffloadError(
-            f"{platform.os_name or 'this router'} has fw3, which offloads through iptables (kmod-ipt-offload); "
-            "this collection works with nftables",
-            "upgrade the router to OpenWrt 22.03 or later",
-        )
-
-
 def staged_warning(staged: Sequence[str]) -> str:
     return (
         f"somebody staged changes of UCI and did not commit them ({', '.join(staged[:5])}): a package that brings "
@@ -73,21 +62,21 @@ def explained(error: StepError, image: str) -> OffloadError:
     details = dict(error.details)
     if any(words in said for words in AWAY):
         return OffloadError(
-            f"could not {error.step.says}: the package feeds could not be read: {_line(said, AWAY)}",
+            f"could not {error.step.summary}: the package feeds could not be read: {_line(said, AWAY)}",
             "give the router a way to its package feeds, or install the packages by hand",
             **details,
         )
     for pattern in MISMATCHES:
         if found := pattern.search(said):
             return OffloadError(
-                f"could not {error.step.says}: the feed's {found['package']} is for the kernel {found['kernel']}, and "
-                f"this image has {image or 'another one'}; nothing was changed",
+                f"could not {error.step.summary}: the feed's {found['package']} is for the kernel {found['kernel']}, "
+                f"and this image has {image or 'another one'}; nothing was changed",
                 OTHER_IMAGE,
                 **details,
             )
     if found := REPLACED.search(said):
         return OffloadError(
-            f"could not {error.step.says}: apk would put another kernel's packages in ({found['kernel']}; this "
+            f"could not {error.step.summary}: apk would put another kernel's packages in ({found['kernel']}; this "
             f"image has {image or 'another one'}), which leaves the router without modules at its next start; "
             "nothing was changed",
             OTHER_IMAGE,
@@ -95,14 +84,14 @@ def explained(error: StepError, image: str) -> OffloadError:
         )
     if found := FULL.search(said):
         return OffloadError(
-            f"could not {error.step.says}: the flash is full: {found[3]} needs {found[4]} kB, and {found[2]} has "
+            f"could not {error.step.summary}: the flash is full: {found[3]} needs {found[4]} kB, and {found[2]} has "
             f"{found[1]} kB left; nothing was left changed",
             "remove packages that are not needed, or build an image that has these in it: the same takes less there",
             **details,
         )
     if found := UNKNOWN.search(said):
         return OffloadError(
-            f"could not {error.step.says}: the router's feeds have no package {found[1] or found[2]}",
+            f"could not {error.step.summary}: the router's feeds have no package {found[1] or found[2]}",
             f"images that were not built by OpenWrt's own builders often have no feed of modules: {OTHER_IMAGE}",
             **details,
         )

@@ -8,15 +8,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._core import paths as _boot
+from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
 from .._core.plan import Diff, Plan, Step, remedy_for
-from .._core.sections import Sections
+from .._core.sections import Answer
+from .._core.verbs import Verb
+from .._observe.parse.boot import owned_table
 from .._observe.parse.modules import LoadedModule, ModuleFacts, parse_module_facts
 from .._observe.parse.packages import (
     parse_candidates,
@@ -26,10 +28,25 @@ from .._observe.parse.packages import (
     upstream_version,
 )
 from .._observe.parse.platform import parse_platform
+from .._observe.require import require_fw4
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT, ModuleState, Platform
-from .._ruleset.table import owned_table
-from .feeds import MODULES_PACKAGE, feed_names, require_fw4, staged_warning
+from .feeds import MODULES_PACKAGE, feed_names, staged_warning
 from .unload import brought_along, unloading, without_table
+from .verbs import (
+    InstallFromFeeds,
+    InstallPackages,
+    LoadModules,
+    SimulateFromFeeds,
+    SimulateInstall,
+    Uninstall,
+    UninstallFeedNew,
+    UninstallFromFeeds,
+    UninstallNew,
+    UnloadModules,
+    UnloadNew,
+    UpdateFeeds,
+    UpdatePackages,
+)
 
 TOOLS = {"nftables": "nft", "ethtool": "ethtool"}
 """package -> the command that makes it unnecessary when the router has it from elsewhere"""
@@ -37,28 +54,28 @@ PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 """a package's name (deb-control(5))"""
 ASKED_FOR_HOOKS = "nfnetlink_hook"
 """the module that the kernel loads by itself when offload_verify and offload_info ask nft for the hooks"""
-OWN_FILES = (_boot.MODULES_LOAD, _boot.MODULES_D, _boot.KERNEL_FOUND)
-USERS_FILES = {_boot.RULESET: "ruleset", _boot.FEATURES: "nic_features"}
+OWN_FILES = (paths.MODULES_LOAD, paths.MODULES_D, paths.KERNEL_FOUND)
+USERS_FILES = {paths.RULESET: "ruleset", paths.FEATURES: "nic_features"}
 """what needs the tools -> the module that it belongs to"""
 
 
 @dataclass(frozen=True)
-class Verbs:
-    """Of sh/apply/kernel.sh or sh/apply/feeds.sh."""
+class Manager:
+    """The verbs of a package manager."""
 
-    update: str
-    simulate: str
-    install: str
-    undo: str
+    update: Callable[[], Verb]
+    simulate: Callable[[tuple[str, ...]], Verb]
+    install: Callable[[tuple[str, ...]], Verb]
+    undo: Callable[[], Verb]
 
 
-APT = Verbs("update_packages", "simulate_install", "install_packages", "uninstall_new")
-FEEDS = Verbs("update_feeds", "simulate_from_feeds", "install_from_feeds", "uninstall_feed_new")
+APT = Manager(UpdatePackages, SimulateInstall, InstallPackages, UninstallNew)
+FEEDS = Manager(UpdateFeeds, SimulateFromFeeds, InstallFromFeeds, UninstallFeedNew)
 
 
 @dataclass(frozen=True)
 class Record:
-    """_boot.KERNEL_FOUND: what this collection brought."""
+    """paths.KERNEL_FOUND: what this collection brought."""
 
     packages: Mapping[str, str] = field(default_factory=dict)
     """package -> its dpkg status before: config-files, or not-installed"""
@@ -111,14 +128,14 @@ class KernelState:
 
     @property
     def record(self) -> Record:
-        return parse_record(self.files.get(_boot.KERNEL_FOUND, ""))
+        return parse_record(self.files.get(paths.KERNEL_FOUND, ""))
 
     @property
     def modules(self) -> Mapping[str, ModuleState]:
         return self.facts.kernel.modules
 
 
-def read_state(answer: Sections) -> KernelState:
+def read_state(answer: Answer) -> KernelState:
     """Sections of sh/read/kernel.sh -> KernelState."""
 
     def told(prefix: str) -> dict[str, str]:
@@ -177,22 +194,22 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
         modules=state.record.modules | (brought - state.facts.builtin),
     )
     boot = [name for name in FLOWTABLE_MODULES if state.modules[name] != "builtin"]
-    if state.openwrt and (extra or (_listed(state) and _boot.MODULES_D not in state.files)):
+    if state.openwrt and (extra or (_listed(state) and paths.MODULES_D not in state.files)):
         boot = []  # the package brings a list of its own
-    place = _boot.MODULES_D if state.openwrt else _boot.MODULES_LOAD
+    place = paths.MODULES_D if state.openwrt else paths.MODULES_LOAD
     changes = file_changes(
         state.files,
         {
             place: ("0644", _modules_load(boot)) if boot else None,
-            _boot.KERNEL_FOUND: ("0644", record.text()) if record.text() else None,
+            paths.KERNEL_FOUND: ("0644", record.text()) if record.text() else None,
         },
     )
-    verbs = FEEDS if state.openwrt else APT
+    manager = FEEDS if state.openwrt else APT
     known = all(package in state.candidates for package in install)
     steps = [
         *([_load(load)] if load else []),
-        *([] if known else [Step("update the package lists", (verbs.update,))]),
-        *([Step(f"install {', '.join(install)}", (verbs.install, *install))] if install else []),
+        *([] if known else [Step("update the package lists", manager.update())]),
+        *([Step(f"install {', '.join(install)}", manager.install(tuple(install)))] if install else []),
         *([_load(later)] if later else []),
     ]
     loaded: dict[str, str] = {name: "loaded" for name in [*load, *later]}
@@ -201,10 +218,10 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
         files=changes.written,
         removed=changes.removed,
         undo=[
-            *([Step("unload the modules", ("unload_new",))] if loaded else []),
-            *([Step("remove the packages", (verbs.undo,))] if install else []),
+            *([Step("unload the modules", UnloadNew())] if loaded else []),
+            *([Step("remove the packages", manager.undo())] if install else []),
         ],
-        checks=[Step(f"install {', '.join(install)}", (verbs.simulate, *install))] if install and known else [],
+        checks=[Step(f"install {', '.join(install)}", manager.simulate(tuple(install)))] if install and known else [],
         diffs=[*_diffs(state, {**state.modules, **loaded}, installed=install), *changes.diffs],
         result=_result(state, {**state.modules, **loaded}, record, boot, place),
         warnings=[staged_warning(state.staged)] if install and state.staged else [],
@@ -229,7 +246,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
                 f"run kmod.nft_offload.{module} with state: absent first",
             )
     record = state.record
-    own = owned_table(state.files.get(_boot.RULESET, "")) if checking else None
+    own = owned_table(state.files.get(paths.RULESET, "")) if checking else None
     table = f"table {' '.join(own)}" if own else ""
     live = without_table(state.facts.live, table, state.tables, state.flowtables)
     tables = [other for other in state.tables if other != table]
@@ -250,21 +267,18 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
             # what an earlier installation left of its configuration stays, as it was found
             uninstall["remove" if record.packages[package] == "config-files" else "purge"].append(package)
 
-    def uninstalling(how: str) -> tuple[str, ...]:
-        return ("uninstall_from_feeds",) if state.openwrt else ("uninstall", how)
-
     gone = [*uninstall["purge"], *uninstall["remove"]]
     left = Record({name: found for name, found in record.packages.items() if name in kept})
-    own_files = {**dict.fromkeys(OWN_FILES), _boot.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
+    own_files = {**dict.fromkeys(OWN_FILES), paths.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
     changes = file_changes(state.files, own_files)
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
     return Plan(
         steps=[
-            *([Step(f"unload {', '.join(unload)}", ("unload_modules", *unload))] if unload else []),
+            *([Step(f"unload {', '.join(unload)}", UnloadModules(tuple(unload)))] if unload else []),
             *(
                 Step(
                     f"uninstall {', '.join(some)}",
-                    ("uninstall_from_feeds", *some) if state.openwrt else ("uninstall", how, *some),
+                    UninstallFromFeeds(tuple(some)) if state.openwrt else Uninstall(how, tuple(some)),
                 )
                 for how, some in uninstall.items()
                 if some
@@ -354,7 +368,7 @@ def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
 
 
 def _load(modules: Sequence[str]) -> Step:
-    return Step(f"load {', '.join(modules)}", ("load_modules", *modules))
+    return Step(f"load {', '.join(modules)}", LoadModules(tuple(modules)))
 
 
 def _modules_load(modules: Sequence[str]) -> str:
@@ -383,7 +397,7 @@ def _result(
     modules: Mapping[str, str],
     record: Record,
     boot: Sequence[str],
-    place: str = _boot.MODULES_LOAD,
+    place: str = paths.MODULES_LOAD,
 ) -> dict[str, Any]:
     version = state.platform.nft_version
     return {

@@ -15,32 +15,34 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from .._core import paths as _boot
+from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import Wanted, file_changes, read_files
+from .._core.names import DEVICE
 from .._core.plan import Diff, Plan, Step
-from .._core.sections import Sections
+from .._core.sections import Answer
+from .._core.verbs import EnableInit, ReloadManagers
 from .._observe.parse.ethtool import parse_driver, parse_feature_record, parse_features, parse_netifd
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Platform
-from .._ruleset.table import DEVICE
+from .verbs import SetFeature
 
 HW_TC = "hw-tc-offload"
-SCRIPT = {_boot.FEATURES_SCRIPT: ("0755", _boot.installed("features.sh"))}
+SCRIPT = {paths.FEATURES_SCRIPT: ("0755", paths.installed("features.sh"))}
 SYSTEMD = {
-    _boot.FEATURES_UNIT: ("0644", _boot.installed("features.service")),
-    _boot.FEATURES_RULES: ("0644", _boot.installed("features.rules")),
+    paths.FEATURES_UNIT: ("0644", paths.installed("features.service")),
+    paths.FEATURES_RULES: ("0644", paths.installed("features.rules")),
 }
-KEPT = (_boot.FEATURES, _boot.FEATURES_SCRIPT, _boot.FEATURES_INIT, _boot.FEATURES_RC, _boot.FEATURES_HOTPLUG)
+KEPT = (paths.FEATURES, paths.FEATURES_SCRIPT, paths.FEATURES_INIT, paths.FEATURES_RC, paths.FEATURES_HOTPLUG)
 PROCD = {
-    _boot.FEATURES_INIT: ("0755", _boot.init_script("features.init")),
-    _boot.FEATURES_HOTPLUG: ("0644", _boot.installed("features.hotplug")),
-    _boot.FEATURES_KEEP: ("0644", "".join(f"{path}\n" for path in (*KEPT, _boot.FEATURES_KEEP))),
+    paths.FEATURES_INIT: ("0755", paths.init_script("features.init")),
+    paths.FEATURES_HOTPLUG: ("0644", paths.installed("features.hotplug")),
+    paths.FEATURES_KEEP: ("0644", "".join(f"{path}\n" for path in (*KEPT, paths.FEATURES_KEEP))),
 }
 BOOT_PIECES: dict[str, dict[str, tuple[str, str]]] = {"systemd": {**SCRIPT, **SYSTEMD}, "procd": {**SCRIPT, **PROCD}}
 """init -> files"""
 FEATURE = re.compile(r"[A-Za-z0-9_.-]+")
-OWN_FILES = (_boot.FEATURES, *SCRIPT, *SYSTEMD, _boot.FEATURES_RC, *PROCD)
+OWN_FILES = (paths.FEATURES, *SCRIPT, *SYSTEMD, paths.FEATURES_RC, *PROCD)
 
 Key = tuple[str, str]
 """(device, feature)"""
@@ -71,7 +73,7 @@ class NicState:
     @property
     def record(self) -> dict[Key, tuple[str, str]]:
         """(device, feature) -> (value wanted, value found), each on or off."""
-        return parse_feature_record(self.files.get(_boot.FEATURES, ""))
+        return parse_feature_record(self.files.get(paths.FEATURES, ""))
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Want:
         return self.target, self.feature
 
 
-def read_state(answer: Sections) -> NicState:
+def read_state(answer: Answer) -> NicState:
     """Sections of sh/read/nic.sh -> NicState."""
     lines = [line.partition("=") for line in answer["nics"].text.splitlines()]
     conduits = [value.split() for key, _equals, value in lines if key == "conduit"]
@@ -193,8 +195,8 @@ def _plan(
         was = word(now.active)
         says = f"turn {feature} {value} for {device} (driver {state.nics[device].driver or 'unknown'})"
         wished = word(now.active if now.requested is None else now.requested)
-        steps.append(Step(says, ("set_feature", device, feature, value, wished)))
-        undo.append(Step(f"turn {feature} {was} for {device}", ("set_feature", device, feature, was, value)))
+        steps.append(Step(says, SetFeature(device, feature, value, wished)))
+        undo.append(Step(f"turn {feature} {was} for {device}", SetFeature(device, feature, was, value)))
         before += f"{device} {feature}: {was}\n"
         after += f"{device} {feature}: {value}\n"
     init = state.platform.init
@@ -205,19 +207,19 @@ def _plan(
         )
     changes = file_changes(state.files, _files(record, init))
     units = ({*changes.written, *changes.removed} & {*SYSTEMD}) if init == "systemd" else set()
-    name = _boot.FEATURES_INIT.rpartition("/")[2]
-    disabled = init == "procd" and _boot.FEATURES_RC not in state.files
+    name = paths.FEATURES_INIT.rpartition("/")[2]
+    disabled = init == "procd" and paths.FEATURES_RC not in state.files
     return Plan(
         steps=steps,
         files=changes.written,
         removed=changes.removed,
         closing=[
-            *([Step("make systemd and udev read their files again", ("reload_managers",))] if units else []),
-            *([Step(f"enable {name}", ("enable_init", name))] if persistent and disabled else []),
+            *([Step("make systemd and udev read their files again", ReloadManagers())] if units else []),
+            *([Step(f"enable {name}", EnableInit(name))] if persistent and disabled else []),
         ],
         undo=list(reversed(undo)),
         diffs=[*([Diff("features", before, after)] if steps else []), *changes.diffs],
-        result={**result, "boot": {"persistent": persistent, "file": _boot.FEATURES if record else ""}},
+        result={**result, "boot": {"persistent": persistent, "file": paths.FEATURES if record else ""}},
         warnings=warnings,
     )
 
@@ -228,7 +230,7 @@ def _files(record: Mapping[Key, tuple[str, str]], init: str) -> Wanted:
         return dict.fromkeys(OWN_FILES)
     head = "# Written by kmod.nft_offload: DEVICE FEATURE, its value from now on, its value before.\n"
     lines = "".join(f"{' '.join((*key, *values))}\n" for key, values in sorted(record.items()))
-    return {_boot.FEATURES: ("0644", head + lines), **BOOT_PIECES.get(init, {})}
+    return {paths.FEATURES: ("0644", head + lines), **BOOT_PIECES.get(init, {})}
 
 
 def has_ethtool(state: NicState) -> bool:

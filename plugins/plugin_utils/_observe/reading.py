@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._core import paths as _boot
+from .._core import paths
 from .._core.errors import OffloadError
-from .._core.sections import Call, Section, Sections
+from .._core.sections import Answer, Call, Section
 from .parse import boot, policy
 from .parse.conntrack import parse_conntrack
 from .parse.devices import TEXTS, parse_devices, parse_forwarding
@@ -84,7 +84,7 @@ def reading(
         ("read_devices",),
         ("read_nic_features", FEATURE),
         ("read_conflicts",),
-        ("read_boot", _boot.RULESET, *boot.FILES),
+        ("read_boot", paths.RULESET, *boot.FILES),
         ("read_files", *boot.READ),
         ("read_services", boot.UNIT, *SERVICES),
         ("read_fw4",),
@@ -100,12 +100,12 @@ def reading_for_a_choice() -> list[Call]:
         ("read_flowtables",),
         ("read_devices",),
         ("read_nic_features", FEATURE),
-        ("read_boot", _boot.RULESET),
-        ("read_files", _boot.DEVICES, _boot.FEATURES),
+        ("read_boot", paths.RULESET),
+        ("read_files", paths.DEVICES, paths.FEATURES),
     ]
 
 
-def choice_of(answer: Sections) -> dict[str, Any]:
+def choice_of(answer: Answer) -> dict[str, Any]:
     """Of the picture as plain JSON types, the parts that ``reading_for_a_choice`` reads."""
     picture = state_of(answer).as_result()
     chosen = {name: picture[name] for name in ("platform", "flowtables", "unseen", "not_understood")}
@@ -121,7 +121,7 @@ def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names}
 
 
-def state_of(answer: Sections) -> RouterState:
+def state_of(answer: Answer) -> RouterState:
     """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
     unknown: list[str] = []
     platform = parse_platform(_said(answer, "platform"))
@@ -160,21 +160,21 @@ def _shortened(lines: list[str]) -> tuple[str, ...]:
     return tuple(different) if left <= 0 else (*different[:UNKNOWN_LINES], f"... and {left} more")
 
 
-def _ok(answer: Sections, name: str) -> bool:
+def _ok(answer: Answer, name: str) -> bool:
     return name in answer and answer[name].rc == 0
 
 
-def _said(answer: Sections, name: str) -> str:
+def _said(answer: Answer, name: str) -> str:
     """What a command printed, also beside an error; empty when it was not run."""
     return answer[name].text if name in answer else ""
 
 
-def _each(answer: Sections, prefix: str) -> dict[str, Section]:
-    """Sections that there are one of a device, by device."""
+def _each(answer: Answer, prefix: str) -> dict[str, Section]:
+    """Answer that there are one of a device, by device."""
     return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
 
 
-def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
+def _devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
     """Devices with what the tools know of them: a driver that sysfs does not name, the feature, MTU and qdisc."""
     texts = {name: _said(answer, name) for name in TEXTS}
     features = {device: parse_features(part.text).get(FEATURE) for device, part in _each(answer, "features ").items()}
@@ -195,7 +195,7 @@ def _devices(answer: Sections, unknown: list[str]) -> dict[str, Device]:
     }
 
 
-def _beside(answer: Sections) -> Beside:
+def _beside(answer: Answer) -> Beside:
     traffic = parse_tc(_said(answer, "tc"))
     ruleset = _said(answer, "ruleset") if _ok(answer, "ruleset") else ""
     return Beside(
@@ -211,7 +211,7 @@ def _beside(answer: Sections) -> Beside:
     )
 
 
-def _hooks(answer: Sections, unknown: list[str]) -> tuple[Hook, ...] | None:
+def _hooks(answer: Answer, unknown: list[str]) -> tuple[Hook, ...] | None:
     """None where they cannot be listed; a device that is gone (Linux 6.16 on keeps its name) has none."""
     if not _ok(answer, "flowtables") or _hooks_error(answer):
         return None
@@ -219,7 +219,7 @@ def _hooks(answer: Sections, unknown: list[str]) -> tuple[Hook, ...] | None:
     return tuple(hook for part in listings if part.rc == 0 for hook in parse_hooks(part.text, unknown))
 
 
-def _hooks_error(answer: Sections) -> str:
+def _hooks_error(answer: Answer) -> str:
     """What nft said where it could not list the hooks of a device that is there."""
     if "hooks" in answer and answer["hooks"].rc != 0 and not any(part.rc for part in _each(answer, "hooks ").values()):
         return "nft lists no hook at all, not even a chain's: this kernel has no NETFILTER_NETLINK_HOOK"
@@ -227,13 +227,13 @@ def _hooks_error(answer: Sections) -> str:
     return next(failed, "")
 
 
-def _firewalls(answer: Sections, platform: Platform) -> list[str]:
+def _firewalls(answer: Answer, platform: Platform) -> list[str]:
     """Services that are active (systemctl is-active says so in one line each, in order), and OpenWrt's own."""
     active = zip(SERVICES, _said(answer, "services").split(), strict=False)
     return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
 
 
-def _unseen(answer: Sections, platform: Platform) -> dict[str, str]:
+def _unseen(answer: Answer, platform: Platform) -> dict[str, str]:
     """What could not be read, with the first words of the tool that failed."""
     reasons = {
         name: answer[name].text

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._core import paths as _boot
+from .._core import paths
 from .._core.errors import OffloadError
 from .state import FEATURE, TableState
 from .table import WantedFlowtable
@@ -60,7 +60,7 @@ def refusal(state: TableState, device: str, checking: bool) -> str:
 
 def _absence(state: TableState, device: str) -> str:
     """Why a device that is away now keeps its flowtable in software; empty when it was taken by hardware before."""
-    recorded = f"\n{state.files.get(_boot.DEVICES, '')}".partition(f"\n{device} ")[2].partition("\n")[0]
+    recorded = f"\n{state.files.get(paths.DEVICES, '')}".partition(f"\n{device} ")[2].partition("\n")[0]
     return "" if "flags offload" in recorded else "it is away now, and was offloaded in software before"
 
 
@@ -104,7 +104,7 @@ def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedF
 
 def check_devices(state: TableState, requests: Sequence[Request]) -> list[str]:
     """Raise OffloadError for a device that does not exist; a known one that is away now is only worth a warning."""
-    known = {line.split(" ", 1)[0] for line in state.files.get(_boot.DEVICES, "").splitlines()}
+    known = {line.split(" ", 1)[0] for line in state.files.get(paths.DEVICES, "").splitlines()}
     away = []
     for request in requests:
         for device in request.devices:

@@ -5,31 +5,21 @@
 # PRIVATE to the collection: may change at any time.
 """Rulesets that were confirmed before, kept on the router with their ids. Pure: no I/O.
 
-An id is NUMBER-TOKEN: the number grows with each ruleset, the token tells apart what two controllers made at once. The
-file that names the one confirmed last has a digest of the files for boot beside it: what was changed by hand is not it.
+The file that names the one confirmed last has a digest of the files for boot beside it: what was changed by hand is
+not it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 
-from .._core import paths as _boot
+from .._confirm.ids import ID, number
+from .._core import paths
 from .._core.errors import OffloadError
 
 KEPT = 3
-ID = re.compile(r"^\d{1,9}-[0-9a-f]{8}\Z")
 DEVICE = "# device "
-
-
-def number(change: str) -> int:
-    """An id's number; 0 for what is none."""
-    return int(change.split("-", 1)[0]) if ID.match(change) else 0
-
-
-def next_id(known: Iterable[str], token: str) -> str:
-    return f"{max((number(change) for change in known), default=0) + 1}-{token}"
 
 
 def mark(change: str, ruleset: str, devices: str) -> str:
@@ -39,7 +29,7 @@ def mark(change: str, ruleset: str, devices: str) -> str:
 
 
 def path(change: str) -> str:
-    return f"{_boot.HISTORY}/{change}.nft"
+    return f"{paths.HISTORY}/{change}.nft"
 
 
 def entry(change: str, ruleset: str, devices: str) -> str:

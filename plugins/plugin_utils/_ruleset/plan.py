@@ -11,17 +11,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._confirm.change import TablePlan
-from .._core import paths as _boot
+from .._confirm.change import TablePlan, Transaction
+from .._confirm.ids import next_id
+from .._confirm.verbs import Queue
+from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes
 from .._core.plan import Diff, Step, StepError
+from .._core.verbs import EnableInit, ReloadManagers, ReloadUdev, Remove
+from .._observe.parse.boot import owned_table
 from .._observe.parse.nft import families_filtered, included, listing_without_devices, parse_flowtables, parse_table
 from .._observe.parse.nft_errors import parse_errors
-from . import history as _history
+from . import history
 from .hardware import Request, check_devices, decide
 from .state import BOOT_PIECES, INIT_PIECES, OWN_FILES, SYSTEMD_PIECES, UNIT, TableState
-from .table import WantedFlowtable, WantedTable, device_changes, kept_objects, owned_table, transactions
+from .table import WantedFlowtable, WantedTable, device_changes, kept_objects, transactions
+from .verbs import CutFlows, DisableUnit, DryLoad, EnableUnit, StageListing
 
 Way = tuple[str, str]
 """devices from and to, each separated by spaces; none: whichever"""
@@ -33,7 +38,7 @@ def located(error: StepError, content: str, where: str) -> OffloadError:
     The kernel goes on after its first complaint, so only the first one is told; the others may be its echoes.
     """
     complaint = next(iter(parse_errors(error.said)), None)
-    loaded = error.step.call[-1]
+    loaded = error.step.verb.text if isinstance(error.step.verb, (DryLoad, Queue)) else ""
     lines = content.splitlines()
     if complaint is None or content not in loaded:
         return error
@@ -54,8 +59,8 @@ def refuse_without_firewall(state: TableState, family: str, table: str, content:
     What the kernel listed when it was loaded counts, which has no includes. A file that the new text includes, as the
     old one did, may filter.
     """
-    ruleset = state.files.get(_boot.RULESET, "")
-    before = families_filtered(state.files.get(_boot.LISTING) or ruleset or state.table or "")
+    ruleset = state.files.get(paths.RULESET, "")
+    before = families_filtered(state.files.get(paths.LISTING) or ruleset or state.table or "")
     if not before - families_filtered(content) or included(content) & included(ruleset):
         return
     raise OffloadError(
@@ -99,7 +104,7 @@ def _judging(plan: TablePlan, state: TableState, wanted: WantedTable, cut: Seque
 
     That it is owed is committed with the rules, so whatever comes between them and the end of it, a later run does it.
     """
-    owed = [_way(line) for line in state.files.get(_boot.CUT_OWED, "").splitlines()]
+    owed = [_way(line) for line in state.files.get(paths.CUT_OWED, "").splitlines()]
     new = [] if not plan.texts or _as_loaded(state, wanted) else cut
     ways = list(dict.fromkeys([*owed, *new]))
     if not ways:
@@ -108,17 +113,17 @@ def _judging(plan: TablePlan, state: TableState, wanted: WantedTable, cut: Seque
         remedy = "install it, with kmod.nft_offload.kernel_support and packages: [nftables, ethtool, conntrack]"
         if not new:
             raise OffloadError(
-                f"{_boot.CUT_OWED}: an earlier run left connections to be judged anew, and there is no conntrack on "
+                f"{paths.CUT_OWED}: an earlier run left connections to be judged anew, and there is no conntrack on "
                 "this router",
                 f"{remedy}; or delete that file",
             )
         raise OffloadError("option cut: there is no conntrack on this router", remedy)
     says = ", ".join(f"{_end(one)} to {_end(other)}" for one, other in ways)
     steps = [
-        Step(f"judge connections anew: {says}", ("cut_flows", *(end for way in ways for end in way))),
-        Step("note that they were", ("remove", _boot.CUT_OWED)),
+        Step(f"judge connections anew: {says}", CutFlows(tuple(end for way in ways for end in way))),
+        Step("note that they were", Remove(paths.CUT_OWED)),
     ]
-    noted = {_boot.CUT_OWED: ("0644", "".join(f"{one}:{other}\n" for one, other in ways))} if new else {}
+    noted = {paths.CUT_OWED: ("0644", "".join(f"{one}:{other}\n" for one, other in ways))} if new else {}
     return replace(plan, records={**plan.records, **noted}, closing=[*plan.closing, *steps])
 
 
@@ -144,10 +149,10 @@ def plan_restored(
     checking: bool = False,
 ) -> TablePlan:
     """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id."""
-    chosen = _history.choose(which, state.confirmed, state.kept)
-    if not state.confirmed and _boot.RULESET in state.files:
+    chosen = history.choose(which, state.confirmed, state.kept)
+    if not state.confirmed and paths.RULESET in state.files:
         raise OffloadError(
-            f"{_boot.CONFIRMED} is missing, so what was confirmed is not known", "load a ruleset with state: present"
+            f"{paths.CONFIRMED} is missing, so what was confirmed is not known", "load a ruleset with state: present"
         )
     if chosen == "" or not state.confirmed:
         plan = plan_absent(state, family, table)
@@ -162,9 +167,9 @@ def plan_restored(
                 "load the one you want with state: present, or give the id of one that is kept: "
                 + ", ".join(state.kept),
             )
-        texts = state.files.get(_boot.RULESET, ""), state.files.get(_boot.DEVICES, "")
+        texts = state.files.get(paths.RULESET, ""), state.files.get(paths.DEVICES, "")
     else:
-        texts = _history.read_entry(state.files.get(_history.path(chosen), ""))
+        texts = history.read_entry(state.files.get(history.path(chosen), ""))
     wanted = wanted_as_kept(*texts)
     if (wanted.family, wanted.name) != (family, table):
         raise OffloadError(
@@ -222,8 +227,8 @@ def _plan(
     if init not in INIT_PIECES:
         warnings.append("the table is live, but only systemd and OpenWrt are known here to load it at boot")
     files = {
-        _boot.RULESET: ("0644", wanted.boot_text()),
-        _boot.DEVICES: ("0644", wanted.attachments()),
+        paths.RULESET: ("0644", wanted.boot_text()),
+        paths.DEVICES: ("0644", wanted.attachments()),
         **BOOT_PIECES,
         **INIT_PIECES.get(init, {}),
     }
@@ -234,9 +239,9 @@ def _plan(
     if systemd:
         pieces = state.outdated or bool(set(differing) & set(SYSTEMD_PIECES))
         closing += _systemd_reads(pieces, enable=not (state.enabled and state.active))
-    if init == "procd" and _boot.RULESET_RC not in state.files:
-        closing.append(Step("enable nft-offload", ("enable_init", "nft-offload")))
-    dry = Step(f"validate table {wanted.path}", ("dry_load", _without_devices(state, wanted, keep)))
+    if init == "procd" and paths.RULESET_RC not in state.files:
+        closing.append(Step("enable nft-offload", EnableInit("nft-offload")))
+    dry = Step(f"validate table {wanted.path}", DryLoad(_without_devices(state, wanted, keep)))
     old = _renamed(state, wanted)
     records, forgotten, now = _records(state, wanted, token, restored)
     return TablePlan(
@@ -245,7 +250,7 @@ def _plan(
         validating=[dry] if texts else [],
         listing=Step(
             f"note how the kernel lists table {wanted.path}",
-            ("stage_listing", _boot.LISTING, wanted.family, wanted.name),
+            StageListing(paths.LISTING, wanted.family, wanted.name),
         )
         if texts
         else None,
@@ -259,14 +264,14 @@ def _plan(
             "table": wanted.path,
             "flowtables": list(flowtables),
             "ruleset": now,
-            "kept": [i for i in _history.kept_ids([*state.kept, *_ids(records)]) if _history.path(i) not in forgotten],
+            "kept": [i for i in history.kept_ids([*state.kept, *_ids(records)]) if history.path(i) not in forgotten],
         },
         warnings=warnings,
     )
 
 
 def _ids(records: dict[str, tuple[str, str]]) -> list[str]:
-    prefix = f"{_boot.HISTORY}/"
+    prefix = f"{paths.HISTORY}/"
     return [path.removeprefix(prefix) for path in records if path.startswith(prefix)]
 
 
@@ -275,18 +280,18 @@ def _records(
 ) -> tuple[dict[str, tuple[str, str]], list[str], str]:
     """(files to write, files to delete, id of what is confirmed then): only for another ruleset than was confirmed."""
     texts = wanted.boot_text(), wanted.attachments()
-    if state.confirmed and state.mark == _history.mark(state.confirmed, *texts):
+    if state.confirmed and state.mark == history.mark(state.confirmed, *texts):
         return {}, [], state.confirmed
-    now = restored or _history.next_id([*state.kept, state.confirmed], token)
-    records = {_boot.CONFIRMED: ("0644", f"{_history.mark(now, *texts)}\n")}
+    now = restored or next_id([*state.kept, state.confirmed], token)
+    records = {paths.CONFIRMED: ("0644", f"{history.mark(now, *texts)}\n")}
     old = "" if state.tampered else state.confirmed
     if old:
-        text = _history.entry(old, state.files[_boot.RULESET], state.files.get(_boot.DEVICES, ""))
-        records[_history.path(old)] = ("0600", text)
-    return records, [_history.path(i) for i in _history.forgotten(state.kept, now, old)], now
+        text = history.entry(old, state.files[paths.RULESET], state.files.get(paths.DEVICES, ""))
+        records[history.path(old)] = ("0600", text)
+    return records, [history.path(i) for i in history.forgotten(state.kept, now, old)], now
 
 
-def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Step]:
+def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Transaction]:
     """The nft texts that make the live table as wanted; none when it is."""
     load = f"load table {wanted.path}"
     live = parse_table(state.table) if state.table is not None else None
@@ -306,25 +311,25 @@ def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Ste
     else:
         texts = transactions(wanted, state.links, live, state.flowtables, kept)
     steps = [load, f"bring devices into table {wanted.path}"]
-    return [Step(says, (text,)) for says, text in zip(steps, texts, strict=False) if text]
+    return [Transaction(summary, text) for summary, text in zip(steps, texts, strict=False) if text]
 
 
 def _as_loaded(state: TableState, wanted: WantedTable) -> bool:
     """Is the live table, but for devices, what loading the wanted text made?"""
-    recorded = state.files.get(_boot.LISTING, "")
+    recorded = state.files.get(paths.LISTING, "")
     if listing_without_devices(recorded) != listing_without_devices(state.table or ""):
         return False
-    if state.files.get(_boot.RULESET) == wanted.boot_text():
+    if state.files.get(paths.RULESET) == wanted.boot_text():
         return True
     # the text for boot was changed by hand, and is not what is loaded
-    return state.mark == _history.mark(state.confirmed, wanted.boot_text(), wanted.attachments())
+    return state.mark == history.mark(state.confirmed, wanted.boot_text(), wanted.attachments())
 
 
 def _kept(state: TableState, wanted: WantedTable, keep: bool) -> frozenset[tuple[str, str]]:
     if not keep:
         return frozenset()
-    recorded = state.files.get(_boot.LISTING, "")
-    return kept_objects(state.files.get(_boot.RULESET, ""), wanted.boot_text(), recorded, state.table or "")
+    recorded = state.files.get(paths.LISTING, "")
+    return kept_objects(state.files.get(paths.RULESET, ""), wanted.boot_text(), recorded, state.table or "")
 
 
 def _without_devices(state: TableState, wanted: WantedTable, keep: bool) -> str:
@@ -336,14 +341,14 @@ def _without_devices(state: TableState, wanted: WantedTable, keep: bool) -> str:
 
 def _renamed(state: TableState, wanted: WantedTable) -> tuple[str, str] | None:
     """The table that the boot file still names, when that is another one."""
-    old = owned_table(state.files.get(_boot.RULESET, ""))
+    old = owned_table(state.files.get(paths.RULESET, ""))
     return None if old == (wanted.family, wanted.name) else old
 
 
 def _live_diffs(state: TableState, wanted: WantedTable, load: bool) -> list[Diff]:
     """What was changed by hand, and the devices that come and go."""
     header = f"live table {wanted.path}"
-    recorded = state.files.get(_boot.LISTING, "")
+    recorded = state.files.get(paths.LISTING, "")
     drifted = listing_without_devices(state.table or "") != listing_without_devices(recorded)
     diffs = []
     if load and drifted and recorded:
@@ -369,14 +374,14 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
 def _systemd_reads(pieces: bool, enable: bool) -> list[Step]:
     """Steps after which systemd and udev know the files; enabling a unit has systemd read all of its own."""
     if enable:
-        udev = [Step("make udev read its files again", ("reload_udev",))] if pieces else []
-        return [*udev, Step(f"enable {UNIT}", ("enable_unit", UNIT))]
-    return [Step("make systemd and udev read their files again", ("reload_managers",))] if pieces else []
+        udev = [Step("make udev read its files again", ReloadUdev())] if pieces else []
+        return [*udev, Step(f"enable {UNIT}", EnableUnit(UNIT))]
+    return [Step("make systemd and udev read their files again", ReloadManagers())] if pieces else []
 
 
 def plan_absent(state: TableState, family: str, table: str) -> TablePlan:
     """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
-    written = owned_table(state.files.get(_boot.RULESET, ""))
+    written = owned_table(state.files.get(paths.RULESET, ""))
     live = state.table is not None
     changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
     texts = []
@@ -390,14 +395,14 @@ def plan_absent(state: TableState, family: str, table: str) -> TablePlan:
         tables.append(written)
     systemd = state.platform.init == "systemd" and (state.outdated or bool(set(changes.removed) & set(SYSTEMD_PIECES)))
     diffs = [Diff(f"live table {family} {table}", listing_without_devices(state.table or ""), "")] if live else []
-    paths = [" ".join(pair) for pair in tables]
+    names = [" ".join(pair) for pair in tables]
     return TablePlan(
-        texts=[Step(f"drop table {path}", (text,)) for path, text in zip(paths, texts, strict=True)],
+        texts=[Transaction(f"drop table {path}", text) for path, text in zip(names, texts, strict=True)],
         tables=tables,
-        leaving=[Step(f"disable {UNIT}", ("disable_unit", UNIT))] if state.enabled or state.active else [],
+        leaving=[Step(f"disable {UNIT}", DisableUnit(UNIT))] if state.enabled or state.active else [],
         removed=changes.removed,
-        forgotten=[_history.path(change) for change in state.kept],
-        closing=[Step("make systemd and udev read their files again", ("reload_managers",))] if systemd else [],
+        forgotten=[history.path(change) for change in state.kept],
+        closing=[Step("make systemd and udev read their files again", ReloadManagers())] if systemd else [],
         diffs=[*diffs, *changes.diffs],
         result={"table": f"{family} {table}", "flowtables": [], "ruleset": "", "kept": []},
     )

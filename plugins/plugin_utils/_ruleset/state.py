@@ -11,41 +11,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .._confirm.change import ChangeState, parse_change
-from .._core import paths as _boot
-from .._core.errors import OffloadError
+from .._core import paths
 from .._core.files import read_files
-from .._core.sections import Section, Sections
+from .._core.sections import Answer, Section
 from .._observe.parse.ethtool import parse_driver, parse_features
 from .._observe.parse.nft import parse_flowtables
 from .._observe.parse.platform import parse_platform
-from .._observe.state import OLDEST_KERNEL, OLDEST_NFT, Feature, Flowtable, Platform
+from .._observe.state import Feature, Flowtable, Platform
 from .history import kept_ids, mark
 
 UNIT = "nft-offload.service"
 FEATURE = "hw-tc-offload"
 BOOT_PIECES = {
-    _boot.RULESET_SCRIPT: ("0755", _boot.installed("ruleset.sh")),
-    _boot.DEVICE_SCRIPT: ("0755", _boot.installed("flowtable.sh")),
+    paths.RULESET_SCRIPT: ("0755", paths.installed("ruleset.sh")),
+    paths.DEVICE_SCRIPT: ("0755", paths.installed("flowtable.sh")),
 }
 SYSTEMD_PIECES = {
-    _boot.RULESET_UNIT: ("0644", _boot.installed("ruleset.service")),
-    _boot.NFTABLES_DROP_IN: ("0644", _boot.installed("nftables.conf")),
-    _boot.DEVICE_UNIT: ("0644", _boot.installed("flowtable.service")),
-    _boot.DEVICE_RULES: ("0644", _boot.installed("flowtable.rules")),
+    paths.RULESET_UNIT: ("0644", paths.installed("ruleset.service")),
+    paths.NFTABLES_DROP_IN: ("0644", paths.installed("nftables.conf")),
+    paths.DEVICE_UNIT: ("0644", paths.installed("flowtable.service")),
+    paths.DEVICE_RULES: ("0644", paths.installed("flowtable.rules")),
 }
-TEXTS = (_boot.RULESET, _boot.LISTING, _boot.DEVICES, _boot.CONFIRMED)
+TEXTS = (paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
 KEPT = (
-    *(*TEXTS, f"{_boot.HISTORY}/", *BOOT_PIECES),
-    *(_boot.RULESET_INIT, _boot.RULESET_RC, _boot.DEVICE_HOTPLUG, _boot.RULESET_KEEP),
+    *(*TEXTS, f"{paths.HISTORY}/", *BOOT_PIECES),
+    *(paths.RULESET_INIT, paths.RULESET_RC, paths.DEVICE_HOTPLUG, paths.RULESET_KEEP),
 )
 PROCD_PIECES = {
-    _boot.RULESET_INIT: ("0755", _boot.init_script("ruleset.init")),
-    _boot.DEVICE_HOTPLUG: ("0644", _boot.installed("flowtable.hotplug")),
-    _boot.RULESET_KEEP: ("0644", "".join(f"{path}\n" for path in KEPT)),
+    paths.RULESET_INIT: ("0755", paths.init_script("ruleset.init")),
+    paths.DEVICE_HOTPLUG: ("0644", paths.installed("flowtable.hotplug")),
+    paths.RULESET_KEEP: ("0644", "".join(f"{path}\n" for path in KEPT)),
 }
 INIT_PIECES = {"systemd": SYSTEMD_PIECES, "procd": PROCD_PIECES}
 """init -> files"""
-OWN_FILES = (*TEXTS, _boot.CUT_OWED, *BOOT_PIECES, *SYSTEMD_PIECES, _boot.RULESET_RC, *PROCD_PIECES)
+OWN_FILES = (*TEXTS, paths.CUT_OWED, *BOOT_PIECES, *SYSTEMD_PIECES, paths.RULESET_RC, *PROCD_PIECES)
 
 
 @dataclass(frozen=True)
@@ -82,33 +81,16 @@ class TableState:
     @property
     def mark(self) -> str:
         """What the router has written down of it, see _ruleset/history.py."""
-        return self.files.get(_boot.CONFIRMED, "").strip()
+        return self.files.get(paths.CONFIRMED, "").strip()
 
     @property
     def tampered(self) -> bool:
         """Are the texts for boot others than those that were confirmed?"""
-        texts = self.files.get(_boot.RULESET, ""), self.files.get(_boot.DEVICES, "")
+        texts = self.files.get(paths.RULESET, ""), self.files.get(paths.DEVICES, "")
         return mark(self.confirmed, *texts) != self.mark
 
 
-def require_nft(platform: Platform, checking: bool) -> None:
-    """Raise OffloadError unless kernel and nft can do what our table needs (facts: 05abe4456fa3, nft 8e6cc9f3).
-
-    A check run may meet a router on which the real run would have installed nft before.
-    """
-    if platform.kernel_version < OLDEST_KERNEL:
-        raise OffloadError(
-            f"Linux {platform.kernel} cannot hold a flowtable without devices",
-            "flowtables need Linux 5.8 or later here",
-        )
-    if platform.nft_version is None and not checking:
-        raise OffloadError("there is no nft on this router", "install it with kmod.nft_offload.kernel_support")
-    if platform.nft_version is not None and platform.nft_version < OLDEST_NFT:
-        version = ".".join(str(part) for part in platform.nft_version)
-        raise OffloadError(f"nft {version} is too old for flowtable flags", "install nftables 0.9.9 or later")
-
-
-def read_state(answer: Sections) -> TableState:
+def read_state(answer: Answer) -> TableState:
     """Sections of sh/read/ruleset.sh and sh/read/nic.sh -> TableState."""
 
     def told(prefix: str) -> dict[str, Section]:

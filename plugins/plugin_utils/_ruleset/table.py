@@ -12,14 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import OffloadError
+from .._observe.parse.boot import HEADER
 from .._observe.parse.nft import statements
 from .._observe.state import Flowtable
-
-NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,30}\Z")
-DEVICE = re.compile(r"^[^\s/:\"\\{};,*$@#]{1,15}\Z")
-"""what the kernel takes (dev_valid_name) less what means something to nft"""
-
-HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
 
 # A rule may name anything and a map may name chains, so rules go first, then maps, then what they named.
 REMOVAL_ORDER = (
@@ -98,12 +93,6 @@ class WantedTable:
             for flowtable in self.flowtables
             for device in flowtable.devices
         )
-
-
-def check_table(name: str) -> None:
-    """nft parses its arguments as a script, so a name must be no more than a name; raises OffloadError."""
-    if not NAME.match(name):
-        raise OffloadError(f"option table: {name!r} is no name for a table", "use letters, digits, _ and -")
 
 
 def _statements(text: str) -> Iterator[tuple[int, int, str]]:
@@ -246,9 +235,3 @@ def kept_objects(old: str, new: str, recorded: str, live: str) -> frozenset[tupl
         and now[key] == loaded.get(key)
         and not (key[0] == "map" and OBJECTS & {word.strip(":") for line in words for word in line})
     )
-
-
-def owned_table(boot_text: str) -> tuple[str, str] | None:
-    """(family, table) that a text written by ``boot_text`` loads; None when it is not one of ours."""
-    match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
-    return (match[1], match[2]) if match else None

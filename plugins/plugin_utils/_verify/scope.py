@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .._observe.parse.boot import owned_table
 from .._observe.state import Device, FlowRule, Flowtable, RouterState
-from .._ruleset.table import owned_table
 from .finding import Expectation
 
 OUR_TABLE = "inet nft_offload"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._observe.state import RouterState
-from .._report import fleet
 from . import bound, bypassing, disabled, hardware, loaded, offloading, supported
 from .configured import rung as configured
 from .finding import RUNGS, Expectation, Finding, Kind, RungResult
@@ -21,10 +20,9 @@ LADDER = (supported, loaded, configured, bound, offloading, bypassing, hardware)
 
 
 def kinds() -> Iterator[Kind]:
-    """Every kind of finding, in the order of the ladder; the fleet report's own come last."""
+    """Every kind of finding, in the order of the ladder."""
     found = [kind for part in (*LADDER, disabled) for kind in part.KINDS]
     yield from sorted(found, key=lambda kind: RUNGS.index(kind.id.partition(".")[0]))
-    yield from fleet.KINDS
 
 
 @dataclass(frozen=True)

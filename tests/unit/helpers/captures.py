@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section, fragment, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, fragment, parse
 
 from tests.tools.capture import CAPTURED, NONCE
 
@@ -26,7 +26,7 @@ def captured(suite: str, name: str) -> str:
     return (CAPTURED / f"{suite}.{name}.txt").read_text(encoding="utf-8")
 
 
-def answer(suite: str, name: str) -> dict[str, Section]:
+def answer(suite: str, name: str) -> Answer:
     """Sections of one capture."""
     return parse(captured(suite, name), NONCE)
 

@@ -24,7 +24,7 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.action import OffloadAction
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.arguments import validate
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.router import Router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, Sections, compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
 
 from lab.openwrt.programs import NoBusybox
 from lab.openwrt.root import RELEASES, THIS_MACHINE, make_root
@@ -124,7 +124,7 @@ class OpenWrt:
 
     def run(
         self, fragments: Sequence[str], calls: Sequence[Call], connection: str = "192.0.2.1 1 192.0.2.2 22"
-    ) -> Sections:
+    ) -> Answer:
         """One exec, as _core/router.py makes it."""
         return parse(self.sh(compose(NONCE, fragments, calls), connection), NONCE)
 
@@ -167,7 +167,7 @@ class Execs(Router):
         self.connections = 1
         self._router = router
 
-    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
+    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Answer:
         self.execs += 1
         script = f"{self.before}\n{compose(NONCE, fragments, calls)}"
         return parse(self._router.sh(script, f"192.0.2.1 {self.connections} 192.0.2.2 22"), NONCE)

@@ -19,11 +19,13 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change i
     Change,
     ChangeState,
     TablePlan,
+    Transaction,
     parse_change,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, Sections, compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import StageListing
 
 NONCE = "0123456789abcdef"
 SHELLS = (["dash"], ["busybox", "ash"])
@@ -70,16 +72,16 @@ class Sandbox:
         """Load the texts, and replace one file for boot."""
         path = str(self.place / "etc/ruleset.nft")
         return TablePlan(
-            texts=[Step("load table inet t", (part,)) for part in (text, *more)],
+            texts=[Transaction("load table inet t", part) for part in (text, *more)],
             tables=list(tables),
             files={path: ("0644", text)},
-            listing=Step("note the listing", ("stage_listing", str(self.place / "etc/listing"), "inet", "t")),
+            listing=Step("note the listing", StageListing(str(self.place / "etc/listing"), "inet", "t")),
         )
 
     def change(self, plan: TablePlan | None = None, timeout: int = 30, name: str = "1-00000001") -> Change:
         return Change(name, timeout, "", plan or self.plan())
 
-    def run(self, calls: Sequence[Call], connection: str = "192.0.2.1 1 192.0.2.2 22") -> Sections:
+    def run(self, calls: Sequence[Call], connection: str = "192.0.2.1 1 192.0.2.2 22") -> Answer:
         """One exec, over a connection that sshd would tell so."""
         # what the guard is started with on a router must be the shell under test
         script = compose(NONCE, FRAGMENTS, calls).replace("/bin/sh ", f"{self.sh} ").replace(" sh ", f" {self.sh} ")
@@ -98,14 +100,14 @@ class Sandbox:
         )
         return parse(done.stdout.decode(), NONCE)
 
-    def load(self, change: Change) -> Sections:
+    def load(self, change: Change) -> Answer:
         return self.run(change.calls(change.phases()[0]))
 
-    def confirm(self, change: Change, connection: str = "192.0.2.1 2 192.0.2.2 22") -> Sections:
+    def confirm(self, change: Change, connection: str = "192.0.2.1 2 192.0.2.2 22") -> Answer:
         return self.run(change.calls(change.phases()[1]), connection)
 
     def state(self) -> ChangeState:
-        return parse_change(self.run([("read_change", _boot.RUN)])["change"].text)
+        return parse_change(self.run([("read_change", paths.RUN)])["change"].text)
 
     def guard(self) -> int:
         return int((self.pending / "guard.pid").read_text())

@@ -7,41 +7,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
-from ..._core import paths as _boot
-from ..._core.sections import Sections
+from ..._core import paths
+from ..._core.sections import Answer
 from ..state import Boot
 from .ethtool import parse_feature_record
 from .nft import families_filtered
 from .platform import parse_platform
 
-READ = (_boot.LISTING, _boot.DEVICES, _boot.FEATURES)
+HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
+"""first line of the file that boot loads"""
+READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
-UNIT = _boot.RULESET_UNIT.rsplit("/", 1)[-1]
+UNIT = paths.RULESET_UNIT.rsplit("/", 1)[-1]
 PIECES = {
-    _boot.RULESET_UNIT: (_boot.RULESET_UNIT, _boot.RULESET_SCRIPT),
-    _boot.DEVICE_RULES: (_boot.DEVICE_RULES, _boot.DEVICE_UNIT, _boot.DEVICE_SCRIPT),
-    _boot.FEATURES_RULES: (_boot.FEATURES_RULES, _boot.FEATURES_UNIT, _boot.FEATURES_SCRIPT),
+    paths.RULESET_UNIT: (paths.RULESET_UNIT, paths.RULESET_SCRIPT),
+    paths.DEVICE_RULES: (paths.DEVICE_RULES, paths.DEVICE_UNIT, paths.DEVICE_SCRIPT),
+    paths.FEATURES_RULES: (paths.FEATURES_RULES, paths.FEATURES_UNIT, paths.FEATURES_SCRIPT),
 }
 """what boot starts from -> every file that it takes; the unit must be enabled as well"""
 PROCD_PIECES = {
-    _boot.RULESET_INIT: (_boot.RULESET_INIT, _boot.RULESET_RC, _boot.RULESET_SCRIPT),
-    _boot.DEVICE_HOTPLUG: (_boot.DEVICE_HOTPLUG, _boot.DEVICE_SCRIPT),
-    _boot.FEATURES_INIT: (_boot.FEATURES_INIT, _boot.FEATURES_RC, _boot.FEATURES_HOTPLUG, _boot.FEATURES_SCRIPT),
+    paths.RULESET_INIT: (paths.RULESET_INIT, paths.RULESET_RC, paths.RULESET_SCRIPT),
+    paths.DEVICE_HOTPLUG: (paths.DEVICE_HOTPLUG, paths.DEVICE_SCRIPT),
+    paths.FEATURES_INIT: (paths.FEATURES_INIT, paths.FEATURES_RC, paths.FEATURES_HOTPLUG, paths.FEATURES_SCRIPT),
 }
 """the same for OpenWrt"""
 FILES = tuple(dict.fromkeys(file for files in (*PIECES.values(), *PROCD_PIECES.values()) for file in files))
 
 
-def parse_boot(answer: Sections) -> Boot:
+def parse_boot(answer: Answer) -> Boot:
     """What this collection left for the next boot; a router that it never touched has nothing."""
     live = answer.get("live")
     ruleset = _text(answer, "boot.ruleset")
-    attachments = parse_attachments(_text(answer, f"file.{_boot.DEVICES}") or "")
+    attachments = parse_attachments(_text(answer, f"file.{paths.DEVICES}") or "")
     features = {
         key: wanted
-        for key, (wanted, _found) in parse_feature_record(_text(answer, f"file.{_boot.FEATURES}") or "").items()
+        for key, (wanted, _found) in parse_feature_record(_text(answer, f"file.{paths.FEATURES}") or "").items()
     }
     there = (_text(answer, "boot.files") or "").splitlines()
     procd = "platform" in answer and parse_platform(answer["platform"].text).init == "procd"
@@ -50,25 +53,31 @@ def parse_boot(answer: Sections) -> Boot:
     return Boot(
         ruleset=ruleset,
         filters=bool(families_filtered(ruleset or "")),
-        listing=_text(answer, f"file.{_boot.LISTING}"),
+        listing=_text(answer, f"file.{paths.LISTING}"),
         live=live.text + "\n" if live is not None and live.rc == 0 else None,
         attachments=attachments,
         features=features,
         enabled={
-            piece: all(file in there for file in files) and (piece != _boot.RULESET_UNIT or _unit_enabled(answer))
+            piece: all(file in there for file in files) and (piece != paths.RULESET_UNIT or _unit_enabled(answer))
             for piece, files in pieces.items()
             if needed[piece] or _any(files, there)
         },
     )
 
 
+def owned_table(boot_text: str) -> tuple[str, str] | None:
+    """(family, table) that the file for boot loads; None for a text that this collection did not write."""
+    match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
+    return (match[1], match[2]) if match else None
+
+
 def parse_attachments(text: str) -> dict[str, str]:
-    """_boot.DEVICES, lines ``DEVICE STATEMENT`` -> device -> statement."""
+    """paths.DEVICES, lines ``DEVICE STATEMENT`` -> device -> statement."""
     pairs = (line.split(maxsplit=1) for line in text.splitlines())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
-def _text(answer: Sections, name: str) -> str | None:
+def _text(answer: Answer, name: str) -> str | None:
     """A file as it is; the section protocol leaves its last line end out."""
     section = answer.get(name)
     return section.text + "\n" if section is not None and section.rc == 0 else None
@@ -78,5 +87,5 @@ def _any(files: Collection[str], there: Collection[str]) -> bool:
     return any(file in there for file in files)
 
 
-def _unit_enabled(answer: Sections) -> bool:
+def _unit_enabled(answer: Answer) -> bool:
     return (_text(answer, "boot.enabled") or "").strip() == "enabled"

@@ -59,6 +59,6 @@ def parse_eswitch(text: str) -> str:
 
 
 def parse_feature_record(text: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """_boot.FEATURES, lines ``DEVICE FEATURE VALUE FOUND`` -> (device, feature) -> (value, found), each on or off."""
+    """paths.FEATURES, lines ``DEVICE FEATURE VALUE FOUND`` -> (device, feature) -> (value, found), each on or off."""
     words = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return {(w[0], w[1]): (w[2], w[3]) for w in words if len(w) == 4 and {w[2], w[3]} <= {"on", "off"}}

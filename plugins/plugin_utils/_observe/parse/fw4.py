@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..._core.sections import Sections
+from ..._core.sections import Answer
 from ..state import Flowtable, OpenWrtFirewall
 
 OPTIONS = ("flow_offloading", "flow_offloading_hw")
@@ -91,7 +91,7 @@ def parse_complaints(text: str) -> tuple[str, ...]:
     return tuple(line.removeprefix("[!] ") for line in text.splitlines() if line.startswith("[!]") or "rror: " in line)
 
 
-def parse_firewall(answer: Sections) -> OpenWrtFirewall | None:
+def parse_firewall(answer: Answer) -> OpenWrtFirewall | None:
     """All of it, for those who only look; None where there is no fw4."""
     if "fw4.uci" not in answer:
         return None

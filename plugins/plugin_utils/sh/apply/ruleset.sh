@@ -38,6 +38,7 @@ enable_unit() {
   systemctl --quiet enable "$1" && systemctl start "$1"
 }
 
+# disable_unit UNIT: not at the next boot, and not active any more
 disable_unit() {
   systemctl --quiet disable --now "$1"
 }

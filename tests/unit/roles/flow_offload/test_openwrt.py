@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 
 from tests.unit.helpers.openwrt_root import ENTER, MODULES, OpenWrt
 from tests.unit.plugins.plugin_utils._kernel.test_openwrt import NEEDS
@@ -188,18 +188,18 @@ def test_no_firewall_is_left_out_without_a_word(router: OpenWrt, ruleset: str) -
     [{}, {"flow_offload_ruleset": "fw4"}, {"flow_offload_ruleset": "overlay"}, {"flow_offload_mode": "disabled"}],
 )
 def test_a_firewall_stays_unless_that_is_said(router: OpenWrt, variables: dict[str, Any]) -> None:
-    router.write(_boot.RULESET, FIREWALL)
+    router.write(paths.RULESET, FIREWALL)
     code, said, execs = play(router, **variables)
     assert (code, execs, changed(said)) == (2, 1, 0), said
     assert "the firewall of this router would go" in " ".join(said.split())
-    assert router.read(_boot.RULESET) == FIREWALL
+    assert router.read(paths.RULESET) == FIREWALL
 
 
 def test_a_firewall_is_taken_out_when_that_is_said(router: OpenWrt) -> None:
-    router.write(_boot.RULESET, FIREWALL)
+    router.write(paths.RULESET, FIREWALL)
     code, said, _execs = play(router, flow_offload_remove_firewall="true")
     assert code == 0, said
-    assert router.read(_boot.RULESET) is None
+    assert router.read(paths.RULESET) is None
 
 
 def test_software(router: OpenWrt) -> None:

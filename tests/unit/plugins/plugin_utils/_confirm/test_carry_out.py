@@ -13,16 +13,20 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import carry_out as _confirm
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.carry_out import Settled, carry_out
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import Change, TablePlan, parse_change
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import (
+    Change,
+    TablePlan,
+    Transaction,
+    parse_change,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check, read_checks
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.router import Router
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, Section, Sections
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.history import forgotten
 
-PLAN = TablePlan(texts=[Step("load table inet t", ("text",))], tables=[("inet", "t")])
+PLAN = TablePlan(texts=[Transaction("load table inet t", "text")], tables=[("inet", "t")])
 ID = "1-00000001"
 
 
@@ -44,9 +48,9 @@ def ended(word: str, reason: str = "") -> Section:
     return Section(f"now=100\nlast={ID} {word} 99 {reason}", 0)
 
 
-def loaded(calls: Sequence[Call]) -> Sections:
+def loaded(calls: Sequence[Call]) -> Answer:
     number = next(str(call[1]) for call in calls if call[2:3] == ("load_guarded",))
-    return {f"step.{number}": Section("deadline=77", 0)}
+    return Answer({f"step.{number}": Section("deadline=77", 0)})
 
 
 class Line:
@@ -56,19 +60,19 @@ class Line:
         self.answers = list(answers)
         self.seen: list[Sequence[Call]] = []
 
-    def __call__(self, calls: Sequence[Call]) -> Sections:
+    def __call__(self, calls: Sequence[Call]) -> Answer:
         self.seen.append(calls)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        made: Sections = answer(calls) if callable(answer) else answer
+        made: Answer = answer(calls) if callable(answer) else answer
         return made
 
     def verbs(self) -> list[set[str]]:
         return [{call[2] for call in calls if call[0] in ("step", "section")} for calls in self.seen]
 
 
-def carried(line: Callable[[Sequence[Call]], Sections], what: Change) -> tuple[Settled, list[bool]]:
+def carried(line: Callable[[Sequence[Call]], Answer], what: Change) -> tuple[Settled, list[bool]]:
     router = FakeRouter()
     return carry_out(router, line, what), router.connections
 
@@ -159,9 +163,11 @@ def test_a_check_of_the_controller_fails() -> None:
 def test_a_check_of_the_router_fails() -> None:
     check = Check(True, "resolve", "www.example.org", 0, 5)
 
-    def fails(calls: Sequence[Call]) -> Sections:
+    def fails(calls: Sequence[Call]) -> Answer:
         number = next(str(call[1]) for call in calls if call[2:3] == ("check_here",))
-        return {f"step.{number}": Section("not found", 2), "change": ended("rolled_back", "a step of it failed")}
+        return Answer(
+            {f"step.{number}": Section("not found", 2), "change": ended("rolled_back", "a step of it failed")}
+        )
 
     settled, _connections = carried(Line(loaded, fails), change(30, check))
     assert settled.change["rolled_back"]
@@ -176,12 +182,12 @@ def test_a_secret_of_a_check_stays_on_the_controller() -> None:
     assert settled.change["reason"].endswith("echo SECRET; exit 1: SECRET")
 
 
-def fails(verb: str, said: str, **more: Section) -> Callable[[Sequence[Call]], Sections]:
+def fails(verb: str, said: str, **more: Section) -> Callable[[Sequence[Call]], Answer]:
     """The step of that verb fails."""
 
-    def answer(calls: Sequence[Call]) -> Sections:
+    def answer(calls: Sequence[Call]) -> Answer:
         number = next(str(call[1]) for call in calls if call[2:3] == (verb,))
-        return {f"step.{number}": Section(said, 1), **more}
+        return Answer({f"step.{number}": Section(said, 1), **more})
 
     return answer
 
@@ -220,10 +226,10 @@ def test_files_that_are_half_in_place_are_told() -> None:
 
 
 def test_a_power_cut_after_the_files_were_in_place() -> None:
-    marked = replace(change(), plan=replace(PLAN, records={_boot.CONFIRMED: ("0644", f"{ID} 0123\n")}))
+    marked = replace(change(), plan=replace(PLAN, records={paths.CONFIRMED: ("0644", f"{ID} 0123\n")}))
     there = {"step.0": Section("last=", 1), "change": Section("now=9", 0)}
     for text, confirmed in ((f"{ID} 0123", True), ("0-00000000 4567", False)):
-        settled, _connections = carried(Line(loaded, {**there, f"file.{_boot.CONFIRMED}": Section(text, 0)}), marked)
+        settled, _connections = carried(Line(loaded, {**there, f"file.{paths.CONFIRMED}": Section(text, 0)}), marked)
         assert settled.confirmed is confirmed
 
 

@@ -21,7 +21,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.kmod.nft_offload.plugins.action.ruleset import _ways
 from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import TablePlan
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, compose, parse
@@ -218,7 +218,7 @@ def test_only_a_change_of_the_rules_judges_anew() -> None:
     (step,) = steps(there, changed)
     assert step.call == ("cut_flows", "lan0", "wan0", "", "", "!lan0 !wan0", "lan0")
     said = "lan0 to wan0, anywhere to anywhere, any device but lan0 wan0 to lan0"
-    assert step.says == f"judge connections anew: {said}"
+    assert step.summary == f"judge connections anew: {said}"
     assert steps(there) == []
     lacking = (Flowtable("inet", "nft_offload", "ft", ("lan0",), hardware=True),)
     assert steps(replace(there, flowtables=lacking, probes={"wan0": TAKES})) == [], (
@@ -237,8 +237,8 @@ def cutting(plan: TablePlan) -> list[Call]:
 def after(state: TableState, plan: TablePlan, listing: str, *without: str) -> TableState:
     """The router once the files are in place."""
     files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
-    left = {path: text for path, text in {**files, _boot.LISTING: listing}.items() if path not in without}
-    kept = tuple(path.rpartition("/")[2].removesuffix(".nft") for path in plan.records if _boot.HISTORY in path)
+    left = {path: text for path, text in {**files, paths.LISTING: listing}.items() if path not in without}
+    kept = tuple(path.rpartition("/")[2].removesuffix(".nft") for path in plan.records if paths.HISTORY in path)
     return replace(state, table=listing, files=left, kept=kept)
 
 
@@ -251,19 +251,19 @@ def test_a_cut_is_owed_until_it_is_done() -> None:
         return _ruleset.plan_present(state, "inet", "nft_offload", text, (REQUEST,), False, cut=cut)
 
     first = plan(there, *ways)
-    calls = [("cut_flows", "lan0 lan1", "wan0", "", ""), ("remove", _boot.CUT_OWED)]
+    calls = [("cut_flows", "lan0 lan1", "wan0", "", ""), ("remove", paths.CUT_OWED)]
     assert cutting(first) == calls
-    assert first.records[_boot.CUT_OWED] == ("0644", "lan0 lan1:wan0\n:\n")
+    assert first.records[paths.CUT_OWED] == ("0644", "lan0 lan1:wan0\n:\n")
     failed = after(there, first, listing)
     for again in (plan(failed, *ways), plan(failed), plan(failed, ("dmz0", "wan0"))):
         assert (again.texts, cutting(again), again.records) == ([], calls, {}), "the rules are there, the cut is owed"
-    done = after(there, first, listing, _boot.CUT_OWED)
+    done = after(there, first, listing, paths.CUT_OWED)
     assert not plan(done, *ways).changed
     other = _ruleset.plan_present(failed, "inet", "nft_offload", CONTENT, (REQUEST,), False, cut=[("dmz0", "")])
     assert cutting(other)[0] == (*calls[0], "dmz0", "")
     with pytest.raises(OffloadError, match=r"/etc/nft-offload/cut: .*no conntrack.*Remedy: install it.*or delete"):
         plan(replace(failed, platform=PLATFORM))
-    assert _boot.CUT_OWED in _ruleset.plan_absent(failed, "inet", "nft_offload").removed
+    assert paths.CUT_OWED in _ruleset.plan_absent(failed, "inet", "nft_offload").removed
 
 
 def test_restored_rules_judge_anew() -> None:
@@ -273,7 +273,7 @@ def test_restored_rules_judge_anew() -> None:
     state = after(there, newer, listing)
     restored = ("inet", "nft_offload", "00000009", [("lan0", "wan0")])
     back = _ruleset.plan_restored(state, "previous", *restored)
-    assert cutting(back) == [("cut_flows", "lan0", "wan0"), ("remove", _boot.CUT_OWED)]
+    assert cutting(back) == [("cut_flows", "lan0", "wan0"), ("remove", paths.CUT_OWED)]
     assert cutting(_ruleset.plan_restored(state, "last", *restored)) == []
     with pytest.raises(OffloadError, match="option cut: there is no conntrack"):
         _ruleset.plan_restored(replace(state, platform=PLATFORM), "previous", *restored)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import checks as _check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import checks
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import SERVICES
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.spec import SPEC
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import reading as _observe
@@ -36,7 +36,7 @@ def test_the_role_documents_what_the_filters_take() -> None:
 def test_the_role_takes_the_checks_and_the_samples_that_the_modules_do() -> None:
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     name = "flow_offload_checks"
-    assert option_differences(documented({name: specs[name]}), {name: _check.SPEC}) == []
+    assert option_differences(documented({name: specs[name]}), {name: checks.SPEC}) == []
     assert f"choose 0 to {_observe.LONGEST_SAMPLE} seconds" in (ROLE / "vars/main.yml").read_text()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
@@ -50,10 +50,10 @@ def flowtable(router: OpenWrt) -> str:
 
 def flash(router: OpenWrt) -> dict[str, tuple[str, int]]:
     """Everything on it, with when it was written."""
-    paths = [path for top in ("etc", "lib", "usr") for path in (router.root / top).rglob("*") if path.is_file()]
+    files = [path for top in ("etc", "lib", "usr") for path in (router.root / top).rglob("*") if path.is_file()]
     return {
         str(path): (path.read_text(errors="replace"), path.stat().st_mtime_ns)
-        for path in paths
+        for path in files
         if "stand-in" not in str(path)
     }
 
@@ -92,13 +92,13 @@ def test_on_and_back(router: OpenWrt) -> None:
     assert execs == 3
     assert result["actions"] == [
         "set flow_offloading to 1",
-        f"write {_boot.FW4_CONFIG}",
-        f"write {_boot.FW4_FOUND}",
-        f"write {_boot.FW4_KEEP}",
+        f"write {paths.FW4_CONFIG}",
+        f"write {paths.FW4_FOUND}",
+        f"write {paths.FW4_KEEP}",
     ]
     assert result["change"]["confirmed"] and result["devices"] == ["br-lan", "wan"]
     assert flowtable(router) == 'devices = { "br-lan", "wan" }\n'
-    assert "option flow_offloading '1'" in str(router.read(_boot.FW4_CONFIG))
+    assert "option flow_offloading '1'" in str(router.read(paths.FW4_CONFIG))
     assert router.sh("uci changes") == ""
     on_flash = flash(router)
     again, execs = router.do(ActionModule, SOFTWARE)
@@ -106,9 +106,9 @@ def test_on_and_back(router: OpenWrt) -> None:
     assert flash(router) == on_flash, "nothing is written when nothing changes"
     gone, execs = router.do(ActionModule, {"state": "absent"})
     assert (gone["changed"], execs, flowtable(router)) == (True, 3, "")
-    assert router.read(_boot.FW4_FOUND) is None
+    assert router.read(paths.FW4_FOUND) is None
     assert flash(router).keys() == before.keys()
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+    assert "flow_offloading" not in str(router.read(paths.FW4_CONFIG))
 
 
 def test_hardware_and_from_there_to_software(router: OpenWrt) -> None:
@@ -121,7 +121,7 @@ def test_hardware_and_from_there_to_software(router: OpenWrt) -> None:
     ]
     router.do(ActionModule, SOFTWARE)
     assert flowtable(router) == 'devices = { "br-lan", "wan" }\n'
-    assert "option flow_offloading_hw '0'" in str(router.read(_boot.FW4_CONFIG))
+    assert "option flow_offloading_hw '0'" in str(router.read(paths.FW4_CONFIG))
 
 
 def test_check_mode_touches_nothing(router: OpenWrt) -> None:
@@ -148,7 +148,7 @@ def test_check_mode_tells_that_the_firewall_does_not_run(
 
 @pytest.mark.parametrize("check", [False, True])
 def test_a_configuration_that_uci_cannot_read(router: OpenWrt, check: bool) -> None:
-    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\toption input 'ACC\n")
+    router.write(paths.FW4_CONFIG, STOCK.format("") + "\toption input 'ACC\n")
     with pytest.raises(OffloadError, match=r"uci cannot read /etc/config/firewall: uci: Parse error.*at line"):
         router.do(ActionModule, SOFTWARE, check=check)
 
@@ -184,28 +184,28 @@ def test_check_mode_foresees_what_nic_features_does(router: OpenWrt, ethtool: st
 
 @pytest.mark.parametrize("value", ["1", "on", "true", "yes"])
 def test_other_spellings_are_no_difference(router: OpenWrt, value: str) -> None:
-    router.write(_boot.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {value}\n"))
+    router.write(paths.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {value}\n"))
     router.sh("fw4 reload")
     result, execs = router.do(ActionModule, SOFTWARE)
     assert (result["changed"], execs) == (False, 1)
-    assert router.read(_boot.FW4_FOUND) is None, "nothing of it is ours"
+    assert router.read(paths.FW4_FOUND) is None, "nothing of it is ours"
 
 
 def test_what_ends_fw4_is_put_right(router: OpenWrt) -> None:
-    router.write(_boot.FW4_CONFIG, STOCK.format("\toption flow_offloading enabled\n"))
+    router.write(paths.FW4_CONFIG, STOCK.format("\toption flow_offloading enabled\n"))
     result, _execs = router.do(ActionModule, SOFTWARE)
     assert result["changed"] and not result.get("warnings")
-    assert router.read(_boot.FW4_FOUND) == "flow_offloading enabled\nflow_offloading_hw -\n"
+    assert router.read(paths.FW4_FOUND) == "flow_offloading enabled\nflow_offloading_hw -\n"
     router.do(ActionModule, {"state": "absent"})
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG)), "it would leave the router without a firewall"
+    assert "flow_offloading" not in str(router.read(paths.FW4_CONFIG)), "it would leave the router without a firewall"
 
 
 @pytest.mark.parametrize("check", [False, True])
 def test_a_configuration_that_fw4_makes_nothing_of(router: OpenWrt, check: bool) -> None:
     """What is live is of before, and the next start leaves the router without a firewall."""
     router.do(ActionModule, SOFTWARE)
-    text = str(router.read(_boot.FW4_CONFIG))
-    router.write(_boot.FW4_CONFIG, text.replace("REJECT", "FOO", 1))
+    text = str(router.read(paths.FW4_CONFIG))
+    router.write(paths.FW4_CONFIG, text.replace("REJECT", "FOO", 1))
     for wanted in (SOFTWARE, {}):
         router.write("/etc/stand-in/hw-tc-offload", "eth0 false\n")
         with pytest.raises(OffloadError, match=r"no ruleset.*'input' specifies invalid value 'FOO'.*fw4 check"):
@@ -214,27 +214,27 @@ def test_a_configuration_that_fw4_makes_nothing_of(router: OpenWrt, check: bool)
 
 def test_a_configuration_that_breaks_meanwhile(router: OpenWrt) -> None:
     class Breaking(Meanwhile):
-        script = f"sed -i s/REJECT/FOO/ {_boot.FW4_CONFIG}"
+        script = f"sed -i s/REJECT/FOO/ {paths.FW4_CONFIG}"
 
     with pytest.raises(OffloadError, match=r"no ruleset.*invalid value 'FOO'"):
         router.do(ActionModule, SOFTWARE, way=Breaking)
 
 
 def test_no_section_of_defaults(router: OpenWrt) -> None:
-    router.write(_boot.FW4_CONFIG, STOCK.format("").partition("\n\n")[2])
+    router.write(paths.FW4_CONFIG, STOCK.format("").partition("\n\n")[2])
     router.sh("fw4 reload")
     router.do(ActionModule, HARDWARE)
-    assert str(router.read(_boot.FW4_CONFIG)).count("config defaults") == 1
+    assert str(router.read(paths.FW4_CONFIG)).count("config defaults") == 1
     assert router.sh("uci changes") == ""
     assert flowtable(router) == 'devices = { "lan1", "lan2" }\nflags offload\n'
 
 
 def test_two_sections_of_defaults(router: OpenWrt) -> None:
-    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\nconfig defaults\n\toption flow_offloading 1\n")
+    router.write(paths.FW4_CONFIG, STOCK.format("") + "\nconfig defaults\n\toption flow_offloading 1\n")
     router.sh("fw4 reload")
     result, _execs = router.do(ActionModule, SOFTWARE)
     assert any("2 sections of defaults: fw4 uses the first" in warning for warning in result["warnings"])
-    first, second = str(router.read(_boot.FW4_CONFIG)).split("config defaults")[1:]
+    first, second = str(router.read(paths.FW4_CONFIG)).split("config defaults")[1:]
     assert "flow_offloading '1'" in first and "flow_offloading '1'" in second
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
@@ -36,7 +36,7 @@ def router(tmp_path: Path) -> Iterator[OpenWrt]:
 
 def open_to_lan(router: OpenWrt) -> None:
     """A ruleset in which it shows when the LAN is locked out."""
-    router.write(_boot.FW4_CONFIG, STOCK.format("") + "\toption input ACCEPT\n")
+    router.write(paths.FW4_CONFIG, STOCK.format("") + "\toption input ACCEPT\n")
     router.sh("fw4 reload")
     assert 'iifname { "br-lan" } accept' in router.sh("nft list table inet fw4")
 
@@ -66,7 +66,7 @@ def test_what_others_staged_is_not_touched(router: OpenWrt) -> None:
 @pytest.mark.parametrize(("staged", "wanted"), [("1", "software"), ("0", "disabled")])
 def test_what_is_only_staged_is_not_configured(router: OpenWrt, staged: str, wanted: str, check: bool) -> None:
     """fw4 uses it, and the next start does not."""
-    router.write(_boot.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {1 - int(staged)}\n"))
+    router.write(paths.FW4_CONFIG, STOCK.format(f"\toption flow_offloading {1 - int(staged)}\n"))
     router.sh(f"uci set firewall.@defaults[0].flow_offloading={staged}; fw4 reload")
     with pytest.raises(OffloadError, match=rf"somebody staged.*flow_offloading='{staged}'.*the next start does not"):
         router.do(ActionModule, {"offload": wanted}, check=check)
@@ -115,7 +115,7 @@ def test_what_others_stage_after_the_router_was_read(router: OpenWrt, theirs: st
     assert router.sh("nft list table inet fw4") == live
     staged = router.sh("uci changes").splitlines()
     assert len(staged) == len(theirs.split()) and "firewall.cfg02dc81.input='DROP'" in staged
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+    assert "flow_offloading" not in str(router.read(paths.FW4_CONFIG))
 
 
 def test_what_others_stage_while_it_is_loaded(router: OpenWrt) -> None:
@@ -135,7 +135,7 @@ def test_what_others_do_meanwhile_stays_theirs(router: OpenWrt) -> None:
     router.do(ActionModule, SOFTWARE, way=Staging)
     assert "flow_offloading='1'" in str(router.read("/tmp/then")), "until it is confirmed, ours is only staged"
     assert router.sh("uci changes") == "firewall.cfg02dc81.input='DROP'\nfirewall.cfg03dc81.name='wan2'\n"
-    text = str(router.read(_boot.FW4_CONFIG))
+    text = str(router.read(paths.FW4_CONFIG))
     assert "flow_offloading '1'" in text and "DROP" not in text and "wan2" not in text
 
 
@@ -182,7 +182,7 @@ def test_others_commit_meanwhile(router: OpenWrt) -> None:
         script = "uci set firewall.@zone[0].input=DROP; uci commit firewall"
 
     router.do(ActionModule, SOFTWARE, way=Committing)
-    text = str(router.read(_boot.FW4_CONFIG))
+    text = str(router.read(paths.FW4_CONFIG))
     assert "flow_offloading '1'" in text and "DROP" in text
 
 
@@ -196,5 +196,5 @@ def test_not_confirmed_after_somebody_committed_all_that_was_staged(router: Open
     with pytest.raises(OffloadError, match="was rolled back"):
         router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 2}, way=CommittingAndLost)
     assert settled(router)
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+    assert "flow_offloading" not in str(router.read(paths.FW4_CONFIG))
     assert (flowtable(router), router.sh("uci changes")) == ("", "")

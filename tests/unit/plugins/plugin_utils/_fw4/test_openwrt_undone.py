@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, Sections
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._fw4 import plan as _fw4
 
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
@@ -103,11 +103,11 @@ def test_a_reload_that_is_killed(router: OpenWrt, times: int) -> None:
 
 
 def test_a_full_flash_shows_before_anything_is_loaded(router: OpenWrt) -> None:
-    text = str(router.read(_boot.FW4_CONFIG))
+    text = str(router.read(paths.FW4_CONFIG))
     full = f"mkdir /f; mount -t tmpfs -o size=8k none /f; cp -a /etc/config/. /f; mount --move /f /etc/config; {FILL}"
     with pytest.raises(OffloadError, match=r"No space left on device.*nothing was left changed.*free space"):
         router.do(ActionModule, SOFTWARE, before=full)
-    assert (flowtable(router), router.sh("uci changes"), router.read(_boot.FW4_CONFIG)) == ("", "", text)
+    assert (flowtable(router), router.sh("uci changes"), router.read(paths.FW4_CONFIG)) == ("", "", text)
     assert not list(router.path("/etc/nft-offload").glob("*"))
 
 
@@ -143,7 +143,7 @@ class CutWhileConfirmed(Execs):
 
     left = ""
 
-    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Sections:
+    def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Answer:
         answer = super().run(fragments, calls)
         if self.execs == 3:
             self._router.end()
@@ -159,14 +159,14 @@ def test_a_power_cut_after_the_configuration_was_written(router: OpenWrt) -> Non
     assert not router.do(ActionModule, SOFTWARE)[0]["changed"]
     gone, _execs = router.do(ActionModule, {"state": "absent"}, way=CutWhileConfirmed)
     assert gone["change"]["confirmed"]
-    assert "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+    assert "flow_offloading" not in str(router.read(paths.FW4_CONFIG))
 
 
 def test_a_power_cut_with_something_left_to_do(router: OpenWrt) -> None:
     class Half(CutWhileConfirmed):
-        left = f"mv {_boot.FW4_KEEP} {_boot.FW4_KEEP}.nft-offload-new"
+        left = f"mv {paths.FW4_KEEP} {paths.FW4_KEEP}.nft-offload-new"
 
-    with pytest.raises(OffloadError, match=rf"it is confirmed, and this is left to do: write {_boot.FW4_KEEP}"):
+    with pytest.raises(OffloadError, match=rf"it is confirmed, and this is left to do: write {paths.FW4_KEEP}"):
         router.do(ActionModule, SOFTWARE, way=Half)
     assert router.do(ActionModule, SOFTWARE)[0]["changed"]
     assert not router.do(ActionModule, SOFTWARE)[0]["changed"]
@@ -183,8 +183,8 @@ def test_a_commit_that_fails_half_way(router: OpenWrt) -> None:
     router.path("/bin/sync").unlink()
     router.path("/bin/sync").symlink_to("busybox")
     left = {path: text for path, (text, _when) in flash(router).items()}
-    assert router.read(_boot.FW4_FOUND) is None
-    assert left.keys() == before.keys() and "flow_offloading" not in str(router.read(_boot.FW4_CONFIG))
+    assert router.read(paths.FW4_FOUND) is None
+    assert left.keys() == before.keys() and "flow_offloading" not in str(router.read(paths.FW4_CONFIG))
     assert (flowtable(router), router.sh("uci changes")) == ("", "")
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.kernel_support import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.feeds import explained
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.verbs import InstallPackages
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.packages import parse_feed_removals
 
 from tests.unit.helpers.openwrt_root import MODULES, NONCE, OpenWrt
@@ -67,8 +68,8 @@ def packages(router: OpenWrt) -> set[str]:
 
 def files(router: OpenWrt) -> dict[str, str | None]:
     """Everything on its flash."""
-    paths = [p for top in ("etc", "lib", "usr", "sbin") for p in (router.root / top).rglob("*") if p.is_file()]
-    return {str(p): p.read_text(errors="replace") for p in paths if p.name not in ("busybox", "modules")}
+    files = [p for top in ("etc", "lib", "usr", "sbin") for p in (router.root / top).rglob("*") if p.is_file()]
+    return {str(p): p.read_text(errors="replace") for p in files if p.name not in ("busybox", "modules")}
 
 
 def test_from_nothing_and_back(router: OpenWrt) -> None:
@@ -79,7 +80,7 @@ def test_from_nothing_and_back(router: OpenWrt) -> None:
         "update the package lists",
         "install kmod-nft-offload",
         "load nf_flow_table, nf_flow_table_inet, nft_flow_offload",
-        f"write {_boot.KERNEL_FOUND}",
+        f"write {paths.KERNEL_FOUND}",
     ]
     assert set(result["kernel"]["modules"].values()) == {"loaded"}
     assert result["boot"] == {"file": "", "modules": []}
@@ -147,12 +148,12 @@ def test_modules_that_no_package_brought(router: OpenWrt) -> None:
     for name, needs in NEEDS.items():
         router.write(f"/lib/modules/{tree}/{name}.ko", f"depends={needs}\n")
     result, _execs = router.do(ActionModule, NOTHING)
-    assert result["boot"]["file"] == _boot.MODULES_D
-    assert "nft_flow_offload\n" in str(router.read(_boot.MODULES_D))
+    assert result["boot"]["file"] == paths.MODULES_D
+    assert "nft_flow_offload\n" in str(router.read(paths.MODULES_D))
     assert packages(router) == {"kernel", "kmod-nf-conntrack"}
     assert not router.do(ActionModule, NOTHING)[0]["changed"]
     router.do(ActionModule, {"state": "absent"})
-    assert router.read(_boot.MODULES_D) is None
+    assert router.read(paths.MODULES_D) is None
 
 
 @pytest.mark.parametrize("check", [False, True])
@@ -259,16 +260,16 @@ def test_a_package_that_others_need_stays(router: OpenWrt) -> None:
         "/etc/stand-in/feed/index", str(router.read("/etc/stand-in/feed/index")) + "fw 1 - 1 kmod-nft-offload\n"
     )
     router.sh("opkg update; apk update; opkg install fw; apk add fw")
-    record = str(router.read(_boot.KERNEL_FOUND))
+    record = str(router.read(paths.KERNEL_FOUND))
     result, _execs = router.do(ActionModule, {"state": "absent"})
     assert result["kept"]["kmod-nft-offload"] == "needed by fw"
     assert "kmod-nft-offload" in packages(router)
-    assert router.read(_boot.KERNEL_FOUND) == record[: record.index("module")], "it is ours for as long as it stays"
+    assert router.read(paths.KERNEL_FOUND) == record[: record.index("module")], "it is ours for as long as it stays"
     assert not router.do(ActionModule, {"state": "absent"})[0]["changed"]
     router.sh("opkg remove fw; apk del fw")
     router.do(ActionModule, {"state": "absent"})
     assert packages(router) == {"kernel", "kmod-nf-conntrack"}
-    assert router.read(_boot.KERNEL_FOUND) is None
+    assert router.read(paths.KERNEL_FOUND) is None
 
 
 LOCKED = "exec 7>/var/lock/opkg.lock; flock 7"
@@ -324,9 +325,7 @@ SAID = {
 
 @pytest.mark.parametrize("manager", SAID)
 def test_a_mismatch_in_their_words(manager: str) -> None:
-    error = StepError(
-        Step("install kmod-nft-offload", ("install_packages",)), SAID[manager], "nothing was left changed"
-    )
+    error = StepError(Step("install kmod-nft-offload", InstallPackages(())), SAID[manager], "nothing was left changed")
     assert "the feed's kmod-nf-flow is for the kernel 6.6.56~94d4e8-r1, and this image has 1.2" in str(
         explained(error, "1.2")
     )

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Plan
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import plan as _kernel
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.plan import (
     KernelState,
@@ -104,7 +104,7 @@ def test_fresh_router() -> None:
         "write /etc/modules-load.d/nft-offload.conf",
         "write /etc/nft-offload/kernel.found",
     ]
-    record = parse_record(plan.files[_boot.KERNEL_FOUND][1])
+    record = parse_record(plan.files[paths.KERNEL_FOUND][1])
     assert record.packages == {"nftables": "not-installed", "ethtool": "not-installed"}
     assert record.modules == BROUGHT
     assert [step.call for step in plan.checks] == [("simulate_install", "nftables", "ethtool")]
@@ -133,28 +133,28 @@ def test_command_from_elsewhere_is_enough() -> None:
     state = replace(BARE, platform=platform, packages={"nftables": "", "ethtool": "installed"})
     plan = plan_present(state, TOOLS)
     assert "install" not in " ".join(plan.actions())
-    assert parse_record(plan.files[_boot.KERNEL_FOUND][1]).packages == {}
+    assert parse_record(plan.files[paths.KERNEL_FOUND][1]).packages == {}
 
 
 def test_what_was_loaded_before_is_not_noted_as_brought() -> None:
     state = replace(carried_out(plan_present(BARE, TOOLS), BARE), files={})
     plan = plan_present(state, TOOLS)
-    assert list(plan.files) == [_boot.MODULES_LOAD]
+    assert list(plan.files) == [paths.MODULES_LOAD]
     assert plan.result["packages_installed"] == []
 
 
 def test_record_of_an_earlier_run_is_kept() -> None:
-    state = replace(BARE, files={_boot.KERNEL_FOUND: "package nftables config-files\nmodule old_module\n"})
-    record = parse_record(plan_present(state, TOOLS).files[_boot.KERNEL_FOUND][1])
+    state = replace(BARE, files={paths.KERNEL_FOUND: "package nftables config-files\nmodule old_module\n"})
+    record = parse_record(plan_present(state, TOOLS).files[paths.KERNEL_FOUND][1])
     assert record.packages == {"nftables": "config-files", "ethtool": "not-installed"}
     assert record.modules == {"old_module", *BROUGHT}
 
 
 def test_modules_in_the_kernel_need_no_boot_file() -> None:
-    stale = {_boot.MODULES_LOAD: "nf_flow_table\n"}
+    stale = {paths.MODULES_LOAD: "nf_flow_table\n"}
     platform = replace(DEBIAN, commands=frozenset({"nft", "ethtool", "apt-get"}))
     plan = plan_present(replace(BARE, platform=platform, facts=facts("builtin"), files=stale), TOOLS)
-    assert plan.actions() == [f"remove {_boot.MODULES_LOAD}"]
+    assert plan.actions() == [f"remove {paths.MODULES_LOAD}"]
     assert plan.result["boot"] == {"file": "", "modules": []}
 
 
@@ -217,7 +217,7 @@ def test_absent_takes_back_exactly_what_was_brought() -> None:
     unload, uninstall = (step.call for step in plan.steps)
     assert set(unload[1:]) == BROUGHT, "nfnetlink was there before"
     assert uninstall == ("uninstall", "purge", "ethtool", "nftables")
-    assert set(plan.removed) == {_boot.MODULES_LOAD, _boot.KERNEL_FOUND}
+    assert set(plan.removed) == {paths.MODULES_LOAD, paths.KERNEL_FOUND}
     after = carried_out(plan, state)
     assert not plan_absent(after, checking=False).changed
     assert set(after.facts.live) == {"nfnetlink"}
@@ -252,8 +252,8 @@ def test_what_others_use_by_now_stays() -> None:
         "nftables": "needed by firewalld",
         "ethtool": "ethtool.service is active",
     }
-    assert plan.removed == (_boot.MODULES_LOAD,)
-    assert parse_record(plan.files[_boot.KERNEL_FOUND][1]) == Record(
+    assert plan.removed == (paths.MODULES_LOAD,)
+    assert parse_record(plan.files[paths.KERNEL_FOUND][1]) == Record(
         {"ethtool": "not-installed", "nftables": "not-installed"}
     ), "they are ours for as long as they stay"
 
@@ -300,7 +300,7 @@ def test_a_check_run_foresees_that_our_table_is_gone() -> None:
         "nf_tables": LoadedModule(6, LIVE["nf_tables"].users),
     }
     state = carried_out(plan_present(BARE, TOOLS), BARE)
-    boot_file = {_boot.RULESET: WantedTable("inet", "nft_offload", "chain c { }\n", ()).boot_text()}
+    boot_file = {paths.RULESET: WantedTable("inet", "nft_offload", "chain c { }\n", ()).boot_text()}
     before = replace(
         state,
         files={**state.files, **boot_file},
@@ -332,7 +332,7 @@ def test_sections_become_a_state() -> None:
         "modules": Section("tree=yes", 0),
         "packages": Section("nftables installed\nethtool ", 0),
         "candidates": Section("ethtool:\n  Candidate: 1:6.1-1", 0),
-        f"file.{_boot.KERNEL_FOUND}": Section("package nftables not-installed\nmodule nf_tables", 0),
+        f"file.{paths.KERNEL_FOUND}": Section("package nftables not-installed\nmodule nf_tables", 0),
         "tables": Section("table ip a\ntable inet b", 0),
         "flowtables": Section("table ip a {\n}\ntable inet b {\n\tflowtable f {\n\t}\n}", 0),
         "removal.nftables": Section("Remv nftables [1]", 0),
@@ -340,7 +340,7 @@ def test_sections_become_a_state() -> None:
         "removal.ethtool": Section("", 0),
         "used.ethtool": Section("", 3),
     }
-    state = _kernel.read_state(answer)
+    state = _kernel.read_state(Answer(answer))
     assert state.packages == {"nftables": "installed", "ethtool": ""}
     assert state.candidates == {"ethtool": "1:6.1-1"}
     assert state.removals == {"nftables": frozenset({"nftables"}), "ethtool": frozenset()}

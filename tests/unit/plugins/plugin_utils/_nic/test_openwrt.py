@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.nic_features import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 
@@ -47,8 +47,8 @@ def with_ethtool(router: OpenWrt, now: str) -> None:
 
 
 def files(router: OpenWrt) -> set[str]:
-    paths = [p for top in ("etc", "lib", "usr/local") for p in (router.root / top).rglob("*") if not p.is_dir()]
-    return {str(p) for p in paths if "stand-in" not in str(p)}
+    files = [p for top in ("etc", "lib", "usr/local") for p in (router.root / top).rglob("*") if not p.is_dir()]
+    return {str(p) for p in files if "stand-in" not in str(p)}
 
 
 def test_on_already_and_no_ethtool(router: OpenWrt) -> None:
@@ -78,14 +78,14 @@ def test_set_now_at_boot_and_when_it_appears(router: OpenWrt) -> None:
     assert result["actions"][-1] == "enable nft-offload-features"
     assert result["boot"]["persistent"] and not result.get("warnings")
     assert "eth0 on" in str(router.read("/etc/stand-in/features"))
-    assert router.path(_boot.FEATURES_RC).is_symlink()
+    assert router.path(paths.FEATURES_RC).is_symlink()
 
     router.sh("ethtool -K eth0 hw-tc-offload off; /etc/rc.d/S18nft-offload-features start")
     assert "eth0 on" in str(router.read("/etc/stand-in/features"))
-    router.sh(f"ethtool -K eth0 hw-tc-offload off; ACTION=add DEVICENAME=eth0 . {_boot.FEATURES_HOTPLUG}")
+    router.sh(f"ethtool -K eth0 hw-tc-offload off; ACTION=add DEVICENAME=eth0 . {paths.FEATURES_HOTPLUG}")
     assert "eth0 on" in str(router.read("/etc/stand-in/features"))
 
-    kept = str(router.read(_boot.FEATURES_KEEP)).splitlines()
+    kept = str(router.read(paths.FEATURES_KEEP)).splitlines()
     assert sorted(str(router.path(path)) for path in kept) == sorted(files(router) - before)
     assert (router.do(ActionModule, PORTS)[0]["changed"], router.do(ActionModule, PORTS)[1]) == (False, 1)
     router.do(ActionModule, {"state": "absent"})
@@ -98,10 +98,10 @@ def test_an_upgrade_takes_ethtool_away(router: OpenWrt) -> None:
     with_ethtool(router, "off")
     router.do(ActionModule, PORTS)
     router.path("/usr/sbin/ethtool").unlink()
-    hotplug = f"ACTION=add DEVICENAME=eth0; . {_boot.FEATURES_HOTPLUG}"
+    hotplug = f"ACTION=add DEVICENAME=eth0; . {paths.FEATURES_HOTPLUG}"
     assert router.sh(f"/etc/rc.d/S18nft-offload-features start; echo $?; {hotplug}; echo $?") == "0\n0\n"
     assert not router.do(ActionModule, PORTS)[0]["changed"]
-    assert "eth0 hw-tc-offload on off" in str(router.read(_boot.FEATURES))
+    assert "eth0 hw-tc-offload on off" in str(router.read(paths.FEATURES))
     with pytest.raises(OffloadError, match="no ethtool on this router to restore a feature with"):
         router.do(ActionModule, {"state": "absent"})
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Plan, StepError, check_applied
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState, plan_absent, plan_present
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
@@ -50,7 +50,7 @@ def carried_out(plan: Plan, state: NicState) -> NicState:
 
 
 def record(state: NicState) -> list[str]:
-    return [line for line in state.files.get(_boot.FEATURES, "").splitlines() if not line.startswith("#")]
+    return [line for line in state.files.get(paths.FEATURES, "").splitlines() if not line.startswith("#")]
 
 
 # --- present
@@ -61,7 +61,7 @@ def test_fresh_router() -> None:
     assert plan.actions() == [
         "turn hw-tc-offload on for lan0 (driver labnic)",
         "turn hw-tc-offload on for wan0 (driver labnic)",
-        *(f"write {path}" for path in sorted([_boot.FEATURES, *_nic.BOOT_PIECES["systemd"]])),
+        *(f"write {path}" for path in sorted([paths.FEATURES, *_nic.BOOT_PIECES["systemd"]])),
         "make systemd and udev read their files again",
     ]
     assert (plan.diffs[0].before, plan.diffs[0].after) == (
@@ -72,7 +72,7 @@ def test_fresh_router() -> None:
         ("wan0", "hw-tc-offload", "off"),
         ("lan0", "hw-tc-offload", "off"),
     ]
-    assert plan.files[_boot.FEATURES_SCRIPT][0] == "0755"
+    assert plan.files[paths.FEATURES_SCRIPT][0] == "0755"
 
 
 def test_second_run_changes_nothing() -> None:
@@ -84,7 +84,7 @@ def test_second_run_changes_nothing() -> None:
         "driver": "labnic",
         "features": {"hw-tc-offload": {"active": True, "fixed": False, "was": False}},
     }
-    assert plan.result["boot"] == {"persistent": True, "file": _boot.FEATURES}
+    assert plan.result["boot"] == {"persistent": True, "file": paths.FEATURES}
 
 
 def test_value_found_first_is_the_one_remembered() -> None:
@@ -104,7 +104,7 @@ def test_changed_by_hand_is_set_again() -> None:
 def test_device_no_longer_listed_is_given_back() -> None:
     state = carried_out(present(FRESH, "lan0", "wan0"), FRESH)
     plan = present(state, "lan0")
-    assert plan.actions() == ["turn hw-tc-offload off for wan0 (driver labnic)", f"write {_boot.FEATURES}"]
+    assert plan.actions() == ["turn hw-tc-offload off for wan0 (driver labnic)", f"write {paths.FEATURES}"]
     assert record(carried_out(plan, state)) == ["lan0 hw-tc-offload on off"]
 
 
@@ -180,7 +180,7 @@ def test_switch_ports_share_the_nic_behind_them() -> None:
 
 def test_without_systemd_the_record_is_kept_and_a_warning_told() -> None:
     plan = present(replace(FRESH, platform=replace(SYSTEMD, init="")), "lan0")
-    assert list(plan.files) == [_boot.FEATURES]
+    assert list(plan.files) == [paths.FEATURES]
     assert not plan.closing
     assert "needs systemd" in plan.warnings[0]
     assert plan.result["boot"]["persistent"] is False
@@ -195,7 +195,7 @@ def test_ethtool_is_needed() -> None:
     _nic.require_ethtool(FRESH, "set a feature")
     assert not plan_absent(WITHOUT).changed
     with pytest.raises(OffloadError, match="no ethtool"):
-        plan_absent(replace(WITHOUT, files={_boot.FEATURES: "lan0 hw-tc-offload on off\n"}))
+        plan_absent(replace(WITHOUT, files={paths.FEATURES: "lan0 hw-tc-offload on off\n"}))
 
 
 def test_a_check_run_before_ethtool_is_there_takes_nics_for_able() -> None:
@@ -294,9 +294,9 @@ def test_sections_become_a_state() -> None:
         "nics": Section("device=lan1\ndevice=eth0\nconduit=lan1 eth0\nconduit=broken", 0),
         "features eth0": Section("hw-tc-offload: on", 0),
         "driver eth0": Section("driver: mtk_soc_eth", 0),
-        f"file.{_boot.FEATURES}": Section("eth0 hw-tc-offload on off", 0),
+        f"file.{paths.FEATURES}": Section("eth0 hw-tc-offload on off", 0),
     }
-    state = _nic.read_state(answer)
+    state = _nic.read_state(Answer(answer))
     assert state.names == {"lan1", "eth0"}
     assert state.conduits == {"lan1": "eth0"}
     assert state.nics == {"eth0": Nic("mtk_soc_eth", {"hw-tc-offload": ON})}
@@ -308,4 +308,4 @@ def test_refusal_names_device_driver_and_remedy() -> None:
     said = "Actual changes:\nhw-tc-offload: off [requested on]\nCould not change any device features"
     answer = {"step.4": Section("", 0), "step.5": Section(said, 1), "undo.1": Section("", 0)}
     with pytest.raises(StepError, match=r"(?s)on for wan0 \(driver labnic\).*requested on.*nothing was left.*dmesg"):
-        check_applied(plan, answer)
+        check_applied(plan, Answer(answer))

@@ -10,7 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS, Section, compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
+    SCRIPTS,
+    Answer,
+    Section,
+    compose,
+    parse,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import (
     FRAGMENTS,
     SERVICES,
@@ -117,7 +123,7 @@ def without(*names: str) -> dict[str, Section]:
 
 
 def test_a_router_without_nft() -> None:
-    state = state_of(without("flowtables", "ruleset", "maps", "live", "hooks"))
+    state = state_of(Answer(without("flowtables", "ruleset", "maps", "live", "hooks")))
     assert (state.flowtables, state.rules, state.hooks, state.boot.live) == (None, (), None, None)
     assert state.unseen == {"flowtables": "nft is not installed"}
     assert state.flows is not None
@@ -126,7 +132,7 @@ def test_a_router_without_nft() -> None:
 def test_a_router_without_ethtool_and_ip() -> None:
     answered = without("features ", "addresses", "routes ")
     platform = Section(ROUTER["platform"].text.replace("has=ethtool\n", ""), 0)
-    state = state_of({**answered, "platform": platform})
+    state = state_of(Answer({**answered, "platform": platform}))
     assert state.unseen == {"hw_tc_offload": "ethtool is not installed", "addresses": "ip is not installed"}
     assert state.devices["lan0"].hw_tc_offload is None
     assert state.devices["lan0"].addresses == ()
@@ -141,7 +147,7 @@ def test_a_router_without_ethtool_and_ip() -> None:
 )
 def test_hooks_that_cannot_be_listed_and_a_device_that_is_gone(said: str, hooks: tuple[Hook, ...] | None) -> None:
     failed = {"hooks lan0": Section(said, 1), "hooks wan0": Section(said, 1)}
-    state = state_of({**ROUTER, **failed})
+    state = state_of(Answer({**ROUTER, **failed}))
     assert state.hooks == hooks
     assert state.unseen == ({"hooks": said.splitlines()[0]} if hooks is None else {})
 
@@ -149,24 +155,26 @@ def test_hooks_that_cannot_be_listed_and_a_device_that_is_gone(said: str, hooks:
 @pytest.mark.parametrize(("count", "hooks"), [(Section("0", 1), None), (Section("5", 0), ())])
 def test_nothing_listed_where_nothing_can_be(count: Section, hooks: tuple[Hook, ...] | None) -> None:
     """Debian 12: nft 1.0.6 on a kernel without NETFILTER_NETLINK_HOOK lists nothing, and succeeds."""
-    state = state_of({**ROUTER, "hooks lan0": Section("", 0), "hooks wan0": Section("", 0), "hooks": count})
+    state = state_of(Answer({**ROUTER, "hooks lan0": Section("", 0), "hooks wan0": Section("", 0), "hooks": count}))
     assert state.hooks == hooks
     assert ("hooks" in state.unseen) == (hooks is None)
 
 
 def test_a_flowtable_without_devices_has_no_hooks_to_list() -> None:
-    assert state_of(without("hooks ")).hooks == ()
+    assert state_of(Answer(without("hooks "))).hooks == ()
 
 
 def test_a_ruleset_that_fails_half_way_is_told() -> None:
-    state = state_of({**ROUTER, "ruleset": Section("Error: Could not process rule: Interrupted system call", 1)})
+    state = state_of(
+        Answer({**ROUTER, "ruleset": Section("Error: Could not process rule: Interrupted system call", 1)})
+    )
     assert (state.flowtables, state.rules) == (None, ())
     assert state.unseen == {"ruleset": "Error: Could not process rule: Interrupted system call"}
 
 
 def test_pages_of_unknown_lines_are_cut() -> None:
     lines = [f"line {n} {'x' * 300}" for n in range(100)] * 2
-    state = state_of({**ROUTER, "flowtables": Section("\n".join(lines), 0)})
+    state = state_of(Answer({**ROUTER, "flowtables": Section("\n".join(lines), 0)}))
     assert len(state.not_understood) == 21
     assert state.not_understood[-1] == "... and 80 more"
     assert len(state.not_understood[0]) == 200
@@ -174,14 +182,14 @@ def test_pages_of_unknown_lines_are_cut() -> None:
 
 def test_firewalls() -> None:
     words = ["active", *["inactive"] * (len(SERVICES) - 2), "active"]
-    state = state_of({**ROUTER, "services": Section("\n".join(words), 3)})
+    state = state_of(Answer({**ROUTER, "services": Section("\n".join(words), 3)}))
     assert state.firewall == f"{SERVICES[0]}, {SERVICES[-1]}"
     openwrt = Section("uid=0\nhas=fw4\nhas=ethtool", 0)
-    assert state_of({**without("services"), "platform": openwrt}).firewall == "fw4"
+    assert state_of(Answer({**without("services"), "platform": openwrt})).firewall == "fw4"
 
 
 def test_an_empty_answer_is_a_picture_of_nothing() -> None:
-    state = state_of({})
+    state = state_of(Answer({}))
     assert (state.devices, state.flowtables, state.hooks, state.flows) == ({}, None, None, None)
     assert state.unseen.keys() == {"flowtables", "addresses", "hw_tc_offload"}
 
@@ -205,8 +213,8 @@ PARTS = st.builds(
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(SECTIONS), PARTS))
 def test_no_answer_is_too_odd(sections: dict[str, Section]) -> None:
-    json.dumps(state_of(sections).as_result())
-    json.dumps(state_of({**ROUTER, **sections}).as_result())
+    json.dumps(state_of(Answer(sections)).as_result())
+    json.dumps(state_of(Answer({**ROUTER, **sections})).as_result())
 
 
 def test_the_calls_name_functions_that_the_fragments_have() -> None:

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import TablePlan
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.files import read_files
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step, StepError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.require import require_nft
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Flowtable, Platform
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history as _history
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request, refusal
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import (
@@ -24,8 +25,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state im
     INIT_PIECES,
     TEXTS,
     TableState,
-    require_nft,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import DryLoad
 
 CONTENT = (
     "table inet nft_offload {\n\tchain forward {\n"
@@ -75,7 +76,7 @@ def converged(*devices: str) -> TableState:
         FRESH,
         table=LISTING,
         flowtables=(Flowtable("inet", "nft_offload", "ft", devices or ("lan0", "wan0"), hardware=True),),
-        files={**files, _boot.LISTING: LISTING},
+        files={**files, paths.LISTING: LISTING},
         probes={"lan0": BUSY, "wan0": BUSY},
         enabled=True,
         active=True,
@@ -84,17 +85,17 @@ def converged(*devices: str) -> TableState:
 
 
 def loaded(plan: TablePlan) -> str:
-    return "".join(step.call[0] for step in plan.texts)
+    return "".join(one.text for one in plan.texts)
 
 
 def test_a_fresh_router_gets_table_files_and_unit() -> None:
     plan = present(FRESH)
     assert len(plan.texts) == 1
-    assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", _boot.LISTING)
+    assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", paths.LISTING)
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
-    assert set(plan.files) == {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["systemd"]}
-    texts = (plan.files[path][1] for path in (_boot.RULESET, _boot.DEVICES))
-    assert plan.records == {_boot.CONFIRMED: ("0644", _history.mark("1-00000000", *texts) + "\n")}
+    assert set(plan.files) == {paths.RULESET, paths.DEVICES, *BOOT_PIECES, *INIT_PIECES["systemd"]}
+    texts = (plan.files[path][1] for path in (paths.RULESET, paths.DEVICES))
+    assert plan.records == {paths.CONFIRMED: ("0644", history.mark("1-00000000", *texts) + "\n")}
     assert [step.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
     assert plan.result["flowtables"][0]["offload"] == "hardware"
 
@@ -149,8 +150,8 @@ def test_a_device_that_is_away_is_a_warning_when_it_was_there_before() -> None:
         assert "wan0 is away" in plan.warnings[0]
         assert not plan.changed
 
-    recorded = state.files[_boot.DEVICES].replace(" flags offload;", "")
-    state = replace(state, files={**state.files, _boot.DEVICES: recorded})
+    recorded = state.files[paths.DEVICES].replace(" flags offload;", "")
+    state = replace(state, files={**state.files, paths.DEVICES: recorded})
     flowtable = present(state, Request("ft", ("lan0", "wan0"), "auto")).result["flowtables"][0]
     assert flowtable["offload"] == "software"
     assert set(flowtable["refused"]) == {"wan0"}
@@ -201,8 +202,8 @@ def test_busy_is_no_refusal_for_a_device_that_we_hold() -> None:
 def test_a_hardware_flowtable_gets_another_name() -> None:
     """The driver takes only one, so the old one goes in a transaction of its own."""
     first, second = present(converged(), Request("fast", ("lan0", "wan0"), "hardware")).texts
-    assert "delete flowtable inet nft_offload ft\n" in first.call[0] and "devices" not in first.call[0]
-    assert second.call[0].count("add flowtable inet nft_offload fast ") == 2
+    assert "delete flowtable inet nft_offload ft\n" in first.text and "devices" not in first.text
+    assert second.text.count("add flowtable inet nft_offload fast ") == 2
 
 
 def test_from_hardware_to_software() -> None:
@@ -215,7 +216,7 @@ def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
     content = CONTENT.replace("nft_offload", "edge")
     state = replace(converged(), table=None, flowtables=())
     plan = _ruleset.plan_present(state, "inet", "edge", content, (Request("ft", (), "software"),), False)
-    drops, joins = plan.texts[0].call[0], [step.call[0] for step in plan.texts[1:]]
+    drops, joins = plan.texts[0].text, [one.text for one in plan.texts[1:]]
     assert drops.startswith("table inet nft_offload\ndelete table inet nft_offload\n")
     assert "table inet edge {" in drops
     assert joins == []
@@ -226,7 +227,7 @@ def test_devices_join_a_new_table_once_the_old_one_is_gone() -> None:
     state = replace(converged(), table=None, flowtables=(), probes={"lan0": TAKES, "wan0": TAKES})
     content = CONTENT.replace("nft_offload", "edge")
     plan = _ruleset.plan_present(state, "inet", "edge", content, (REQUEST,), False)
-    first, second = (step.call[0] for step in plan.texts)
+    first, second = (one.text for one in plan.texts)
     assert "devices" not in first
     assert second.count("add flowtable inet edge ft") == 2
 
@@ -241,7 +242,7 @@ def test_check_mode_plans_the_same_as_the_real_run() -> None:
 
 def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload")
-    assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
+    assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
     assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
     assert set(plan.removed) == {*TEXTS, *BOOT_PIECES, *INIT_PIECES["systemd"]}
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
@@ -254,21 +255,21 @@ INCLUDES = CONTENT[:-2] + '  include "/etc/input.nft"\n}\n'
 @pytest.mark.parametrize(
     ("before", "wanted", "refused"),
     [
-        ({_boot.RULESET: FILTER}, CONTENT, True),
-        ({_boot.RULESET: FILTER}, "", True),
-        ({_boot.RULESET: FILTER}, FILTER.replace("drop", "accept"), False),
-        ({_boot.RULESET: FILTER}, FILTER.replace("inet", "ip"), True),
-        ({_boot.RULESET: FILTER.replace("inet", "ip")}, FILTER, False),
-        ({_boot.RULESET: FILTER}, FILTER.replace("hook input", "hook output"), True),
-        ({_boot.RULESET: FILTER}, FILTER.replace("type filter hook input", "type nat hook input"), True),
-        ({_boot.RULESET: FILTER}, CONTENT.replace("flow add", 'comment "type filter hook input" flow add'), True),
-        ({_boot.RULESET: FILTER}, FILTER.replace("  chain input", "  # chain input"), True),
-        ({_boot.RULESET: FILTER}, INCLUDES, True),
-        ({_boot.RULESET: INCLUDES, _boot.LISTING: FILTER}, INCLUDES.replace("udp", "tcp"), False),
-        ({_boot.RULESET: INCLUDES, _boot.LISTING: LISTING}, "", False),
-        ({_boot.RULESET: CONTENT, _boot.LISTING: FILTER}, CONTENT, True),
-        ({_boot.LISTING: FILTER}, "", True),
-        ({_boot.RULESET: CONTENT}, "", False),
+        ({paths.RULESET: FILTER}, CONTENT, True),
+        ({paths.RULESET: FILTER}, "", True),
+        ({paths.RULESET: FILTER}, FILTER.replace("drop", "accept"), False),
+        ({paths.RULESET: FILTER}, FILTER.replace("inet", "ip"), True),
+        ({paths.RULESET: FILTER.replace("inet", "ip")}, FILTER, False),
+        ({paths.RULESET: FILTER}, FILTER.replace("hook input", "hook output"), True),
+        ({paths.RULESET: FILTER}, FILTER.replace("type filter hook input", "type nat hook input"), True),
+        ({paths.RULESET: FILTER}, CONTENT.replace("flow add", 'comment "type filter hook input" flow add'), True),
+        ({paths.RULESET: FILTER}, FILTER.replace("  chain input", "  # chain input"), True),
+        ({paths.RULESET: FILTER}, INCLUDES, True),
+        ({paths.RULESET: INCLUDES, paths.LISTING: FILTER}, INCLUDES.replace("udp", "tcp"), False),
+        ({paths.RULESET: INCLUDES, paths.LISTING: LISTING}, "", False),
+        ({paths.RULESET: CONTENT, paths.LISTING: FILTER}, CONTENT, True),
+        ({paths.LISTING: FILTER}, "", True),
+        ({paths.RULESET: CONTENT}, "", False),
         ({}, CONTENT, False),
     ],
 )
@@ -285,10 +286,10 @@ def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either()
 
 def test_openwrt_loads_it_at_boot_too() -> None:
     plan = present(replace(FRESH, platform=replace(PLATFORM, init="procd")))
-    assert set(plan.files) == {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"]}
+    assert set(plan.files) == {paths.RULESET, paths.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"]}
     assert [step.call for step in plan.closing] == [("enable_init", "nft-offload")]
     assert plan.warnings == []
-    files = {path: text for path, (_mode, text) in plan.files.items()} | {_boot.RULESET_RC: "a link to the script"}
+    files = {path: text for path, (_mode, text) in plan.files.items()} | {paths.RULESET_RC: "a link to the script"}
     absent = _ruleset.plan_absent(replace(FRESH, files=files), "inet", "nft_offload")
     assert set(absent.removed) == files.keys()
     assert (absent.leaving, absent.closing) == ([], [])
@@ -307,14 +308,17 @@ def test_nft_and_kernel_must_be_new_enough() -> None:
 def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
     text = loaded(present(FRESH))
     line = text[: text.index("policy accept")].count("\n") + 1
-    error = StepError(Step("load", ("load", text)), f"/dev/stdin:{line}:3-9: Error: syntax error", "nothing changed")
+    error = StepError(Step("load", DryLoad(text)), f"/dev/stdin:{line}:3-9: Error: syntax error", "nothing changed")
     told = str(_ruleset.located(error, CONTENT, "template edge.nft.j2"))
     assert "template edge.nft.j2, line 3 as rendered, column 3: syntax error: 'type filter hook forward" in told
 
 
 def test_a_table_without_flowtables_converges() -> None:
-    answer = {f"file.{_boot.DEVICES}": Section("", 0)}
-    assert read_files(answer)[_boot.DEVICES] == present(FRESH, Request("ft", (), "software")).files[_boot.DEVICES][1]
+    answer = {f"file.{paths.DEVICES}": Section("", 0)}
+    assert (
+        read_files(Answer(answer))[paths.DEVICES]
+        == present(FRESH, Request("ft", (), "software")).files[paths.DEVICES][1]
+    )
 
 
 def test_an_unrelated_change_leaves_the_flowtable_alone() -> None:
@@ -344,10 +348,10 @@ def test_one_device_more_touches_that_device_only() -> None:
 def test_a_new_ruleset_keeps_the_one_before() -> None:
     state = converged()
     plan = present(state, content=CONTENT.replace("accept", "drop"))
-    now = plan.records[_boot.CONFIRMED][1].split()[0]
+    now = plan.records[paths.CONFIRMED][1].split()[0]
     assert now == "2-00000000"
-    kept = plan.records[f"{_boot.HISTORY}/1-00000000.nft"][1]
-    assert state.files[_boot.RULESET] in kept
+    kept = plan.records[f"{paths.HISTORY}/1-00000000.nft"][1]
+    assert state.files[paths.RULESET] in kept
     assert plan.result["ruleset"] == now
     assert plan.result["kept"] == ["1-00000000"]
     assert not present(replace(state, table=LISTING.replace("accept", "drop"))).records, "drift is no new ruleset"
@@ -355,10 +359,10 @@ def test_a_new_ruleset_keeps_the_one_before() -> None:
 
 def test_a_text_for_boot_that_was_changed_by_hand_is_no_ruleset_that_was_confirmed() -> None:
     state = converged()
-    mine = replace(state, files={**state.files, _boot.RULESET: state.files[_boot.RULESET] + "# mine\n"})
+    mine = replace(state, files={**state.files, paths.RULESET: state.files[paths.RULESET] + "# mine\n"})
     plan = present(mine)
-    assert (list(plan.files), plan.texts, plan.records) == ([_boot.RULESET], [], {})
-    assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [_boot.CONFIRMED]
+    assert (list(plan.files), plan.texts, plan.records) == ([paths.RULESET], [], {})
+    assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [paths.CONFIRMED]
     with pytest.raises(OffloadError, match="changed by hand since 1-00000000 was confirmed"):
         _ruleset.plan_restored(mine, "last", "inet", "nft_offload", "00000009")
 
@@ -378,15 +382,15 @@ def test_back_to_the_one_before_and_no_further() -> None:
     files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
     newer = replace(state, files=files, kept=("1-00000000",), table=LISTING.replace("accept", "drop"))
     back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", "00000009")
-    assert back.files[_boot.RULESET][1] == state.files[_boot.RULESET]
-    assert back.records[_boot.CONFIRMED][1] == state.files[_boot.CONFIRMED]
-    assert f"{_boot.HISTORY}/2-00000000.nft" in back.records
-    assert back.forgotten == [f"{_boot.HISTORY}/1-00000000.nft"]
+    assert back.files[paths.RULESET][1] == state.files[paths.RULESET]
+    assert back.records[paths.CONFIRMED][1] == state.files[paths.CONFIRMED]
+    assert f"{paths.HISTORY}/2-00000000.nft" in back.records
+    assert back.forgotten == [f"{paths.HISTORY}/1-00000000.nft"]
     files = {**files, **{path: text for path, (_mode, text) in {**back.files, **back.records}.items()}}
     restored = replace(state, files=files, kept=("2-00000000",))
     assert not _ruleset.plan_restored(restored, "previous", "inet", "nft_offload", "0000000a").changed
     again = _ruleset.plan_restored(restored, "2-00000000", "inet", "nft_offload", "0000000a")
-    assert again.files[_boot.RULESET][1] == plan.files[_boot.RULESET][1]
+    assert again.files[paths.RULESET][1] == plan.files[paths.RULESET][1]
 
 
 def test_another_table_than_the_one_that_was_confirmed() -> None:
@@ -398,7 +402,7 @@ def test_another_table_than_the_one_that_was_confirmed() -> None:
 
 def test_before_the_first_ruleset_there_was_none() -> None:
     plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", "00000009")
-    assert [step.call for step in plan.texts] == [("delete table inet nft_offload\n",)]
+    assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
     with pytest.raises(OffloadError, match="no ruleset was ever confirmed"):
         _ruleset.plan_restored(FRESH, "last", "inet", "nft_offload", "00000009")
     assert not _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", "00000009").changed
@@ -409,7 +413,7 @@ def test_sets_stay_unless_asked() -> None:
     listed = LISTING.replace("\tchain", "\tset seen {\n\t\ttype ipv4_addr\n\t\tflags dynamic\n\t}\n\n\tchain", 1)
     plan = present(FRESH, content=content)
     files = {path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}
-    state = replace(converged(), table=listed, files={**files, _boot.LISTING: listed})
+    state = replace(converged(), table=listed, files={**files, paths.LISTING: listed})
     changed = content.replace("accept", "drop")
     assert "delete set" not in loaded(present(state, content=changed))
     renewed = _ruleset.plan_present(state, "inet", "nft_offload", changed, (REQUEST,), False, keep=False)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.names import DEVICE, check_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import owned_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft_errors import NftError, parse_errors
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Flowtable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
-    DEVICE,
     WantedFlowtable,
     WantedTable,
     check_content,
-    check_table,
     kept_objects,
-    owned_table,
     transactions,
 )
 

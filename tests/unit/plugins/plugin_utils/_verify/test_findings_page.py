@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import fleet
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Kind
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
 
 from tests.tools.findings_page import LABEL, PAGE, page
 
-KINDS = list(kinds())
+KINDS = [*kinds(), *fleet.KINDS]
 
 
 def test_the_page_is_the_code() -> None:

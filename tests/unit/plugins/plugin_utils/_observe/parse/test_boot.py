@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section, compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import (
     FILES,
     PIECES,
@@ -28,9 +28,9 @@ from tests.unit.plugins.plugin_utils._core.test_sections import SHELLS, run
 ATTACH = 'add flowtable inet t ft { hook ingress priority 0; devices = { "lan0" }; }'
 WHOLE = {
     "boot.ruleset": Section("table inet t {\n}", 0),
-    f"file.{_boot.LISTING}": Section("table inet t {\n}", 0),
-    f"file.{_boot.DEVICES}": Section(f"lan0 {ATTACH}", 0),
-    f"file.{_boot.FEATURES}": Section("lan0 hw-tc-offload on off\n# a word", 0),
+    f"file.{paths.LISTING}": Section("table inet t {\n}", 0),
+    f"file.{paths.DEVICES}": Section(f"lan0 {ATTACH}", 0),
+    f"file.{paths.FEATURES}": Section("lan0 hw-tc-offload on off\n# a word", 0),
     "boot.files": Section("\n".join(FILES), 0),
     "boot.enabled": Section("enabled", 0),
     "live": Section("table inet t {\n}", 0),
@@ -38,7 +38,7 @@ WHOLE = {
 
 
 def test_all_of_it() -> None:
-    assert parse_boot(WHOLE) == Boot(
+    assert parse_boot(Answer(WHOLE)) == Boot(
         ruleset="table inet t {\n}\n",
         listing="table inet t {\n}\n",
         live="table inet t {\n}\n",
@@ -49,30 +49,30 @@ def test_all_of_it() -> None:
 
 
 def test_a_router_that_was_never_touched() -> None:
-    assert parse_boot({}) == Boot()
+    assert parse_boot(Answer({})) == Boot()
     gone = {"live": Section("Error: No such file or directory", 1), "boot.files": Section("", 0)}
-    assert parse_boot(gone | {"boot.enabled": Section("Failed to get unit file state", 1)}) == Boot()
+    assert parse_boot(Answer(gone | {"boot.enabled": Section("Failed to get unit file state", 1)})) == Boot()
 
 
 @pytest.mark.parametrize("word", ["disabled", "masked", "Failed to get unit file state for nft-offload.service"])
 def test_a_unit_that_is_not_enabled(word: str) -> None:
-    enabled = parse_boot(WHOLE | {"boot.enabled": Section(word, 1)}).enabled
-    assert enabled == {**dict.fromkeys(PIECES, True), _boot.RULESET_UNIT: False}
+    enabled = parse_boot(Answer(WHOLE | {"boot.enabled": Section(word, 1)})).enabled
+    assert enabled == {**dict.fromkeys(PIECES, True), paths.RULESET_UNIT: False}
 
 
 @pytest.mark.parametrize("gone", FILES)
 def test_a_piece_that_lacks_a_file_does_nothing(gone: str) -> None:
     there = "\n".join(file for file in FILES if file != gone)
-    enabled = parse_boot(WHOLE | {"boot.files": Section(there, 0)}).enabled
+    enabled = parse_boot(Answer(WHOLE | {"boot.files": Section(there, 0)})).enabled
     assert enabled == {piece: gone not in files for piece, files in PIECES.items()}
 
 
 def test_only_what_is_needed_or_there_counts() -> None:
     only_features = {name: part for name, part in WHOLE.items() if name.endswith(("features", "files", "enabled"))}
-    files = Section("\n".join(PIECES[_boot.FEATURES_RULES]), 0)
-    assert parse_boot(only_features | {"boot.files": files}).enabled == {_boot.FEATURES_RULES: True}
-    left = parse_boot({"boot.files": Section(_boot.DEVICE_RULES, 0)}).enabled
-    assert left == {_boot.DEVICE_RULES: False}
+    files = Section("\n".join(PIECES[paths.FEATURES_RULES]), 0)
+    assert parse_boot(Answer(only_features | {"boot.files": files})).enabled == {paths.FEATURES_RULES: True}
+    left = parse_boot(Answer({"boot.files": Section(paths.DEVICE_RULES, 0)})).enabled
+    assert left == {paths.DEVICE_RULES: False}
 
 
 def test_attachments() -> None:
@@ -81,7 +81,7 @@ def test_attachments() -> None:
 
 @given(st.dictionaries(st.sampled_from(sorted(WHOLE)), st.builds(Section, st.text(), st.integers(0, 1))))
 def test_no_text_is_too_odd(answer: dict[str, Section]) -> None:
-    parse_boot(answer)
+    parse_boot(Answer(answer))
 
 
 @pytest.mark.parametrize("shell", SHELLS)

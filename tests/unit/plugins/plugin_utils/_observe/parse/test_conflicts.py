@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse import policy
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.link import (
     Traffic,
@@ -27,7 +27,7 @@ ANSWER = answer("linux-6.18", "conflicts")
 
 
 def test_a_router_with_everything_beside() -> None:
-    state = state_of({**answer("trixie", "router"), **ANSWER})
+    state = state_of(Answer({**answer("trixie", "router"), **ANSWER}))
     assert state.not_understood == ()
     assert state.beside == Beside(
         shapers={"lan0": "tbf", "wan0": "htb"},
@@ -140,7 +140,7 @@ def test_policies() -> None:
 
 
 def test_what_busybox_says_of_ipsec_is_nothing() -> None:
-    assert state_of({**ANSWER, "xfrm": Section("Usage: ip", 1)}).beside.ipsec == {}
+    assert state_of(Answer({**ANSWER, "xfrm": Section("Usage: ip", 1)})).beside.ipsec == {}
 
 
 RULESET = """\

@@ -15,9 +15,11 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change i
     failed_step,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Remove
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import CutFlows
 
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
 
@@ -46,7 +48,7 @@ def test_a_cut_that_fails_is_owed_to_the_next_run(router: Sandbox) -> None:
     conntrack = router.place / "bin/conntrack"
     conntrack.write_text("#!/bin/sh\necho 'Operation failed: such is life' >&2\nexit 1\n")
     conntrack.chmod(0o755)
-    closing = [Step("judge anew", ("cut_flows", "", "")), Step("note it", ("remove", owed))]
+    closing = [Step("judge anew", CutFlows(("", ""))), Step("note it", Remove(owed))]
     change = router.change(replace(router.plan(), records={owed: ("0644", ":\n")}, closing=closing))
     router.load(change)
     assert router.etc("cut") is None, "nothing is owed for rules that may be rolled back"
@@ -284,7 +286,7 @@ def test_a_check_on_the_router_fails(router: Sandbox, command: str, says: str) -
     change = replace(router.change(), checks=(Check(True, "command", command, 0, 1),))
     router.load(change)
     failed = failed_step(change.phases()[1], router.confirm(change))
-    assert failed is not None and command in failed[0].says and says in failed[1]
+    assert failed is not None and command in failed[0].summary and says in failed[1]
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
@@ -347,7 +349,7 @@ def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
     (etc / "devices").write_text("")
     (etc / "ruleset.nft.nft-offload-new").write_text(NEW)
     (etc / "committing").write_text(f"{etc}/ruleset.nft\n{etc}/gone\n")
-    script = _boot.installed("ruleset.sh").replace("/etc/nft-offload", str(etc))
+    script = paths.installed("ruleset.sh").replace("/etc/nft-offload", str(etc))
     (router.place / "boot.sh").write_text(script)
     mv = router.place / "bin/mv"
     mv.write_text("#!/bin/sh\nexit 1\n")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import check_steps
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
@@ -48,11 +48,11 @@ def test_the_guard_is_killed(router: Sandbox) -> None:
 @pytest.mark.parametrize("where", ["watch() {\n", "  while here; do\n", "  while here && "])
 def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """A shell ends with 2 then. Here it does so once: before it loads, before it is started, and in the window."""
-    text = _boot.installed("guard.sh")
+    text = paths.installed("guard.sh")
     assert text.count(where) == 1
     ends = f'[ -e "{router.place}/forked" ] || {{ : >"{router.place}/forked"; exit 2; }}\n'
     struck = text.replace(where, where + ends if where.endswith("\n") else ends + where)
-    monkeypatch.setattr(_boot, "installed", lambda _name: struck)
+    monkeypatch.setattr(paths, "installed", lambda _name: struck)
     change = router.change(timeout=2)
     check_steps(change, change.phases()[0], router.load(change))
     assert (router.place / "forked").exists()

@@ -15,7 +15,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedTable, transactions
 
@@ -46,7 +46,7 @@ def test_there_and_back(old: str, new: str, program: str, tmp_path: Path) -> Non
     before, after = (WantedTable("inet", "nft_offload", without_flowtable(golden(name)), ()) for name in (old, new))
     (tmp_path / "old.nft").write_text(transactions(before, (), None, ())[0])
     (tmp_path / "new.nft").write_text(transactions(after, (), parse_table(before.content), ())[0])
-    (tmp_path / "guard.sh").write_text(_boot.installed("guard.sh"))
+    (tmp_path / "guard.sh").write_text(paths.installed("guard.sh"))
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/nft").write_text(f'#!/bin/sh\nexec {shutil.which(program)} "$@"\n')
     (tmp_path / "bin/nft").chmod(0o755)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 
 from tests.unit.helpers.sandbox import SHELLS, Sandbox
 
@@ -38,7 +38,7 @@ def prepare(place: Path, *before: str) -> Path:
     """The directory of a change of table inet t (and inet t1) that is to be undone."""
     pending = place / "run/nft-offload/pending"
     pending.mkdir(parents=True)
-    (pending / "guard").write_text(_boot.installed("guard.sh"))
+    (pending / "guard").write_text(paths.installed("guard.sh"))
     (pending / "id").write_text("1-00000001\n")
     for name in ("staged", "made", "outcome", "rolled_back"):
         (pending / name).write_text("")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths as _boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import BOOT_PIECES, INIT_PIECES
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
 
@@ -28,8 +28,8 @@ def router(tmp_path: Path) -> OpenWrt:
     made.device("lan0")
     for path, (mode, text) in {**BOOT_PIECES, **INIT_PIECES["procd"]}.items():
         made.write(path, text, int(mode, 8))
-    made.write(_boot.RULESET, TABLE.boot_text())
-    made.write(_boot.DEVICES, TABLE.attachments())
+    made.write(paths.RULESET, TABLE.boot_text())
+    made.write(paths.DEVICES, TABLE.attachments())
     return made
 
 
@@ -41,15 +41,15 @@ def told(router: OpenWrt, script: str) -> list[str]:
 
 def test_boot_loads_the_table_and_the_devices_that_are_there(router: OpenWrt) -> None:
     router.sh("/etc/init.d/nft-offload enable")
-    assert router.path(_boot.RULESET_RC).is_symlink()
-    load, attach = told(router, f"{_boot.RULESET_RC} boot")
-    assert load == f"-f {_boot.RULESET}"
+    assert router.path(paths.RULESET_RC).is_symlink()
+    load, attach = told(router, f"{paths.RULESET_RC} boot")
+    assert load == f"-f {paths.RULESET}"
     assert attach == TABLE.attach(TABLE.flowtables[0], "lan0")
 
 
 def test_a_device_comes_and_goes(router: OpenWrt) -> None:
     router.device("wan0")
-    hotplug = f". {_boot.DEVICE_HOTPLUG}"
+    hotplug = f". {paths.DEVICE_HOTPLUG}"
     assert told(router, f"ACTION=add DEVICENAME=wan0; {hotplug}") == [TABLE.attach(TABLE.flowtables[0], "wan0")]
     assert told(router, f"ACTION=add DEVICENAME=other0; {hotplug}") == []
     (left,) = told(router, f"rm -r /sys/class/net/wan0; ACTION=remove DEVICENAME=wan0; {hotplug}")
@@ -57,5 +57,5 @@ def test_a_device_comes_and_goes(router: OpenWrt) -> None:
 
 
 def test_an_upgrade_keeps_all_of_it(router: OpenWrt) -> None:
-    kept = set(str(router.read(_boot.RULESET_KEEP)).splitlines())
-    assert {_boot.RULESET, _boot.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"], _boot.RULESET_RC} <= kept
+    kept = set(str(router.read(paths.RULESET_KEEP)).splitlines())
+    assert {paths.RULESET, paths.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"], paths.RULESET_RC} <= kept

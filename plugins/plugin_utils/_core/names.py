@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What may be the name of a table, a flowtable or a device. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import OffloadError
+
+NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,30}\Z")
+"""of a table or a flowtable"""
+DEVICE = re.compile(r"^[^\s/:\"\\{};,*$@#]{1,15}\Z")
+"""what the kernel takes (dev_valid_name) less what means something to nft"""
+
+
+def check_table(name: str) -> None:
+    """nft parses its arguments as a script, so a name must be no more than a name; raises OffloadError."""
+    if not NAME.match(name):
+        raise OffloadError(f"option table: {name!r} is no name for a table", "use letters, digits, _ and -")

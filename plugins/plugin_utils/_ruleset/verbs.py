@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What the ruleset module may do to a router besides a confirmed change: sh/apply/ruleset.sh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .._core.verbs import Verb
+
+
+@dataclass(frozen=True)
+class DryLoad(Verb):
+    """Have nft check a text; a module that the kernel loads for it is unloaded again."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class StageListing(Verb):
+    """Stage a file with how the kernel lists the table now."""
+
+    path: str
+    family: str
+    table: str
+
+
+@dataclass(frozen=True)
+class EnableUnit(Verb):
+    """Have systemd start a unit at boot, and take it for active now."""
+
+    unit: str
+
+
+@dataclass(frozen=True)
+class DisableUnit(Verb):
+    """Have systemd start a unit no more."""
+
+    unit: str
+
+
+@dataclass(frozen=True)
+class CutFlows(Verb):
+    """Flush connections between pairs of ends, each of them devices separated by blanks.
+
+    With a ! before each of them an end is all other devices; without any it is whichever.
+    """
+
+    ends: tuple[str, ...]
+    """from, to, from, to, ..."""

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rooms of plugin_utils: each answers one question, and imports only from rooms that it rests on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
+PLUGIN_UTILS = PLUGINS / "plugin_utils"
+# Room -> the rooms that it may import from. Read it from the top: no room rests on one that stands below it.
+ARROWS = {
+    "_core": set(),
+    "_observe": {"_core"},
+    "_verify": {"_core", "_observe"},
+    "_report": {"_core", "_verify"},
+    "_confirm": {"_core"},
+    "_systems": {"_core"},
+    "_kernel": {"_core", "_observe", "_systems"},
+    "_nic": {"_core", "_observe", "_systems"},
+    "_ruleset": {"_core", "_observe", "_confirm", "_systems"},
+    "_fw4": {"_core", "_observe", "_confirm", "_systems"},
+    "_firewall": {"_core", "_observe"},
+}
+SCRIPTS = "sh"
+MOST_ENTRIES = 12
+ADVICE = (
+    "A line of code belongs to the room whose question it answers (docs/docsite/rst/architecture.rst). Move what both "
+    "rooms need to a room that both may import from, such as _core or _observe; or hand it over as an argument."
+)
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """(line, module as a path below plugins/) of each import of our own in a file of plugins/."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            place = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            for name in node.names:
+                module = place / name.name
+                found = module if module.with_suffix(".py").is_file() else place
+                yield node.lineno, str(found.relative_to(PLUGINS))
+
+
+def of_plugin_utils() -> Mapping[str, list[tuple[int, str]]]:
+    """Module as a path below plugins/ -> its imports of our own."""
+    files = sorted(PLUGIN_UTILS.rglob("*.py"))
+    return {str(file.relative_to(PLUGINS).with_suffix("")): list(imports(file)) for file in files}
+
+
+def room(module: str) -> str:
+    """The room of a module of plugin_utils; the plugin type of any other, such as action."""
+    parts = module.split("/")
+    return parts[1] if parts[0] == "plugin_utils" else parts[0]
+
+
+def test_every_entry_is_a_room() -> None:
+    entries = sorted(entry.name for entry in PLUGIN_UTILS.iterdir() if entry.name != "__pycache__")
+    unknown = set(entries) - {*ARROWS, SCRIPTS}
+    assert not unknown, f"{', '.join(sorted(unknown))}: a new room needs a row in ARROWS and a question. {ADVICE}"
+    assert len(entries) <= MOST_ENTRIES, f"{len(entries)} entries are more than one takes in at a glance. {ADVICE}"
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_a_room_imports_only_from_the_rooms_that_it_rests_on(name: str) -> None:
+    allowed = {name, *ARROWS[name]}
+    back = [
+        f"{module}.py, line {line}, imports {target}: no arrow leads from {name} to {room(target)}"
+        for module, found in of_plugin_utils().items()
+        if room(module) == name
+        for line, target in found
+        if room(target) not in allowed
+    ]
+    assert not back, "\n".join([*back, ADVICE])
+
+
+def test_no_room_rests_on_one_below_it() -> None:
+    above: set[str] = set()
+    for name, rests_on in ARROWS.items():
+        assert rests_on <= above, (
+            f"{name} rests on {', '.join(sorted(rests_on - above))}, which stands below it. {ADVICE}"
+        )
+        above.add(name)
+
+
+def test_no_circle_of_modules() -> None:
+    graph = {module: {target for _line, target in found} for module, found in of_plugin_utils().items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these modules import each other in a circle: {' <- '.join(error.args[1])}. {ADVICE}")
+
+
+@pytest.mark.parametrize("kind", ["action", "callback", "filter", "modules"])
+def test_a_plugin_imports_from_rooms_only(kind: str) -> None:
+    wrong = [
+        f"plugins/{kind}/{file.name}, line {line}, imports {target}"
+        for file in sorted((PLUGINS / kind).glob("*.py"))
+        for line, target in imports(file)
+        if not target.startswith("plugin_utils/_")
+    ]
+    assert not wrong, "\n".join([*wrong, "What two plugins share belongs to a room of plugin_utils."])
+
+
+def test_what_ships_imports_its_own_by_relative_names() -> None:
+    absolute = [
+        f"{file.relative_to(PLUGINS.parent)}, line {node.lineno}"
+        for file in sorted(PLUGINS.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ansible_collections.kmod.nft_offload")
+    ]
+    assert not absolute, f"write 'from ..ROOM.MODULE import NAME': {'; '.join(absolute)}"
+
+
+def test_imports_are_found() -> None:
+    """A check of nothing would pass."""
+    found = of_plugin_utils()
+    assert ("plugin_utils/_core/sections" in {target for _line, target in found["plugin_utils/_core/router"]}) is True
+    assert len([target for targets in found.values() for target in targets]) > 150
+    assert {room(module) for module in found} <= set(ARROWS)
