@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab.limited import LIMITED
 from tests.lab.router import Live
 from tests.lab.test_boot import devices
 from tests.lab.test_modes import flows_are
@@ -98,6 +99,21 @@ def test_firewall(router: Live, kind: str) -> None:
     assert all(f"dst={ROUTER_WAN[4]} " in line for line in masqueraded)
     untouched = [line for line in router.flows("HW_OFFLOAD") if line.startswith("ipv6")]
     assert all(line.count("fd00:0010:0000:0000:0000:0000:0000:0002") == 2 for line in untouched)
+
+
+@pytest.mark.router("forky/offload", "tools")
+def test_a_limit_per_source_on_ssh_is_confirmed(router: Live) -> None:
+    """nft 1.1.7 lists how many elements a set holds. The scenario molecule/forky has a shorter one of this."""
+    assert router.role(**LIMITED).worked().task("ruleset").result["change"]["confirmed"]
+    assert router.nft("-s -t list table inet nft_offload").count("\t# count 1\n") == 2
+    router.hang_up()
+    assert router.role(**LIMITED).worked().changed == []
+
+    # a change while they are filled
+    spec = LIMITED["flow_offload_router"]
+    logged = spec | {"zones": [{**zone, "log": True} for zone in spec["zones"]]}
+    run = router.role(**LIMITED | {"flow_offload_router": logged}).worked()
+    assert run.task("ruleset").result["change"]["confirmed"]
 
 
 CUT = FIREWALL | {"flow_offload_cut": "closed"}
