@@ -10,9 +10,9 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # what proves that it is there | the package that brings it on Debian and Ubuntu
 missing=$(
-    while IFS='|' read -r proof package; do
-        sh -c "$proof" >/dev/null 2>&1 </dev/null || printf '%s ' "$package"
-    done <<EOF
+  while IFS='|' read -r proof package; do
+    sh -c "$proof" >/dev/null 2>&1 </dev/null || printf '%s ' "$package"
+  done <<EOF
 type qemu-system-x86_64|qemu-system-x86
 type qemu-img|qemu-utils
 type mmdebstrap|mmdebstrap
@@ -32,21 +32,21 @@ EOF
 missing=${missing% }
 
 if [ -z "$missing" ]; then
-    exit 0
+  exit 0
 fi
 
 if ! type apt-get >/dev/null 2>&1; then
-    echo "This system has no apt-get. Install what these Debian packages bring, then run make again: $missing" >&2
-    exit 1
+  echo "This system has no apt-get. Install what these Debian packages bring, then run make again: $missing" >&2
+  exit 1
 fi
 
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
-    as_root=sudo
-    if ! type sudo >/dev/null 2>&1; then
-        echo "There is no sudo here. As root run: apt-get install $missing" >&2
-        exit 1
-    fi
+  as_root=sudo
+  if ! type sudo >/dev/null 2>&1; then
+    echo "There is no sudo here. As root run: apt-get install $missing" >&2
+    exit 1
+  fi
 fi
 
 echo "Installing system packages${as_root:+ with sudo}: $missing"

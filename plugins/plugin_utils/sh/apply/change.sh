@@ -136,7 +136,7 @@ start_guard() {
       "$change/guard" "$_id" && return 0
   fi
   # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand
-  ( ( trap '' HUP && exec /bin/sh "$change/guard" supervise "$_id" ) </dev/null >/dev/null 2>&1 & ) \
+  ( (trap '' HUP && exec /bin/sh "$change/guard" supervise "$_id") </dev/null >/dev/null 2>&1 &) \
     </dev/null >/dev/null 2>&1
 }
 

@@ -57,7 +57,11 @@ devices_here() {
 # same stay in place with their devices: a driver may not take a second one while the first is bound. "text" brings no
 # device in, "devices" brings only devices in.
 transaction() {
-  { nft -s -t list table "$1" "$2" 2>/dev/null; echo '@@'; cat "$3"; } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" '
+  {
+    nft -s -t list table "$1" "$2" 2>/dev/null
+    echo '@@'
+    cat "$3"
+  } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" '
     BEGIN { then = 0; order = split("map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark", kinds, ",") }
     $0 == "@@" && !then { then = 1; next }
     !then && /^table / { live = 1 }
@@ -173,7 +177,10 @@ back() {
     nft delete table "$1" "$2" || ! has_table "$1" "$2"
     return
   fi
-  { transaction "$@" text; transaction "$@" devices; } | nft -f - && as_before "$@" && return 0
+  {
+    transaction "$@" text
+    transaction "$@" devices
+  } | nft -f - && as_before "$@" && return 0
   transaction "$@" text | nft -f - || {
     [ -e "$3" ] || return 1
     nft delete table "$1" "$2"

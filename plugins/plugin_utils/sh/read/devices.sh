@@ -49,8 +49,8 @@ read_nic_features() {
   set --
   for _net in /sys/class/net/*; do
     case ${_listed-} in
-      *" ${_net##*/} "*) ;;
-      *) [ -e "$_net/device" ] || continue ;;
+    *" ${_net##*/} "*) ;;
+    *) [ -e "$_net/device" ] || continue ;;
     esac
     set -- "$@" "${_net##*/}"
   done

@@ -12,8 +12,8 @@ read_nftables() {
   set -f # a name may hold a *
   for _device in $_listed; do
     case $_device in
-      ?*\*) for _match in $(_matching "$_device"); do _list_hooks "$_match"; done ;;
-      *) _list_hooks "$_device" ;;
+    ?*\*) for _match in $(_matching "$_device"); do _list_hooks "$_match"; done ;;
+    *) _list_hooks "$_device" ;;
     esac
   done
   set +f
@@ -28,12 +28,12 @@ _hooks_of() {
   _hooks=$(nft list hooks netdev device "$1" 2>&1)
   _code=$?
   case $_hooks in
-    '') ;;
-    *"No such device"*) printf '%s\n' "$_hooks" ;;
-    *)
-      _told=yes
-      printf '%s\n' "$_hooks"
-      ;;
+  '') ;;
+  *"No such device"*) printf '%s\n' "$_hooks" ;;
+  *)
+    _told=yes
+    printf '%s\n' "$_hooks"
+    ;;
   esac
   return "$_code"
 }

@@ -7,7 +7,7 @@ set -f
 for name in $names; do ip link add name "$name" type dummy; done
 nft add table inet names
 for name in $names; do
-  # nft itself takes no name with a quote in it, and newer ones no lone *
-  nft "add flowtable inet names ft { hook ingress priority 1; devices = { \"$name\" }; }"
+	# nft itself takes no name with a quote in it, and newer ones no lone *
+	nft "add flowtable inet names ft { hook ingress priority 1; devices = { \"$name\" }; }"
 done
 exit 0
