@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * labnic's faults: what can be wrong with a NIC and its driver.
  *   echo "lan0 refuse-flows max-flows=3" > /sys/module/labnic/parameters/fault   what lan0 has from now on

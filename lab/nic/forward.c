@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * labnic's packets: which of them hardware takes, and what it makes of them. All of it runs in softirq, under RCU.
  *

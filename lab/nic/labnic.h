@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* labnic: what its files share. nic.c tells what the driver is. Copyright (c) 2026, the kmod.nft_offload authors */
 #ifndef LABNIC_H
 #define LABNIC_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * labnic: a STAND-IN for a NIC with flow offload, for the lab's routers.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * labnic's talk with the kernel's flowtables: binding them, and the flows that they hand over.
  *

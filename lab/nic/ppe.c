@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * labnic's table as MediaTek's packet processing engine shows its own (mtk_ppe_debugfs.c, with accounting):
  *   /sys/kernel/debug/ppe0/entries   every entry: BND is forwarded, UNB is not

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * labnic's table: one for all devices, as one packet engine has one for all of its ports.
  *
