@@ -18,8 +18,8 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
-.PHONY: help system venv demo down test lint ruff shellcheck yamllint mypy changelog ansible-lint \
-        unit fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost clean
+.PHONY: help system venv demo down test lint format ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
+        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,36 +54,60 @@ down: venv ## stop the lab
 
 # Cheap first: the first failure ends the run. Joined with +: three at the same time, the longest first, for a router keeps
 # half a core busy.
-TESTS := ruff shellcheck yamllint changelog mypy unit+sanity+ansible-lint+docs-check build-collection \
+QUICK := mypy+shellcheck+changelog+reuse+codespell+yamllint+ruff+shfmt
+TESTS := $(QUICK) unit+sanity+ansible-lint+docs-check build-collection \
          molecule+lab-openwrt+lab-change+lab-proof+lab-role+lab-refusals
 
 test: system venv ## run every check and count the tests
 	@$(VENV)/bin/python -m tests.tools.run_steps $(RESULTS) $(TESTS)
 
-lint: ruff shellcheck yamllint changelog mypy ansible-lint ## every check that reads the source only
+lint: venv ## every check that reads the source only, in about 15 seconds
+	@$(VENV)/bin/python -m tests.tools.run_steps $(RESULTS)/lint ansible-lint+$(QUICK)
 
-ruff: venv
+# Each file that is tracked or about to be; of those the scripts, which their names or their first lines tell.
+FILES = git ls-files --cached --others --exclude-standard
+SCRIPTS = $(FILES) | xargs shfmt --find
+
+ruff: venv ## Python: errors and style
 	ruff check .
 	ruff format --check .
 
-shellcheck: venv
-	shellcheck $$(git ls-files -co --exclude-standard '*.sh' .ci/run)
+# Its settings are in .editorconfig.
+shfmt: venv ## shell: style
+	$(SCRIPTS) | xargs shfmt --diff
 
-yamllint: venv
+shellcheck: venv ## shell: errors
+	$(SCRIPTS) | xargs shellcheck
+
+codespell: venv ## spelling
+	$(FILES) | xargs codespell
+
+yamllint: venv ## YAML: style
 	yamllint --strict .
 
-changelog: venv
+reuse: venv ## each file says whose it is, and under which licence
+	reuse lint --lines
+
+changelog: venv ## the fragments of the changelog
 	antsibull-changelog lint
 
-mypy: venv
+mypy: venv ## Python: types
 	mypy $(COLLECTION)/plugins lab tests $(wildcard bench)
 
-ansible-lint: venv
+ansible-lint: venv ## roles, playbooks and scenarios
 	ansible-lint
+
+format: venv ## write Python and shell in the style that ruff and shfmt ask for
+	ruff check --fix-only .
+	ruff format .
+	$(SCRIPTS) | xargs shfmt --write
 
 # Many of them wait for a guard's deadline, so more at a time than there are cores.
 unit: venv ## unit tests
 	$(PYTEST) tests/unit --numprocesses=3 --dist=worksteal --junitxml=$(RESULTS)/unit.xml
+
+try: venv ## one file of unit tests: make try FILE=tests/unit/... [ARGS="-x -k words"]
+	$(PYTEST) $(or $(FILE),$(error Say which: make try FILE=tests/unit/...)) $(ARGS)
 
 fuzz: venv ## what parsers and judges make of 5,000 made-up texts for each property, instead of 100: half an hour
 	$(PYTEST) tests/unit -m hypothesis --hypothesis-profile=fuzz --junitxml=$(RESULTS)/fuzz.xml
