@@ -17,9 +17,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading
 
 from lab import api
+from tests.unit.helpers.shells import NONCE
 
 CAPTURED = Path(__file__).parents[1] / "unit" / "helpers" / "captured"
-NONCE = "0123456789abcdef"
 UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 

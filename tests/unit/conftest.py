@@ -14,7 +14,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import path
 from hypothesis import settings
 
 from tests.unit.helpers.network import Network
-from tests.unit.helpers.sandbox import OLD, SHELLS, Sandbox
+from tests.unit.helpers.sandbox import OLD, Sandbox
+from tests.unit.helpers.shells import ROUTER_SHELLS
 
 # A hundred times each, or with ``make fuzz`` very often.
 settings.register_profile("fuzz", max_examples=5_000, deadline=None)
@@ -28,7 +29,7 @@ def net() -> Iterator[Network]:
     network.close()
 
 
-@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+@pytest.fixture(params=ROUTER_SHELLS, ids=lambda shell: shell[0])
 def router(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A router that is a directory and runs the table OLD, under each shell that routers have."""
     if shutil.which(request.param[0]) is None:

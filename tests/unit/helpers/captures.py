@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, fragment, parse
 
-from tests.tools.capture import CAPTURED, NONCE
+from tests.tools.capture import CAPTURED
+from tests.unit.helpers.shells import NONCE
 
 SUITES = sorted(file.name.partition(".")[0] for file in CAPTURED.glob("*.router.txt"))
 AWKS = [

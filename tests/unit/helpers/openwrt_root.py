@@ -28,10 +28,26 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 
 from lab.openwrt.programs import NoBusybox
 from lab.openwrt.root import RELEASES, THIS_MACHINE, make_root
+from tests.unit.helpers.shells import NONCE
 
 LISTS = Path(__file__).parents[1] / "lab/openwrt"
 MODULES = "/etc/stand-in/modules"
-NONCE = "0123456789abcdef"
+NEEDS = {
+    "nf_conntrack": "",
+    "nf_flow_table": "nf_conntrack",
+    "nf_flow_table_inet": "nf_flow_table",
+    "nft_flow_offload": "nf_flow_table",
+}
+"""module -> the module that it needs"""
+ETHTOOL = """#!/bin/sh
+features=/etc/stand-in/features
+case $1 in
+-i) echo "driver: mtk_soc_eth" ;;
+-k) echo "hw-tc-offload: $(sed -n "s/^$2 //p" $features)" ;;
+-K) sed -i "s/^$2 .*/$2 $4/" $features ;;
+esac
+"""
+"""a stand-in for ethtool, whose features are the lines "DEVICE on|off" of /etc/stand-in/features"""
 ENTER = """
 mount -t proc none "$0/proc" && mount --bind /dev "$0/dev" || exit 125
 exec chroot "$0" "$@"

@@ -27,8 +27,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import StageListing
 
-NONCE = "0123456789abcdef"
-SHELLS = (["dash"], ["busybox", "ash"])
+from tests.unit.helpers.shells import NONCE
+
 FRAGMENTS = ("apply/steps", "apply/ruleset", "read/ruleset", "read/change", "apply/change")
 
 OLD = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n}\n"

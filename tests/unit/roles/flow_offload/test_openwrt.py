@@ -17,9 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 
-from tests.unit.helpers.openwrt_root import ENTER, MODULES, OpenWrt
-from tests.unit.plugins.plugin_utils._kernel.test_openwrt import NEEDS
-from tests.unit.plugins.plugin_utils._nic.test_openwrt import ETHTOOL
+from tests.unit.helpers.openwrt_root import ENTER, ETHTOOL, MODULES, NEEDS, OpenWrt
 
 ROOT = Path(__file__).resolve().parents[4]
 # A stand-in for ssh and for dropbear: each connection has a port of its own

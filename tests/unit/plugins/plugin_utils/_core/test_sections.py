@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,17 +22,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from hypothesis import given
 from hypothesis import strategies as st
 
-NONCE = "0123456789abcdef"
+from tests.unit.helpers.shells import NONCE, SHELLS, run_script
+
 MARKER = f"@@{NONCE}"
 NAMES = sorted(
     str(file.relative_to(SCRIPTS).with_suffix("")) for file in SCRIPTS.rglob("*.sh") if file.parent.name != "installed"
 )
-SHELLS = [
-    pytest.param(
-        shell, id=" ".join(shell), marks=pytest.mark.skipif(not shutil.which(shell[0]), reason=f"no {shell[0]} here")
-    )
-    for shell in (["dash"], ["bash", "--posix"], ["bash"], ["busybox", "ash"])
-]
 HOSTILE = (
     "$(touch ran)",
     "`touch ran`",
@@ -49,12 +42,6 @@ HOSTILE = (
     "@@fedcba9876543210 end",
     "",
 )
-
-
-def run(shell: list[str], script: str, cwd: Path) -> str:
-    """What a shell prints that gets the script as routers get it."""
-    command = [shutil.which(shell[0]) or shell[0], *shell[1:], "-s"]
-    return subprocess.run(command, input=script.encode(), cwd=cwd, capture_output=True, check=False).stdout.decode()
 
 
 def answered(sections: Mapping[str, tuple[str, int]]) -> str:
@@ -138,7 +125,7 @@ def test_nothing_but_the_error_meant_for_users_is_raised(text: str, lines: list[
 @pytest.mark.parametrize("shell", SHELLS)
 def test_words_of_calls_arrive_as_they_are(shell: list[str], tmp_path: Path) -> None:
     calls: list[tuple[str, ...]] = [("section", f"call.{n}", "printf", "%s.", value) for n, value in enumerate(HOSTILE)]
-    found = parse(run(shell, compose(NONCE, (), calls), tmp_path), NONCE)
+    found = parse(run_script(shell, compose(NONCE, (), calls), tmp_path), NONCE)
     for number, value in enumerate(HOSTILE):
         assert found[f"call.{number}"] == Section(f"{value}.", 0)
     assert list(tmp_path.iterdir()) == []
@@ -152,7 +139,7 @@ def test_exit_codes_and_errors_are_told(shell: list[str], tmp_path: Path) -> Non
         ("section", "silent", "true"),
         ("section", "reads", "cat"),
     ]
-    found = parse(run(shell, compose(NONCE, (), calls), tmp_path), NONCE)
+    found = parse(run_script(shell, compose(NONCE, (), calls), tmp_path), NONCE)
     assert found["fails"] == Section("out\nerr", 7)
     assert found["missing"].rc == 127
     assert found["silent"] == Section("", 0)
@@ -162,7 +149,7 @@ def test_exit_codes_and_errors_are_told(shell: list[str], tmp_path: Path) -> Non
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_that_ends_early_is_seen(shell: list[str], tmp_path: Path) -> None:
     with pytest.raises(OffloadError, match="cut off"):
-        parse(run(shell, compose(NONCE, (), [("section", "a", "echo"), ("exit", "0")]), tmp_path), NONCE)
+        parse(run_script(shell, compose(NONCE, (), [("section", "a", "echo"), ("exit", "0")]), tmp_path), NONCE)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -172,7 +159,7 @@ def test_an_upload_cut_off_at_any_byte_runs_nothing(shell: list[str], tmp_path: 
     whole = len(script) - len(" </dev/null\n")
     assert script[whole - 1 :] == "} </dev/null\n"
     for length in range(len(script)):
-        output = run(shell, script[:length], tmp_path)
+        output = run_script(shell, script[:length], tmp_path)
         ran = tmp_path / "ran"
         assert ran.exists() == (output != "")
         if output:
@@ -198,4 +185,4 @@ def test_fragments_that_meet_in_a_script_name_no_function_alike() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_fragment_is_understood_by_every_shell(shell: list[str], name: str, tmp_path: Path) -> None:
-    assert parse(run(shell, compose(NONCE, (name,), ()), tmp_path), NONCE) == {}
+    assert parse(run_script(shell, compose(NONCE, (name,), ()), tmp_path), NONCE) == {}

@@ -31,11 +31,11 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state im
 
 from tests.unit.helpers.firewalls import needs_namespaces
 from tests.unit.helpers.network import HOST, SIDES, Network
-from tests.unit.helpers.sandbox import SHELLS
-from tests.unit.plugins.plugin_utils._core.test_sections import NONCE
-from tests.unit.plugins.plugin_utils._ruleset.test_plan import CONTENT, LISTING, PLATFORM, REQUEST, TAKES, converged
+from tests.unit.helpers.ruleset_states import CONTENT, LISTING, PLATFORM, REQUEST, TAKES, converged
+from tests.unit.helpers.shells import NONCE, ROUTER_SHELLS
 
 ZONES = [{"name": side, "devices": [f"{side}0"], "services": ["ssh"]} for side in SIDES]
+SHELLS_HERE = [shell for shell in ROUTER_SHELLS if shutil.which(shell[0])]
 LAN_TO_WAN = {"from": "lan", "to": "wan"}
 WAYS = [("lan0", "dmz0"), ("wan0", "lan0"), ("", "dmz0"), ("wan0", "wan0")]
 TOLD = """#!/bin/sh
@@ -67,7 +67,7 @@ def cut(net: Network, ways: list[tuple[str, str]], shell: list[str], path: str =
 
 
 @needs_namespaces
-@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell[0])], ids=lambda shell: shell[0])
+@pytest.mark.parametrize("shell", SHELLS_HERE, ids=lambda shell: shell[0])
 def test_ways_are_told_by_routes(net: Network, tmp_path: Path, shell: list[str]) -> None:
     program = tmp_path / "conntrack"
     program.write_text(TOLD)
@@ -106,7 +106,7 @@ ROUTES = {
 
 
 @pytest.mark.parametrize("awk", ["awk", "busybox awk"])
-@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shutil.which(shell[0])], ids=lambda shell: shell[0])
+@pytest.mark.parametrize("shell", SHELLS_HERE, ids=lambda shell: shell[0])
 @pytest.mark.parametrize("routes", ROUTES)
 def test_networks_behind_devices(tmp_path: Path, routes: str, shell: list[str], awk: str) -> None:
     if shutil.which(awk.split(maxsplit=1)[0]) is None:

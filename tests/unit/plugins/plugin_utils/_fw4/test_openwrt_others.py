@@ -13,8 +13,7 @@ from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import Acti
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
-from tests.unit.helpers.openwrt_root import Execs, OpenWrt
-from tests.unit.plugins.plugin_utils._fw4.test_openwrt import (
+from tests.unit.helpers.openwrt_fw4 import (
     HARDWARE,
     SOFTWARE,
     STOCK,
@@ -25,6 +24,7 @@ from tests.unit.plugins.plugin_utils._fw4.test_openwrt import (
     settled,
     stocked,
 )
+from tests.unit.helpers.openwrt_root import Execs, OpenWrt
 
 
 @pytest.fixture

@@ -17,16 +17,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors impo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._fw4 import plan as _fw4
 
+from tests.unit.helpers.openwrt_fw4 import HARDWARE, SOFTWARE, Lost, flash, flowtable, settled, stocked
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
-from tests.unit.plugins.plugin_utils._fw4.test_openwrt import (
-    HARDWARE,
-    SOFTWARE,
-    Lost,
-    flash,
-    flowtable,
-    settled,
-    stocked,
-)
 
 
 @pytest.fixture

@@ -18,15 +18,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.feeds imp
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.verbs import InstallPackages
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.packages import parse_feed_removals
 
-from tests.unit.helpers.openwrt_root import MODULES, NONCE, OpenWrt
+from tests.unit.helpers.openwrt_root import MODULES, NEEDS, OpenWrt
+from tests.unit.helpers.shells import NONCE
 
 KERNEL = {"22.03.7": "5.10.221-1-aaaa", "24.10.4": "6.6.110~aaaa-r1", "25.12.1": "6.12.71~aaaa-r1"}
-NEEDS = {
-    "nf_conntrack": "",
-    "nf_flow_table": "nf_conntrack",
-    "nf_flow_table_inet": "nf_flow_table",
-    "nft_flow_offload": "nf_flow_table",
-}
 NOTHING: dict[str, list[str]] = {"packages": []}
 
 

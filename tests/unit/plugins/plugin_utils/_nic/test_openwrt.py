@@ -13,17 +13,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import path
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 
-from tests.unit.helpers.openwrt_root import OpenWrt
+from tests.unit.helpers.openwrt_root import ETHTOOL, OpenWrt
 
-# What ethtool knows: /etc/stand-in/features, lines "DEVICE on|off"
-ETHTOOL = """#!/bin/sh
-features=/etc/stand-in/features
-case $1 in
--i) echo "driver: mtk_soc_eth" ;;
--k) echo "hw-tc-offload: $(sed -n "s/^$2 //p" $features)" ;;
--K) sed -i "s/^$2 .*/$2 $4/" $features ;;
-esac
-"""
 PORTS = {"devices": ["lan1", "wan"]}
 
 

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.offload_info import ActionModule
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import without
 
+from tests.unit.helpers.openwrt_fw4 import stocked
 from tests.unit.helpers.openwrt_root import OpenWrt
-from tests.unit.plugins.plugin_utils._fw4.test_openwrt import stocked
 
 
 @pytest.fixture

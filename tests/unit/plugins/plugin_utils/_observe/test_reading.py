@@ -33,9 +33,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tools.capture import NONCE
 from tests.unit.helpers.captures import SUITES, answer
-from tests.unit.plugins.plugin_utils._core.test_sections import SHELLS, run
+from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 
 ROUTER = answer("trixie", "router")
 KERNELS = {"bookworm": (6, 1), "trixie": (6, 12), "forky": (7, 2)}
@@ -226,7 +225,7 @@ def test_the_calls_name_functions_that_the_fragments_have() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_this_machine_can_be_read(shell: list[str], tmp_path: Path) -> None:
     """Whatever it is: no shell and no tool of it may make the script stumble."""
-    sections = parse(run(shell, compose(NONCE, FRAGMENTS, reading()), tmp_path), NONCE)
+    sections = parse(run_script(shell, compose(NONCE, FRAGMENTS, reading()), tmp_path), NONCE)
     state = state_of(sections)
     assert state.devices["lo"].kind == "loopback"
     assert state.platform.kernel

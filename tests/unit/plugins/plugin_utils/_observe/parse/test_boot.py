@@ -22,8 +22,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tools.capture import NONCE
-from tests.unit.plugins.plugin_utils._core.test_sections import SHELLS, run
+from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 
 ATTACH = 'add flowtable inet t ft { hook ingress priority 0; devices = { "lan0" }; }'
 WHOLE = {
@@ -90,9 +89,10 @@ def test_files_arrive_as_they_are_and_a_long_ruleset_with_its_head(shell: list[s
     (tmp_path / "short").write_text("table inet t {\n}\n")
     for name in ("long", "short"):
         calls = [("read_boot", str(tmp_path / name), str(tmp_path / "short"), "/no such"), ("read_services", UNIT)]
-        found = parse(run(shell, compose(NONCE, ("read/boot",), calls), tmp_path), NONCE)
+        found = parse(run_script(shell, compose(NONCE, ("read/boot",), calls), tmp_path), NONCE)
         text = (tmp_path / name).read_text()
         assert found["boot.ruleset"].text == text[:65536].removesuffix("\n")
         assert found["boot.files"].text == str(tmp_path / "short")
-    nothing = parse(run(shell, compose(NONCE, ("read/boot",), [("read_boot", "/no such", *READ)]), tmp_path), NONCE)
+    script = compose(NONCE, ("read/boot",), [("read_boot", "/no such", *READ)])
+    nothing = parse(run_script(shell, script, tmp_path), NONCE)
     assert "boot.ruleset" not in nothing

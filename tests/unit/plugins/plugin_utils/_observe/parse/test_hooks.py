@@ -14,7 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.plugins.plugin_utils._core.test_sections import SHELLS, run
+from tests.unit.helpers.shells import SHELLS, run_script
 
 
 def listed(*hooks: str, device: str = "eth0") -> str:
@@ -67,4 +67,4 @@ def test_a_name_ending_in_a_star_stands_for_every_match(shell: list[str], tmp_pa
         fragment("read/nftables").replace("/sys/class/net", str(tmp_path / "net"))
         + f"\n{stand_in}\nread_nftables a b\n"
     )
-    assert run(shell, text, tmp_path) == "eth*|eth0|eth1|e|leth|"
+    assert run_script(shell, text, tmp_path) == "eth*|eth0|eth1|e|leth|"

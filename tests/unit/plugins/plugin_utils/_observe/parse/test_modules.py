@@ -24,7 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.plugins.plugin_utils._core.test_sections import SHELLS, run
+from tests.unit.helpers.shells import SHELLS, run_script
 
 ON_DISK = """\
 tree=yes
@@ -161,4 +161,4 @@ def test_kernels_that_have_the_modules(shell: list[str], tmp_path: Path) -> None
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).touch()
     script = fragment("read/kernel").replace("/lib/modules", str(tmp_path)) + "\n_other_kernels\n"
-    assert run(shell, script, tmp_path).splitlines() == ["6.1 x", "5.15.167"]
+    assert run_script(shell, script, tmp_path).splitlines() == ["6.1 x", "5.15.167"]

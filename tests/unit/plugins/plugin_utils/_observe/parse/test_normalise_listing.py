@@ -20,12 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.helpers.captures import SUITES, answer, captured
-from tests.unit.helpers.sandbox import SHELLS
+from tests.unit.helpers.shells import ROUTER_SHELLS
 
 Normalise = Callable[[str], str]
 
 
-@pytest.fixture(scope="module", params=SHELLS, ids=lambda shell: shell[0])
+@pytest.fixture(scope="module", params=ROUTER_SHELLS, ids=lambda shell: shell[0])
 def on_router(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Normalise:
     """The router's function, with the awk that goes with its shell."""
     shell = request.param

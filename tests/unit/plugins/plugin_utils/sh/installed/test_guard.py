@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 
-from tests.unit.helpers.sandbox import SHELLS, Sandbox
+from tests.unit.helpers.sandbox import Sandbox
+from tests.unit.helpers.shells import ROUTER_SHELLS
 
 FLOWTABLE = "\tflowtable ft {{\n\t\thook ingress priority filter\n\t\tdevices = {{ {devices} }}\n{flags}\t}}\n\n"
 HARDWARE = "\t\tflags offload\n\t\tcounter\n"
@@ -27,7 +28,7 @@ def listing(devices: str = "lo", flags: str = HARDWARE, chain: str = CHAIN) -> s
     return "table inet t {\n" + FLOWTABLE.format(devices=devices, flags=flags) + chain + "}\n"
 
 
-@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+@pytest.fixture(params=ROUTER_SHELLS, ids=lambda shell: shell[0])
 def router(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
     if shutil.which(request.param[0]) is None:
         pytest.skip(f"no {request.param[0]} here")

@@ -19,7 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import parse_sample
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Device, Sample
 
-from tests.unit.plugins.plugin_utils._core.test_sections import NONCE
+from tests.unit.helpers.shells import NONCE
 
 FORWARDER = """
 set -e
