@@ -17,67 +17,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from lab import api, suites
-from tests.lab.openwrt import OpenWrt
 from tests.lab.plays import control_paths
+from tests.lab.rack import Rack
 from tests.lab.router import Live, sweep
 from tests.lab.twins import is_twin
 
 DEFAULT = ("trixie/offload", "offloading")
-
-
-def _tools(router: Live) -> None:
-    """With nft_ct, which the kernel would load by itself as soon as nft asks it to judge a rule of ours."""
-    task = router.module("kernel_support", state="present")
-    assert task.status == "ok", task.msg
-    router.sh("modprobe nft_ct")
-
-
-def _offloading(router: Live) -> None:
-    router.role().worked()
-
-
-# state -> the state it is made from, and how
-STATES: dict[str, tuple[str, Callable[[Live], None]]] = {
-    "tools": ("bare", _tools),
-    "offloading": ("tools", _offloading),
-}
-
-
-class Rack:
-    """Holds one router at a time: the machine may be small, and tests are sorted by kind."""
-
-    def __init__(self) -> None:
-        self.router: Live | None = None
-
-    def get(self, kind: str, state: str) -> Live:
-        if self.router is not None and self.router.kind != kind:
-            self.clear()
-        if self.router is None:
-            make = OpenWrt if suites.is_openwrt(kind.partition("/")[0]) else Live
-            short = kind.replace("openwrt-", "owrt").replace(".", "").replace("/", "-")
-            self.router = make(f"test-{os.getpid()}-{short}", kind)
-        self._bring(self.router, state)
-        return self.router
-
-    def _bring(self, router: Live, state: str) -> None:
-        """Restore the state, after making it when it is asked for the first time."""
-        if state not in router.saved:
-            base, make = STATES[state]
-            self._bring(router, base)
-            make(router)
-            router.save(state)
-        else:
-            router.restore(state)
-
-    def clear(self) -> None:
-        if self.router is not None:
-            api.down([self.router.name])
-        self.router = None
 
 
 def _asked(item: pytest.Item) -> tuple[str, str]:

@@ -136,6 +136,11 @@ class Live:
         assert found, f"ethtool knows no hw-tc-offload of {device}"
         return found[1].strip()
 
+    def flowtable_devices(self) -> list[str]:
+        """Names of the devices in its flowtable, sorted."""
+        found = re.search(r"devices = \{ (.*) \}", self.nft("list flowtables"))
+        return sorted(found[1].replace('"', "").split(", ")) if found else []
+
     def fingerprint(self) -> dict[str, list[str]]:
         """Everything that the collection could change on it, by section."""
         sections: dict[str, list[str]] = {}
@@ -178,6 +183,12 @@ class Live:
         """Conntrack's lines of the lab's flows, by where they come from and go to; none while nothing is tracked."""
         lines = self.sh("[ ! -e /proc/net/nf_conntrack ] || cat /proc/net/nf_conntrack").splitlines()
         return {found[0]: line for line in lines if (found := FLOW.search(line))}
+
+    def assert_flows_have(self, mark: str) -> None:
+        """Fresh flows all come to have this mark of conntrack: OFFLOAD or HW_OFFLOAD."""
+        lines = self.flows(mark)
+        assert len(lines) >= 4
+        assert [line for line in lines if f"[{mark}]" not in line] == []
 
     def carried(self, seconds: float = 3) -> int:
         """Packets of fresh flows that went to the WAN host and back, each counted twice, as the forward chain would."""

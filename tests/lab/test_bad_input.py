@@ -12,16 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lab.router import Live
-
-CONTENT = """\
-table inet nft_offload {
-	chain forward {
-		type filter hook forward priority filter + 10; policy accept;
-		ct state { established, related } meta l4proto { tcp, udp } flow add @ft
-	}
-}
-"""
-FT = {"name": "ft", "devices": ["lan0", "wan0"]}
+from tests.lab.rulesets import CONTENT, FLOWTABLE
 
 pytestmark = pytest.mark.router("trixie/offload", "tools")
 
@@ -66,27 +57,27 @@ OPTIONS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "misspelt option": ("nic_features", {"device": ["lan0"]}, ["'device'", "Remedy", "did you mean 'devices'?"]),
     "misspelt option of a flowtable": (
         "ruleset",
-        {"content": CONTENT, "flowtables": [{**FT, "ofload": "auto"}]},
+        {"content": CONTENT, "flowtables": [{**FLOWTABLE, "ofload": "auto"}]},
         ["flowtables.ofload", "Remedy", "did you mean 'offload'?"],
     ),
     "unknown choice": (
         "ruleset",
-        {"content": CONTENT, "flowtables": [{**FT, "offload": "hardwear"}]},
+        {"content": CONTENT, "flowtables": [{**FLOWTABLE, "offload": "hardwear"}]},
         ["offload", "hardwear", "Remedy"],
     ),
     "two tables": (
         "ruleset",
-        {"content": CONTENT + "table ip other {\n}\n", "flowtables": [FT]},
+        {"content": CONTENT + "table ip other {\n}\n", "flowtables": [FLOWTABLE]},
         ["option content, line 7", "table ip other", "Remedy"],
     ),
     "syntax error": (
         "ruleset",
-        {"content": CONTENT.replace("flow add", "flow ad"), "flowtables": [FT]},
+        {"content": CONTENT.replace("flow add", "flow ad"), "flowtables": [FLOWTABLE]},
         ["option content, line 4", "syntax error", "flow ad @ft", "nothing was changed", "Remedy"],
     ),
     "unknown flowtable in a rule": (
         "ruleset",
-        {"content": CONTENT.replace("@ft", "@fast"), "flowtables": [FT]},
+        {"content": CONTENT.replace("@ft", "@fast"), "flowtables": [FLOWTABLE]},
         ["option content, line 4", "No such file or directory", "nothing was changed", "Remedy"],
     ),
     "packages that no source has": (
@@ -192,7 +183,7 @@ def test_template_that_nft_rejects(router: Live, tmp_path: Path, module: str) ->
     if module == "role":
         failure = router.role(flow_offload_ruleset=str(template)).failure
     else:
-        failure = router.module("ruleset", src=str(template), flowtables=[FT])
+        failure = router.module("ruleset", src=str(template), flowtables=[FLOWTABLE])
     assert failure.status == "failed"
     check(router, failure.msg, f"template {template}, line 4 as rendered", "establishd", "Remedy")
 
@@ -210,7 +201,7 @@ def test_hardware_on_plain_nics(router: Live, how: str) -> None:
     if how == "role":
         failure = router.role(flow_offload_mode="hardware").failure
     else:
-        failure = router.module("ruleset", content=CONTENT, flowtables=[{**FT, "offload": "hardware"}])
+        failure = router.module("ruleset", content=CONTENT, flowtables=[{**FLOWTABLE, "offload": "hardware"}])
         assert set(failure.result["refused"]) == {"lan0", "wan0"}
     assert failure.status == "failed"
     check(router, failure.msg, "lan0", "veth", "Remedy")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.lab.router import Live
-from tests.lab.test_bad_input import CONTENT, FT
+from tests.lab.rulesets import CONTENT, FLOWTABLE
 
 OPERATOR = {"ansible_user": "operator", "ansible_become": True}
 AUDITOR = {"ansible_user": "auditor", "ansible_become": True}
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.router("trixie/offload", "tools")
 def test_become(router: Live, host: dict[str, Any]) -> None:
     """The whole way: read, change, confirm and read again; in as many execs as root needs."""
     router.sh(f"echo root:{ROOT_PASSWORD} | chpasswd")
-    options: dict[str, Any] = {"content": CONTENT, "flowtables": [FT]}
+    options: dict[str, Any] = {"content": CONTENT, "flowtables": [FLOWTABLE]}
     task = router.module("ruleset", host=host, **options)
     assert task.status == "ok", task.msg
     assert task.changed
@@ -62,7 +62,7 @@ def test_role_with_become(router: Live) -> None:
     ids=["password missing", "password wrong", "not allowed"],
 )
 def test_become_refused(router: Live, host: dict[str, Any], says: str) -> None:
-    task = router.module("ruleset", host=host, content=CONTENT, flowtables=[FT])
+    task = router.module("ruleset", host=host, content=CONTENT, flowtables=[FLOWTABLE])
     assert task.status in ("failed", "unreachable")
     assert says in task.msg
     router.is_untouched()

@@ -6,14 +6,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 import pytest
 
 from lab import api
 from tests.lab.router import Live
-from tests.lab.test_modes import flows_are
 
 PLUG = """eval "$(sed '/^case "/,$d' /usr/lib/lab/net)"; plug"""
 """the lab's own function: replug would want to pull the device out first"""
@@ -43,15 +41,9 @@ systemctl start lab-sink
 def joined(router: Live, names: list[str]) -> None:
     """Wait for these devices to be those in the flowtable: udev only tells systemd to start the units."""
     deadline = time.monotonic() + 30
-    while devices(router) != names and time.monotonic() < deadline:
+    while router.flowtable_devices() != names and time.monotonic() < deadline:
         time.sleep(0.3)
-    assert devices(router) == names, router.sh("journalctl --no-pager -b -u 'nft-offload*' | tail -n 30")
-
-
-def devices(router: Live) -> list[str]:
-    """Devices in the flowtable."""
-    found = re.search(r"devices = \{ (.*) \}", router.nft("list flowtables"))
-    return sorted(found[1].replace('"', "").split(", ")) if found else []
+    assert router.flowtable_devices() == names, router.sh("journalctl --no-pager -b -u 'nft-offload*' | tail -n 30")
 
 
 @pytest.mark.parametrize("device", ["lan0", "wan0"])
@@ -59,7 +51,7 @@ def test_replug(router: Live, device: str) -> None:
     api.replug(router.name, device)
     joined(router, ["lan0", "wan0"])
     assert router.feature(device) == "on"
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
     assert router.role().worked().changed == []
 
 
@@ -70,12 +62,12 @@ def test_boot_without_the_devices(router: Live) -> None:
     assert not router.succeeds("test -e /sys/class/net/lan0")
     assert router.sh("systemctl is-active nft-offload").strip() == "active"
     assert "flow add @ft" in router.nft("list table inet nft_offload")
-    assert devices(router) == []
+    assert router.flowtable_devices() == []
 
     router.sh(NICS)
     joined(router, ["lan0", "wan0"])
     assert (router.feature("lan0"), router.feature("wan0")) == ("on", "on")
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
     assert router.role().worked().changed == []
 
 
@@ -98,7 +90,7 @@ def test_nftables_service(router: Live, verb: str) -> None:
         router.sh("systemctl start nftables")
     router.sh(f"systemctl {verb} nftables")
     joined(router, ["lan0", "wan0"])
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
 
 
 def test_flushed_by_hand(router: Live) -> None:
@@ -107,4 +99,4 @@ def test_flushed_by_hand(router: Live) -> None:
     assert router.module("offload_verify").status == "failed"
     assert router.role(check=True).worked().task("ruleset").changed
     assert router.role().worked().task("ruleset").changed
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")

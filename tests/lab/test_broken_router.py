@@ -15,9 +15,9 @@ import pytest
 from lab import routers
 from tests.lab.plays import Task
 from tests.lab.router import Live
-from tests.lab.test_bad_input import CONTENT, FT
+from tests.lab.rulesets import CONTENT, FLOWTABLE
 
-RULESET: dict[str, Any] = {"content": CONTENT, "flowtables": [FT]}
+RULESET: dict[str, Any] = {"content": CONTENT, "flowtables": [FLOWTABLE]}
 GUEST = {"ansible_user": "guest"}
 
 

@@ -15,11 +15,11 @@ import pytest
 
 from tests.lab.plays import Task
 from tests.lab.router import Live
-from tests.lab.test_bad_input import CONTENT, FT
+from tests.lab.rulesets import CONTENT, FLOWTABLE
 
 pytestmark = pytest.mark.router("trixie/offload", "tools")
 
-HARDWARE = {**FT, "offload": "hardware"}
+HARDWARE = {**FLOWTABLE, "offload": "hardware"}
 LOCK = "tcp dport 22 ct state new drop"
 """established connections still work: the classic false confirmation"""
 
@@ -31,14 +31,14 @@ def rules(more: str = "") -> str:
 
 
 def load(router: Live, content: str, **options: Any) -> Task:
-    task = router.module("ruleset", content=content, **{"flowtables": [FT], **options})
+    task = router.module("ruleset", content=content, **{"flowtables": [FLOWTABLE], **options})
     assert task.status == "ok", task.msg
     return task
 
 
 def locked_out(router: Live, **options: Any) -> Task:
     """Load what lets no new login in: undone by the router."""
-    options = {"content": rules(LOCK), "flowtables": [FT], "confirm_timeout": 8, **options}
+    options = {"content": rules(LOCK), "flowtables": [FLOWTABLE], "confirm_timeout": 8, **options}
     return rolled_back(router.module("ruleset", host={"ansible_timeout": 5}, **options))
 
 
@@ -54,7 +54,7 @@ def live(router: Live) -> str:
 
 
 def test_at_most_three_execs(router: Live) -> None:
-    checked = router.module("ruleset", check=True, content=rules(), flowtables=[FT])
+    checked = router.module("ruleset", check=True, content=rules(), flowtables=[FLOWTABLE])
     assert checked.changed
     assert not router.succeeds("test -e /run/nft-offload")
     router.is_untouched()
@@ -118,7 +118,7 @@ def test_checks(router: Live) -> None:
         ({"reach": "203.0.113.99", "timeout": 3}, "reach 203.0.113.99"),
         ({"from": "controller", "command": "echo not here >&2; false"}, "not here"),
     ):
-        task = router.module("ruleset", content=rules("tcp dport 9 drop"), flowtables=[FT], checks=[check])
+        task = router.module("ruleset", content=rules("tcp dport 9 drop"), flowtables=[FLOWTABLE], checks=[check])
         assert says in rolled_back(task).msg
         assert len(task.execs) == 3, "undone at once, not by the timer"
         assert live(router) == before
@@ -127,15 +127,15 @@ def test_checks(router: Live) -> None:
 def test_a_pending_change_is_told(router: Live) -> None:
     router.sh("mkdir -p /run/nft-offload/pending; cut -d . -f 1 /proc/uptime >/run/nft-offload/pending/began")
     router.sh("echo 7-00000007 >/run/nft-offload/pending/id")
-    task = router.module("ruleset", content=rules(), flowtables=[FT])
+    task = router.module("ruleset", content=rules(), flowtables=[FLOWTABLE])
     assert task.status == "failed" and "change 7-00000007 is pending" in task.msg
     assert task.result["pending"]["id"] == "7-00000007"
     assert len(task.execs) == 1
 
 
 def test_one_device_more_or_less_touches_no_other(router: Live) -> None:
-    software = {**FT, "offload": "software"}
-    more = {**software, "devices": [*FT["devices"], "mgmt0"]}
+    software = {**FLOWTABLE, "offload": "software"}
+    more = {**software, "devices": [*FLOWTABLE["devices"], "mgmt0"]}
     load(router, rules(), flowtables=[software])
     lines = router.flows("OFFLOAD", seconds=900)  # longer than this takes on a busy machine
     assert all("[OFFLOAD]" in line for line in lines)
@@ -168,7 +168,7 @@ class TestHardware:
     def test_another_flowtable(self, router: Live) -> None:
         """In its place: undone, and for good."""
         before = live(router)
-        locked_out(router, flowtables=[{**FT, "offload": "software"}])
+        locked_out(router, flowtables=[{**FLOWTABLE, "offload": "software"}])
         assert live(router) == before
         load(router, rules().replace("@ft", "@fast"), flowtables=[{**HARDWARE, "name": "fast"}])
         after = live(router)

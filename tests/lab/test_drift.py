@@ -9,7 +9,6 @@ from __future__ import annotations
 import pytest
 
 from tests.lab.router import Live
-from tests.lab.test_boot import devices
 
 TABLE = "inet nft_offload"
 # what was changed by hand -> (how, what the diff shows of it)
@@ -41,7 +40,7 @@ def test_put_right(router: Live, drift: str) -> None:
     assert len(changed) == 1
     assert shown in "".join(diff["before"] + diff["after"] for diff in changed[0].diff)
     assert sorted(router.nft(f"-s list table {TABLE}").split()) == sorted(listing.split())
-    assert devices(router) == ["lan0", "wan0"]
+    assert router.flowtable_devices() == ["lan0", "wan0"]
     router.is_untouched()
 
 

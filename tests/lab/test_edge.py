@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from tests.lab.conftest import Rack
 from tests.lab.edge import (
     BLOCKED,
     BOGON,
@@ -31,6 +30,7 @@ from tests.lab.edge import (
     Address,
     Edge,
 )
+from tests.lab.rack import Rack
 
 pytestmark = pytest.mark.parametrize(
     "edge",

@@ -14,8 +14,6 @@ import pytest
 
 from tests.lab.limited import LIMITED
 from tests.lab.router import Live
-from tests.lab.test_boot import devices
-from tests.lab.test_modes import flows_are
 
 FIREWALL: dict[str, Any] = {
     "flow_offload_ruleset": "router",
@@ -92,8 +90,8 @@ def test_firewall(router: Live, kind: str) -> None:
         router.sh(flush)
     check_paths(router, filtered=True)
 
-    flows_are(router, "HW_OFFLOAD")
-    assert devices(router) == ["lan0", "wan0"]
+    router.assert_flows_have("HW_OFFLOAD")
+    assert router.flowtable_devices() == ["lan0", "wan0"]
     masqueraded = [line for line in router.flows("HW_OFFLOAD") if line.startswith("ipv4") and "src=10.10.0.2" in line]
     assert masqueraded
     assert all(f"dst={ROUTER_WAN[4]} " in line for line in masqueraded)

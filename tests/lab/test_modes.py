@@ -12,27 +12,21 @@ from tests.lab.plays import predicted
 from tests.lab.router import Live
 
 
-def flows_are(router: Live, mark: str) -> None:
-    lines = router.flows(mark)
-    assert len(lines) >= 4
-    assert [line for line in lines if f"[{mark}]" not in line] == []
-
-
 @pytest.mark.router("trixie/offload", "bare")
 def test_from_mode_to_mode_and_back(router: Live) -> None:
     run = router.role(flow_offload_mode="hardware").worked()
     assert run.task("ruleset").result["flowtables"][0]["offload"] == "hardware"
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
 
     run = router.role(flow_offload_mode="software").worked()
     assert run.task("ruleset").result["flowtables"][0]["offload"] == "software"
     assert "flags offload" not in router.nft("list flowtables")
     assert (router.feature("lan0"), router.feature("wan0")) == ("off", "off")
-    flows_are(router, "OFFLOAD")
+    router.assert_flows_have("OFFLOAD")
 
     router.role().worked()
     assert (router.feature("lan0"), router.feature("wan0")) == ("on", "on")
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
 
     router.role(flow_offload_mode="disabled").worked()
     router.is_untouched()
@@ -58,7 +52,7 @@ def test_what_was_there_before_stays(router: Live) -> None:
     router.sh(OWN_SETUP)
     with router.unchanged():
         router.role().worked()
-        flows_are(router, "HW_OFFLOAD")
+        router.assert_flows_have("HW_OFFLOAD")
         checked = router.role(check=True, flow_offload_mode="disabled")
         run = router.role(flow_offload_mode="disabled")
         predicted(checked, run)

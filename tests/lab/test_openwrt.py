@@ -18,7 +18,6 @@ import pytest
 from lab import api
 from tests.lab.openwrt import OpenWrt
 from tests.lab.plays import Run, Task, predicted
-from tests.lab.test_modes import flows_are
 
 MOST_EXECS_FRESH = 12
 MOST_EXECS = 6
@@ -63,7 +62,7 @@ def fresh(router: OpenWrt, record: Record) -> None:
 @pytest.mark.router("openwrt-24.10/offload", "bare")
 def test_fresh_router_and_back(router: OpenWrt, record_property: Record) -> None:
     fresh(router, record_property)
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
     router.role(flow_offload_mode="disabled").worked()
     router.is_untouched()
     assert router.role(flow_offload_mode="disabled").worked().changed == []
@@ -72,7 +71,7 @@ def test_fresh_router_and_back(router: OpenWrt, record_property: Record) -> None
 @pytest.mark.router("openwrt-25.12/plain", "bare")
 def test_fresh_router_with_apk_and_plain_nics(router: OpenWrt, record_property: Record) -> None:
     fresh(router, record_property)
-    flows_are(router, "OFFLOAD")
+    router.assert_flows_have("OFFLOAD")
     router.role(flow_offload_mode="disabled").worked()
     router.is_untouched()
 
@@ -80,12 +79,12 @@ def test_fresh_router_with_apk_and_plain_nics(router: OpenWrt, record_property: 
 def test_a_reboot_and_a_device_that_comes_back(router: OpenWrt) -> None:
     router.reboot()
     assert router.role().worked().changed == []
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
     api.replug(router.name, "wan0")
     router.settles('"lan0", "wan0"' if '"lan0' in router.flowtable() else "lan0, wan0")
     assert router.feature("wan0") == "on"
     assert "flags offload" in router.flowtable()
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
 
 
 def test_the_firewall_is_stopped(router: OpenWrt) -> None:
@@ -114,7 +113,7 @@ def test_an_upgrade_without_ethtool(router: OpenWrt) -> None:
     task, ids = findings(router, expect="hardware", sample=0)
     assert task.status == "failed" and "configured.openwrt-not-loaded" in ids
     assert router.role().worked().changed
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
     assert router.role().worked().changed == []
 
 
@@ -149,7 +148,7 @@ def test_a_power_cut_during_the_commit(router: OpenWrt, moment: str) -> None:
     assert "config forwarding" in after
     router.sh("nft list table inet fw4")
     router.role().worked()
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
     assert router.role().worked().changed == []
     assert not router.succeeds("ls /etc/config/*nft-offload-new*")
 
@@ -159,7 +158,7 @@ def test_a_power_cut_right_after_the_commit(router: OpenWrt) -> None:
     router.role().worked()
     router.power_cut()
     assert router.role().worked().changed == []
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
 
 
 @pytest.mark.router("openwrt-24.10/offload", "bare")
@@ -178,7 +177,7 @@ def test_flash_full_at_the_commit(router: OpenWrt) -> None:
     assert router.config() == config
     router.sh("rm /root/ballast")
     router.role(flow_offload_mode="software").worked()
-    flows_are(router, "OFFLOAD")
+    router.assert_flows_have("OFFLOAD")
 
 
 def test_an_old_dropbear_cuts_long_answers(router: OpenWrt) -> None:

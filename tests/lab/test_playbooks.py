@@ -10,7 +10,6 @@ import pytest
 
 from lab import api
 from tests.lab.router import Live
-from tests.lab.test_modes import flows_are
 
 
 @pytest.mark.router("trixie/offload", "tools")
@@ -20,7 +19,7 @@ def test_rollout(router: Live) -> None:
     assert checked.changed
     assert router.playbook("rollout").worked().changed == checked.changed
     assert router.playbook("rollout").worked().changed == []
-    flows_are(router, "HW_OFFLOAD")
+    router.assert_flows_have("HW_OFFLOAD")
 
 
 def test_verify(router: Live) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.lab.conftest import Rack
+from tests.lab.rack import Rack
 from tests.lab.router import Live
 from tests.safety.faults import QUICK, Fault
 from tests.safety.run import Firewall, prepare, run_once
