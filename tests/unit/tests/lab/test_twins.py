@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.twins import TWINS, is_twin
 
-LAB = Path(__file__).resolve().parents[2] / "lab"
+LAB = Path(__file__).resolve().parents[3] / "lab"
 
 
 @pytest.mark.parametrize("module", sorted(TWINS))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = ROOT / "molecule/openwrt-rootfs"
 DOWN = "echo Client: Version 28 >&2; echo 'Cannot connect to the daemon. Is it running?' >&2; exit 1"
 NEITHER = (
