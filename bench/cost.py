@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a verify costs a router with 1,000, 100,000 and 1,000,000 connections in its table.
+"""What a verification costs a router with 1,000, 100,000 and 1,000,000 connections in its table.
 
     make cost COST=SUITE
 
 The connections are real: the LAN host sends UDP to as many ports of the WAN host (pktgen). What is measured is the
-verify's script itself, as it comes over SSH, in a control group of its own: seconds, CPU seconds of all its processes,
-and the most memory that they had at one time, file cache included. The mean of three runs, after one that does not
-count.
+script of the verification itself, as it comes over SSH, in a control group of its own: seconds, CPU seconds of all its
+processes, and the most memory that they had at one time, file cache included. The result is the mean of three runs
+that follow one for warming up.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAMPLE = 3
 RESULT = Path(__file__).parents[1] / "build" / "bench" / "cost.json"
 NONCE = "0123456789abcdef"
 SOURCES, DESTINATIONS = 64_007, 16
-"""ports; pktgen goes on to the next of both with each packet, so that every pair comes up: one number is prime"""
+"""numbers of ports; pktgen advances both with each packet, so that every pair comes up: one number is prime"""
 
 FILL = """
 set -e
@@ -52,7 +52,7 @@ put kpktgend_0 rem_device_all
 '
 """
 
-# The script is on a file, so that the control group holds it and what it starts, and nothing else.
+# The script is in a file, so that the control group holds only it and what it starts.
 MEASURE = """
 group=/sys/fs/cgroup/cost.$$
 mkdir $group
@@ -67,13 +67,13 @@ rmdir $group
 
 @dataclass(frozen=True)
 class Cost:
-    """What a verify cost with so many connections."""
+    """What a verification cost with ``entries`` connections."""
 
     entries: int
     seconds: float
     cpu_seconds: float
     peak_bytes: int
-    """0 where the kernel does not tell (Linux 5.19 on)"""
+    """0 where the kernel does not count it, before Linux 5.19"""
     answer_bytes: int
     sampled: int
     error: float
@@ -91,30 +91,30 @@ def entries(router: str) -> int:
 
 
 def fill(router: str, size: int) -> int:
-    """Have at least ``size`` connections in the table; returns how many there are."""
+    """Fill the table with at least ``size`` connections; returns how many it has."""
     command = FILL.format(count=size, last_source=1024 + SOURCES, last_destination=20000 + DESTINATIONS)
     shell(router, command)
     found = entries(router)
     if found < size * 0.99:
-        raise LabError(f"{found} connections, and {size} were wanted")
+        raise LabError(f"the table has {found} connections, {size} are needed")
     return found
 
 
 def verify_once(router: str) -> tuple[float, float, int, str]:
-    """Seconds, CPU seconds, bytes of memory at most, and the answer."""
+    """(seconds, CPU seconds, highest memory in bytes, the router's answer) of one verification."""
     nanoseconds, microseconds, peak = map(int, shell(router, MEASURE).split())
     return nanoseconds / 1e9, microseconds / 1e6, peak, shell(router, "cat /tmp/answer")
 
 
 def measure(router: str) -> Cost:
-    """The cost with the table as it is."""
+    """The cost with as many connections as the table has."""
     script = compose(NONCE, FRAGMENTS, reading(sample=SAMPLE))
     shell(router, f"cat >/tmp/verify <<'END_OF_SCRIPT'\n{script}\nEND_OF_SCRIPT")
     verify_once(router)
     runs = [verify_once(router) for _ in range(RUNS)]
     state = state_of(parse(runs[-1][3], NONCE))
     if state.flows is None or state.sample is None:
-        raise LabError(f"the verify saw nothing: {dict(state.unseen)}")
+        raise LabError(f"the verification could not read the router: {dict(state.unseen)}")
     return Cost(
         entries=entries(router),
         seconds=round(sum(run[0] for run in runs) / RUNS, 3),
@@ -127,7 +127,7 @@ def measure(router: str) -> Cost:
 
 
 def report(costs: list[Cost]) -> str:
-    """A line for each, with its ratio to the first."""
+    """A line for each cost, with its ratio to the first."""
     lines = ["  entries   seconds       CPU      peak    answer  sampled      +-"]
     for cost in costs:
         wall, cpu = cost.seconds / costs[0].seconds, cost.cpu_seconds / costs[0].cpu_seconds

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which accelerator QEMU uses: KVM when a guest really boots under it here, else emulation (TCG).
+"""Which accelerator QEMU uses: KVM where a guest really boots under it, else emulation (TCG).
 
-/dev/kvm being there proves nothing: in some virtual machines it opens and no guest ever runs.
+That /dev/kvm exists proves nothing: in some virtual machines it opens and no guest ever runs.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from pathlib import Path
 from lab.host import cache_root, step, tool
 from lab.images import Image
 
-PROOF = b"Run /init as init process"  # the kernel's last word before user space
+PROOF = b"Run /init as init process"  # the kernel's last message before user space
 TRANSLATIONS = 256  # MiB for translated code; QEMU's own default is far more
-PATIENCE = 15  # seconds for that; it takes one or two where KVM works
+PATIENCE = 15  # seconds until PROOF must be on the console; one or two are enough where KVM works
 
 
 @dataclass(frozen=True)
 class Accel:
-    """`name` is kvm or tcg; `reason` is for people."""
+    """An accelerator. `name` is kvm or tcg; `reason` is a sentence for people."""
 
     name: str
     reason: str
@@ -39,15 +39,15 @@ class Accel:
 
     @property
     def cmdline(self) -> str:
-        """Kernel options. Emulation is three times as fast when programs are where they were the last time.
+        """Kernel options. Emulation is three times as fast when programs load at the same addresses every time.
 
-        And a busy host makes the guest distrust its clock and read the HPET instead, which costs a third of a core.
+        On a busy host the guest would distrust its clock and read the HPET instead, which costs a third of a core.
         """
         return "" if self.name == "kvm" else "norandmaps nokaslr tsc=reliable"
 
     @property
     def memory(self) -> int:
-        """MiB that QEMU takes besides the router's own."""
+        """MiB that QEMU needs on top of the router's own memory."""
         return 64 if self.name == "kvm" else 64 + TRANSLATIONS
 
 
@@ -59,11 +59,11 @@ def qemu_version() -> str:
 
 
 def choose(image: Image, device: Path = Path("/dev/kvm")) -> Accel:
-    """Decide once for this host kernel and this QEMU, and remember it in the cache."""
+    """The accelerator for this host kernel and this QEMU: tried once, then remembered in the cache."""
     if not device.exists():
         return Accel("tcg", f"emulation: no {device}")
     if not os.access(device, os.R_OK | os.W_OK):
-        return Accel("tcg", f"emulation: no access to {device} (being in the group kvm gives it)")
+        return Accel("tcg", f"emulation: no access to {device} (members of the group kvm have it)")
     memory = cache_root() / "accel.json"
     key = f"{os.uname().release} qemu {qemu_version()}"
     try:
@@ -78,11 +78,11 @@ def choose(image: Image, device: Path = Path("/dev/kvm")) -> Accel:
         fresh.replace(memory)
     if known[key]:
         return Accel("kvm", "KVM: a guest booted under it")
-    return Accel("tcg", f"emulation: {device} is there, but no guest boots under it")
+    return Accel("tcg", f"emulation: {device} exists, but no guest boots under it")
 
 
 def boots_under_kvm(image: Image) -> bool:
-    """Boot the image's kernel, without a disk, and look for its proof on the console."""
+    """Whether the image's kernel, started without a disk, gets as far as PROOF."""
     command = [
         tool("qemu-system-x86_64"), "-nodefaults", "-display", "none", "-no-reboot", "-machine", "pc", "-m", "256",
         *Accel("kvm", "").options, "-serial", "stdio", "-kernel", str(image.kernel), "-initrd", str(image.initrd),

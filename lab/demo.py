@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The demo: three routers, flow offload rolled out to all, traffic through all, and what can be proven of each.
+"""The demo: three routers, flow offload rolled out to all, traffic through all, and a verdict on each.
 
-Ends with exit code 0 only when edge-hw verifies as `hardware`, so does edge-owrt, which is like an OpenWrt router, and
-edge-sw as `offloading` or better.
+The exit code is 0 only when edge-hw and edge-owrt, which is like an OpenWrt router, verify as `hardware`, and edge-sw
+as `offloading` or better.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from lab import api
 from lab.host import LabError, say
 from lab.inventory import as_yaml
 
-WANTED = {"edge-hw": 7, "edge-sw": 5, "edge-owrt": 7}
-"""router -> the lowest rung that will do"""
+REQUIRED = {"edge-hw": 7, "edge-sw": 5, "edge-owrt": 7}
+"""router -> the rung that it must reach at least"""
 ROUTERS = ["edge-hw=trixie/offload", "edge-sw=trixie/plain", "edge-owrt=openwrt-25.12/offload"]
 OUT = Path("build/demo")
 TRAFFIC_SECONDS = 90
@@ -40,16 +40,16 @@ def play(name: str, *arguments: str, environment: Mapping[str, str] | None = Non
 
 
 def shortfalls(fleet: Mapping[str, Any]) -> list[str]:
-    """What the report does not prove, a line a router."""
+    """One line for each router that stands below its rung in the report."""
     routers = fleet.get("routers", {})
-    rungs = {name: routers.get(name, {}).get("rung", 0) for name in WANTED}
+    rungs = {name: routers.get(name, {}).get("rung", 0) for name in REQUIRED}
     return [
-        f"{name} stands on rung {rungs[name]}, not {least}" for name, least in WANTED.items() if rungs[name] < least
+        f"{name} stands on rung {rungs[name]}, not {least}" for name, least in REQUIRED.items() if rungs[name] < least
     ]
 
 
 def demo() -> int:
-    """Everything in order; the exit code of the whole."""
+    """Run the demo from start to end; returns the exit code."""
     began = time.monotonic()
     OUT.mkdir(parents=True, exist_ok=True)
     report = OUT / "fleet.json"
@@ -57,12 +57,12 @@ def demo() -> int:
     running = api.up(ROUTERS)
     (OUT / "inventory.yml").write_text(as_yaml(running, "routers"), encoding="utf-8")
 
-    # all at once: a fleet wants a canary first, a demo does not; and no traffic is there to be watched yet
+    # All at once: a fleet needs a canary first, a demo does not. There is no traffic to measure yet.
     if play("rollout", "-e", "flow_offload_serial=100%", "-e", "flow_offload_sample=0"):
         raise LabError("the rollout failed", "read the play's output above")
     with ThreadPoolExecutor() as pool:
         carried = pool.map(
-            lambda router: api.traffic(router.name, TRAFFIC_SECONDS, background=True, rate=TRAFFIC_RATE), running
+            lambda router: api.drive_traffic(router.name, TRAFFIC_SECONDS, background=True, rate=TRAFFIC_RATE), running
         )
         for router, flows in zip(running, carried, strict=True):
             for flow in flows:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lab asks of the machine it runs on: places for files, locks, tools, progress, and its one error."""
+"""What the lab uses of the machine it runs on: directories, locks, programs, progress on stderr, and its one error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# Which Debian package has a tool that may be missing.
+# program -> the Debian package that has it
 PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils",
@@ -33,7 +33,7 @@ PACKAGES = {
 }
 
 
-SHORT_ENOUGH = 40  # characters of a directory for sockets, whose paths end at 107
+SHORT_ENOUGH = 40  # characters of a directory for sockets, whose paths may have 107
 
 
 class LabError(Exception):
@@ -45,14 +45,14 @@ class LabError(Exception):
 
 
 def cache_root() -> Path:
-    """Images and saved states. $LAB_CACHE, else nft-offload-lab in the user's cache directory."""
+    """Directory of images and saved states: $LAB_CACHE, else nft-offload-lab in the user's cache directory."""
     if own := os.environ.get("LAB_CACHE"):
         return Path(own).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nft-offload-lab"
 
 
 def run_root() -> Path:
-    """What belongs to running routers, one directory each. $LAB_RUN, else build/lab in the repository."""
+    """Directory of running routers, with one directory for each: $LAB_RUN, else build/lab in the repository."""
     return Path(os.environ.get("LAB_RUN") or REPOSITORY / "build" / "lab").absolute()
 
 
@@ -61,8 +61,8 @@ def socket_root() -> Path:
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
     if len(str(base)) > SHORT_ENOUGH:
         base = Path("/tmp")
-    mark = hashlib.sha256(str(run_root()).encode()).hexdigest()[:8]
-    root = base / f"nft-lab-{os.getuid()}-{mark}"
+    digest = hashlib.sha256(str(run_root()).encode()).hexdigest()[:8]
+    root = base / f"nft-lab-{os.getuid()}-{digest}"
     root.mkdir(mode=0o700, exist_ok=True)
     if root.is_symlink() or root.stat().st_uid != os.getuid():
         raise LabError(f"{root} belongs to somebody else", f"remove {root}, or set XDG_RUNTIME_DIR")
@@ -70,7 +70,7 @@ def socket_root() -> Path:
 
 
 def tool(name: str) -> str:
-    """Path of an executable; system directories count, which an ordinary user's PATH lacks on Debian."""
+    """Path of a program, also in the system directories that an ordinary user's PATH lacks on Debian."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if path is None:
         raise LabError(f"{name} is not installed", f"apt-get install {PACKAGES.get(name, name)}")
@@ -78,13 +78,13 @@ def tool(name: str) -> str:
 
 
 def say(text: str) -> None:
-    """Progress goes to stderr: stdout is for what a command is asked for."""
+    """Print progress to stderr: stdout is for what a command was run for."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def step(text: str) -> Iterator[None]:
-    """One line of progress, with the seconds it took."""
+    """Print one line of progress, with the seconds that the body took."""
     start = time.monotonic()
     if sys.stderr.isatty():
         print(f"  {text} ...", end="\r", file=sys.stderr, flush=True)
@@ -98,9 +98,9 @@ def step(text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lock(path: Path, what: str) -> Iterator[int]:
-    """Hold `path` (a file, made if missing, or a directory) locked; says so when it has to wait.
+    """Hold `path` locked, a directory or a file, which is made if missing; prints a line when it has to wait.
 
-    Yields the descriptor: a child that is given it keeps the lock until it has ended too.
+    Yields the descriptor: a child process that inherits it keeps the lock until it has ended too.
     """
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def lock(path: Path, what: str) -> Iterator[int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"  waiting: {what} is being done by another lab command")
+            say(f"  waiting: another lab command is busy with {what}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:
@@ -127,7 +127,7 @@ def run_logged(
 ) -> None:
     """Run `command` with its output appended to `log`; LabError with the last lines when it fails.
 
-    Whatever interrupts this ends the command and all it has started, before the exception goes on.
+    An exception such as Ctrl-C ends the command and everything that it has started before it is raised again.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -151,7 +151,7 @@ def run_logged(
 
 
 def _end_group(leader: subprocess.Popen[bytes]) -> None:
-    """End a session that this process started: politely, so that it can clear up, then for good."""
+    """End a session that this process started: with SIGTERM, so that it can clean up, then with SIGKILL."""
     for kill, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader.pid, kill)
@@ -174,5 +174,5 @@ def need_space(where: Path, mebibytes: int) -> None:
     if free < mebibytes:
         raise LabError(
             f"{where} has {free} MiB free, {mebibytes} MiB are needed",
-            "free some disk space, or set LAB_CACHE (images) or LAB_RUN (running routers) to a roomier place",
+            "free some disk space, or set LAB_CACHE (images) or LAB_RUN (running routers) to a place with more room",
         )

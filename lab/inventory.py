@@ -14,7 +14,7 @@ from lab.routers import Router
 
 
 def host_vars(router: Router) -> dict[str, Any]:
-    """How Ansible reaches a router, and what the lab knows of it."""
+    """A router's host variables: how Ansible reaches it, and what it is."""
     return {
         "ansible_host": "127.0.0.1",
         "ansible_port": router.port,
@@ -28,10 +28,10 @@ def host_vars(router: Router) -> dict[str, Any]:
     }
 
 
-def inventory(routers: list[Router], group: str = "routers") -> dict[str, Any]:
-    """One group with all of them."""
+def make_inventory(routers: list[Router], group: str = "routers") -> dict[str, Any]:
+    """{GROUP: {"hosts": {NAME: {VARIABLE: value}}}}."""
     return {group: {"hosts": {router.name: host_vars(router) for router in routers}}}
 
 
 def as_yaml(routers: list[Router], group: str = "routers") -> str:
-    return "---\n" + yaml.safe_dump(inventory(routers, group), sort_keys=False, width=1000)
+    return "---\n" + yaml.safe_dump(make_inventory(routers, group), sort_keys=False, width=1000)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The NIC that offloads (nic/): what can be wrong with it, and the table of the flows that it forwards.
+"""The NIC that offloads (nic/): its faults, and the table of the flows that it forwards.
 
-nic/fault.c tells what each fault does.
+nic/fault.c explains what each fault does.
 """
 
 from __future__ import annotations
@@ -35,22 +35,28 @@ LINE = re.compile(
 
 @dataclass(frozen=True)
 class Entry:
-    """One direction of a connection in the NIC's table. `orig` and `new` are SRC:PORT->DST:PORT, before and after."""
+    """One direction of a connection in the NIC's table.
+
+    `orig` and `new` are SRC:PORT->DST:PORT as packets arrive and as they leave.
+    """
 
     bound: bool
+    """the NIC forwards it, instead of the kernel"""
     protocol: str
+    """tcp or udp"""
     version: int
+    """4 or 6, of IP"""
     orig: str
     new: str | None
     """None for IPv6"""
     vlan: int
-    """that it leaves with, 0 for none"""
+    """VLAN id that packets leave with, 0 for none"""
     packets: int
     bytes: int
 
 
 def parse(text: str) -> list[Entry]:
-    """Lines of `bind` or `entries`; LabError when one is not understood."""
+    """Entries from the text of the files `bind` or `entries`; LabError when a line is not understood."""
     found = []
     for line in text.splitlines():
         match = LINE.fullmatch(line)
@@ -66,20 +72,22 @@ def parse(text: str) -> list[Entry]:
     return found
 
 
-def entries(router: Router) -> list[Entry]:
+def read_entries(router: Router) -> list[Entry]:
     """The NIC's whole table."""
     done = router.login.run(f"cat {TABLE}/entries")
     if done.returncode:
-        raise LabError(f"{router.name} has no NIC with a table: {done.stderr.strip()}", "its NIC must be `offload`")
+        raise LabError(
+            f"{router.name} has no NIC with a table: {done.stderr.strip()}", "bring it up as NAME=SUITE/offload"
+        )
     return parse(done.stdout)
 
 
-def fault(router: Router, device: str, words: list[str]) -> None:
-    """All that is wrong with a device from now on; nothing heals it. EVERY is every device."""
-    if unknown := [word for word in words if word.partition("=")[0] not in FAULTS]:
+def set_faults(router: Router, device: str, faults: list[str]) -> None:
+    """Give a device, or with EVERY all of them, exactly these faults; an empty list heals it."""
+    if unknown := [fault for fault in faults if fault.partition("=")[0] not in FAULTS]:
         raise LabError(f"unknown fault: {', '.join(unknown)}", f"known faults: {', '.join(FAULTS)}")
-    # drivers of OpenWrt's routers do, and fw4 relies on it
+    # drivers of OpenWrt's routers share the block, and fw4 relies on it
     own = ["share-block"] if suites.is_openwrt(router.suite) else []
-    done = router.login.run(f"echo {command_line([device, *own, *words])} >{FAULT}")
+    done = router.login.run(f"echo {command_line([device, *own, *faults])} >{FAULT}")
     if done.returncode:
-        raise LabError(f"{router.name} does not take {' '.join(words)} for {device}: {done.stderr.strip()}")
+        raise LabError(f"{router.name} does not take {' '.join(faults)} for {device}: {done.stderr.strip()}")

@@ -25,7 +25,7 @@ def command_line(command: Command) -> str:
 
 @dataclass(frozen=True)
 class Login:
-    """`directory` holds the login key and known_hosts of this router; `control` is the path of a shared connection."""
+    """How to log in: `directory` holds the key and known_hosts, `control` is the socket of a shared connection."""
 
     port: int
     directory: Path
@@ -40,7 +40,7 @@ class Login:
         return self.directory / "known_hosts"
 
     def prepare(self, image: Image) -> None:
-        """Copy the keys out of the image, which may be replaced while the router runs."""
+        """Copy the keys out of the image, which may be rebuilt while the router runs."""
         self.key.touch(mode=0o600)
         self.key.write_bytes(image.login_key.read_bytes())
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {image.info['host_key']}\n")
@@ -54,7 +54,7 @@ class Login:
         ]  # fmt: skip
 
     def ssh(self, *options: str) -> list[str]:
-        """The client's command line up to the remote command. One connection is shared for half a minute."""
+        """The client's command line up to the remote command. A connection is shared, and kept for half a minute."""
         return [
             tool("ssh"), "-F", "/dev/null", *self.host_options, "-i", str(self.key), "-p", str(self.port),
             "-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20",
@@ -78,8 +78,8 @@ class Login:
         except subprocess.TimeoutExpired:
             raise LabError(f"the router did not finish this in {timeout:g} s: {command_line(command)}") from None
 
-    def settle(self, name: str, seconds: float = 60) -> str:
-        """Wait for a login, tell the router its name and the time; returns its boot id."""
+    def wait_for_login(self, name: str, seconds: float = 60) -> str:
+        """Wait until the router takes a login, set its name and clock, and return its boot id."""
         deadline = time.monotonic() + seconds
         while True:
             done = self.run(["/usr/lib/lab/settle", name, f"{time.time():.3f}"], timeout=seconds)
@@ -94,7 +94,7 @@ class Login:
 
 
 def _quoted(path: Path) -> str:
-    """As ssh_config reads a file name: a space separates two."""
+    """A file name as ssh_config reads it, where an unquoted space separates two names."""
     return f'"{path}"' if " " in str(path) else str(path)
 
 

@@ -25,12 +25,12 @@ from lab.images import Image
 MEMORY = int(os.environ.get("LAB_MEMORY", "512"))  # MiB
 CPUS = 1  # a second one costs more than it gives under emulation
 PORTS = range(2201, 2300)  # on 127.0.0.1, forwarded to the router's SSH
-READY = b"lab-ready"  # what the router writes on its console when it is up
+READY = b"lab-ready"  # the router writes this to its console when it is up
 SNAPSHOT = "ready"
-HOSTS = "hosts.qcow2"  # beside an image whose hosts do not live on the router's own disk
-STOP_PATIENCE = 5.0  # seconds for QEMU to end after each way of telling it
+HOSTS = "hosts.qcow2"  # in the directory of an image whose LAN and WAN hosts have a disk of their own
+STOP_PATIENCE = 5.0  # seconds that QEMU has to end after each request
 
-# What the router is made of. A saved state fits these options and no others.
+# The router's virtual hardware. A saved state fits these options and no others.
 HARDWARE = (
     "-nodefaults", "-display", "none", "-machine", "pc", "-m", str(MEMORY), "-smp", str(CPUS),
     "-device", "virtio-net-pci,netdev=mgmt,romfile=", "-device", "virtio-rng-pci", "-device", "vmgenid,guid=auto",
@@ -39,7 +39,7 @@ CMDLINE = "root=/dev/vda rw console=ttyS0 fsck.mode=skip mitigations=off audit=0
 
 
 def fingerprint(accel: Accel) -> str:
-    """Names the machine that a saved state fits: its options, QEMU's version, and the CPU when it is the host's own."""
+    """Hash of what a saved state depends on: options, QEMU's version, and with KVM the host's kernel and CPU."""
     parts = [*HARDWARE, CMDLINE, *accel.options, accel.cmdline, qemu_version()]
     if accel.name == "kvm":
         cpus = Path("/proc/cpuinfo").read_text().splitlines()
@@ -48,7 +48,7 @@ def fingerprint(accel: Accel) -> str:
 
 
 def choose_port(taken: set[int]) -> int:
-    """The first port of PORTS that is not in `taken` and that nobody listens on."""
+    """The first port of PORTS that is not in `taken` and that nothing listens on."""
     for port in PORTS:
         if port in taken:
             continue
@@ -88,10 +88,12 @@ class Machine:
         return self.directory / "pid"
 
     def start(self, image: Image, nic: str, port: int, accel: Accel, *, resume: bool) -> None:
-        """Start QEMU on `disk` in the background; LabError with its words when it refuses."""
+        """Start QEMU on `disk` in the background; LabError with its message when it refuses."""
         free, needed = memory_available(), MEMORY + accel.memory
         if free < needed:
-            raise LabError(f"{free} MiB of memory are free, a router needs {needed}", "stop something, or a router")
+            raise LabError(
+                f"{free} MiB of memory are free, a router needs {needed}", "stop a router, or another program"
+            )
         command = [
             tool("qemu-system-x86_64"), *HARDWARE, *accel.options,
             "-drive", f"file={_escape(self.disk)},if=virtio,cache=unsafe,discard=unmap",
@@ -109,13 +111,13 @@ class Machine:
             raise LabError(f"QEMU does not start: {done.stderr.strip() or f'exit code {done.returncode}'}")
 
     def _more_disks(self, image: Image) -> Iterator[str]:
-        """What an OpenWrt-like router has besides its flash: the hosts behind it, and its flash as it was made."""
+        """The further disks of a router like OpenWrt: that of the hosts behind it, and its flash as it was built."""
         hosts = image.directory / HOSTS
         for disk in (hosts, image.disk) if hosts.exists() else ():
             yield from ("-drive", f"file={_escape(disk)},if=virtio,readonly=on")
 
     def pid(self) -> int | None:
-        """The process, if it runs and is ours: a pid file may be stale and its number somebody else's by now."""
+        """The process, if it runs and is ours: a pid file may be stale, and its number reused."""
         try:
             pid = int(self.pid_file.read_text())
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -124,7 +126,7 @@ class Machine:
         return pid if str(self.pid_file).encode() in words else None
 
     def wait_ready(self, boots: int, seconds: float) -> None:
-        """Wait until the console has told `boots` times that the router is up."""
+        """Wait until the console has shown READY `boots` times."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             console = self.console.read_bytes() if self.console.exists() else b""
@@ -143,14 +145,14 @@ class Machine:
         )
 
     def monitor(self, command: str) -> None:
-        """Run a command of QEMU's monitor; LabError with its words when it has any."""
+        """Run a command of QEMU's monitor; LabError with its answer, which is empty when the command worked."""
         with Qmp(self.qmp) as qmp:
             answer = qmp.execute("human-monitor-command", {"command-line": command})
         if str(answer).strip():
             raise LabError(f"QEMU cannot {command}: {str(answer).strip()}")
 
     def stop(self) -> None:
-        """End the process: asked first, then told. Nothing happens when it does not run."""
+        """End the process: by request, then by signals. Nothing happens when it does not run."""
         if self.pid() is None:
             return
         with contextlib.suppress(OSError, LabError), Qmp(self.qmp) as qmp:
@@ -186,7 +188,7 @@ class Qmp:
         self.socket.close()
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> object:
-        """The command's answer. Events that arrive in between are passed over."""
+        """The command's answer. Events that arrive before it are ignored."""
         self.socket.sendall(json.dumps({"execute": command, "arguments": arguments or {}}).encode())
         for line in self.lines:
             answer = json.loads(line)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Routers that run: bringing them up from a saved state, finding them again, and taking them down.
+"""Running routers: bringing them up from a saved state, finding them again, and taking them down.
 
 A router is a directory below `run_root()`: QEMU's disk, console and pid, and `router.json` once it is up. A directory
-without `router.json` is a start that was cut off; the next command clears it away.
+without `router.json` is left from a start that was interrupted; the next command removes it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from lab.spec import Spec, check_name
 
 STATE_SPACE = 512  # MiB for one running router or one saved state
 SIDES = ("lan", "wan")
-ATTEMPTS = 5  # ports that may turn out to be taken between choosing and using
+ATTEMPTS = 5  # at starting QEMU with a port that another program may take first
 
 
 @dataclass(frozen=True)
 class Router:
-    """A router that is up: what was asked for and where it is. `image` and the files in it outlive a rebuilt image."""
+    """A router that is up: what was requested, and where it runs.
+
+    `port` on 127.0.0.1 leads to its SSH; `accel` is kvm or tcg, `reason` says why; `kernel` is its release.
+    """
 
     name: str
     suite: str
@@ -59,21 +62,21 @@ class Router:
 
     @property
     def boot_seconds(self) -> float:
-        """How long a boot may take before it counts as failed."""
+        """Seconds that a boot may take."""
         return 60.0 if self.accel == "kvm" else 600.0
 
-    def behind(self, side: str, command: Command) -> str:
-        """The command line for this router that runs `command` in the LAN or the WAN host."""
+    def host_command(self, side: str, command: Command) -> str:
+        """The command line on the router that runs `command` in the LAN host or the WAN host."""
         if side not in SIDES:
             raise LabError(f"no such side: {side}", "lan or wan")
         inside = command_line(["sh", "-c", command_line(command)])
-        return f"{suites.beside(self.suite)}ip netns exec {side} {inside}"
+        return f"{suites.hosts_prefix(self.suite)}ip netns exec {side} {inside}"
 
 
 def up(specs: list[Spec], *, fresh: bool = False) -> list[Router]:
-    """Bring routers up, one after another; one that already runs as asked for stays as it is.
+    """Bring routers up, one after another; one that already runs as requested stays as it is.
 
-    `fresh` boots from power-on instead of resuming a saved state. LabError when a name runs as something else.
+    `fresh` boots from power-on instead of resuming a saved state. LabError when a name runs as another kind.
     """
     for spec in specs:
         _running_as(spec)
@@ -81,7 +84,7 @@ def up(specs: list[Spec], *, fresh: bool = False) -> list[Router]:
 
 
 def _running_as(spec: Spec) -> Router | None:
-    """The router that already runs as asked for; LabError when one of that name runs as something else."""
+    """The router that already runs as requested; LabError when one of that name runs as another kind."""
     running = find(spec.name)
     if running and running.spec != spec:
         raise LabError(
@@ -96,19 +99,19 @@ def _up(spec: Spec, fresh: bool) -> Router:
         say(f"{spec.name}: already running ({spec.suite}/{spec.nic}, port {running.port})")
         return running
     image = suites.ensure(spec.suite)
-    how = accel.choose(image)
-    say(f"{spec.name}: {spec.suite}/{spec.nic}, kernel {image.info['kernel']}, {how.reason}")
-    saved = None if fresh else _saved_state(image, spec.nic, how)
+    chosen = accel.choose(image)
+    say(f"{spec.name}: {spec.suite}/{spec.nic}, kernel {image.info['kernel']}, {chosen.reason}")
+    saved = None if fresh else _saved_state(image, spec.nic, chosen)
     with _lab_lock():
         if running := _running_as(spec):
             return running
         with step("cold boot" if fresh else "resumed"):
-            return _start(spec, image, how, saved)
+            return _start(spec, image, chosen, saved)
 
 
 @contextlib.contextmanager
 def _lab_lock() -> Iterator[None]:
-    """The run directory, locked. `down` may have removed the one that was waited for, so look again."""
+    """Lock the run directory. `down` may have removed it during the wait, so make sure that it is still the same."""
     while True:
         run_root().mkdir(parents=True, exist_ok=True)
         with lock(run_root(), "a router's start or stop") as descriptor:
@@ -117,8 +120,8 @@ def _lab_lock() -> Iterator[None]:
                 return
 
 
-def _start(spec: Spec, image: images.Image, how: Accel, saved: Path | None, directory: Path | None = None) -> Router:
-    """Start one router and log in to it. Nothing of it is left when that fails or is interrupted."""
+def _start(spec: Spec, image: images.Image, chosen: Accel, saved: Path | None, directory: Path | None = None) -> Router:
+    """Start one router and log in to it; a failure or an interrupt leaves nothing but its console, in the cache."""
     directory = directory or run_root() / spec.name
     machine = Machine(directory, socket_root() / f"{directory.name}.qmp")
     _clear(machine)
@@ -129,13 +132,13 @@ def _start(spec: Spec, image: images.Image, how: Accel, saved: Path | None, dire
             shutil.copyfile(saved, machine.disk)
         else:
             create_overlay(image, machine.disk)
-        port = _start_on_a_port(machine, image, spec.nic, how, saved is not None)
-        router = Router(spec.name, spec.suite, spec.nic, port, how.name, how.reason, image.info["kernel"])
+        port = _start_on_a_port(machine, image, spec.nic, chosen, saved is not None)
+        router = Router(spec.name, spec.suite, spec.nic, port, chosen.name, chosen.reason, image.info["kernel"])
         entry = login.Login(port, directory, socket_root() / f"{directory.name}.ssh")
         entry.prepare(image)
         if not saved:
             machine.wait_ready(1, router.boot_seconds)
-        entry.settle(spec.name)
+        entry.wait_for_login(spec.name)
         _write(router, directory)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -146,13 +149,13 @@ def _start(spec: Spec, image: images.Image, how: Accel, saved: Path | None, dire
     return router
 
 
-def _start_on_a_port(machine: Machine, image: images.Image, nic: str, how: Accel, resume: bool) -> int:
-    """Start QEMU with a port of its own; between choosing one and QEMU's using it, somebody else may take it."""
+def _start_on_a_port(machine: Machine, image: images.Image, nic: str, chosen: Accel, resume: bool) -> int:
+    """Start QEMU with a free port and return it; another program may take the port before QEMU does."""
     tried: set[int] = {router.port for router in running_routers()}
     for attempt in range(ATTEMPTS):
         port = choose_port(tried)
         try:
-            machine.start(image, nic, port, how, resume=resume)
+            machine.start(image, nic, port, chosen, resume=resume)
             return port
         except LabError as error:
             if "host forwarding" not in str(error) or attempt == ATTEMPTS - 1:
@@ -162,7 +165,7 @@ def _start_on_a_port(machine: Machine, image: images.Image, nic: str, how: Accel
 
 
 def create_overlay(image: images.Image, disk: Path) -> None:
-    """An empty disk on top of the image's."""
+    """Make an empty disk on top of the image's."""
     run_logged(
         [tool("qemu-img"), "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(image.disk), str(disk)],
         disk.with_suffix(".log"),
@@ -170,17 +173,17 @@ def create_overlay(image: images.Image, disk: Path) -> None:
     disk.with_suffix(".log").unlink()
 
 
-def _saved_state(image: images.Image, nic: str, how: Accel) -> Path:
-    """The disk with a snapshot of this kind of router just after its boot, made when there is none yet."""
-    state = image.directory / "states" / f"{nic}-{fingerprint(how)}.qcow2"
+def _saved_state(image: images.Image, nic: str, chosen: Accel) -> Path:
+    """A disk with a snapshot of this kind of router right after its boot; made when there is none yet."""
+    state = image.directory / "states" / f"{nic}-{fingerprint(chosen)}.qcow2"
     if state.exists():
         return state
     with lock(image.directory / "states" / f"{nic}.lock", f"the saved state of {image.suite}/{nic}"):
         if state.exists():
             return state
-        work = state.parent / f"{image.suite}-{nic}-{fingerprint(how)}"
+        work = state.parent / f"{image.suite}-{nic}-{fingerprint(chosen)}"
         with step("first boot, to be saved"):
-            _start(Spec("router", image.suite, nic), image, how, None, work)
+            _start(Spec("router", image.suite, nic), image, chosen, None, work)
         machine = Machine(work, socket_root() / f"{work.name}.qmp")
         try:
             login.hang_up(machine.qmp.with_suffix(".ssh"))
@@ -218,7 +221,7 @@ def get(name: str) -> Router:
 
 
 def names() -> list[str]:
-    """All names that have a directory, up or not."""
+    """Names of all routers that have a directory, up or not."""
     if not run_root().is_dir():
         return []
     return sorted(path.name for path in run_root().iterdir() if path.is_dir())
@@ -229,7 +232,7 @@ def running_routers() -> list[Router]:
 
 
 def down(wanted: list[str]) -> list[str]:
-    """Take down these routers, or all; returns the names of those that were there. Images stay in the cache."""
+    """Take down these routers, or all; returns the names of those that existed. Images stay in the cache."""
     for name in wanted:
         check_name(name)
     gone = []
@@ -247,7 +250,7 @@ def down(wanted: list[str]) -> list[str]:
 
 
 def _clear(machine: Machine) -> None:
-    """End the process and remove its files and sockets; there may be none of either."""
+    """End the process and remove its files and sockets, if there are any."""
     machine.stop()
     login.hang_up(machine.qmp.with_suffix(".ssh"))
     machine.qmp.unlink(missing_ok=True)
@@ -255,15 +258,15 @@ def _clear(machine: Machine) -> None:
 
 
 def reboot(router: Router) -> None:
-    """Reboot as its administrator would, and wait for a login to another boot."""
+    """Reboot as an administrator would, and wait until the next boot takes a login."""
     before = router.login.run("cat /proc/sys/kernel/random/boot_id").stdout.strip()
     boots = router.machine.console.read_bytes().count(b"lab-ready")
     with step(f"{router.name}: reboot"):
-        with contextlib.suppress(LabError):  # the answer may get lost
+        with contextlib.suppress(LabError):  # the reboot may cut the answer off
             router.login.run("reboot", timeout=30)
         router.login.hang_up()
         router.machine.wait_ready(boots + 1, router.boot_seconds)
-        after = router.login.settle(router.name)
+        after = router.login.wait_for_login(router.name)
     if after == before:
         raise LabError(f"{router.name} did not reboot: its boot id is still {before}")
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user asks for: NAME=SUITE/NIC."""
+"""What a user requests: NAME=SUITE/NIC."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Spec:
-    """A router to be: its name, its suite and the kind of its NICs."""
+    """A requested router: its name, its suite and the kind of its NICs."""
 
     name: str
     suite: str
@@ -28,7 +28,7 @@ class Spec:
 
 
 def parse(text: str) -> Spec:
-    """`edge`, `edge=forky` or `edge=forky/plain`; what is left out is trixie and offload."""
+    """`edge`, `edge=forky` or `edge=forky/plain`; the defaults are trixie and offload."""
     name, has_kind, kind = text.partition("=")
     check_name(name)
     suite, has_nic, nic = kind.partition("/")

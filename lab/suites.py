@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a router can be made of: a Debian suite, or a release of OpenWrt."""
+"""The suites that a router can have: those of Debian, and releases of OpenWrt."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ def ensure(suite: str) -> Image:
     return openwrt.ensure(suite) if is_openwrt(suite) else images.ensure(suite)
 
 
-def beside(suite: str) -> str:
-    """What a command line on the router begins with to run where the LAN host and the WAN host are."""
+def hosts_prefix(suite: str) -> str:
+    """The start of a command line on the router that runs where the network namespaces of the hosts are."""
     return "/usr/lib/lab/inside " if is_openwrt(suite) else ""

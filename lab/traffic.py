@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from lab.host import LabError
 from lab.routers import Router
 
-RATE = 25  # packets a second per flow, which emulation carries with ease
+RATE = 25  # packets a second per flow, which emulation carries easily
 LONGEST = 3600  # seconds
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What one flow carried: packets sent by the LAN host, packets and bytes that came back from the WAN host."""
+    """What one flow carried: packets that the LAN host sent, packets and bytes that came back from the WAN host."""
 
     flow: str
     sent: int
@@ -25,8 +25,8 @@ class Carried:
     error: str
 
     def __str__(self) -> str:
-        trouble = f" ({self.error})" if self.error else ""
-        return f"{self.flow}: {self.returned} of {self.sent} packets there and back, {self.bytes} bytes{trouble}"
+        error = f" ({self.error})" if self.error else ""
+        return f"{self.flow}: {self.returned} of {self.sent} packets there and back, {self.bytes} bytes{error}"
 
 
 def parse(text: str) -> list[Carried]:
@@ -41,12 +41,13 @@ def parse(text: str) -> list[Carried]:
 def drive(router: Router, seconds: float = 5, *, background: bool = False, rate: int = RATE) -> list[Carried]:
     """Send for `seconds` at `rate`; in the background, return as soon as every flow has carried packets both ways.
 
-    Flows that carried nothing are in the result, with `returned` 0; in the background nothing then goes on.
+    `rate` is packets a second for each flow. A flow that carried nothing is in the result, with `returned` 0; the
+    traffic then does not go on in the background.
     """
     if not 0 < seconds <= LONGEST:
         raise LabError(f"{seconds:g} seconds of traffic cannot be driven", f"more than 0 and at most {LONGEST} seconds")
     command = f"exec python3 /usr/lib/lab/traffic.py send --seconds {seconds} --rate {rate}"
-    done = router.login.run(router.behind("lan", command + " --background" * background), timeout=seconds + 90)
+    done = router.login.run(router.host_command("lan", command + " --background" * background), timeout=seconds + 90)
     flows = parse(done.stdout) if done.returncode in (0, 1) else []
     if not flows:
         raise LabError(f"the traffic generator of {router.name} failed: {done.stderr.strip() or done.returncode}")

@@ -57,7 +57,7 @@ def attempt(bench: Bench, job: Job) -> Cell:
         known = next((known for known in FAULTS if known.name == fault), None)
         expected = list(per(known.ids, bench.suite, ())) if known else []
         rung = per(known.rung, bench.suite, 0) if known else TOPOLOGIES[topology].rung
-        kernel = next(router.kernel for router in api.status() if router.name == bench.live.name)
+        kernel = next(router.kernel for router in api.list_routers() if router.name == bench.live.name)
         return Cell(fault, topology, kernel, expected, [], rung, None, None, [str(error)])
 
 

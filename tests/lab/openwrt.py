@@ -53,7 +53,7 @@ class OpenWrt(Live):
         self.hang_up()
         hang_up(router.login.control)
         router.machine.wait_ready(before + 1, router.boot_seconds)
-        router.login.settle(self.name)
+        router.login.wait_for_login(self.name)
 
     def booted(self) -> int:
         """How often it was started so far."""

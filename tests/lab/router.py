@@ -88,7 +88,7 @@ class Live:
             self.hang_up()
             router.login.hang_up()
             router.machine.monitor(f"loadvm {state}")
-            router.login.settle(self.name)
+            router.login.wait_for_login(self.name)
         self.state = state
         self.untouched_at = self.acts
 
@@ -124,10 +124,10 @@ class Live:
         """nft of the tests' own, whatever is installed."""
         return self.sh(f"{self.NFT} {command}")
 
-    def host(self, side: str, command: str) -> tuple[int, str]:
+    def run_in_host(self, side: str, command: str) -> tuple[int, str]:
         """Exit code and output of a command in the lan or the wan host."""
         self.acts += 1
-        done = api.host(self.name, side, command, timeout=60)
+        done = api.run_in_host(self.name, side, command, timeout=60)
         return done.returncode, done.stdout + done.stderr
 
     def feature(self, device: str) -> str:
@@ -170,7 +170,7 @@ class Live:
         Marks are OFFLOAD and HW_OFFLOAD; the flows go on for ``seconds`` in the background.
         """
         old = set(self._tracked())
-        carried = api.traffic(self.name, seconds, background=True)
+        carried = api.drive_traffic(self.name, seconds, background=True)
         assert all(flow.returned for flow in carried), [str(flow) for flow in carried]
         deadline = time.monotonic() + 5
         while True:
@@ -192,7 +192,7 @@ class Live:
 
     def carried(self, seconds: float = 3) -> int:
         """Packets of fresh flows that went to the WAN host and back, each counted twice, as the forward chain would."""
-        flows = api.traffic(self.name, seconds)
+        flows = api.drive_traffic(self.name, seconds)
         assert all(flow.returned for flow in flows), [str(flow) for flow in flows]
         return 2 * sum(flow.returned for flow in flows)
 
@@ -211,7 +211,7 @@ class Live:
 
     def inventory(self, **variables: Any) -> dict[str, Any]:
         """Only this router, with these variables over the lab's own."""
-        inventory = api.inventory([self.name])
+        inventory = api.make_inventory([self.name])
         inventory["routers"]["hosts"][self.name].update(variables)
         return inventory
 
@@ -261,7 +261,7 @@ def _flags(check: bool) -> list[str]:
 
 def sweep(prefix: str) -> None:
     """Take down what an earlier test run left: routers named PREFIX-PID-..., whose process is gone."""
-    for router in api.status():
+    for router in api.list_routers():
         found = re.match(rf"{prefix}-(\d+)-", router.name)
         if found and not os.path.exists(f"/proc/{found[1]}"):
             api.down([router.name])

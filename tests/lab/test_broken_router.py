@@ -176,7 +176,7 @@ class TestHalfWay:
         self.strike(router, "power")
         routers.get(router.name).login.hang_up()
         routers.get(router.name).machine.wait_ready(boots + 1, 240)
-        routers.get(router.name).login.settle(router.name)
+        routers.get(router.name).login.wait_for_login(router.name)
         assert "flags offload" in router.nft("list flowtables")
         router.sh("rm /usr/local/bin/nft")
         self.converges(router)

@@ -79,7 +79,7 @@ def test_software_bypasses(router: Live, suite: str) -> None:
     # to look loads what nft and ip list hooks and policies with; to measure loads nothing more
     verify(router, sample=0)
     modules = router.sh("cut -d ' ' -f 1 /proc/modules | sort")
-    api.traffic(router.name, 90, background=True)
+    api.drive_traffic(router.name, 90, background=True)
     task = verify(router)
     assert rung(task)["status"] == "proven", rung(task)
     sample = task.result["sample"]
@@ -127,7 +127,7 @@ def test_hardware_without_accounting(router: Live, suite: str) -> None:
 def test_one_direction_is_named(router: Live, suite: str) -> None:
     """Up to 6.12 such a flow is offloaded, and half of it walks; 7.2 does not offload it."""
     load(router, "lan0")
-    api.traffic(router.name, 90, background=True)
+    api.drive_traffic(router.name, 90, background=True)
     task = verify(router)
     assert rung(task)["status"] == "failed"
     if suite == "forky":
@@ -142,7 +142,7 @@ def test_one_direction_is_named(router: Live, suite: str) -> None:
 @kinds("offload")
 def test_one_direction_of_hardware_is_named(router: Live, suite: str) -> None:
     load(router, "wan0", "flags offload;")
-    api.traffic(router.name, 90, background=True)
+    api.drive_traffic(router.name, 90, background=True)
     task = verify(router)
     name = "bypassing.slow-share" if suite == "forky" else "bypassing.one-direction"
     assert "lan0" in finding(task, name)["message"]
@@ -151,7 +151,7 @@ def test_one_direction_of_hardware_is_named(router: Live, suite: str) -> None:
 @kinds("plain")
 def test_a_rule_for_tcp_only(router: Live, suite: str) -> None:
     load(router, "lan0, wan0", rule="meta l4proto tcp")
-    api.traffic(router.name, 90, background=True)
+    api.drive_traffic(router.name, 90, background=True)
     # UDP is assured two seconds after it began
     time.sleep(2)
     task = verify(router, slow_share=20)
@@ -200,7 +200,7 @@ def test_not_in_check_mode(router: Live) -> None:
 @pytest.mark.router("trixie/plain", "tools")
 def test_info_has_the_same_picture(router: Live) -> None:
     load(router, "lan0, wan0")
-    api.traffic(router.name, 90, background=True)
+    api.drive_traffic(router.name, 90, background=True)
     task = router.module("offload_info", sample=3)
     assert task.result["router"]["sample"]["total"]["bypassed"] > 200
     assert len(task.execs) == 1

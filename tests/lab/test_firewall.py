@@ -44,9 +44,9 @@ Probe = Callable[[str, str], bool]
 def reaches(router: Live, side: str, address: str, port: int = 0) -> bool:
     """Does a ping, or with a port a TCP connection, from that host get an answer?"""
     if port:
-        code, _output = router.host(side, f"timeout 3 bash -c '</dev/tcp/{address}/{port}'")
+        code, _output = router.run_in_host(side, f"timeout 3 bash -c '</dev/tcp/{address}/{port}'")
     else:
-        code, _output = router.host(side, f"ping -c 1 -W 2 {address}")
+        code, _output = router.run_in_host(side, f"ping -c 1 -W 2 {address}")
     return code == 0
 
 

@@ -115,7 +115,7 @@ def during(router: Live, seconds: float) -> Counts:
 
 
 def table(router: Live) -> list[api.Entry]:
-    return api.entries(router.name)
+    return api.read_entries(router.name)
 
 
 def flows(router: Live, mark: str, seconds: float = 30) -> list[str]:
@@ -168,7 +168,7 @@ def test_the_kernel_sees_nothing_of_an_offloaded_flow(router: Live, suite: str) 
     assert nic > 8 * 50, "eight directions at about 25 packets a second each"
     assert min(devices) > nic / 2 * 0.9, "what passes the kernel by is in the devices' counters"
 
-    carried = api.traffic(router.name, 6)
+    carried = api.drive_traffic(router.name, 6)
     assert [flow for flow in carried if flow.returned < flow.sent - RATE] == [], "a second's are under way at the end"
     total = sum(flow.sent for flow in carried)
     forwarded = sum(packets for name, packets in counts(router).kernel.items() if name.startswith("forward"))
@@ -211,7 +211,7 @@ def test_counters_keep_a_flow_alive(router: Live, suite: str) -> None:
 def test_ends_of_a_connection_reach_conntrack(router: Live) -> None:
     """FIN goes up, so the connection does not stay established."""
     offload(router)
-    api.traffic(router.name, 4)
+    api.drive_traffic(router.name, 4)
     ended = "tcp .*(FIN_WAIT|CLOSE_WAIT|LAST_ACK|TIME_WAIT|CLOSE) .*dport=7000"
     assert router.succeeds(f"""for try in $(seq 20); do
         [ $(grep -cE '{ended}' /proc/net/nf_conntrack) = 2 ] && exit
@@ -271,7 +271,7 @@ def test_stress(router: Live, suite: str) -> None:
 
 def fault(router: Live, device: str, *words: str) -> None:
     router.acts += 1
-    api.fault(router.name, device, *words)
+    api.set_faults(router.name, device, *words)
 
 
 def test_faults_are_listed_and_healed_by_one_write(router: Live) -> None:
@@ -287,7 +287,7 @@ def test_faults_are_listed_and_healed_by_one_write(router: Live) -> None:
     assert router.feature("lan0") == "on [fixed]"
     fault(router, "lan0", "fixed-off")
     assert router.feature("lan0") == "off [fixed]"
-    api.heal(router.name)
+    api.clear_faults(router.name)
     assert [line for line in router.sh(f"cat {FAULT}").splitlines() if " " in line] == []
     assert router.feature("lan0") == "off"
 
@@ -299,7 +299,7 @@ def test_refuse_bind(router: Live) -> None:
     loaded, said = load(router)
     assert not loaded
     assert "Operation not supported" in said
-    api.heal(router.name)
+    api.clear_faults(router.name)
     assert load(router)[0]
 
 
@@ -308,7 +308,7 @@ def test_refuse_flows(router: Live) -> None:
     offload(router)
     flows(router, "OFFLOAD")
     assert table(router) == []
-    api.heal(router.name)
+    api.clear_faults(router.name)
     assert len(settled(router, 8)) == 8, "the kernel offers used flows again"
 
 
@@ -361,7 +361,7 @@ def test_fake(router: Live) -> None:
     flows(router, "OFFLOAD")
     assert table(router) == []
     router.nft("delete table inet t")
-    api.heal(router.name)
+    api.clear_faults(router.name)
     offload(router)
     flows(router, "HW_OFFLOAD")
 
@@ -412,7 +412,7 @@ def test_flush(router: Live) -> None:
     assert table(router) == []
     lines = router.sh("grep dport=7000 /proc/net/nf_conntrack").splitlines()
     assert all("[HW_OFFLOAD]" in line for line in lines), "conntrack does not tell"
-    api.heal(router.name)
+    api.clear_faults(router.name)
     assert len(settled(router, 8)) == 8
 
 
@@ -424,5 +424,5 @@ def test_reset(router: Live) -> None:
     assert len(settled(router, 16)) == 16, "eight orphans, and the flows that the kernel offers again"
     router.nft("delete table inet t")
     assert len(parse(router.sh("cat /sys/kernel/debug/ppe0/bind"))) == 8
-    api.heal(router.name)
+    api.clear_faults(router.name)
     assert table(router) == []

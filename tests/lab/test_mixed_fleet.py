@@ -59,14 +59,14 @@ def play(place: Path, name: str, **environment: str) -> str:
 
 
 def test_mixed_fleet(fleet: list[str], tmp_path: Path) -> None:
-    inventory: dict[str, Any] = api.inventory(fleet)
+    inventory: dict[str, Any] = api.make_inventory(fleet)
     (tmp_path / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
     play(tmp_path, "rollout", RECORD_FILE=str(tmp_path / "first"))
     assert "changed=0" in play(tmp_path, "rollout", RECORD_FILE=str(tmp_path / "second"))
     changed = [json.loads(line)["result"].get("changed") for line in (tmp_path / "second").read_text().splitlines()]
     assert not any(changed)
     for name in fleet:
-        api.traffic(name, 120, background=True)
+        api.drive_traffic(name, 120, background=True)
     report = tmp_path / "fleet.json"
     play(
         tmp_path,

@@ -191,7 +191,7 @@ def test_an_old_dropbear_cuts_long_answers(router: OpenWrt) -> None:
 def test_hardware_that_is_none(router: OpenWrt) -> None:
     """OpenWrt's kernel lets a NIC without offload into a hardware flowtable; only traffic tells."""
     for device in ("lan0", "wan0"):
-        api.fault(router.name, device, "fixed-off", "fake")
+        api.set_faults(router.name, device, "fixed-off", "fake")
     run = router.role().worked()
     assert run.task("fw4_offload").result["offload"] == "software", "auto looks at the NICs"
     failure = router.role(flow_offload_mode="hardware").failure

@@ -35,7 +35,7 @@ def test_verify(router: Live) -> None:
     assert demanding.code != 0
     assert "hardware must be shown" in demanding.failure.msg
 
-    api.traffic(router.name, 30, background=True)
+    api.drive_traffic(router.name, 30, background=True)
     task = router.playbook("verify", "-e", "flow_offload_require=hardware").worked().task("offload_verify")
     assert (task.result["verdict"], task.result["rung"]) == ("hardware", 7)
     assert any("[HW_OFFLOAD]" in line for rung in task.result["rungs"] for line in rung["evidence"])

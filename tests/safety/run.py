@@ -181,7 +181,7 @@ def run_once(router: Live, fault: Fault, known: Mapping[str, Firewall]) -> Endin
         if fault.blow == "power":
             machine.login.hang_up()
             machine.machine.wait_ready(boots + 1, 240)
-            machine.login.settle(router.name)
+            machine.login.wait_for_login(router.name)
         results = [play.result(), *([second.result()] if second else [])]
         lost = settle(router)
     return Ending(lost or truth(router, fault, known, results), round(watch.longest, 1), told(results))

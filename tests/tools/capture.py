@@ -38,11 +38,11 @@ def observe(router: str, as_user: list[str]) -> str:
 
 def capture(router: str) -> None:
     """A router with the ruleset and traffic, the same without root, with every kind of device, and with odd names."""
-    suite = next(found.suite for found in api.status() if found.name == router)
+    suite = next(found.suite for found in api.list_routers() if found.name == router)
     on(router, "apt-get -qq update && apt-get -qq install nftables ethtool")
     on(router, "for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done")
     on(router, ["nft", (CAPTURED / "ruleset.nft").read_text()])
-    api.traffic(router, 600, background=True)
+    api.drive_traffic(router, 600, background=True)
     texts = {"router": observe(router, []), "ruleset": on(router, "nft list ruleset")}
     texts["user"] = observe(router, UNPRIVILEGED)
     for name in ("devices", "names"):

@@ -49,7 +49,7 @@ def openwrt(known: Mapping[str, Any]) -> bool:
 def traffic() -> Iterator[None]:
     """Flows that began after all that and go on while the tests look."""
     (name,) = yaml.safe_load((PLACE / "inventory.yml").read_text(encoding="utf-8"))["routers"]["hosts"]
-    carried = api.traffic(name, TRAFFIC_SECONDS, background=True)
+    carried = api.drive_traffic(name, TRAFFIC_SECONDS, background=True)
     assert all(flow.returned for flow in carried), [str(flow) for flow in carried]
     return
 

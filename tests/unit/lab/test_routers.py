@@ -109,7 +109,7 @@ def test_a_full_disk_says_what_to_free(tmp_path: Path) -> None:
 def test_the_inventory_is_what_ansible_needs(running: Router, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["inventory", "--group", "edges"]) == 0
     shown = yaml.safe_load(capsys.readouterr().out)
-    assert shown == inventory.inventory([running], "edges")
+    assert shown == inventory.make_inventory([running], "edges")
     variables = shown["edges"]["hosts"]["edge-hw"]
     assert shlex.split(variables.pop("ansible_ssh_common_args")) == [
         "-o", f'UserKnownHostsFile="{run}/edge-hw/known_hosts"',

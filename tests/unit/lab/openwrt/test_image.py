@@ -35,10 +35,12 @@ def test_suites() -> None:
 
 
 def test_hosts_are_reached_on_their_own_disk() -> None:
-    assert DEBIAN.behind("lan", "ping -c 1 x") == "ip netns exec lan sh -c 'ping -c 1 x'"
-    assert OPENWRT.behind("wan", ["a", "b c"]) == """/usr/lib/lab/inside ip netns exec wan sh -c 'a '"'"'b c'"'"''"""
+    assert DEBIAN.host_command("lan", "ping -c 1 x") == "ip netns exec lan sh -c 'ping -c 1 x'"
+    assert (
+        OPENWRT.host_command("wan", ["a", "b c"]) == """/usr/lib/lab/inside ip netns exec wan sh -c 'a '"'"'b c'"'"''"""
+    )
     with pytest.raises(LabError, match="no such side"):
-        OPENWRT.behind("dmz", "true")
+        OPENWRT.host_command("dmz", "true")
 
 
 @pytest.mark.parametrize(("router", "said"), [(DEBIAN, "lan0 fake"), (OPENWRT, "lan0 share-block fake")])
@@ -50,7 +52,7 @@ def test_nics_of_openwrt_share_their_block(monkeypatch: pytest.MonkeyPatch, rout
         return subprocess.CompletedProcess([], 0, "", "")
 
     monkeypatch.setattr(Login, "run", run)
-    labnic.fault(router, "lan0", ["fake"])
+    labnic.set_faults(router, "lan0", ["fake"])
     assert done == [f"echo {said} >/sys/module/labnic/parameters/fault"]
 
 
