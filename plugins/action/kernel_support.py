@@ -24,7 +24,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class ActionModule(ChangeAction):
+class ActionModule(ChangeAction[Plan]):
     """The kernel_support action."""
 
     SPEC = ARGUMENT_SPEC

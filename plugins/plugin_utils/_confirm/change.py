@@ -128,9 +128,13 @@ class Transaction:
 
 
 @dataclass(frozen=True)
-class TablePlan(Plan):
-    """The plan of the ruleset module. What is loaded is apart from the steps: a guard on the router loads it."""
+class ConfirmedPlan(Plan):
+    """The plan of a ConfirmedAction. What is loaded is apart from the steps: a guard on the router loads it."""
 
+    id: str = ""
+    """id of the change, see ids"""
+    last_confirmed: str = ""
+    """text of paths.CONFIRMED as it was read: the change is refused where another one was confirmed since"""
     texts: Sequence[Transaction] = ()
     """in the order in which they are loaded"""
     tables: Sequence[tuple[str, str]] = ()
@@ -163,12 +167,14 @@ class TablePlan(Plan):
 class Change:
     """One change under way. ``timeout`` 0: it confirms itself, over the connection that is there."""
 
-    id: str
+    plan: ConfirmedPlan
     timeout: int
-    confirmed: str
-    """what the router has written down of the one that was confirmed last, as read before"""
-    plan: TablePlan
+    """seconds in which a new connection has to confirm it"""
     checks: Sequence[Check] = ()
+
+    @property
+    def id(self) -> str:
+        return self.plan.id
 
     @property
     def live(self) -> bool:
@@ -189,7 +195,7 @@ class Change:
         steps.append(
             Step(
                 "keep a copy of what the router runs",
-                Begin(paths.RUN, paths.CONFIRMED, self.confirmed, self.id, self.timeout, guard, tuple(tables)),
+                Begin(paths.RUN, paths.CONFIRMED, plan.last_confirmed, self.id, self.timeout, guard, tuple(tables)),
             )
         )
         steps += [Step(f"write {path}", Stage(path, mode, text)) for path, (mode, text) in sorted(files.items())]

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ansible.plugins.action import ActionBase
 
@@ -19,6 +19,7 @@ from .router import Router
 from .sections import Answer, Call
 
 Options = Mapping[str, Any]
+PlanT = TypeVar("PlanT", bound=Plan)
 
 
 class OffloadAction(ActionBase):
@@ -58,7 +59,7 @@ class OffloadAction(ActionBase):
         return bool(self._task.diff)
 
 
-class ChangeAction(OffloadAction):
+class ChangeAction(OffloadAction, Generic[PlanT]):
     """read -> plan -> apply and read again -> prove: the plan made from the second reading must be empty.
 
     At most two execs: one that reads, one that applies and reads again.
@@ -73,26 +74,31 @@ class ChangeAction(OffloadAction):
         """The calls that read what ``plan`` needs."""
         raise NotImplementedError
 
-    def plan(self, answer: Answer, options: Options) -> Plan:
+    def plan(self, answer: Answer, options: Options) -> PlanT:
         """From what was read to the steps; pure but for ``self.checking``."""
         raise NotImplementedError
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
-        plan = self.plan(router.run(self.FRAGMENTS, calls=self.reading(options)), options)
+        before = router.run(self.FRAGMENTS, calls=self.reading(options))
+        plan = self.plan(before, options)
         outcome = plan.result
         if plan.changed and self.checking:
             self._run_checks(router, plan)
         elif plan.changed:
-            outcome = self.apply(router, plan, options)
+            outcome = self.apply(router, plan, before, options)
         result: dict[str, Any] = {**outcome, "changed": plan.changed, "actions": plan.actions()}
-        if plan.warnings:
-            result["warnings"] = [*result.get("warnings", ()), *plan.warnings]
+        warnings = [*result.pop("warnings", ()), *plan.warnings]
+        if warnings:
+            result["warnings"] = warnings
         if self.diffing and plan.diffs:
             result["diff"] = [diff.as_result() for diff in plan.diffs]
         return result
 
-    def apply(self, router: Router, plan: Plan, options: Options) -> Mapping[str, Any]:
-        """Carry the plan out and prove it; what to return besides changed, diff and actions."""
+    def apply(self, router: Router, plan: PlanT, before: Answer, options: Options) -> Mapping[str, Any]:
+        """Carry the plan out and prove it; what to return besides changed, diff and actions.
+
+        ``before`` is the reading that the plan was made from.
+        """
         answer = self.run_verbs(router, [*plan.calls(), *self.reading(options)])
         check_applied(plan, answer)
         return self.prove(plan, answer, options)
@@ -100,7 +106,7 @@ class ChangeAction(OffloadAction):
     def run_verbs(self, router: Router, calls: Sequence[Call]) -> Answer:
         return router.run(("apply/steps", *self.VERBS, *self.FRAGMENTS), calls=calls)
 
-    def prove(self, plan: Plan, answer: Answer, options: Options) -> dict[str, Any]:
+    def prove(self, plan: PlanT, answer: Answer, options: Options) -> dict[str, Any]:
         """The plan made from the new reading must be empty; else OffloadError."""
         left = self.plan(answer, options)
         if left.changed:

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from .._confirm.change import ChangeState, TablePlan, Transaction, parse_change, refuse_pending
+from .._confirm import ids
+from .._confirm.change import ChangeState, ConfirmedPlan, Transaction, parse_change, refuse_pending
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
@@ -48,10 +49,8 @@ OWN_FILES = (paths.FW4_FOUND, paths.FW4_KEEP, paths.CONFIRMED)
 LEFT = tuple(f"{path}.nft-offload-new" for path in (paths.FW4_FOUND, paths.FW4_KEEP, "/etc/config/.firewall"))
 """what a power cut leaves of a change that was not confirmed"""
 KEEP = f"{paths.FW4_FOUND}\n{paths.FW4_KEEP}\n"
-NOTHING = TablePlan(
-    result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}, "warnings": []}
-)
-"""for a router that has another firewall, and from which nothing is to be taken back"""
+NO_FW4 = ConfirmedPlan(result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}})
+"""the plan for a router that has another firewall, and from which nothing is to be taken back"""
 STOPPED = "the firewall does not run"
 STARTING = "start it (/etc/init.d/firewall start), then run the play again"
 
@@ -82,8 +81,8 @@ class Fw4State:
         return {option: value for option, _blank, value in lines if option in OPTIONS}
 
     @property
-    def mark(self) -> str:
-        """See Change.confirmed."""
+    def confirmation(self) -> str:
+        """See ConfirmedPlan.last_confirmed."""
         return self.files.get(paths.CONFIRMED, "").strip()
 
 
@@ -153,7 +152,7 @@ def wanted_values(config: Fw4Config, offload: str) -> dict[str, str]:
     return {option: "1" if want else "0" for option, want in wanted.items() if config.truth(option) is not want}
 
 
-def plan_present(state: Fw4State, offload: str, checking: bool) -> TablePlan:
+def plan_present(state: Fw4State, offload: str, checking: bool, token: str) -> ConfirmedPlan:
     """Plan for the firewall as wanted; ``offload`` is auto, hardware, software or disabled."""
     decided, why = decide(state, offload, checking)
     values = wanted_values(state.config, decided)
@@ -165,10 +164,10 @@ def plan_present(state: Fw4State, offload: str, checking: bool) -> TablePlan:
     result = {"offload": decided, "reason": why}
     if wants == "auto" and not values and any(table and not table.hardware for table in (state.live, state.rendered)):
         result = {"offload": "software", "reason": "; ".join(state.complaints) or "fw4 fell back to software"}
-    return _plan(state, values, wants, files, checking, result)
+    return _plan(state, values, wants, files, checking, result, token)
 
 
-def plan_absent(state: Fw4State, checking: bool) -> TablePlan:
+def plan_absent(state: Fw4State, checking: bool, token: str) -> ConfirmedPlan:
     """Plan that gives the options the values that were found, but for one that ends fw4: that leaves no firewall."""
     now = state.config.values
     found = {option: value if value in TRUE | FALSE else ABSENT for option, value in state.found.items()}
@@ -179,7 +178,7 @@ def plan_absent(state: Fw4State, checking: bool) -> TablePlan:
     wants = "disabled" if not on else "auto" if hardware else "software"
     result = {"offload": "disabled" if not on else "hardware" if hardware else "software", "reason": "as it was found"}
     files = dict.fromkeys((paths.FW4_FOUND, paths.FW4_KEEP))
-    return _plan(state, values, wants, files, checking, result, mending=bool(state.found))
+    return _plan(state, values, wants, files, checking, result, token, mending=bool(state.found))
 
 
 def _plan(
@@ -189,8 +188,9 @@ def _plan(
     files: Mapping[str, tuple[str, str] | None],
     checking: bool,
     result: Mapping[str, Any],
+    token: str,
     mending: bool = True,
-) -> TablePlan:
+) -> ConfirmedPlan:
     """``mending``: a live firewall that is not what fw4 would make of its configuration is loaded anew."""
     own = file_changes(state.files, {**files, **dict.fromkeys(LEFT)})
     drifted = state.renders and (state.live != state.rendered or "table" not in state.loaded)
@@ -212,7 +212,9 @@ def _plan(
     says = [_says(option, value) for option, value in values.items()] or (["reload the firewall"] if reload else [])
     script = [Transaction("; ".join(says), change_script(state, values, wants))] if says else []
     writing = f"write {paths.FW4_CONFIG}"
-    return TablePlan(
+    return ConfirmedPlan(
+        id=ids.next_id([state.confirmation.partition(" ")[0]], token),
+        last_confirmed=state.confirmation,
         texts=script,
         preparing=[Step(writing, QueuedScript("stage"))] if values else [],
         leaving=[Step(writing, QueuedScript("commit"))] if values else [],
@@ -298,3 +300,14 @@ def _shown(table: Fw4Table | None) -> str:
     if table is None:
         return "no flowtable\n"
     return f"flowtable ft: {', '.join(table.devices)} ({'hardware' if table.hardware else 'software'})\n"
+
+
+def describe_undone(before: Fw4State, after: Fw4State) -> str:
+    """A sentence for the error: what the router runs after a change that was not confirmed."""
+    if (after.live, after.config) != (before.live, before.config):
+        now = "something else: see 'uci changes firewall'"
+    elif after.staged != before.staged:
+        now = f"as it was before, on flash too; somebody staged meanwhile: {'; '.join(after.staged)}"
+    else:
+        now = "as it was before, on flash too"
+    return f"The firewall is now {now}"

@@ -22,8 +22,8 @@ KEPT = 3
 DEVICE = "# device "
 
 
-def mark(change: str, ruleset: str, devices: str) -> str:
-    """The line that says that these texts for boot are confirmed."""
+def confirmation(change: str, ruleset: str, devices: str) -> str:
+    """The line of paths.CONFIRMED for these texts: the id of the change that made them, and a digest of them."""
     digest = hashlib.sha256("\0".join((ruleset, devices)).encode()).hexdigest()
     return f"{change} {digest[:16]}"
 

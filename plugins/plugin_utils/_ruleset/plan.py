@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._confirm.change import TablePlan, Transaction
-from .._confirm.ids import next_id
+from .._confirm.change import ConfirmedPlan, Transaction
 from .._confirm.verbs import Queue
 from .._core import paths
 from .._core.errors import OffloadError
@@ -77,11 +76,12 @@ def plan_present(
     table: str,
     content: str,
     requests: Sequence[Request],
+    *,
     checking: bool,
+    token: str,
     keep: bool = True,
-    token: str = "00000000",
     cut: Sequence[Way] = (),
-) -> TablePlan:
+) -> ConfirmedPlan:
     """Plan for our table as wanted: live, for boot, and for devices that come and go.
 
     ``keep``: what came into sets at run time stays; ``token`` makes the id of this change; ``cut``: the ways on which
@@ -99,7 +99,9 @@ def plan_present(
     return _judging(plan, state, wanted, cut, checking)
 
 
-def _judging(plan: TablePlan, state: TableState, wanted: WantedTable, cut: Sequence[Way], checking: bool) -> TablePlan:
+def _judging(
+    plan: ConfirmedPlan, state: TableState, wanted: WantedTable, cut: Sequence[Way], checking: bool
+) -> ConfirmedPlan:
     """The plan, and then connections judged anew: for other rules, and where that is owed from a run before.
 
     That it is owed is committed with the rules, so whatever comes between them and the end of it, a later run does it.
@@ -144,10 +146,11 @@ def plan_restored(
     which: str,
     family: str,
     table: str,
+    *,
+    checking: bool,
     token: str,
     cut: Sequence[Way] = (),
-    checking: bool = False,
-) -> TablePlan:
+) -> ConfirmedPlan:
     """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id."""
     chosen = history.choose(which, state.confirmed, state.kept)
     if not state.confirmed and paths.RULESET in state.files:
@@ -155,7 +158,7 @@ def plan_restored(
             f"{paths.CONFIRMED} is missing, so what was confirmed is not known", "load a ruleset with state: present"
         )
     if chosen == "" or not state.confirmed:
-        plan = plan_absent(state, family, table)
+        plan = plan_absent(state, family, table, token)
         if not state.confirmed and not plan.changed:
             told = "nothing was rolled back: this router has no ruleset that this module confirmed"
             plan = replace(plan, warnings=[told])
@@ -221,7 +224,7 @@ def _plan(
     keep: bool,
     token: str,
     restored: str = "",
-) -> TablePlan:
+) -> ConfirmedPlan:
     init = state.platform.init
     systemd = init == "systemd"
     if init not in INIT_PIECES:
@@ -243,8 +246,11 @@ def _plan(
         closing.append(Step("enable nft-offload", EnableInit("nft-offload")))
     dry = Step(f"validate table {wanted.path}", DryLoad(_without_devices(state, wanted, keep)))
     old = _renamed(state, wanted)
-    records, forgotten, now = _records(state, wanted, token, restored)
-    return TablePlan(
+    change = state.next_id(token)
+    records, forgotten, now = _records(state, wanted, restored or change)
+    return ConfirmedPlan(
+        id=change,
+        last_confirmed=state.confirmation,
         texts=texts,
         tables=[(wanted.family, wanted.name), *([old] if old else [])] if texts else [],
         validating=[dry] if texts else [],
@@ -275,20 +281,17 @@ def _ids(records: dict[str, tuple[str, str]]) -> list[str]:
     return [path.removeprefix(prefix) for path in records if path.startswith(prefix)]
 
 
-def _records(
-    state: TableState, wanted: WantedTable, token: str, restored: str
-) -> tuple[dict[str, tuple[str, str]], list[str], str]:
+def _records(state: TableState, wanted: WantedTable, new: str) -> tuple[dict[str, tuple[str, str]], list[str], str]:
     """(files to write, files to delete, id of what is confirmed then): only for another ruleset than was confirmed."""
     texts = wanted.boot_text(), wanted.attachments()
-    if state.confirmed and state.mark == history.mark(state.confirmed, *texts):
+    if state.confirmed and state.confirmation == history.confirmation(state.confirmed, *texts):
         return {}, [], state.confirmed
-    now = restored or next_id([*state.kept, state.confirmed], token)
-    records = {paths.CONFIRMED: ("0644", f"{history.mark(now, *texts)}\n")}
+    records = {paths.CONFIRMED: ("0644", f"{history.confirmation(new, *texts)}\n")}
     old = "" if state.tampered else state.confirmed
     if old:
         text = history.entry(old, state.files[paths.RULESET], state.files.get(paths.DEVICES, ""))
         records[history.path(old)] = ("0600", text)
-    return records, [history.path(i) for i in history.forgotten(state.kept, now, old)], now
+    return records, [history.path(i) for i in history.forgotten(state.kept, new, old)], new
 
 
 def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Transaction]:
@@ -322,7 +325,7 @@ def _as_loaded(state: TableState, wanted: WantedTable) -> bool:
     if state.files.get(paths.RULESET) == wanted.boot_text():
         return True
     # the text for boot was changed by hand, and is not what is loaded
-    return state.mark == history.mark(state.confirmed, wanted.boot_text(), wanted.attachments())
+    return state.confirmation == history.confirmation(state.confirmed, wanted.boot_text(), wanted.attachments())
 
 
 def _kept(state: TableState, wanted: WantedTable, keep: bool) -> frozenset[tuple[str, str]]:
@@ -379,7 +382,7 @@ def _systemd_reads(pieces: bool, enable: bool) -> list[Step]:
     return [Step("make systemd and udev read their files again", ReloadManagers())] if pieces else []
 
 
-def plan_absent(state: TableState, family: str, table: str) -> TablePlan:
+def plan_absent(state: TableState, family: str, table: str, token: str) -> ConfirmedPlan:
     """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
     written = owned_table(state.files.get(paths.RULESET, ""))
     live = state.table is not None
@@ -396,7 +399,9 @@ def plan_absent(state: TableState, family: str, table: str) -> TablePlan:
     systemd = state.platform.init == "systemd" and (state.outdated or bool(set(changes.removed) & set(SYSTEMD_PIECES)))
     diffs = [Diff(f"live table {family} {table}", listing_without_devices(state.table or ""), "")] if live else []
     names = [" ".join(pair) for pair in tables]
-    return TablePlan(
+    return ConfirmedPlan(
+        id=state.next_id(token),
+        last_confirmed=state.confirmation,
         texts=[Transaction(f"drop table {path}", text) for path, text in zip(names, texts, strict=True)],
         tables=tables,
         leaving=[Step(f"disable {UNIT}", DisableUnit(UNIT))] if state.enabled or state.active else [],

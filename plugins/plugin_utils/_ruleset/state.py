@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .._confirm.change import ChangeState, parse_change
+from .._confirm.ids import next_id
 from .._core import paths
 from .._core.files import read_files
 from .._core.sections import Answer, Section
@@ -18,7 +19,7 @@ from .._observe.parse.ethtool import parse_driver, parse_features
 from .._observe.parse.nft import parse_flowtables
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Flowtable, Platform
-from .history import kept_ids, mark
+from .history import confirmation, kept_ids
 
 UNIT = "nft-offload.service"
 FEATURE = "hw-tc-offload"
@@ -76,18 +77,22 @@ class TableState:
     @property
     def confirmed(self) -> str:
         """The id of the ruleset that was confirmed last; empty: there is none, or it is of an older version."""
-        return self.mark.partition(" ")[0]
+        return self.confirmation.partition(" ")[0]
 
     @property
-    def mark(self) -> str:
-        """What the router has written down of it, see _ruleset/history.py."""
+    def confirmation(self) -> str:
+        """The line of paths.CONFIRMED, see history.confirmation."""
         return self.files.get(paths.CONFIRMED, "").strip()
+
+    def next_id(self, token: str) -> str:
+        """The id of a change that is made now; ``token`` tells apart what two controllers make at once."""
+        return next_id([*self.kept, self.confirmed], token)
 
     @property
     def tampered(self) -> bool:
         """Are the texts for boot others than those that were confirmed?"""
         texts = self.files.get(paths.RULESET, ""), self.files.get(paths.DEVICES, "")
-        return mark(self.confirmed, *texts) != self.mark
+        return confirmation(self.confirmed, *texts) != self.confirmation
 
 
 def read_state(answer: Answer) -> TableState:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import TablePlan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import ConfirmedPlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Flowtable, Platform
@@ -48,11 +48,14 @@ FRESH = TableState(
     active=False,
     outdated=False,
 )
+TOKEN = "00000000"
 REQUEST = Request("ft", ("lan0", "wan0"), "auto")
 
 
-def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> TablePlan:
-    return _ruleset.plan_present(state, "inet", "nft_offload", content, requests or (REQUEST,), checking)
+def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> ConfirmedPlan:
+    return _ruleset.plan_present(
+        state, "inet", "nft_offload", content, requests or (REQUEST,), checking=checking, token=TOKEN
+    )
 
 
 def converged(*devices: str) -> TableState:

@@ -13,12 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import (
     Change,
     ChangeState,
-    TablePlan,
+    ConfirmedPlan,
     Transaction,
     parse_change,
 )
@@ -68,18 +69,18 @@ class Sandbox:
         path = self.place / "etc" / name
         return path.read_text(encoding="utf-8") if path.exists() else None
 
-    def plan(self, text: str = NEW, *more: str, tables: Sequence[tuple[str, str]] = (("inet", "t"),)) -> TablePlan:
+    def plan(self, text: str = NEW, *more: str, tables: Sequence[tuple[str, str]] = (("inet", "t"),)) -> ConfirmedPlan:
         """Load the texts, and replace one file for boot."""
         path = str(self.place / "etc/ruleset.nft")
-        return TablePlan(
+        return ConfirmedPlan(
             texts=[Transaction("load table inet t", part) for part in (text, *more)],
             tables=list(tables),
             files={path: ("0644", text)},
             listing=Step("note the listing", StageListing(str(self.place / "etc/listing"), "inet", "t")),
         )
 
-    def change(self, plan: TablePlan | None = None, timeout: int = 30, name: str = "1-00000001") -> Change:
-        return Change(name, timeout, "", plan or self.plan())
+    def change(self, plan: ConfirmedPlan | None = None, timeout: int = 30, name: str = "1-00000001") -> Change:
+        return Change(replace(plan or self.plan(), id=name), timeout)
 
     def run(self, calls: Sequence[Call], connection: str = "192.0.2.1 1 192.0.2.2 22") -> Answer:
         """One exec, over a connection that sshd would tell so."""

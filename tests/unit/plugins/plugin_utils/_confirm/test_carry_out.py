@@ -15,7 +15,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import c
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.carry_out import Settled, carry_out
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import (
     Change,
-    TablePlan,
+    ConfirmedPlan,
     Transaction,
     parse_change,
 )
@@ -26,8 +26,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.router impo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.history import forgotten
 
-PLAN = TablePlan(texts=[Transaction("load table inet t", "text")], tables=[("inet", "t")])
 ID = "1-00000001"
+PLAN = ConfirmedPlan(id=ID, texts=[Transaction("load table inet t", "text")], tables=[("inet", "t")])
 
 
 class FakeRouter(Router):
@@ -41,7 +41,7 @@ class FakeRouter(Router):
 
 
 def change(timeout: int = 30, *checks: Check) -> Change:
-    return Change(ID, timeout, "", PLAN, checks)
+    return Change(PLAN, timeout, checks)
 
 
 def ended(word: str, reason: str = "") -> Section:

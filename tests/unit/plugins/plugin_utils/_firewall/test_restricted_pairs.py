@@ -18,20 +18,20 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kmod.nft_offload.plugins.action.ruleset import _ways
 from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import TablePlan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import ConfirmedPlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Flowtable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.options import read_pairs
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TableState
 
 from tests.unit.helpers.firewalls import needs_namespaces
 from tests.unit.helpers.network import HOST, SIDES, Network
-from tests.unit.helpers.ruleset_states import CONTENT, LISTING, PLATFORM, REQUEST, TAKES, converged
+from tests.unit.helpers.ruleset_states import CONTENT, LISTING, PLATFORM, REQUEST, TAKES, TOKEN, converged
 from tests.unit.helpers.shells import NONCE, ROUTER_SHELLS
 
 ZONES = [{"name": side, "devices": [f"{side}0"], "services": ["ssh"]} for side in SIDES]
@@ -197,20 +197,22 @@ def test_only_a_description_has_ways() -> None:
 
 
 def test_the_option_cut() -> None:
-    assert _ways({"cut": [{"from": OTHERS, "to": []}]}) == [("!lan0 !wan0", "")]
+    assert read_pairs([{"from": OTHERS, "to": []}]) == [("!lan0 !wan0", "")]
     for wrong, says in (
         (["!lan0", "wan0"], "!lan0, wan0: only some of them have a !"),
         (["!"], "'!' is no device name"),
     ):
         with pytest.raises(OffloadError, match=f"option cut: {says}.*Remedy: "):
-            _ways({"cut": [{"from": [], "to": wrong}]})
+            read_pairs([{"from": [], "to": wrong}])
 
 
 def test_only_a_change_of_the_rules_judges_anew() -> None:
     ways = [("lan0", "wan0"), ("", ""), ("!lan0 !wan0", "lan0")]
 
     def steps(state: TableState, content: str = CONTENT, checking: bool = False) -> list[Step]:
-        plan = _ruleset.plan_present(state, "inet", "nft_offload", content, (REQUEST,), checking, cut=ways)
+        plan = _ruleset.plan_present(
+            state, "inet", "nft_offload", content, (REQUEST,), checking=checking, token=TOKEN, cut=ways
+        )
         return [step for step in plan.closing if step.call[0] == "cut_flows"]
 
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
@@ -229,12 +231,12 @@ def test_only_a_change_of_the_rules_judges_anew() -> None:
     assert len(steps(converged(), changed, checking=True)) == 1, "the real run would have installed it before"
 
 
-def cutting(plan: TablePlan) -> list[Call]:
+def cutting(plan: ConfirmedPlan) -> list[Call]:
     """The calls that judge anew, and what notes that they did."""
     return [step.call for step in plan.closing if step.call[0] in ("cut_flows", "remove")]
 
 
-def after(state: TableState, plan: TablePlan, listing: str, *without: str) -> TableState:
+def after(state: TableState, plan: ConfirmedPlan, listing: str, *without: str) -> TableState:
     """The router once the files are in place."""
     files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
     left = {path: text for path, text in {**files, paths.LISTING: listing}.items() if path not in without}
@@ -247,8 +249,10 @@ def test_a_cut_is_owed_until_it_is_done() -> None:
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
     text, listing = CONTENT.replace("tcp, udp", "tcp"), LISTING.replace("tcp, udp", "tcp")
 
-    def plan(state: TableState, *cut: tuple[str, str]) -> TablePlan:
-        return _ruleset.plan_present(state, "inet", "nft_offload", text, (REQUEST,), False, cut=cut)
+    def plan(state: TableState, *cut: tuple[str, str]) -> ConfirmedPlan:
+        return _ruleset.plan_present(
+            state, "inet", "nft_offload", text, (REQUEST,), checking=False, token=TOKEN, cut=cut
+        )
 
     first = plan(there, *ways)
     calls = [("cut_flows", "lan0 lan1", "wan0", "", ""), ("remove", paths.CUT_OWED)]
@@ -259,21 +263,23 @@ def test_a_cut_is_owed_until_it_is_done() -> None:
         assert (again.texts, cutting(again), again.records) == ([], calls, {}), "the rules are there, the cut is owed"
     done = after(there, first, listing, paths.CUT_OWED)
     assert not plan(done, *ways).changed
-    other = _ruleset.plan_present(failed, "inet", "nft_offload", CONTENT, (REQUEST,), False, cut=[("dmz0", "")])
+    other = _ruleset.plan_present(
+        failed, "inet", "nft_offload", CONTENT, (REQUEST,), checking=False, token=TOKEN, cut=[("dmz0", "")]
+    )
     assert cutting(other)[0] == (*calls[0], "dmz0", "")
     with pytest.raises(OffloadError, match=r"/etc/nft-offload/cut: .*no conntrack.*Remedy: install it.*or delete"):
         plan(replace(failed, platform=PLATFORM))
-    assert paths.CUT_OWED in _ruleset.plan_absent(failed, "inet", "nft_offload").removed
+    assert paths.CUT_OWED in _ruleset.plan_absent(failed, "inet", "nft_offload", TOKEN).removed
 
 
 def test_restored_rules_judge_anew() -> None:
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
     text, listing = CONTENT.replace("tcp, udp", "tcp"), LISTING.replace("tcp, udp", "tcp")
-    newer = _ruleset.plan_present(there, "inet", "nft_offload", text, (REQUEST,), False)
+    newer = _ruleset.plan_present(there, "inet", "nft_offload", text, (REQUEST,), checking=False, token=TOKEN)
     state = after(there, newer, listing)
-    restored = ("inet", "nft_offload", "00000009", [("lan0", "wan0")])
-    back = _ruleset.plan_restored(state, "previous", *restored)
+    restored: dict[str, Any] = {"checking": False, "token": "00000009", "cut": [("lan0", "wan0")]}
+    back = _ruleset.plan_restored(state, "previous", "inet", "nft_offload", **restored)
     assert cutting(back) == [("cut_flows", "lan0", "wan0"), ("remove", paths.CUT_OWED)]
-    assert cutting(_ruleset.plan_restored(state, "last", *restored)) == []
+    assert cutting(_ruleset.plan_restored(state, "last", "inet", "nft_offload", **restored)) == []
     with pytest.raises(OffloadError, match="option cut: there is no conntrack"):
-        _ruleset.plan_restored(replace(state, platform=PLATFORM), "previous", *restored)
+        _ruleset.plan_restored(replace(state, platform=PLATFORM), "previous", "inet", "nft_offload", **restored)

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import TablePlan
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import ConfirmedPlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.files import read_files
@@ -39,12 +39,13 @@ from tests.unit.helpers.ruleset_states import (
     REFUSES,
     REQUEST,
     TAKES,
+    TOKEN,
     converged,
     present,
 )
 
 
-def loaded(plan: TablePlan) -> str:
+def loaded(plan: ConfirmedPlan) -> str:
     return "".join(one.text for one in plan.texts)
 
 
@@ -55,7 +56,7 @@ def test_a_fresh_router_gets_table_files_and_unit() -> None:
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *BOOT_PIECES, *INIT_PIECES["systemd"]}
     texts = (plan.files[path][1] for path in (paths.RULESET, paths.DEVICES))
-    assert plan.records == {paths.CONFIRMED: ("0644", history.mark("1-00000000", *texts) + "\n")}
+    assert plan.records == {paths.CONFIRMED: ("0644", history.confirmation("1-00000000", *texts) + "\n")}
     assert [step.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
     assert plan.result["flowtables"][0]["offload"] == "hardware"
 
@@ -175,7 +176,9 @@ def test_from_hardware_to_software() -> None:
 def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
     content = CONTENT.replace("nft_offload", "edge")
     state = replace(converged(), table=None, flowtables=())
-    plan = _ruleset.plan_present(state, "inet", "edge", content, (Request("ft", (), "software"),), False)
+    plan = _ruleset.plan_present(
+        state, "inet", "edge", content, (Request("ft", (), "software"),), checking=False, token=TOKEN
+    )
     drops, joins = plan.texts[0].text, [one.text for one in plan.texts[1:]]
     assert drops.startswith("table inet nft_offload\ndelete table inet nft_offload\n")
     assert "table inet edge {" in drops
@@ -186,7 +189,7 @@ def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
 def test_devices_join_a_new_table_once_the_old_one_is_gone() -> None:
     state = replace(converged(), table=None, flowtables=(), probes={"lan0": TAKES, "wan0": TAKES})
     content = CONTENT.replace("nft_offload", "edge")
-    plan = _ruleset.plan_present(state, "inet", "edge", content, (REQUEST,), False)
+    plan = _ruleset.plan_present(state, "inet", "edge", content, (REQUEST,), checking=False, token=TOKEN)
     first, second = (one.text for one in plan.texts)
     assert "devices" not in first
     assert second.count("add flowtable inet edge ft") == 2
@@ -201,11 +204,11 @@ def test_check_mode_plans_the_same_as_the_real_run() -> None:
 
 
 def test_absent_takes_everything_out_and_then_nothing() -> None:
-    plan = _ruleset.plan_absent(converged(), "inet", "nft_offload")
+    plan = _ruleset.plan_absent(converged(), "inet", "nft_offload", TOKEN)
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
     assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
     assert set(plan.removed) == {*TEXTS, *BOOT_PIECES, *INIT_PIECES["systemd"]}
-    assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload").changed
+    assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload", TOKEN).changed
 
 
 FILTER = CONTENT[:-2] + "  chain input { type filter hook input priority filter; policy drop; }\n}\n"
@@ -250,7 +253,7 @@ def test_openwrt_loads_it_at_boot_too() -> None:
     assert [step.call for step in plan.closing] == [("enable_init", "nft-offload")]
     assert plan.warnings == []
     files = {path: text for path, (_mode, text) in plan.files.items()} | {paths.RULESET_RC: "a link to the script"}
-    absent = _ruleset.plan_absent(replace(FRESH, files=files), "inet", "nft_offload")
+    absent = _ruleset.plan_absent(replace(FRESH, files=files), "inet", "nft_offload", TOKEN)
     assert set(absent.removed) == files.keys()
     assert (absent.leaving, absent.closing) == ([], [])
 
@@ -324,11 +327,11 @@ def test_a_text_for_boot_that_was_changed_by_hand_is_no_ruleset_that_was_confirm
     assert (list(plan.files), plan.texts, plan.records) == ([paths.RULESET], [], {})
     assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [paths.CONFIRMED]
     with pytest.raises(OffloadError, match="changed by hand since 1-00000000 was confirmed"):
-        _ruleset.plan_restored(mine, "last", "inet", "nft_offload", "00000009")
+        _ruleset.plan_restored(mine, "last", "inet", "nft_offload", checking=False, token="00000009")
 
 
 def test_nothing_to_go_back_to_is_told() -> None:
-    plan = _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", "00000009")
+    plan = _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", checking=False, token="00000009")
     assert (plan.changed, list(plan.warnings)) == (
         False,
         ["nothing was rolled back: this router has no ruleset that this module confirmed"],
@@ -341,15 +344,17 @@ def test_back_to_the_one_before_and_no_further() -> None:
     plan = present(state, content=text)
     files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
     newer = replace(state, files=files, kept=("1-00000000",), table=LISTING.replace("accept", "drop"))
-    back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", "00000009")
+    back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", checking=False, token="00000009")
     assert back.files[paths.RULESET][1] == state.files[paths.RULESET]
     assert back.records[paths.CONFIRMED][1] == state.files[paths.CONFIRMED]
     assert f"{paths.HISTORY}/2-00000000.nft" in back.records
     assert back.forgotten == [f"{paths.HISTORY}/1-00000000.nft"]
     files = {**files, **{path: text for path, (_mode, text) in {**back.files, **back.records}.items()}}
     restored = replace(state, files=files, kept=("2-00000000",))
-    assert not _ruleset.plan_restored(restored, "previous", "inet", "nft_offload", "0000000a").changed
-    again = _ruleset.plan_restored(restored, "2-00000000", "inet", "nft_offload", "0000000a")
+    assert not _ruleset.plan_restored(
+        restored, "previous", "inet", "nft_offload", checking=False, token="0000000a"
+    ).changed
+    again = _ruleset.plan_restored(restored, "2-00000000", "inet", "nft_offload", checking=False, token="0000000a")
     assert again.files[paths.RULESET][1] == plan.files[paths.RULESET][1]
 
 
@@ -357,15 +362,17 @@ def test_another_table_than_the_one_that_was_confirmed() -> None:
     """The live table that is read is the one that the options name: a plan from it would leave chains behind."""
     for which in ("last", "1-00000000"):
         with pytest.raises(OffloadError, match="ruleset 1-00000000 is table inet nft_offload, not inet fire"):
-            _ruleset.plan_restored(converged(), which, "inet", "fire", "00000009")
+            _ruleset.plan_restored(converged(), which, "inet", "fire", checking=False, token="00000009")
 
 
 def test_before_the_first_ruleset_there_was_none() -> None:
-    plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", "00000009")
+    plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", checking=False, token="00000009")
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
     with pytest.raises(OffloadError, match="no ruleset was ever confirmed"):
-        _ruleset.plan_restored(FRESH, "last", "inet", "nft_offload", "00000009")
-    assert not _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", "00000009").changed
+        _ruleset.plan_restored(FRESH, "last", "inet", "nft_offload", checking=False, token="00000009")
+    assert not _ruleset.plan_restored(
+        FRESH, "previous", "inet", "nft_offload", checking=False, token="00000009"
+    ).changed
 
 
 def test_sets_stay_unless_asked() -> None:
@@ -376,5 +383,7 @@ def test_sets_stay_unless_asked() -> None:
     state = replace(converged(), table=listed, files={**files, paths.LISTING: listed})
     changed = content.replace("accept", "drop")
     assert "delete set" not in loaded(present(state, content=changed))
-    renewed = _ruleset.plan_present(state, "inet", "nft_offload", changed, (REQUEST,), False, keep=False)
+    renewed = _ruleset.plan_present(
+        state, "inet", "nft_offload", changed, (REQUEST,), checking=False, token=TOKEN, keep=False
+    )
     assert "delete set inet nft_offload seen" in loaded(renewed)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import (
-    TablePlan,
+    ConfirmedPlan,
     check_steps,
     failed_step,
 )
@@ -56,7 +56,7 @@ def test_a_cut_that_fails_is_owed_to_the_next_run(router: Sandbox) -> None:
         check_steps(change, change.phases()[1], router.confirm(change))
     assert (router.table(), router.etc("cut"), outcome(router)) == (NEW, ":\n", ("confirmed", ""))
     conntrack.write_text("#!/bin/sh\necho 'conntrack: 3 flow entries have been deleted.' >&2\n")
-    later = router.change(TablePlan(closing=closing), name="2-00000002")
+    later = router.change(ConfirmedPlan(closing=closing), name="2-00000002")
     (steps,) = later.phases()
     answer = router.run(later.calls(steps))
     assert failed_step(steps, answer) is None
