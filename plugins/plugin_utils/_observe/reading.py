@@ -13,7 +13,7 @@ from typing import Any
 
 from .._core import paths
 from .._core.errors import OffloadError
-from .._core.sections import Answer, Call, Section
+from .._core.sections import Answer, Call
 from .parse import boot, policy
 from .parse.conntrack import parse_conntrack
 from .parse.devices import TEXTS, parse_devices, parse_forwarding
@@ -124,27 +124,27 @@ def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
 def state_of(answer: Answer) -> RouterState:
     """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
     unknown: list[str] = []
-    platform = parse_platform(_said(answer, "platform"))
-    readable = _ok(answer, "flowtables") and _ok(answer, "ruleset")
-    listed = _ok(answer, "flowtables") and ("ruleset" not in answer or readable)
-    flowtables = parse_flowtables(_said(answer, "flowtables"), unknown) if listed else None
-    rules = parse_rules(f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}", unknown) if readable else ()
+    platform = parse_platform(answer.text("platform"))
+    readable = answer.ok("flowtables") and answer.ok("ruleset")
+    listed = answer.ok("flowtables") and ("ruleset" not in answer or readable)
+    flowtables = parse_flowtables(answer.text("flowtables"), unknown) if listed else None
+    rules = parse_rules(f"{answer.text('ruleset')}\n{answer.text('maps')}", unknown) if readable else ()
     devices = _devices(answer, unknown)
-    conntrack = parse_conntrack(_said(answer, "conntrack"), unknown) if _ok(answer, "conntrack") else None
+    conntrack = parse_conntrack(answer.text("conntrack"), unknown) if answer.ok("conntrack") else None
     return RouterState(
         platform=platform,
-        kernel=parse_modules(_said(answer, "modules")),
+        kernel=parse_modules(answer.text("modules")),
         devices=devices,
         flowtables=flowtables,
         rules=rules,
-        exclusions=parse_exclusions(_said(answer, "ruleset")) if readable else (),
-        forwarding=parse_forwarding(_said(answer, "forwarding")) if "forwarding" in answer else None,
+        exclusions=parse_exclusions(answer.text("ruleset")) if readable else (),
+        forwarding=parse_forwarding(answer.text("forwarding")) if "forwarding" in answer else None,
         hooks=_hooks(answer, unknown),
         flows=conntrack,
-        driver_table=parse_table(_said(answer, "ppe"), unknown) if _ok(answer, "ppe") else None,
-        work=parse_work(_said(answer, "work"), unknown),
+        driver_table=parse_table(answer.text("ppe"), unknown) if answer.ok("ppe") else None,
+        work=parse_work(answer.text("work"), unknown),
         beside=_beside(answer),
-        sample=parse_sample(_said(answer, "sample"), devices, unknown) if _ok(answer, "sample") else None,
+        sample=parse_sample(answer.text("sample"), devices, unknown) if answer.ok("sample") else None,
         boot=boot.parse_boot(answer),
         firewall=", ".join(_firewalls(answer, platform)),
         fw4=parse_firewall(answer),
@@ -160,28 +160,14 @@ def _shortened(lines: list[str]) -> tuple[str, ...]:
     return tuple(different) if left <= 0 else (*different[:UNKNOWN_LINES], f"... and {left} more")
 
 
-def _ok(answer: Answer, name: str) -> bool:
-    return name in answer and answer[name].rc == 0
-
-
-def _said(answer: Answer, name: str) -> str:
-    """What a command printed, also beside an error; empty when it was not run."""
-    return answer[name].text if name in answer else ""
-
-
-def _each(answer: Answer, prefix: str) -> dict[str, Section]:
-    """Answer that there are one of a device, by device."""
-    return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
-
-
 def _devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
     """Devices with what the tools know of them: a driver that sysfs does not name, the feature, MTU and qdisc."""
-    texts = {name: _said(answer, name) for name in TEXTS}
-    features = {device: parse_features(part.text).get(FEATURE) for device, part in _each(answer, "features ").items()}
-    drivers = {device: parse_driver(part.text) for device, part in _each(answer, "driver ").items()}
-    netifd = parse_netifd(_said(answer, "netifd"), drivers)
-    eswitches = {device: parse_eswitch(part.text) for device, part in _each(answer, "eswitch ").items()}
-    links = parse_links(_said(answer, "link"), unknown)
+    texts = {name: answer.text(name) for name in TEXTS}
+    features = {device: parse_features(part.text).get(FEATURE) for device, part in answer.each("features ").items()}
+    drivers = {device: parse_driver(part.text) for device, part in answer.each("driver ").items()}
+    netifd = parse_netifd(answer.text("netifd"), drivers)
+    eswitches = {device: parse_eswitch(part.text) for device, part in answer.each("eswitch ").items()}
+    links = parse_links(answer.text("link"), unknown)
     return {
         name: replace(
             device,
@@ -196,15 +182,15 @@ def _devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
 
 
 def _beside(answer: Answer) -> Beside:
-    traffic = parse_tc(_said(answer, "tc"))
-    ruleset = _said(answer, "ruleset") if _ok(answer, "ruleset") else ""
+    traffic = parse_tc(answer.text("tc"))
+    ruleset = answer.text("ruleset") if answer.ok("ruleset") else ""
     return Beside(
-        shapers=shapers(parse_links(_said(answer, "link")), traffic),
+        shapers=shapers(parse_links(answer.text("link")), traffic),
         redirected=traffic.redirected,
-        mark_rules=policy.parse_mark_rules(_said(answer, "rules")),
-        ipsec=policy.parse_policy_counts(_said(answer, "xfrm")) if _ok(answer, "xfrm") else {},
-        ipsec_errors=policy.parse_xfrm_errors(_said(answer, "xfrm_stat")),
-        legacy_tables=policy.parse_legacy_tables(_said(answer, "legacy")),
+        mark_rules=policy.parse_mark_rules(answer.text("rules")),
+        ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},
+        ipsec_errors=policy.parse_xfrm_errors(answer.text("xfrm_stat")),
+        legacy_tables=policy.parse_legacy_tables(answer.text("legacy")),
         forward_chains=policy.forward_chains(ruleset),
         queues=policy.queues(ruleset),
         clamps_mss=policy.clamps_mss(ruleset),
@@ -213,32 +199,32 @@ def _beside(answer: Answer) -> Beside:
 
 def _hooks(answer: Answer, unknown: list[str]) -> tuple[Hook, ...] | None:
     """None where they cannot be listed; a device that is gone (Linux 6.16 on keeps its name) has none."""
-    if not _ok(answer, "flowtables") or _hooks_error(answer):
+    if not answer.ok("flowtables") or _hooks_error(answer):
         return None
-    listings = _each(answer, "hooks ").values()
+    listings = answer.each("hooks ").values()
     return tuple(hook for part in listings if part.rc == 0 for hook in parse_hooks(part.text, unknown))
 
 
 def _hooks_error(answer: Answer) -> str:
     """What nft said where it could not list the hooks of a device that is there."""
-    if "hooks" in answer and answer["hooks"].rc != 0 and not any(part.rc for part in _each(answer, "hooks ").values()):
+    if "hooks" in answer and not answer.ok("hooks") and not any(part.rc for part in answer.each("hooks ").values()):
         return "nft lists no hook at all, not even a chain's: this kernel has no NETFILTER_NETLINK_HOOK"
-    failed = (part.text for part in _each(answer, "hooks ").values() if part.rc and "No such device" not in part.text)
+    failed = (part.text for part in answer.each("hooks ").values() if part.rc and "No such device" not in part.text)
     return next(failed, "")
 
 
 def _firewalls(answer: Answer, platform: Platform) -> list[str]:
     """Services that are active (systemctl is-active says so in one line each, in order), and OpenWrt's own."""
-    active = zip(SERVICES, _said(answer, "services").split(), strict=False)
+    active = zip(SERVICES, answer.text("services").split(), strict=False)
     return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
 
 
 def _unseen(answer: Answer, platform: Platform) -> dict[str, str]:
     """What could not be read, with the first words of the tool that failed."""
     reasons = {
-        name: answer[name].text
+        name: answer.text(name)
         for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack", "ppe", "sample")
-        if name in answer and answer[name].rc != 0
+        if name in answer and not answer.ok(name)
     }
     if "flowtables" not in answer:
         reasons["flowtables"] = "nft is not installed"
@@ -248,6 +234,6 @@ def _unseen(answer: Answer, platform: Platform) -> dict[str, str]:
         reasons["hw_tc_offload"] = "ethtool is not installed"
     if error := _hooks_error(answer):
         reasons["hooks"] = error
-    if CUT in (f"{_said(answer, 'ruleset')}\n{_said(answer, 'maps')}").splitlines():
+    if CUT in (*answer.lines("ruleset"), *answer.lines("maps")):
         reasons["rules"] = "the ruleset is too long to be read whole"
     return {name: next(iter(text.strip().splitlines()), "no word why")[:300] for name, text in reasons.items()}

@@ -39,22 +39,19 @@ FILES = tuple(dict.fromkeys(file for files in (*PIECES.values(), *PROCD_PIECES.v
 
 def parse_boot(answer: Answer) -> Boot:
     """What this collection left for the next boot; a router that it never touched has nothing."""
-    live = answer.get("live")
-    ruleset = _text(answer, "boot.ruleset")
-    attachments = parse_attachments(_text(answer, f"file.{paths.DEVICES}") or "")
-    features = {
-        key: wanted
-        for key, (wanted, _found) in parse_feature_record(_text(answer, f"file.{paths.FEATURES}") or "").items()
-    }
-    there = (_text(answer, "boot.files") or "").splitlines()
-    procd = "platform" in answer and parse_platform(answer["platform"].text).init == "procd"
+    ruleset = _whole(answer, "boot.ruleset")
+    attachments = parse_attachments(_whole(answer, f"file.{paths.DEVICES}") or "")
+    record = parse_feature_record(_whole(answer, f"file.{paths.FEATURES}") or "")
+    features = {key: wanted for key, (wanted, _found) in record.items()}
+    there = answer.lines("boot.files") if answer.ok("boot.files") else []
+    procd = parse_platform(answer.text("platform")).init == "procd"
     pieces = PROCD_PIECES if procd else PIECES
     needed = dict(zip(pieces, (ruleset is not None, bool(attachments), bool(features)), strict=True))
     return Boot(
         ruleset=ruleset,
         filters=bool(families_filtered(ruleset or "")),
-        listing=_text(answer, f"file.{paths.LISTING}"),
-        live=live.text + "\n" if live is not None and live.rc == 0 else None,
+        listing=_whole(answer, f"file.{paths.LISTING}"),
+        live=_whole(answer, "live"),
         attachments=attachments,
         features=features,
         enabled={
@@ -77,10 +74,9 @@ def parse_attachments(text: str) -> dict[str, str]:
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
-def _text(answer: Answer, name: str) -> str | None:
-    """A file as it is; the section protocol leaves its last line end out."""
-    section = answer.get(name)
-    return section.text + "\n" if section is not None and section.rc == 0 else None
+def _whole(answer: Answer, name: str) -> str | None:
+    """A file or listing to its last line end, which the section protocol leaves out; None where it was not read."""
+    return answer.text(name) + "\n" if answer.ok(name) else None
 
 
 def _any(files: Collection[str], there: Collection[str]) -> bool:
@@ -88,4 +84,4 @@ def _any(files: Collection[str], there: Collection[str]) -> bool:
 
 
 def _unit_enabled(answer: Answer) -> bool:
-    return (_text(answer, "boot.enabled") or "").strip() == "enabled"
+    return answer.ok("boot.enabled") and answer.text("boot.enabled").strip() == "enabled"

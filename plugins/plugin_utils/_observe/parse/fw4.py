@@ -95,17 +95,17 @@ def parse_firewall(answer: Answer) -> OpenWrtFirewall | None:
     """All of it, for those who only look; None where there is no fw4."""
     if "fw4.uci" not in answer:
         return None
-    config = parse_config(answer["fw4.uci"].text)
-    printed = answer["fw4.print"].text
+    config = parse_config(answer.text("fw4.uci"))
+    printed = answer.text("fw4.print")
     wanted = parse_flowtable(printed)
     rule = re.search(r"^\s*(.*flow (?:offload|add) @ft.*?);?$", printed, re.MULTILINE)
     return OpenWrtFirewall(
         values=config.values,
         truths={option: config.truth(option) for option in OPTIONS},
         sections=config.sections,
-        staged=tuple(answer["fw4.staged"].text.splitlines()),
+        staged=tuple(answer.lines("fw4.staged")),
         wanted=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
         rule=rule[1] if rule else "",
         complaints=parse_complaints(printed),
-        loaded=frozenset(answer["fw4.loaded"].text.split()),
+        loaded=frozenset(answer.text("fw4.loaded").split()),
     )
