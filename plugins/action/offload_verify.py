@@ -16,6 +16,7 @@ from ..plugin_utils._core.router import Router
 from ..plugin_utils._observe.reading import FRAGMENTS, check_sample, reading, state_of
 from ..plugin_utils._observe.state import Flows
 from ..plugin_utils._verify.finding import RUNGS, Expectation
+from ..plugin_utils._verify.subject import Subject
 from ..plugin_utils._verify.verdict import Verdict, judge
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -40,7 +41,7 @@ class ActionModule(OffloadAction):
         seconds = 0 if expectation.expect == "disabled" else options["sample"]
         calls = reading(options["family"], options["table"], seconds, measure=not self.checking)
         state = state_of(router.run(FRAGMENTS, calls=calls))
-        verdict = judge(state, expectation)
+        verdict = judge(Subject(state, expectation))
         result = {
             **verdict.as_result(),
             "flows": _counted(state.flows),

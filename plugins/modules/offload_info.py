@@ -207,6 +207,17 @@ router:
             - C(chain NAME) and the rule before it that certainly takes away every packet which it could offload; empty
               where no rule does.
           type: str
+        protocols:
+          description: Those out of C(tcp) and C(udp) whose flows it takes.
+          type: list
+          elements: str
+        conditions:
+          description: Its other conditions as nft prints them, less C(ct state established) and the like.
+          type: str
+        first:
+          description:
+            - Whether it is the first rule of a base chain at the forward hook. Looked for in O(table) only.
+          type: bool
     exclusions:
       description: Rules of any table that keep flows from being offloaded, one of each kind in a chain.
       type: list
@@ -458,6 +469,14 @@ router:
         live:
           description: Whether the table is there now.
           type: bool
+        table:
+          description: Family and name of the table that the ruleset loads, empty where there is none.
+          type: str
+        differences:
+          description:
+            - Lines in which the table now differs from that record, marked as a unified diff does, 20 at most.
+          type: list
+          elements: str
         attachments:
           description: Device to the nft statement that brings it into its flowtable when it appears.
           type: dict
@@ -549,6 +568,9 @@ router:
         text: ct state { established, related } meta l4proto { tcp, udp } flow add @ft
         reachable: true
         shadow: ""
+        protocols: [tcp, udp]
+        conditions: ""
+        first: true
     exclusions: []
     forwarding: [ipv4, ipv6]
     hooks:
@@ -615,6 +637,8 @@ router:
       filters: false
       listing: true
       live: true
+      table: inet nft_offload
+      differences: []
       attachments:
         lan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "lan0" }; flags offload; }'
         wan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }'

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading, state_of
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
 
 from lab import routers
@@ -188,7 +189,7 @@ class Bench:
         nonce = secrets.token_hex(8)
         script = compose(nonce, FRAGMENTS, reading(family, table, seconds))
         done = self._shell([*(fault.login if fault else ()), "/bin/sh", "-s"], script)
-        return judge(state_of(parse(done.stdout, nonce)), expectation)
+        return judge(Subject(state_of(parse(done.stdout, nonce)), expectation))
 
     def _shell(self, words: Sequence[str], script: str) -> subprocess.CompletedProcess[str]:
         """A command on the router that reads this text; over a connection that is shared."""

@@ -25,7 +25,7 @@ from .parse.modules import parse_modules
 from .parse.nft import parse_flowtables
 from .parse.platform import parse_platform
 from .parse.ppe import parse_table, parse_work
-from .parse.rules import parse_exclusions, parse_rules
+from .parse.rules import mark_first_rules, parse_exclusions, parse_rules
 from .parse.sample import parse_sample
 from .state import FLOWTABLE_MODULES, Beside, Device, Hook, Platform, RouterState
 
@@ -128,6 +128,7 @@ def state_of(answer: Answer) -> RouterState:
     readable = answer.ok("flowtables") and answer.ok("ruleset")
     listed = answer.ok("flowtables") and ("ruleset" not in answer or readable)
     flowtables = parse_flowtables(answer.text("flowtables"), unknown) if listed else None
+    kept = boot.parse_boot(answer)
     rules = parse_rules(f"{answer.text('ruleset')}\n{answer.text('maps')}", unknown) if readable else ()
     devices = _devices(answer, unknown)
     conntrack = parse_conntrack(answer.text("conntrack"), unknown) if answer.ok("conntrack") else None
@@ -136,7 +137,7 @@ def state_of(answer: Answer) -> RouterState:
         kernel=parse_modules(answer.text("modules")),
         devices=devices,
         flowtables=flowtables,
-        rules=rules,
+        rules=mark_first_rules(rules, kept.live or ""),
         exclusions=parse_exclusions(answer.text("ruleset")) if readable else (),
         forwarding=parse_forwarding(answer.text("forwarding")) if "forwarding" in answer else None,
         hooks=_hooks(answer, unknown),
@@ -145,7 +146,7 @@ def state_of(answer: Answer) -> RouterState:
         work=parse_work(answer.text("work"), unknown),
         beside=_beside(answer),
         sample=parse_sample(answer.text("sample"), devices, unknown) if answer.ok("sample") else None,
-        boot=boot.parse_boot(answer),
+        boot=kept,
         firewall=", ".join(_firewalls(answer, platform)),
         fw4=parse_firewall(answer),
         unseen=_unseen(answer, platform),

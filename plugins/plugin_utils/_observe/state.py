@@ -25,6 +25,8 @@ OLDEST_KERNEL = (5, 8)
 """flowtables without devices, which is how one is loaded at boot (05abe4456fa3)"""
 OLDEST_NFT = (0, 9, 9)
 """'flags offload' can be set and is listed (8e6cc9f3)"""
+MOST_DIFFERENCES = 20
+"""lines of Boot.differences that a result holds"""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,12 @@ class FlowRule:
     """its chain hangs on the forward hook, or is jumped to from one that does"""
     shadow: str = ""
     """'chain NAME: RULE' that certainly takes every packet away that this rule could offload; empty where none does"""
+    protocols: frozenset[str] = frozenset({"tcp", "udp"})
+    """those out of tcp and udp whose flows it takes"""
+    conditions: str = ""
+    """its other conditions as nft prints them, less 'ct state established' and the like; empty where it has none"""
+    first: bool = False
+    """it is the first rule of a base chain at the forward hook; looked for in the table of Boot.live only"""
 
 
 @dataclass(frozen=True)
@@ -355,6 +363,10 @@ class Boot:
     """how the kernel listed our table when that text was loaded (ruleset.listing)"""
     live: str | None = None
     """how the kernel lists our table now; None: no such table"""
+    table: str = ""
+    """'family table' that the ruleset loads; empty for none, and for a text that this collection did not write"""
+    differences: tuple[str, ...] = ()
+    """lines in which ``live`` differs from ``listing``, as a unified diff marks them; empty where either is missing"""
     attachments: Mapping[str, str] = field(default_factory=dict)
     """device -> nft statement that attaches it when it appears"""
     features: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -423,6 +435,7 @@ class RouterState:
         """The picture as plain JSON types; of the long texts in ``boot`` only whether they are there."""
         picture: dict[str, Any] = _plain(asdict(self))
         picture["boot"].update({name: picture["boot"][name] is not None for name in ("ruleset", "listing", "live")})
+        picture["boot"]["differences"] = picture["boot"]["differences"][:MOST_DIFFERENCES]
         return picture
 
 

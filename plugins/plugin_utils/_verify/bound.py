@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from .._observe.state import Flowtable, Hook, RouterState
-from .finding import Expectation, Finding, Kind, RungResult, rung
-from .scope import existing, judged, matching, nothing_to_judge, words
+from .._observe.state import Flowtable, Hook
+from .finding import Finding, Kind, RungResult, rung
+from .subject import Subject, match_names
 
 NAMES_OUTLIVE_HOOKS = (6, 16)
 """From here on a listed name is what was asked for and can be without a hook; before, both go together."""
@@ -42,42 +42,44 @@ HOOKS_UNREADABLE = Kind(
 KINDS = (HOOK_MISSING, FEWER_HOOKS, HOOKS_UNREADABLE)
 
 
-def hooks(state: RouterState, expectation: Expectation) -> list[Finding]:
+def hooks(subject: Subject) -> list[Finding]:
     """Each existing device of each flowtable against the hooks, where they can be listed."""
-    if state.hooks is None:
+    if subject.state.hooks is None:
         return []
     found = []
-    for flowtable in judged(state, expectation):
-        for device in existing(state, flowtable):
-            kind = _lacking(state, flowtable, device.name)
+    for flowtable in subject.flowtables:
+        for device in subject.existing_devices(flowtable):
+            kind = _lacking(subject, flowtable, device.name)
             what = "has no hook" if kind is HOOK_MISSING else "may have no hook: there are fewer than flowtables"
-            evidence = [_described(hook) for hook in _flow_hooks(state, device.name)]
+            evidence = [_described(hook) for hook in _flow_hooks(subject, device.name)]
             if kind is not None:
                 message = f"flowtable {flowtable.path} {what} on {device.name}"
                 found.append(kind.found(message, *evidence, device=device.name))
     return found
 
 
-def readable(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if state.hooks is not None or not judged(state, expectation) or _names_are_hooks(state):
+def readable(subject: Subject) -> list[Finding]:
+    if subject.state.hooks is not None or not subject.flowtables or _names_are_hooks(subject):
         return []
-    message = f"the hooks of Linux {state.platform.kernel} could not be listed"
-    return [HOOKS_UNREADABLE.found(message, *words(state, "hooks"))]
+    message = f"the hooks of Linux {subject.state.platform.kernel} could not be listed"
+    return [HOOKS_UNREADABLE.found(message, *subject.read_errors("hooks"))]
 
 
 CHECKS = (hooks, readable)
 
 
-def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    flowtables = judged(state, expectation)
-    absent = [d for flowtable in flowtables for d in flowtable.devices if not matching(d, state.devices)]
-    evidence = [] if flowtables else [nothing_to_judge(state)]
+def judge(subject: Subject) -> RungResult:
+    flowtables = subject.flowtables
+    absent = [d for flowtable in flowtables for d in flowtable.devices if not match_names(d, subject.state.devices)]
+    evidence = [] if flowtables else [subject.why_nothing_to_judge]
     evidence += [f"{device}: no such device, so no hook" for device in absent]
     holds = bool(flowtables) and all(flowtable.devices for flowtable in flowtables) and not absent
-    if state.hooks is not None:
-        devices = dict.fromkeys(device.name for flowtable in flowtables for device in existing(state, flowtable))
-        evidence += [f"{_described(hook)}" for device in devices for hook in _flow_hooks(state, device)]
-    elif _names_are_hooks(state):
+    if subject.state.hooks is not None:
+        devices = dict.fromkeys(
+            device.name for flowtable in flowtables for device in subject.existing_devices(flowtable)
+        )
+        evidence += [f"{_described(hook)}" for device in devices for hook in _flow_hooks(subject, device)]
+    elif _names_are_hooks(subject):
         evidence += [
             f"flowtable {flowtable.path} lists {', '.join(flowtable.devices)}; this kernel cannot list hooks, but up"
             " to Linux 6.15 a name leaves the flowtable together with its hook"
@@ -86,35 +88,35 @@ def judge(state: RouterState, expectation: Expectation) -> RungResult:
         ]
     else:
         holds = False
-    return rung("bound", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
+    return rung("bound", holds, evidence, [f for check in CHECKS for f in check(subject)])
 
 
-def _names_are_hooks(state: RouterState) -> bool:
-    return (0, 0) < state.platform.kernel_version < NAMES_OUTLIVE_HOOKS
+def _names_are_hooks(subject: Subject) -> bool:
+    return (0, 0) < subject.state.platform.kernel_version < NAMES_OUTLIVE_HOOKS
 
 
-def _flow_hooks(state: RouterState, device: str) -> list[Hook]:
+def _flow_hooks(subject: Subject, device: str) -> list[Hook]:
     """The flowtable hooks on a device, whether the kernel names the flowtable (6.17 on) or only its function."""
     return [
         hook
-        for hook in state.hooks or ()
+        for hook in subject.state.hooks or ()
         if hook.device == device and (hook.flowtable or "flow_offload" in hook.function or hook.function == "flowtable")
     ]
 
 
-def _lacking(state: RouterState, flowtable: Flowtable, device: str) -> Kind | None:
+def _lacking(subject: Subject, flowtable: Flowtable, device: str) -> Kind | None:
     """What is wrong with this flowtable's hook on the device. Hooks without a name are told apart by their number."""
-    found = _flow_hooks(state, device)
+    found = _flow_hooks(subject, device)
     if any(hook.flowtable == flowtable.path for hook in found):
         return None
     nameless = sum(not hook.flowtable and _may_be(hook, flowtable) for hook in found)
     named = {hook.flowtable for hook in found}
     sharing = [
         other
-        for other in state.flowtables or ()
+        for other in subject.state.flowtables or ()
         if other.family == flowtable.family
         and other.path not in named
-        and any(matching(listed, [device]) for listed in other.devices)
+        and any(match_names(listed, [device]) for listed in other.devices)
     ]
     if nameless >= max(len(sharing), 1):
         return None

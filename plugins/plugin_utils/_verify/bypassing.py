@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._observe.state import Direction, RouterState, Sample
+from .._observe.state import Direction, Sample
 from .._observe.topology import GUESTS, below
-from .finding import Expectation, Finding, Kind, RungResult, rung
+from .finding import Finding, Kind, RungResult, rung
 from .offloading import may_be_meant
-from .scope import existing, judged, nothing_to_judge, words
+from .subject import Subject
 
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",
@@ -72,23 +72,23 @@ SMALL = 0.1
 choice."""
 
 
-def uncovered(state: RouterState, expectation: Expectation) -> list[Finding]:
+def uncovered(subject: Subject) -> list[Finding]:
     """Directions most of whose packets belong to offloaded flows and still walk the forward chain."""
-    sample = state.sample
-    if sample is None or not judged(state, expectation):
+    sample = subject.state.sample
+    if sample is None or not subject.flowtables:
         return []
     found = []
-    for (enters, leaves), ways in _slow_ways(state, sample, expectation).items():
+    for (enters, leaves), ways in _slow_ways(subject, sample).items():
         packets, bypassed = sum(way.late for way in ways), sum(way.bypassed for way in ways)
-        missing = _unlisted(state, expectation, enters)
+        missing = _unlisted(subject, enters)
         families = " and ".join(way.family for way in ways)
-        guests = not missing and _has_guests(state, enters)
+        guests = not missing and _has_guests(subject, enters)
         if missing:
             why = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} in no flowtable"
         elif guests:
             why = "its containers or virtual machines are in no flowtable"
         else:
-            why = f"although {', '.join(below(state.devices, enters)) or enters} is in the flowtable"
+            why = f"although {', '.join(below(subject.state.devices, enters)) or enters} is in the flowtable"
         message = f"packets from {enters} to {leaves} ({families}) walk the forward chain, {why}"
         evidence = [f"{packets} packets of offloaded flows walked it, {bypassed} from {enters} bypassed it"]
         devices = ", ".join(missing) or enters
@@ -97,45 +97,48 @@ def uncovered(state: RouterState, expectation: Expectation) -> list[Finding]:
     return found
 
 
-def slow_share(state: RouterState, expectation: Expectation) -> list[Finding]:
+def slow_share(subject: Subject) -> list[Finding]:
     """More of what could bypass than the threshold walked the chain, for another reason than a missing direction."""
-    sample = state.sample
-    if sample is None or not judged(state, expectation) or _slow_ways(state, sample, expectation):
+    sample = subject.state.sample
+    if sample is None or not subject.flowtables or _slow_ways(subject, sample):
         return []
     total = sample.total
-    share = _share(state, sample)
-    if share is None or not sample.classed or total.late + total.slow < expectation.least_packets:
+    share = _share(subject, sample)
+    if share is None or not sample.classed or total.late + total.slow < subject.expectation.least_packets:
         return []
-    if _in_hardware(state) and not _counted(state):
+    if _in_hardware(subject) and not _counted(subject):
         return []
-    if share - (total.error or 0) <= expectation.slow_share:
+    if share - (total.error or 0) <= subject.expectation.slow_share:
         return []
     protocols = " and ".join(sorted(sample.slow_protocols)) or "TCP and UDP"
-    unlisted = {name for way in sample.directions if way.slow for name in _unlisted(state, expectation, way.enters)}
+    unlisted = {name for way in sample.directions if way.slow for name in _unlisted(subject, way.enters)}
     message = (
         f"{share:g} % of the packets that could bypass the forward chain walked it ({protocols}), more than"
-        f" {expectation.slow_share} %" + (f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else "")
+        f" {subject.expectation.slow_share} %"
+        + (f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else "")
     )
     found = SLOW_SHARE.found(message, measured(sample), *_described(sample))
-    guests = any(way.late + way.slow and _has_guests(state, way.enters) for way in sample.directions)
-    return [replace(found, severity="info") if guests or may_be_meant(state, expectation) else found]
+    guests = any(way.late + way.slow and _has_guests(subject, way.enters) for way in sample.directions)
+    return [replace(found, severity="info") if guests or may_be_meant(subject) else found]
 
 
-def unmeasured(state: RouterState, expectation: Expectation) -> list[Finding]:
+def unmeasured(subject: Subject) -> list[Finding]:
     """Why nothing can be told, where something else than a lack of time is the reason."""
-    if not judged(state, expectation):
+    if not subject.flowtables:
         return []
-    sample = state.sample
+    sample = subject.state.sample
     if sample is None:
-        said = words(state, "sample")
+        said = subject.read_errors("sample")
         return [NOT_MEASURED.found("the forward chain could not be measured", *said)] if said else []
-    if _bypassed(state, sample, expectation):
+    if _bypassed(subject, sample):
         return []
-    if _in_hardware(state) and not _counted(state) and not _by_nic(state, sample):
-        message = f"{_in_hardware(state)} sampled flows are in hardware, and nothing counts their packets"
+    if _in_hardware(subject) and not _counted(subject) and not _by_nic(subject, sample):
+        message = f"{_in_hardware(subject)} sampled flows are in hardware, and nothing counts their packets"
         return [NOT_COUNTED.found(message, measured(sample))]
-    if _could(sample) < expectation.least_packets:
-        message = f"fewer than {expectation.least_packets} packets that could bypass the forward chain were forwarded"
+    if _could(sample) < subject.expectation.least_packets:
+        message = (
+            f"fewer than {subject.expectation.least_packets} packets that could bypass the forward chain were forwarded"
+        )
         return [LITTLE_TRAFFIC.found(message, measured(sample))]
     return []
 
@@ -143,26 +146,26 @@ def unmeasured(state: RouterState, expectation: Expectation) -> list[Finding]:
 CHECKS = (uncovered, slow_share, unmeasured)
 
 
-def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    if not judged(state, expectation):
-        return rung("bypassing", False, [nothing_to_judge(state)])
-    sample = state.sample
+def judge(subject: Subject) -> RungResult:
+    if not subject.flowtables:
+        return rung("bypassing", False, [subject.why_nothing_to_judge])
+    sample = subject.state.sample
     if sample is None:
-        said = words(state, "sample") or ["not measured: no time was given to it (sample), or it is a check run"]
-        return rung("bypassing", False, said, [f for check in CHECKS for f in check(state, expectation)])
-    findings = [finding for check in CHECKS for finding in check(state, expectation)]
+        said = subject.read_errors("sample") or ["not measured: no time was given to it (sample), or it is a check run"]
+        return rung("bypassing", False, said, [f for check in CHECKS for f in check(subject)])
+    findings = [finding for check in CHECKS for finding in check(subject)]
     evidence = [measured(sample), *_described(sample)]
-    if carried := _carried(state):
+    if carried := _carried(subject):
         evidence.append(f"beside these NICs forwarded about {carried} packets, as connection tracking counted")
-    if by_nic := sum(_by_nic(state, sample).values()):
+    if by_nic := sum(_by_nic(subject, sample).values()):
         evidence.append(f"NICs received {by_nic} bytes at least that the kernel never saw")
     if sample.full:
         evidence.append("more flows or devices were seen than could be told apart: this is the least that walked it")
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
-    share = _share(state, sample)
-    holds = _bypassed(state, sample, expectation) and share is not None and share <= expectation.slow_share
-    doubtful = sample.full or any(_doubtful(state, sample, expectation, way) for way in sample.directions)
+    share = _share(subject, sample)
+    holds = _bypassed(subject, sample) and share is not None and share <= subject.expectation.slow_share
+    doubtful = sample.full or any(_doubtful(subject, sample, way) for way in sample.directions)
     return rung("bypassing", holds and not doubtful, evidence, findings)
 
 
@@ -188,65 +191,67 @@ def _described(sample: Sample) -> list[str]:
     ]
 
 
-def _slow_ways(state: RouterState, sample: Sample, expectation: Expectation) -> dict[tuple[str, str], list[Direction]]:
+def _slow_ways(subject: Subject, sample: Sample) -> dict[tuple[str, str], list[Direction]]:
     """Directions that are not covered: late packets outnumber those that were taken. Both address families together."""
     found: dict[tuple[str, str], list[Direction]] = {}
     for way in sample.directions:
-        if way.late > way.bypassed and not _in_nic(state, sample, expectation, way):
+        if way.late > way.bypassed and not _in_nic(subject, sample, way):
             found.setdefault((way.enters, way.leaves), []).append(way)
     total = sample.total
-    least = max(expectation.least_packets, SMALL * (total.late + total.slow + total.bypassed + _carried(state)))
+    least = max(
+        subject.expectation.least_packets, SMALL * (total.late + total.slow + total.bypassed + _carried(subject))
+    )
     return {key: ways for key, ways in found.items() if sum(way.late for way in ways) >= least}
 
 
-def _doubtful(state: RouterState, sample: Sample, expectation: Expectation, way: Direction) -> bool:
+def _doubtful(subject: Subject, sample: Sample, way: Direction) -> bool:
     """A direction from listed devices that walks the chain, with too few packets to accuse and too many to prove."""
-    listed = bool(below(state.devices, way.enters)) and not _unlisted(state, expectation, way.enters)
-    return listed and way.late >= 10 and way.late > way.bypassed and not _in_nic(state, sample, expectation, way)
+    listed = bool(below(subject.state.devices, way.enters)) and not _unlisted(subject, way.enters)
+    return listed and way.late >= 10 and way.late > way.bypassed and not _in_nic(subject, sample, way)
 
 
-def _has_guests(state: RouterState, name: str) -> bool:
+def _has_guests(subject: Subject, name: str) -> bool:
     """A bridge with ports of containers or virtual machines, which no flowtable is meant to list."""
-    device = state.devices.get(name)
+    device = subject.state.devices.get(name)
     ports = device.lowers if device is not None and device.kind == "bridge" else ()
-    return any(state.devices[port].kind in GUESTS for port in ports if port in state.devices)
+    return any(subject.state.devices[port].kind in GUESTS for port in ports if port in subject.state.devices)
 
 
-def _in_nic(state: RouterState, sample: Sample, expectation: Expectation, way: Direction) -> bool:
+def _in_nic(subject: Subject, sample: Sample, way: Direction) -> bool:
     """May it be that NICs forward most of this direction? Also where nothing tells what they forward."""
-    if not _in_hardware(state) or _unlisted(state, expectation, way.enters):
+    if not _in_hardware(subject) or _unlisted(subject, way.enters):
         return False
-    by_nic = _by_nic(state, sample)
+    by_nic = _by_nic(subject, sample)
     if not by_nic:
-        return not (_counted(state) and any(flowtable.counter for flowtable in judged(state, expectation)))
-    lowers = below(state.devices, way.enters) or [way.enters]
+        return not (_counted(subject) and any(flowtable.counter for flowtable in subject.flowtables))
+    lowers = below(subject.state.devices, way.enters) or [way.enters]
     return sum(by_nic.get(name, 0) for name in lowers) > way.late_bytes
 
 
-def _unlisted(state: RouterState, expectation: Expectation, enters: str) -> list[str]:
+def _unlisted(subject: Subject, enters: str) -> list[str]:
     """What a flowtable must list for packets that come in here, and none of the judged ones does."""
-    flowtables = judged(state, expectation)
-    listed = {device.name for flowtable in flowtables for device in existing(state, flowtable)}
-    return [] if enters in listed else [name for name in below(state.devices, enters) if name not in listed]
+    flowtables = subject.flowtables
+    listed = {device.name for flowtable in flowtables for device in subject.existing_devices(flowtable)}
+    return [] if enters in listed else [name for name in below(subject.state.devices, enters) if name not in listed]
 
 
-def _in_hardware(state: RouterState) -> int:
+def _in_hardware(subject: Subject) -> int:
     """Sampled flows in hardware."""
-    return state.flows.of("hardware") if state.flows is not None else 0
+    return subject.state.flows.of("hardware") if subject.state.flows is not None else 0
 
 
-def _counted(state: RouterState) -> bool:
+def _counted(subject: Subject) -> bool:
     """Does connection tracking count packets of flows in hardware?"""
-    carried = state.flows.carried.get("hardware") if state.flows is not None else None
+    carried = subject.state.flows.carried.get("hardware") if subject.state.flows is not None else None
     return carried is not None and carried.there + carried.back > 0
 
 
-def _carried(state: RouterState) -> int:
+def _carried(subject: Subject) -> int:
     """Packets that NICs forwarded, as connection tracking counts them: of all flows as of those sampled, over the
     seconds of the sample, without those that walked the forward chain and those that software took, which it counts
     too (nf_flow_offload_ip_hook: nf_ct_acct_update)."""
-    flows, sample = state.flows, state.sample
-    if flows is None or sample is None or not _counted(state):
+    flows, sample = subject.state.flows, subject.state.sample
+    if flows is None or sample is None or not _counted(subject):
         return 0
     both = [flows.carried[name] for name in ("hardware", "software") if name in flows.carried]
     all_flows = max((flows.total or 0) / max(flows.sampled, 1), 1)
@@ -255,7 +260,7 @@ def _carried(state: RouterState) -> int:
     return max(round(counted) - sample.total.late - sample.total.bypassed, 0)
 
 
-def _by_nic(state: RouterState, sample: Sample) -> dict[str, int]:
+def _by_nic(subject: Subject, sample: Sample) -> dict[str, int]:
     """Device -> bytes that it received and no flowtable's hook saw, and that its NIC may thus have forwarded.
 
     Not those of a switch's port, which also counts what the switch passes on among its ports, nor those of a device
@@ -264,7 +269,8 @@ def _by_nic(state: RouterState, sample: Sample) -> dict[str, int]:
     return {
         name: received
         for name, received in sample.nic_devices.items()
-        if name not in state.beside.redirected and not (name in state.devices and state.devices[name].kind == "dsa")
+        if name not in subject.state.beside.redirected
+        and not (name in subject.state.devices and subject.state.devices[name].kind == "dsa")
     }
 
 
@@ -273,27 +279,27 @@ def _could(sample: Sample) -> int:
     return sample.total.late + sample.total.slow if sample.classed else sample.total.walked
 
 
-def _bypassed(state: RouterState, sample: Sample, expectation: Expectation) -> bool:
+def _bypassed(subject: Subject, sample: Sample) -> bool:
     """Were enough packets seen to take the fast path? Of a NIC's bytes, as many as that many small packets have."""
-    least = expectation.least_packets
-    if sample.total.bypassed + _carried(state) >= least:
+    least = subject.expectation.least_packets
+    if sample.total.bypassed + _carried(subject) >= least:
         return True
-    return _in_hardware(state) > 0 and sum(_by_nic(state, sample).values()) >= 64 * least
+    return _in_hardware(subject) > 0 and sum(_by_nic(subject, sample).values()) >= 64 * least
 
 
-def _share(state: RouterState, sample: Sample) -> float | None:
+def _share(subject: Subject, sample: Sample) -> float | None:
     """Percent of the packets that could bypass the chain that walked it; None where the rest is not known.
 
     Where a NIC forwards, its packets count, or else its bytes, of which the least is known, so that the share is
     at most as large.
     """
-    if _in_hardware(state) and not _counted(state):
+    if _in_hardware(subject) and not _counted(subject):
         if not sample.classed:
             return _percent(_could(sample), sample.total.bypassed) if sample.total.bypassed else None
-        return _percent(sample.slow_bytes, sample.bypassed_bytes + sum(_by_nic(state, sample).values()))
-    if sample.unhooked and not _counted(state):
+        return _percent(sample.slow_bytes, sample.bypassed_bytes + sum(_by_nic(subject, sample).values()))
+    if sample.unhooked and not _counted(subject):
         return None
-    return _percent(_could(sample), sample.total.bypassed + _carried(state))
+    return _percent(_could(sample), sample.total.bypassed + _carried(subject))
 
 
 def _percent(part: int, rest: int) -> float | None:

@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-from .._observe.state import RouterState
 from .configured.rung import UNREADABLE
-from .finding import RUNGS, Expectation, Finding, Kind, RungResult, rung
+from .finding import RUNGS, Finding, Kind, RungResult, rung
 from .offloading import counted
-from .scope import boot_table, table_exists, words
+from .subject import Subject
 from .supported import permission
 
 LEFTOVER_TABLE = Kind(
@@ -40,57 +39,70 @@ LEFTOVER_FLOWS = Kind(
 KINDS = (LEFTOVER_TABLE, LEFTOVER_BOOT, LEFTOVER_FLOWS)
 
 
-def table(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if _unreadable(state):
+def table(subject: Subject) -> list[Finding]:
+    if _unreadable(subject):
         message = "the live ruleset could not be read, so a leftover would not be seen"
-        return [UNREADABLE.found(message, *words(state, "flowtables"))]
-    if not table_exists(state, expectation.table):
+        return [UNREADABLE.found(message, *subject.read_errors("flowtables"))]
+    if not subject.table_exists:
         return []
-    listed = [flowtable.path for flowtable in state.flowtables or ()]
-    evidence = [f"flowtable {path}" for path in listed if path.startswith(f"{expectation.table} ")]
-    return [LEFTOVER_TABLE.found(f"table {expectation.table} is still there", *evidence)]
+    listed = [flowtable.path for flowtable in subject.state.flowtables or ()]
+    evidence = [f"flowtable {path}" for path in listed if path.startswith(f"{subject.expectation.table} ")]
+    return [LEFTOVER_TABLE.found(f"table {subject.expectation.table} is still there", *evidence)]
 
 
-def boot(state: RouterState, _expectation: Expectation) -> list[Finding]:
+def boot(subject: Subject) -> list[Finding]:
     left = []
-    if state.boot.ruleset is not None:
-        left.append(f"table {boot_table(state) or 'of an unknown name'} is loaded")
-    left += [f"device {device} joins its flowtable when it appears" for device in sorted(state.boot.attachments)]
-    left += [f"{name} of {device} is set {value}" for (device, name), value in sorted(state.boot.features.items())]
-    left += [f"{piece.rsplit('/', 1)[-1]} is enabled" for piece, on in sorted(state.boot.enabled.items()) if on]
+    if subject.state.boot.ruleset is not None:
+        left.append(f"table {subject.boot_table or 'of an unknown name'} is loaded")
+    left += [
+        f"device {device} joins its flowtable when it appears" for device in sorted(subject.state.boot.attachments)
+    ]
+    left += [
+        f"{name} of {device} is set {value}" for (device, name), value in sorted(subject.state.boot.features.items())
+    ]
+    left += [f"{piece.rsplit('/', 1)[-1]} is enabled" for piece, on in sorted(subject.state.boot.enabled.items()) if on]
     if not left:
         return []
     more = f", and {len(left) - 1} more" if len(left) > 1 else ""
     return [LEFTOVER_BOOT.found(f"something is left for boot: {left[0]}{more}", *left)]
 
 
-def flows(state: RouterState, _expectation: Expectation) -> list[Finding]:
+def flows(subject: Subject) -> list[Finding]:
     """Offloaded flows, unless there are flowtables that they can be in."""
-    seen = state.flows
-    if seen is None or state.flowtables is None or state.flowtables or not seen.of("hardware", "software"):
+    seen = subject.state.flows
+    if (
+        seen is None
+        or subject.state.flowtables is None
+        or subject.state.flowtables
+        or not seen.of("hardware", "software")
+    ):
         return []
     examples = seen.examples.get("hardware", ()) + seen.examples.get("software", ())
     return [LEFTOVER_FLOWS.found(f"{seen.of('hardware', 'software')} flows are still offloaded", *examples[:1])]
 
 
-def _unreadable(state: RouterState) -> bool:
+def _unreadable(subject: Subject) -> bool:
     """Without nft there is no table to see; with it there may be."""
-    return state.flowtables is None and state.platform.uid == 0 and "nft" in state.platform.commands
+    return (
+        subject.state.flowtables is None
+        and subject.state.platform.uid == 0
+        and "nft" in subject.state.platform.commands
+    )
 
 
 CHECKS = (permission, table, boot, flows)
 
 
-def judge(state: RouterState, expectation: Expectation) -> list[RungResult]:
+def judge(subject: Subject) -> list[RungResult]:
     """The whole ladder: no rung is asked of the router, those with leftovers fail, an unseen one is unproven."""
-    found = [finding for check in CHECKS for finding in check(state, expectation)]
-    evidence = {"offloading": [counted(state.flows)] if state.flows is not None else []}
+    found = [finding for check in CHECKS for finding in check(subject)]
+    evidence = {"offloading": [counted(subject.state.flows)] if subject.state.flows is not None else []}
     if not found:
-        evidence["configured"] = [f"there is no table {expectation.table}, and nothing is left for boot"]
+        evidence["configured"] = [f"there is no table {subject.expectation.table}, and nothing is left for boot"]
     return [
         rung(
             name,
-            False if name == "configured" and _unreadable(state) else None,
+            False if name == "configured" and _unreadable(subject) else None,
             evidence.get(name, ["offload is expected to be off"]),
             [finding for finding in found if finding.rung == name],
         )

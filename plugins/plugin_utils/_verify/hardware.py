@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._observe.state import DriverTable, RouterState
+from .._observe.state import DriverTable
 from .configured import nic
-from .finding import Expectation, Finding, Kind, RungResult, rung
+from .finding import Finding, Kind, RungResult, rung
 from .offloading import counted
-from .scope import judged, nothing_to_judge
+from .subject import Subject
 
 REFUSED = Kind(
     "hardware.refused",
@@ -99,22 +99,24 @@ MUCH_WORK = 1000
 """queued flows; a burst of connections on a healthy router queues some hundred"""
 
 
-def refused(state: RouterState, expectation: Expectation) -> list[Finding]:
+def refused(subject: Subject) -> list[Finding]:
     """Flows in software although every flowtable on the router is a hardware one."""
-    seen = state.flows
-    gates = nic.gates(state, expectation)
-    if not _asked(state, expectation):
+    seen = subject.state.flows
+    gates = nic.gates(subject)
+    if not _asked(subject):
         return []
-    if nic.cannot(state, gates.values()):
+    if nic.cannot(subject, gates.values()):
         names = ", ".join(f"{name} ({device.driver or 'driver unknown'})" for name, device in gates.items())
         lines = [nic.described(device) for device in list(gates.values())[:6]]
         return [FAKE.found(f"the flowtable has 'flags offload', but none of its devices can offload: {names}", *lines)]
     off = [device for device in gates.values() if device.hw_tc_offload and not device.hw_tc_offload.active]
     lines = [counted(seen), *seen.examples.get("software", ())[:1]] if seen is not None else []
-    if nic.in_hardware(state) and len(off) < len(gates):
+    if subject.has_flows_in_hardware and len(off) < len(gates):
         return []
     at_boot = {
-        name for (name, feature), value in state.boot.features.items() if (feature, value) == (nic.FEATURE, "on")
+        name
+        for (name, feature), value in subject.state.boot.features.items()
+        if (feature, value) == (nic.FEATURE, "on")
     }
     switched = [d.name for d in off if d.name in at_boot and d.hw_tc_offload and not d.hw_tc_offload.fixed]
     if switched:
@@ -122,13 +124,13 @@ def refused(state: RouterState, expectation: Expectation) -> list[Finding]:
         # a flow keeps its bit when the NIC forgets it
         what = (
             f"{said}; the hardware bit of flows may be from before"
-            if nic.in_hardware(state)
+            if subject.has_flows_in_hardware
             else f"no flow is in hardware, because {said}"
         )
         return [SWITCHED_OFF.found(what, *map(nic.described, off), *lines, device=", ".join(switched))]
-    if nic.in_hardware(state):
+    if subject.has_flows_in_hardware:
         return []
-    if seen is None or _software_elsewhere(state) or seen.of("software") < (1 if off else SOME):
+    if seen is None or _software_elsewhere(subject) or seen.of("software") < (1 if off else SOME):
         return []
     message = f"{seen.of('software')} flows are offloaded in software, none in hardware"
     drivers = ", ".join(f"{name} {device.driver or 'unknown'}" for name, device in gates.items())
@@ -137,9 +139,9 @@ def refused(state: RouterState, expectation: Expectation) -> list[Finding]:
     return [REFUSED.found(f"{message}, {reason}", *lines)]
 
 
-def some(state: RouterState, expectation: Expectation) -> list[Finding]:
-    seen = state.flows
-    if seen is None or not _asked(state, expectation) or _software_elsewhere(state):
+def some(subject: Subject) -> list[Finding]:
+    seen = subject.state.flows
+    if seen is None or not _asked(subject) or _software_elsewhere(subject):
         return []
     hardware, software = seen.of("hardware"), seen.of("software")
     if not hardware or software < SOME:
@@ -154,10 +156,10 @@ def some(state: RouterState, expectation: Expectation) -> list[Finding]:
     return [SOME_FLOWS.found(message, *lines, *seen.examples.get("software", ())[:1])]
 
 
-def directions(state: RouterState, expectation: Expectation) -> list[Finding]:
+def directions(subject: Subject) -> list[Finding]:
     """Sampled TCP flows against the driver's table; flows with neither direction may have been idle."""
-    table = state.driver_table
-    if table is None or not table.flows or table.looks < 2 or not _asked(state, expectation):
+    table = subject.state.driver_table
+    if table is None or not table.flows or table.looks < 2 or not _asked(subject):
         return []
     both, one, none = _split(table)
     if both:
@@ -166,14 +168,14 @@ def directions(state: RouterState, expectation: Expectation) -> list[Finding]:
     if one:
         message = f"of {len(one)} TCP flows in hardware only one direction is in the driver's table"
         found = ONE_DIRECTION.found(message, *lines)
-        return [found if _all_able(state, expectation) else replace(found, severity="info")]
+        return [found if _all_able(subject) else replace(found, severity="info")]
     return [NOT_IN_TABLE.found(f"of {len(none)} TCP flows in hardware none is in the driver's table", *lines)]
 
 
-def orphans(state: RouterState, expectation: Expectation) -> list[Finding]:
+def orphans(subject: Subject) -> list[Finding]:
     """Believed only if other entries were found in conntrack, so that both are known to spell addresses alike."""
-    table = state.driver_table
-    if table is None or not table.orphans or table.looks < 2 or not judged(state, expectation):
+    table = subject.state.driver_table
+    if table is None or not table.orphans or table.looks < 2 or not subject.flowtables:
         return []
     if not _split(table)[0] and table.looked_up <= len(table.orphans):
         return []
@@ -181,33 +183,33 @@ def orphans(state: RouterState, expectation: Expectation) -> list[Finding]:
     return [ORPHANED.found(message, f"{table.looked_up} entries looked up, at 2 looks", *table.orphans[:2])]
 
 
-def backlog(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if not _asked(state, expectation) or state.work.get("add", 0) < MUCH_WORK:
+def backlog(subject: Subject) -> list[Finding]:
+    if not _asked(subject) or subject.state.work.get("add", 0) < MUCH_WORK:
         return []
-    return [BACKLOG.found(f"{state.work['add']} flows wait to be handed to the driver", _work(state))]
+    return [BACKLOG.found(f"{subject.state.work['add']} flows wait to be handed to the driver", _work(subject))]
 
 
 CHECKS = (refused, some, directions, orphans, backlog)
 
 
-def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    if not judged(state, expectation):
-        return rung("hardware", False, [nothing_to_judge(state)])
-    if not _asked(state, expectation):
-        expected = expectation.expect == "software"
+def judge(subject: Subject) -> RungResult:
+    if not subject.flowtables:
+        return rung("hardware", False, [subject.why_nothing_to_judge])
+    if not _asked(subject):
+        expected = subject.expectation.expect == "software"
         return rung("hardware", None, ["software is expected" if expected else "the flowtable offloads in software"])
-    seen = state.flows
+    seen = subject.state.flows
     evidence = [counted(seen)] if seen is not None else []
-    findings = [f for check in CHECKS for f in check(state, expectation)]
-    table = state.driver_table
+    findings = [f for check in CHECKS for f in check(subject)]
+    table = subject.state.driver_table
     shown = table is None or not table.flows or bool(_split(table)[0])
     holds = seen is not None and seen.of("hardware") > 0 and shown
     if seen is not None and holds:
         evidence += seen.examples.get("hardware", ())[:1]
-    elif _software_elsewhere(state):
+    elif _software_elsewhere(subject):
         evidence.append("another flowtable offloads in software, so flows in software say nothing about the NIC")
-    evidence += [_directions(state.driver_table)] if state.driver_table is not None else []
-    evidence += [_work(state)] if state.work else []
+    evidence += [_directions(subject.state.driver_table)] if subject.state.driver_table is not None else []
+    evidence += [_work(subject)] if subject.state.work else []
     return rung("hardware", holds, evidence, findings)
 
 
@@ -219,9 +221,9 @@ def _split(table: DriverTable) -> tuple[list[str], list[str], list[str]]:
     return found
 
 
-def _all_able(state: RouterState, expectation: Expectation) -> bool:
+def _all_able(subject: Subject) -> bool:
     """Has every device that decides the feature on? Not Wi-Fi, whose hardware may take one direction only."""
-    deciding = nic.gates(state, expectation).values()
+    deciding = nic.gates(subject).values()
     return all(d.kind != "wlan" and d.hw_tc_offload is not None and d.hw_tc_offload.active for d in deciding)
 
 
@@ -234,14 +236,16 @@ def _directions(table: DriverTable) -> str:
     )
 
 
-def _work(state: RouterState) -> str:
-    return f"work that waits for the driver: {', '.join(f'{name} {count}' for name, count in state.work.items())}"
+def _work(subject: Subject) -> str:
+    return (
+        f"work that waits for the driver: {', '.join(f'{name} {count}' for name, count in subject.state.work.items())}"
+    )
 
 
-def _asked(state: RouterState, expectation: Expectation) -> bool:
+def _asked(subject: Subject) -> bool:
     """Is there a hardware flowtable, and is it meant to be one?"""
-    return expectation.expect != "software" and any(flowtable.hardware for flowtable in judged(state, expectation))
+    return subject.expectation.expect != "software" and any(flowtable.hardware for flowtable in subject.flowtables)
 
 
-def _software_elsewhere(state: RouterState) -> bool:
-    return any(not flowtable.hardware for flowtable in state.flowtables or ())
+def _software_elsewhere(subject: Subject) -> bool:
+    return any(not flowtable.hardware for flowtable in subject.state.flowtables or ())

@@ -7,10 +7,9 @@
 
 from __future__ import annotations
 
-from .._observe.state import FLOWTABLE_MODULES, RouterState
-from .finding import Expectation, Finding, Kind, RungResult, rung
-from .scope import judged, ours
-from .supported import in_use
+from .._observe.state import FLOWTABLE_MODULES
+from .finding import Finding, Kind, RungResult, rung
+from .subject import Subject
 
 NOT_LOADED = Kind(
     "loaded.not-loaded",
@@ -48,56 +47,56 @@ ON_DEMAND = Kind(
 KINDS = (NOT_LOADED, MODULES_DISABLED, NOT_AT_BOOT, ON_DEMAND)
 
 
-def in_kernel(state: RouterState, _expectation: Expectation) -> list[Finding]:
-    lacking = [name for name in FLOWTABLE_MODULES if state.kernel.modules.get(name) == "available"]
-    lacking = [name for name in lacking if name not in in_use(state)]
+def in_kernel(subject: Subject) -> list[Finding]:
+    lacking = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) == "available"]
+    lacking = [name for name in lacking if name not in subject.modules_in_use]
     if not lacking:
         return []
     names = ", ".join(lacking)
-    if state.kernel.modules_disabled:
+    if subject.state.kernel.modules_disabled:
         return [MODULES_DISABLED.found(f"{names} cannot be loaded until a reboot", "kernel.modules_disabled = 1")]
     return [
         NOT_LOADED.found(f"{names} {'is' if len(lacking) == 1 else 'are'} not loaded", f"not in the kernel: {names}")
     ]
 
 
-def at_boot(state: RouterState, expectation: Expectation) -> list[Finding]:
+def at_boot(subject: Subject) -> list[Finding]:
     """Modules that are in now; those that are not are told by in_kernel."""
-    lacking = _not_listed(state)
+    lacking = _not_listed(subject)
     if not lacking:
         return []
     names = ", ".join(lacking)
     evidence = f"no boot list names {names}"
-    flowtables = judged(state, expectation)
-    if flowtables and not ours(flowtables, state, expectation):
+    flowtables = subject.flowtables
+    if flowtables and not subject.owned:
         return [ON_DEMAND.found(f"{names} come at boot when the firewall loads its flowtable", evidence)]
     return [NOT_AT_BOOT.found(f"nothing loads {names} at boot", evidence)]
 
 
-def _not_listed(state: RouterState) -> list[str]:
+def _not_listed(subject: Subject) -> list[str]:
     """Loaded modules that no boot list brings, directly or as what a listed one depends on."""
-    listed = state.kernel.boot_modules
+    listed = subject.state.kernel.boot_modules
     # nf_flow_table comes with either of the other two, which depend on it (net/netfilter/Makefile).
     implied = {"nf_flow_table"} if listed & {"nf_flow_table_inet", "nft_flow_offload"} else set()
     return [
         name
         for name in FLOWTABLE_MODULES
-        if state.kernel.modules.get(name) == "loaded" and name not in listed | implied
+        if subject.state.kernel.modules.get(name) == "loaded" and name not in listed | implied
     ]
 
 
 CHECKS = (in_kernel, at_boot)
 
 
-def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    there = [name for name in FLOWTABLE_MODULES if state.kernel.modules.get(name) in {"loaded", "builtin"}]
-    used = sorted(in_use(state) - set(there))
+def judge(subject: Subject) -> RungResult:
+    there = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) in {"loaded", "builtin"}]
+    used = sorted(subject.modules_in_use - set(there))
     evidence = [f"in the kernel: {', '.join(there) or 'none'}"]
     if used:
         evidence.append(f"shown by the live ruleset: {', '.join(used)}")
-    if state.kernel.modules_disabled:
+    if subject.state.kernel.modules_disabled:
         evidence.append("kernel.modules_disabled = 1: what is not loaded cannot be before a reboot")
-    if boot := sorted(state.kernel.boot_modules & set(FLOWTABLE_MODULES)):
+    if boot := sorted(subject.state.kernel.boot_modules & set(FLOWTABLE_MODULES)):
         evidence.append(f"listed for boot: {', '.join(boot)}")
     holds = set(FLOWTABLE_MODULES) <= {*there, *used}
-    return rung("loaded", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
+    return rung("loaded", holds, evidence, [f for check in CHECKS for f in check(subject)])

@@ -11,14 +11,12 @@ forwarded, TCP in state ESTABLISHED or UDP that is ASSURED. Short flows, DNS, IC
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .._observe.parse.nft import statements
-from .._observe.state import Flows, RouterState
-from .finding import Expectation, Finding, Kind, RungResult, rung
-from .scope import feeding, judged, nothing_to_judge, ours, words
+from .._observe.state import Flows
+from .finding import Finding, Kind, RungResult, rung
+from .subject import Subject
 
 CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",
@@ -95,42 +93,41 @@ ENOUGH = 2
 MANY = 4
 """the same of one family or protocol before it is a warning that none of these is offloaded while others are"""
 NEARLY_FULL = 0.9
-NEUTRAL = re.compile(
-    r'comment "[^"]*"|counter( packets \d+ bytes \d+)?|ct state (\{[^}]*\}|\S+)|flow (add|offload) @\S+'
-    r"|meta l4proto \{ ?(tcp, udp|6, 17) ?\}"
-)
-"""what a rule that feeds a flowtable may say without making a difference between eligible flows"""
 
 
-def flows(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if not judged(state, expectation):
+def flows(subject: Subject) -> list[Finding]:
+    if not subject.flowtables:
         return []
-    if state.flows is None:
-        return [CONNTRACK_UNREADABLE.found("connection tracking could not be read", *words(state, "conntrack"))]
-    if state.flows.of("hardware", "software"):
+    if subject.state.flows is None:
+        return [CONNTRACK_UNREADABLE.found("connection tracking could not be read", *subject.read_errors("conntrack"))]
+    if subject.state.flows.of("hardware", "software"):
         return []
-    if state.flows.recent_slow >= ENOUGH:
-        message = f"{state.flows.recent_slow} flows were forwarded just now, none of them offloaded"
-        found = NONE_OFFLOADED.found(message, counted(state.flows), *state.flows.examples.get("slow", ())[:2])
+    if subject.state.flows.recent_slow >= ENOUGH:
+        message = f"{subject.state.flows.recent_slow} flows were forwarded just now, none of them offloaded"
+        found = NONE_OFFLOADED.found(
+            message, counted(subject.state.flows), *subject.state.flows.examples.get("slow", ())[:2]
+        )
         # packets of a tunnel are not for the fast path, and may be all there is
-        return [replace(found, severity="info") if any(state.beside.ipsec.values()) else found]
+        return [replace(found, severity="info") if any(subject.state.beside.ipsec.values()) else found]
     message = "connection tracking shows no forwarded flow that passed a packet while the router was looked at"
-    if state.flows.recent_slow:
+    if subject.state.flows.recent_slow:
         message = "only one forwarded flow passed packets while the router was looked at, which is too few to tell"
-    return [NO_TRAFFIC.found(message, counted(state.flows), f"looked at for {state.flows.seconds} seconds")]
+    return [
+        NO_TRAFFIC.found(message, counted(subject.state.flows), f"looked at for {subject.state.flows.seconds} seconds")
+    ]
 
 
-def left_out(state: RouterState, expectation: Expectation) -> list[Finding]:
+def left_out(subject: Subject) -> list[Finding]:
     """What is on the slow path while other flows are offloaded."""
-    seen = state.flows
-    if seen is None or not judged(state, expectation) or not seen.of("hardware", "software"):
+    seen = subject.state.flows
+    if seen is None or not subject.flowtables or not seen.of("hardware", "software"):
         return []
     found = [*_families(seen), *_protocols(seen)]
     offloaded, slow = seen.of("hardware", "software"), seen.recent_slow
     if not found and slow >= 2 * ENOUGH and slow > offloaded:
-        message = f"{slow} flows passed packets on the slow path just now, {offloaded} are offloaded{_reason(state)}"
+        message = f"{slow} flows passed packets on the slow path just now, {offloaded} are offloaded{_reason(subject)}"
         found.append((slow // 2, MOST_LEFT_OUT.found(message, counted(seen), *_slow(seen, ""))))
-    meant = may_be_meant(state, expectation)
+    meant = may_be_meant(subject)
     return [replace(one, severity="info") if meant or count < MANY else one for count, one in found]
 
 
@@ -168,52 +165,39 @@ def _slow(seen: Flows, word: str) -> list[str]:
     return [line for line in seen.examples.get("slow", ()) if not word or word in line.split()][:2]
 
 
-def _reason(state: RouterState) -> str:
+def _reason(subject: Subject) -> str:
     """The likeliest reason that the picture has, as the end of a sentence."""
-    redirected = sorted(state.beside.redirected)
+    redirected = sorted(subject.state.beside.redirected)
     if redirected:
         return f", likely because all that comes in through {', '.join(redirected)} is redirected"
-    if state.exclusions:
-        return f", likely because of '{state.exclusions[0].text}' in chain {state.exclusions[0].chain}"
-    if any(state.beside.ipsec.values()):
+    if subject.state.exclusions:
+        return f", likely because of '{subject.state.exclusions[0].text}' in chain {subject.state.exclusions[0].chain}"
+    if any(subject.state.beside.ipsec.values()):
         return ", likely because of IPsec policies"
     return ""
 
 
-def may_be_meant(state: RouterState, expectation: Expectation) -> bool:
+def may_be_meant(subject: Subject) -> bool:
     """Could a rule want flows to stay on the slow path?
 
     Not in a table of ours whose every 'flow add' makes no difference between eligible flows and is the first rule of a
     chain at the forward hook. IPsec, notrack and ct helpers keep flows out as well.
     """
-    flowtables = judged(state, expectation)
-    if state.exclusions or any(state.beside.ipsec.values()):
+    if subject.state.exclusions or any(subject.state.beside.ipsec.values()) or not subject.owned:
         return True
-    if state.boot.live is None or not ours(flowtables, state, expectation):
-        return True
-    firsts: set[str] = set()
-    places: set[str] = set()
-    for said in statements(state.boot.live):
-        if said.kind != "chain" or not said.words or said.words[0] in {"policy", "comment"}:
-            continue
-        if said.words[0] == "type" and ("hook", "forward") in zip(said.words, said.words[1:], strict=False):
-            places.add(said.name)
-        elif said.name in places:
-            places.discard(said.name)
-            firsts.add(f"{said.name}: {said.text}")
     return not all(
         any(
-            f"{rule.chain}: {rule.text}" in firsts and not NEUTRAL.sub("", rule.text).strip()
-            for rule in feeding(state, flowtable)
+            rule.first and not rule.conditions and rule.protocols >= {"tcp", "udp"}
+            for rule in subject.feeding_rules(flowtable)
         )
-        for flowtable in flowtables
+        for flowtable in subject.flowtables
     )
 
 
-def room(state: RouterState, expectation: Expectation) -> list[Finding]:
+def room(subject: Subject) -> list[Finding]:
     """How full is connection tracking? A maximum of 0 is none."""
-    seen = state.flows
-    if seen is None or not seen.total or not seen.maximum or not judged(state, expectation):
+    seen = subject.state.flows
+    if seen is None or not seen.total or not seen.maximum or not subject.flowtables:
         return []
     if seen.total < NEARLY_FULL * seen.maximum:
         return []
@@ -224,14 +208,14 @@ def room(state: RouterState, expectation: Expectation) -> list[Finding]:
 CHECKS = (flows, left_out, room)
 
 
-def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    seen = state.flows
-    evidence = [] if judged(state, expectation) else [nothing_to_judge(state)]
+def judge(subject: Subject) -> RungResult:
+    seen = subject.state.flows
+    evidence = [] if subject.flowtables else [subject.why_nothing_to_judge]
     evidence += [counted(seen)] if seen is not None else []
     holds = seen is not None and seen.of("hardware", "software") > 0
     if seen is not None and holds:
         evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
-    return rung("offloading", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
+    return rung("offloading", holds, evidence, [f for check in CHECKS for f in check(subject)])
 
 
 def counted(flows: Flows) -> str:

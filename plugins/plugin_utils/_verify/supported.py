@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT, RouterState
-from .finding import Expectation, Finding, Kind, RungResult, rung
-from .scope import feeding, judged
+from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT
+from .finding import Finding, Kind, RungResult, rung
+from .subject import Subject
 
 NOT_PERMITTED = Kind(
     "supported.not-permitted",
@@ -109,82 +109,78 @@ NFT_COUNTER = (0, 9, 4)
 """'counter' in a flowtable (b119428c)"""
 
 
-def permission(state: RouterState, _expectation: Expectation) -> list[Finding]:
-    uid = state.platform.uid
+def permission(subject: Subject) -> list[Finding]:
+    uid = subject.state.platform.uid
     return [] if uid == 0 else [NOT_PERMITTED.found(f"the login on the router is not root (uid {uid})", f"uid {uid}")]
 
 
-def kernel(state: RouterState, _expectation: Expectation) -> list[Finding]:
-    if not (0, 0) < state.platform.kernel_version < OLDEST_KERNEL:
+def kernel(subject: Subject) -> list[Finding]:
+    if not (0, 0) < subject.state.platform.kernel_version < OLDEST_KERNEL:
         return []
-    return [KERNEL_TOO_OLD.found(f"Linux {state.platform.kernel} is too old", f"kernel {state.platform.kernel}")]
+    return [
+        KERNEL_TOO_OLD.found(
+            f"Linux {subject.state.platform.kernel} is too old", f"kernel {subject.state.platform.kernel}"
+        )
+    ]
 
 
-def modules(state: RouterState, _expectation: Expectation) -> list[Finding]:
-    missing = [name for name in FLOWTABLE_MODULES if state.kernel.modules.get(name) == "missing"]
-    missing = [name for name in missing if name not in in_use(state)]
+def modules(subject: Subject) -> list[Finding]:
+    missing = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) == "missing"]
+    missing = [name for name in missing if name not in subject.modules_in_use]
     if not missing:
         return []
-    known = state.kernel
-    evidence = [f"no module {name} for kernel {state.platform.kernel}" for name in missing]
+    known = subject.state.kernel
+    evidence = [f"no module {name} for kernel {subject.state.platform.kernel}" for name in missing]
     if known.other_kernels:
         others = ", ".join(known.other_kernels)
-        message = f"the running kernel {state.platform.kernel} has no {', '.join(missing)}, but {others} has"
+        message = f"the running kernel {subject.state.platform.kernel} has no {', '.join(missing)}, but {others} has"
         return [OTHER_KERNEL.found(message, *evidence, f"on disk for {others}", kernels=others)]
-    if known.flowtable_sysctl is False and state.platform.kernel_version >= SYSCTL_SINCE:
+    if known.flowtable_sysctl is False and subject.state.platform.kernel_version >= SYSCTL_SINCE:
         evidence.append("net.netfilter.nf_flowtable_tcp_timeout does not exist, net.netfilter.nf_conntrack_max does")
-        return [NO_FLOWTABLES.found(f"kernel {state.platform.kernel} was built without flowtables", *evidence)]
+        return [NO_FLOWTABLES.found(f"kernel {subject.state.platform.kernel} was built without flowtables", *evidence)]
     if known.flowtable_sysctl:
         evidence.append("net.netfilter.nf_flowtable_tcp_timeout exists: this kernel was built for flowtables")
     return [MODULES_MISSING.found(f"the running kernel has no {', '.join(missing)}", *evidence)]
 
 
-def nft(state: RouterState, expectation: Expectation) -> list[Finding]:
+def nft(subject: Subject) -> list[Finding]:
     """Too old is an error where hardware offload is expected or nothing is there; what works is not accused."""
-    version = state.platform.nft_version
+    version = subject.state.platform.nft_version
     if version is None:
-        return [] if "nft" in state.platform.commands else [NFT_MISSING.found("nft is not installed")]
+        return [] if "nft" in subject.state.platform.commands else [NFT_MISSING.found("nft is not installed")]
     if version >= OLDEST_NFT:
         return []
-    if state.flowtables and expectation.expect != "hardware":
+    if subject.state.flowtables and subject.expectation.expect != "hardware":
         return [NFT_HIDES_FLAGS.found(f"nft {_dotted(version)} does not show 'flags offload'")]
     kind = NFT_WITHOUT_COUNTER if version < NFT_COUNTER else NFT_TOO_OLD
     return [kind.found(f"nft {_dotted(version)} is too old", f"nft {_dotted(version)}")]
 
 
-def ethtool(state: RouterState, expectation: Expectation) -> list[Finding]:
-    needed = expectation.expect == "hardware" or any(flowtable.hardware for flowtable in judged(state, expectation))
-    if "ethtool" in state.platform.commands or not needed or expectation.expect == "software":
+def ethtool(subject: Subject) -> list[Finding]:
+    needed = subject.expectation.expect == "hardware" or any(flowtable.hardware for flowtable in subject.flowtables)
+    if "ethtool" in subject.state.platform.commands or not needed or subject.expectation.expect == "software":
         return []
-    if state.platform.init == "procd" and any(device.hw_tc_offload is not None for device in state.devices.values()):
+    if subject.state.platform.init == "procd" and any(
+        device.hw_tc_offload is not None for device in subject.state.devices.values()
+    ):
         return []  # netifd tells
     return [ETHTOOL_MISSING.found("ethtool is not installed, and hardware offload needs a feature that it shows")]
-
-
-def in_use(state: RouterState) -> set[str]:
-    """Modules that must be there because a flowtable or a rule of theirs is live, whatever the file system says.
-
-    OpenWrt's kernels have no modules.builtin, and up to Linux 5.16 an ip flowtable did without nf_flow_table_inet.
-    """
-    live = state.flowtables or ()
-    used = {"nf_flow_table", "nf_flow_table_inet"} if live else set()
-    return used | ({"nft_flow_offload"} if any(feeding(state, flowtable) for flowtable in live) else set())
 
 
 CHECKS = (permission, kernel, modules, nft, ethtool)
 
 
-def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    platform = state.platform
-    states = state.kernel.modules
+def judge(subject: Subject) -> RungResult:
+    platform = subject.state.platform
+    states = subject.state.kernel.modules
     evidence = [
         f"kernel {platform.kernel or 'unknown'}",
         "modules: " + ", ".join(f"{name} {states.get(name, 'unknown')}" for name in FLOWTABLE_MODULES),
         f"nft {_dotted(platform.nft_version) if platform.nft_version else 'of unknown version'}",
     ]
     known = platform.kernel_version > (0, 0) and platform.nft_version is not None
-    known = known and all(name in states or name in in_use(state) for name in FLOWTABLE_MODULES)
-    return rung("supported", known, evidence, [f for check in CHECKS for f in check(state, expectation)])
+    known = known and all(name in states or name in subject.modules_in_use for name in FLOWTABLE_MODULES)
+    return rung("supported", known, evidence, [f for check in CHECKS for f in check(subject)])
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .._observe.state import RouterState
 from . import bound, bypassing, disabled, hardware, loaded, offloading, supported
 from .configured import rung as configured
 from .finding import RUNGS, Expectation, Finding, Kind, RungResult
+from .subject import Subject
 
 LADDER = (supported, loaded, configured, bound, offloading, bypassing, hardware)
 
@@ -89,8 +89,8 @@ class Verdict:
         }
 
 
-def judge(state: RouterState, expectation: Expectation) -> Verdict:
-    """The verdict on what a router said, against what is expected of it."""
-    if expectation.expect == "disabled":
-        return Verdict(tuple(disabled.judge(state, expectation)))
-    return Verdict(tuple(part.judge(state, expectation) for part in LADDER))
+def judge(subject: Subject) -> Verdict:
+    """The verdict on a router's state, against what is expected of it."""
+    if subject.expectation.expect == "disabled":
+        return Verdict(tuple(disabled.judge(subject)))
+    return Verdict(tuple(part.judge(subject) for part in LADDER))

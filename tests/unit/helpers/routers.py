@@ -9,6 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.paths import DEVICE_RULES, RULESET_UNIT
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import diff_listings, owned_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import statements
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import (
+    mark_first_rules,
+    parse_conditions,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import parse_sample
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     FLOWTABLE_MODULES,
@@ -25,6 +31,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     RouterState,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
 
 ON, OFF, FIXED = Feature(active=True), Feature(active=False), Feature(active=False, fixed=True)
 RULE = "ct state established,related meta l4proto { tcp, udp } flow add @ft"
@@ -50,6 +59,34 @@ def flows(hardware: int = 0, software: int = 0, slow: int = 0, local: int = 1, r
         examples={name: (line,) for name, line in lines.items() if counts[name]},
         recent_slow=recent,
     )
+
+
+def conditions_of(rule: str) -> tuple[frozenset[str], str]:
+    """Of a rule's text: protocols out of tcp and udp, and its other conditions."""
+    found = statements(f"table x {{\nchain x {{\n{rule}\n}}\n}}\n")
+    return parse_conditions(next((statement.words for statement in found if statement.words), ()))
+
+
+def parsed(state: RouterState) -> RouterState:
+    """The state with what its texts mean: these are parsed when a router is read, and a test may have changed them."""
+    boot = state.boot
+    compared = boot.listing is not None and boot.live is not None
+    boot = replace(
+        boot,
+        table=" ".join(owned_table(boot.ruleset or "") or ()),
+        differences=diff_listings(boot.listing or "", boot.live or "") if compared else (),
+    )
+    conditions = [conditions_of(rule.text) for rule in state.rules]
+    rules = [
+        replace(rule, protocols=protocols, conditions=other)
+        for rule, (protocols, other) in zip(state.rules, conditions, strict=True)
+    ]
+    return replace(state, boot=boot, rules=mark_first_rules(rules, boot.live or ""))
+
+
+def verdict_on(state: RouterState, expectation: Expectation | None = None) -> Verdict:
+    """The verdict on a router that a test made up."""
+    return judge(Subject(parsed(state), expectation or Expectation()))
 
 
 def listing(table: str, flowtable: Flowtable) -> str:

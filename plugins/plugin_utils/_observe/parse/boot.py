@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection
 
@@ -14,7 +15,7 @@ from ..._core import paths
 from ..._core.sections import Answer
 from ..state import Boot
 from .ethtool import parse_feature_record
-from .nft import families_filtered
+from .nft import families_filtered, listing_without_devices
 from .platform import parse_platform
 
 HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
@@ -39,7 +40,8 @@ FILES = tuple(dict.fromkeys(file for files in (*PIECES.values(), *PROCD_PIECES.v
 
 def parse_boot(answer: Answer) -> Boot:
     """What this collection left for the next boot; a router that it never touched has nothing."""
-    ruleset = _whole(answer, "boot.ruleset")
+    ruleset, live = _whole(answer, "boot.ruleset"), _whole(answer, "live")
+    listing = _whole(answer, f"file.{paths.LISTING}")
     attachments = parse_attachments(_whole(answer, f"file.{paths.DEVICES}") or "")
     record = parse_feature_record(_whole(answer, f"file.{paths.FEATURES}") or "")
     features = {key: wanted for key, (wanted, _found) in record.items()}
@@ -50,8 +52,10 @@ def parse_boot(answer: Answer) -> Boot:
     return Boot(
         ruleset=ruleset,
         filters=bool(families_filtered(ruleset or "")),
-        listing=_whole(answer, f"file.{paths.LISTING}"),
-        live=_whole(answer, "live"),
+        listing=listing,
+        live=live,
+        table=" ".join(owned_table(ruleset or "") or ()),
+        differences=diff_listings(listing, live) if listing is not None and live is not None else (),
         attachments=attachments,
         features=features,
         enabled={
@@ -66,6 +70,16 @@ def owned_table(boot_text: str) -> tuple[str, str] | None:
     """(family, table) that the file for boot loads; None for a text that this collection did not write."""
     match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
     return (match[1], match[2]) if match else None
+
+
+def diff_listings(recorded: str, live: str) -> tuple[str, ...]:
+    """Lines of two listings of a table that differ, each behind - (recorded only) or + (live only)."""
+    one, other = (
+        [line.strip() for line in listing_without_devices(text).splitlines() if line.strip()]
+        for text in (recorded, live)
+    )
+    changes = list(difflib.unified_diff(one, other, lineterm="", n=0))[2:]
+    return tuple(line for line in changes if not line.startswith("@@"))
 
 
 def parse_attachments(text: str) -> dict[str, str]:

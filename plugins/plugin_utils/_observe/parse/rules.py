@@ -13,8 +13,8 @@ condition of their own count for that, and ``ct state established accept``: a ru
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ..state import Exclusion, FlowRule
@@ -75,8 +75,9 @@ def parse_rules(text: str, unknown: list[str] | None = None) -> tuple[FlowRule, 
             key[3],
             flowtable,
             said.text,
-            reachable=key in left,
-            shadow=left.get(key, {}).get(number, ""),
+            key in left,
+            left.get(key, {}).get(number, ""),
+            *parse_conditions(said.words),
         )
         for key, chain in chains.items()
         for number, said in enumerate(chain.lines)
@@ -98,10 +99,30 @@ def parse_exclusions(text: str) -> tuple[Exclusion, ...]:
     return tuple(found)
 
 
-def covers(text: str) -> tuple[frozenset[str], str]:
-    """What a rule that feeds a flowtable covers: protocols out of tcp and udp, and its other conditions, if any."""
-    said = next((said for said in statements(f"table x {{\nchain x {{\n{text}\n}}\n}}\n") if said.words), Statement())
-    words = _plain(said.words[: said.words.index("flow")] if "flow" in said.words else said.words)
+def mark_first_rules(rules: Iterable[FlowRule], listing: str) -> tuple[FlowRule, ...]:
+    """The rules, ``first`` set of those that a whole listing of their table has first in a chain at the forward hook.
+
+    The ruleset that ``parse_rules`` reads does not show it: sh/read/nftables.sh leaves rules out.
+    """
+    first: set[tuple[str, ...]] = set()
+    opened: set[_Key] = set()
+    for statement in statements(listing):
+        key = (statement.family, statement.table, statement.kind, statement.name)
+        if statement.kind != "chain" or not statement.words or statement.words[0] in {"policy", "comment"}:
+            continue
+        if statement.words[0] == "type" and ("hook", "forward") in pairwise(statement.words):
+            opened.add(key)
+        elif key in opened:
+            opened.remove(key)
+            first.add((*key, statement.text))
+    return tuple(
+        replace(rule, first=(rule.family, rule.table, "chain", rule.chain, rule.text) in first) for rule in rules
+    )
+
+
+def parse_conditions(words: tuple[str, ...]) -> tuple[frozenset[str], str]:
+    """Of the words of a rule that feeds a flowtable: protocols out of tcp and udp, and its other conditions, if any."""
+    words = _plain(words[: words.index("flow")] if "flow" in words else words)
     protocols = frozenset({"tcp", "udp"})
     other: list[str] = []
     while words:
@@ -219,7 +240,7 @@ def _walked(chains: Mapping[_Key, _Chain]) -> dict[_Key, dict[int, str]]:
 
 def _of_established(said: Statement) -> bool:
     """Does the rule need established connections? Every TCP flow is one; UDP is offloaded with its second packet."""
-    protocols, _other = covers(said.text)
+    protocols, _other = parse_conditions(said.words)
     return protocols != {"udp"} or "established" in said.words
 
 

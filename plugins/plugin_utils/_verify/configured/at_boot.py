@@ -7,12 +7,8 @@
 
 from __future__ import annotations
 
-import difflib
-
-from ..._observe.parse.nft import listing_without_devices
-from ..._observe.state import RouterState
-from ..finding import Expectation, Finding, Kind
-from ..scope import boot_table, judged, matching, ours, table_exists
+from ..finding import Finding, Kind
+from ..subject import Subject, match_names
 from .openwrt import loads_at_boot
 
 NOT_LIVE = Kind(
@@ -62,84 +58,83 @@ NOT_JUDGED = Kind(
 KINDS = (NOT_LIVE, NOT_PERSISTED, LIVE_DIFFERS, BOOT_DISABLED, ATTACHMENT_MISSING, NOT_JUDGED)
 
 
-def persisted(state: RouterState, expectation: Expectation) -> list[Finding]:
+def persisted(subject: Subject) -> list[Finding]:
     """Does boot load the table that is judged, and is it live?"""
-    flowtables = judged(state, expectation)
-    if state.flowtables is None:
+    flowtables = subject.flowtables
+    if subject.state.flowtables is None:
         return []
-    if boot_table(state) == expectation.table:
-        if table_exists(state, expectation.table):
+    if subject.boot_table == subject.expectation.table:
+        if subject.table_exists:
             return []
-        return [NOT_LIVE.found(f"table {expectation.table} is not in the live ruleset", "boot would load it")]
+        return [NOT_LIVE.found(f"table {subject.expectation.table} is not in the live ruleset", "boot would load it")]
     if not flowtables:
         return []
     names = ", ".join(flowtable.path for flowtable in flowtables)
-    if loads_at_boot(state) and {(flowtable.family, flowtable.table) for flowtable in flowtables} == {("inet", "fw4")}:
+    if loads_at_boot(subject) and {(flowtable.family, flowtable.table) for flowtable in flowtables} == {
+        ("inet", "fw4")
+    }:
         return []
-    if ours(flowtables, state, expectation):
-        return [NOT_PERSISTED.found(f"nothing loads table {expectation.table} at boot", f"live: {names}")]
-    return [NOT_JUDGED.found(f"what loads {names} at boot is not known", f"firewall: {state.firewall or 'unknown'}")]
+    if subject.owned:
+        return [NOT_PERSISTED.found(f"nothing loads table {subject.expectation.table} at boot", f"live: {names}")]
+    return [
+        NOT_JUDGED.found(f"what loads {names} at boot is not known", f"firewall: {subject.state.firewall or 'unknown'}")
+    ]
 
 
-def same(state: RouterState, expectation: Expectation) -> list[Finding]:
+def same(subject: Subject) -> list[Finding]:
     """Is the table still listed as it was when boot's text was loaded?"""
-    boot = state.boot
-    if boot_table(state) != expectation.table or boot.listing is None or boot.live is None:
+    table, changes = subject.expectation.table, subject.state.boot.differences
+    if subject.boot_table != table or not changes:
         return []
-    recorded, live = (_lines(text) for text in (boot.listing, boot.live))
-    if recorded == live:
-        return []
-    changes = list(difflib.unified_diff(recorded, live, lineterm="", n=0))[2:]
-    changes = [line for line in changes if not line.startswith("@@")]
-    evidence = changes[:8] + ([f"... and {len(changes) - 8} more lines"] if len(changes) > 8 else [])
-    message = f"table {expectation.table} was changed since it was loaded: {' / '.join(changes[:2])}"
+    evidence = [*changes[:8], *([f"... and {len(changes) - 8} more lines"] if len(changes) > 8 else [])]
+    message = f"table {table} was changed since it was loaded: {' / '.join(changes[:2])}"
     return [LIVE_DIFFERS.found(message, *evidence)]
 
 
-def enabled(state: RouterState, expectation: Expectation) -> list[Finding]:
+def enabled(subject: Subject) -> list[Finding]:
     """Pieces that boot will not use, as far as the login may ask."""
-    off = sorted(_short(piece) for piece, on in state.boot.enabled.items() if not on)
-    if boot_table(state) != expectation.table or not off or state.platform.uid != 0:
+    off = sorted(_short(piece) for piece, on in subject.state.boot.enabled.items() if not on)
+    if subject.boot_table != subject.expectation.table or not off or subject.state.platform.uid != 0:
         return []
     pieces = ", ".join(off)
     return [BOOT_DISABLED.found(f"boot will not use {pieces}", *(f"{piece}: off" for piece in off), pieces=pieces)]
 
 
-def attachments(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if boot_table(state) != expectation.table:
+def attachments(subject: Subject) -> list[Finding]:
+    if subject.boot_table != subject.expectation.table:
         return []
-    left = sorted(state.boot.attachments)
+    left = sorted(subject.state.boot.attachments)
     return [
         ATTACHMENT_MISSING.found(
             f"device {device} will not join flowtable {flowtable.path} at boot",
             f"devices that will: {', '.join(left) or 'none'}",
             device=device,
         )
-        for flowtable in judged(state, expectation)
+        for flowtable in subject.flowtables
         for device in flowtable.devices
-        if not matching(device, left)
+        if not match_names(device, left)
     ]
 
 
 CHECKS = (persisted, same, enabled, attachments)
 
 
-def evidence(state: RouterState, expectation: Expectation) -> list[str]:
+def evidence(subject: Subject) -> list[str]:
     """What was seen of boot where all is well."""
-    if boot_table(state) != expectation.table or any(check(state, expectation) for check in CHECKS):
+    if subject.boot_table != subject.expectation.table or any(check(subject) for check in CHECKS):
         return []
-    compared = "as listed when it was loaded" if state.boot.listing is not None else "not compared: no listing was kept"
+    compared = (
+        "as listed when it was loaded"
+        if subject.state.boot.listing is not None
+        else "not compared: no listing was kept"
+    )
     return [
-        f"table {expectation.table} is {compared}",
-        f"boot will use {', '.join(sorted(map(_short, state.boot.enabled))) or 'its text'}",
-        f"devices that will join: {', '.join(sorted(state.boot.attachments)) or 'none'}",
+        f"table {subject.expectation.table} is {compared}",
+        f"boot will use {', '.join(sorted(map(_short, subject.state.boot.enabled))) or 'its text'}",
+        f"devices that will join: {', '.join(sorted(subject.state.boot.attachments)) or 'none'}",
     ]
 
 
 def _short(piece: str) -> str:
     """Name of a unit or rules file without its directory."""
     return piece.rsplit("/", 1)[-1]
-
-
-def _lines(listing: str) -> list[str]:
-    return [line.strip() for line in listing_without_devices(listing).splitlines() if line.strip()]

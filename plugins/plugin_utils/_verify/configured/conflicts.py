@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..._observe.state import Device, Flowtable, RouterState
+from ..._observe.state import Device, Flowtable
 from ..._observe.topology import forwards
-from ..finding import Expectation, Finding, Kind
-from ..scope import existing, judged, ours
+from ..finding import Finding, Kind
+from ..subject import Subject
 
 SHAPER_BYPASSED = Kind(
     "configured.shaper-bypassed",
@@ -112,13 +112,13 @@ WITH_RULES = frozenset({"docker", "firewalld", "ufw", "libvirtd", "shorewall", "
 """services that load rules for forwarded packets of their own accord"""
 
 
-def shaping(state: RouterState, expectation: Expectation) -> list[Finding]:
+def shaping(subject: Subject) -> list[Finding]:
     found: dict[str, Finding] = {}
-    for flowtable in judged(state, expectation):
+    for flowtable in subject.flowtables:
         kind = SHAPER_BYPASSED if flowtable.hardware else SHAPED
         where = "hardware" if flowtable.hardware else "software"
-        for device in _with_uppers(state, flowtable):
-            if qdisc := state.beside.shapers.get(device.name):
+        for device in _with_uppers(subject, flowtable):
+            if qdisc := subject.state.beside.shapers.get(device.name):
                 message = f"{device.name} has the qdisc {qdisc}, and flowtable {flowtable.path} offloads in {where}"
                 found[device.name] = kind.found(
                     message, f"{device.name}: qdisc {qdisc}", device=device.name, qdisc=qdisc
@@ -126,76 +126,78 @@ def shaping(state: RouterState, expectation: Expectation) -> list[Finding]:
     return list(found.values())
 
 
-def redirection(state: RouterState, expectation: Expectation) -> list[Finding]:
-    listed = {device.name: None for flowtable in judged(state, expectation) for device in existing(state, flowtable)}
+def redirection(subject: Subject) -> list[Finding]:
+    listed = {device.name: None for flowtable in subject.flowtables for device in subject.existing_devices(flowtable)}
     return [
         INGRESS_REDIRECTED.found(
-            f"all that comes in through {device} is redirected to {state.beside.redirected[device]}",
-            f"tc filter show dev {device} ingress: Redirect to device {state.beside.redirected[device]}",
+            f"all that comes in through {device} is redirected to {subject.state.beside.redirected[device]}",
+            f"tc filter show dev {device} ingress: Redirect to device {subject.state.beside.redirected[device]}",
             device=device,
         )
         for device in listed
-        if device in state.beside.redirected
+        if device in subject.state.beside.redirected
     ]
 
 
-def routing(state: RouterState, expectation: Expectation) -> list[Finding]:
-    rules = state.beside.mark_rules
-    if not rules or not judged(state, expectation):
+def routing(subject: Subject) -> list[Finding]:
+    rules = subject.state.beside.mark_rules
+    if not rules or not subject.flowtables:
         return []
     return [MARK_ROUTING.found(f"{_count(rules, 'rule')} of 'ip rule' route by mark", *rules[:4])]
 
 
-def ipsec(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if not judged(state, expectation):
+def ipsec(subject: Subject) -> list[Finding]:
+    if not subject.flowtables:
         return []
-    policies = {direction: count for direction, count in state.beside.ipsec.items() if count}
+    policies = {direction: count for direction, count in subject.state.beside.ipsec.items() if count}
     if policies:
         listed = ", ".join(f"{count} {direction}" for direction, count in policies.items())
         return [IPSEC.found(f"there are IPsec policies: {listed}", f"ip xfrm policy count: {listed}")]
-    if errors := state.beside.ipsec_errors:
+    if errors := subject.state.beside.ipsec_errors:
         return [
             IPSEC.found("the kernel's counters of IPsec are not zero", f"/proc/net/xfrm_stat: {', '.join(errors[:4])}")
         ]
     return []
 
 
-def queueing(state: RouterState, expectation: Expectation) -> list[Finding]:
-    chains = state.beside.queues
-    if not chains or not judged(state, expectation):
+def queueing(subject: Subject) -> list[Finding]:
+    chains = subject.state.beside.queues
+    if not chains or not subject.flowtables:
         return []
     return [QUEUED.found(f"{_count(chains, 'chain')} hand packets to a program", *chains[:4])]
 
 
-def firewalls(state: RouterState, expectation: Expectation) -> list[Finding]:
-    flowtables = judged(state, expectation)
+def firewalls(subject: Subject) -> list[Finding]:
+    flowtables = subject.flowtables
     if not flowtables:
         return []
     own = {f"{flowtable.family} {flowtable.table}" for flowtable in flowtables}
-    chains = [chain for chain in state.beside.forward_chains if chain.rpartition(" ")[0] not in own]
-    legacy = [table for table in state.beside.legacy_tables if table.endswith((" filter", " mangle"))]
+    chains = [chain for chain in subject.state.beside.forward_chains if chain.rpartition(" ")[0] not in own]
+    legacy = [table for table in subject.state.beside.legacy_tables if table.endswith((" filter", " mangle"))]
     found = []
     if chains or legacy:
         evidence = [f"chain {chain} is at the forward hook" for chain in chains[:4]]
         evidence += [f"iptables-legacy has the table {table}" for table in legacy[:4]]
         named = ", ".join([*chains[:4], *(f"{table} of iptables-legacy" for table in legacy[:4])])
         found.append(SECOND_FIREWALL.found(f"forwarded packets also pass {named}", *evidence))
-    services = [name for name in state.firewall.split(", ") if name in WITH_RULES]
-    if services and ours(flowtables, state, expectation):
-        found.append(FIREWALL_BESIDE.found(f"active beside it: {', '.join(services)}", f"firewall: {state.firewall}"))
+    services = [name for name in subject.state.firewall.split(", ") if name in WITH_RULES]
+    if services and subject.owned:
+        found.append(
+            FIREWALL_BESIDE.found(f"active beside it: {', '.join(services)}", f"firewall: {subject.state.firewall}")
+        )
     return found
 
 
-def mtu(state: RouterState, expectation: Expectation) -> list[Finding]:
+def mtu(subject: Subject) -> list[Finding]:
     """Forwarding devices on the flowtables' devices, or above them, whose MTUs differ."""
-    if state.beside.clamps_mss or state.beside.legacy_tables or state.flowtables is None:
+    if subject.state.beside.clamps_mss or subject.state.beside.legacy_tables or subject.state.flowtables is None:
         return []
-    if "ruleset" in state.unseen:
+    if "ruleset" in subject.state.unseen:
         return []
     on_path = {
         device.name: device
-        for flowtable in judged(state, expectation)
-        for device in _with_uppers(state, flowtable)
+        for flowtable in subject.flowtables
+        for device in _with_uppers(subject, flowtable)
         if device.mtu and forwards(device)
     }
     if len({device.mtu for device in on_path.values()}) <= 1:
@@ -209,11 +211,13 @@ def mtu(state: RouterState, expectation: Expectation) -> list[Finding]:
 CHECKS = (shaping, redirection, routing, ipsec, queueing, firewalls, mtu)
 
 
-def _with_uppers(state: RouterState, flowtable: Flowtable) -> list[Device]:
+def _with_uppers(subject: Subject, flowtable: Flowtable) -> list[Device]:
     """The devices of a flowtable, and those that stand on them."""
-    found = {device.name: device for device in existing(state, flowtable)}
+    found = {device.name: device for device in subject.existing_devices(flowtable)}
     for _level in range(4):  # PPPoE on a VLAN on a bridge on a NIC
-        found |= {d.name: d for d in state.devices.values() if d.name not in found and found.keys() & set(d.lowers)}
+        found |= {
+            d.name: d for d in subject.state.devices.values() if d.name not in found and found.keys() & set(d.lowers)
+        }
     return list(found.values())
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from ..._observe.parse.rules import covers
-from ..._observe.state import Exclusion, Flowtable, RouterState
-from ..finding import Expectation, Finding, Kind
-from ..scope import described, existing, feeding, judged, words
+from ..._observe.state import Exclusion, Flowtable
+from ..finding import Finding, Kind
+from ..subject import Subject, describe_flowtable
 
 NO_RULE = Kind(
     "configured.no-rule",
@@ -88,15 +87,15 @@ KINDS = (
 )
 
 
-def rules(state: RouterState, expectation: Expectation) -> list[Finding]:
+def rules(subject: Subject) -> list[Finding]:
     """Does a rule feed each flowtable? Nothing is said where the rules could not be read whole."""
-    if words(state, "ruleset", "maps", "rules"):
+    if subject.read_errors("ruleset", "maps", "rules"):
         return []
-    return [finding for flowtable in judged(state, expectation) for finding in _fed(state, flowtable)]
+    return [finding for flowtable in subject.flowtables for finding in _fed(subject, flowtable)]
 
 
-def _fed(state: RouterState, flowtable: Flowtable) -> list[Finding]:
-    feeders = feeding(state, flowtable)
+def _fed(subject: Subject, flowtable: Flowtable) -> list[Finding]:
+    feeders = subject.feeding_rules(flowtable)
     reached = [rule for rule in feeders if rule.reachable]
     open_to = [rule for rule in reached if not rule.shadow]
     texts = [f"chain {rule.chain}: {rule.text}" for rule in feeders]
@@ -112,25 +111,28 @@ def _fed(state: RouterState, flowtable: Flowtable) -> list[Finding]:
         shadow = reached[0].shadow
         message = f"nothing to offload gets to the rule that feeds flowtable {flowtable.path}: it comes after {shadow}"
         return [RULE_SHADOWED.found(message, f"first {shadow}", *texts, flowtable=flowtable.name, shadow=shadow)]
-    covered = [covers(rule.text) for rule in open_to]
-    protocols = {protocol for names, other in covered if not other for protocol in names}
+    protocols = {protocol for rule in open_to if not rule.conditions for protocol in rule.protocols}
     if not protocols >= {"tcp", "udp"}:
         message = f"the rules that feed flowtable {flowtable.path} cover a part of the traffic"
         return [RULE_PARTIAL.found(message, *texts[:3], flowtable=flowtable.path)]
     return []
 
 
-def competition(state: RouterState, expectation: Expectation) -> list[Finding]:
+def competition(subject: Subject) -> list[Finding]:
     """Pairs of flowtables, one of them judged, that serve the same family at the same device."""
-    ours = {flowtable.path for flowtable in judged(state, expectation)}
-    fed = [f for f in state.flowtables or () if any(rule.reachable for rule in feeding(state, f))]
+    ours = {flowtable.path for flowtable in subject.flowtables}
+    fed = [f for f in subject.state.flowtables or () if any(rule.reachable for rule in subject.feeding_rules(f))]
     found = []
     for one, other in combinations(fed, 2):
-        shared = {device.name for device in existing(state, one)} & {device.name for device in existing(state, other)}
+        shared = {device.name for device in subject.existing_devices(one)} & {
+            device.name for device in subject.existing_devices(other)
+        }
         if shared and {one.path, other.path} & ours and _overlap(one.family, other.family):
             message = f"flowtables {one.path} and {other.path} share {', '.join(sorted(shared))}"
             names = f"{one.path} and {other.path}"
-            found.append(FLOWTABLES_COMPETE.found(message, described(one), described(other), flowtables=names))
+            found.append(
+                FLOWTABLES_COMPETE.found(message, describe_flowtable(one), describe_flowtable(other), flowtables=names)
+            )
     return found
 
 
@@ -138,19 +140,19 @@ def _overlap(one: str, other: str) -> bool:
     return one == other or "inet" in {one, other}
 
 
-def exclusions(state: RouterState, expectation: Expectation) -> list[Finding]:
+def exclusions(subject: Subject) -> list[Finding]:
     """Rules of any table that keep flows out."""
-    families = {flowtable.family for flowtable in judged(state, expectation)}
+    families = {flowtable.family for flowtable in subject.flowtables}
     if not families:
         return []
-    untracked = [rule for rule in state.exclusions if rule.kind == "notrack"]
+    untracked = [rule for rule in subject.state.exclusions if rule.kind == "notrack"]
     every = [rule for rule in untracked if rule.everything]
     gone = {family for rule in every for family in ({"ip", "ip6", "inet"} if rule.family == "inet" else {rule.family})}
     gone |= {"inet"} if {"ip", "ip6"} <= gone else set()
     if families <= gone:
         chains = " and ".join(_place(rule) for rule in every)
         return [NOTRACK_ALL.found(f"chain {chains} leaves everything untracked", *_texts(every), chain=chains)]
-    helped = [rule for rule in state.exclusions if rule.kind == "helper"]
+    helped = [rule for rule in subject.state.exclusions if rule.kind == "helper"]
     return [
         kind.found(f"{what} in chain {', '.join(_place(rule) for rule in found)}", *_texts(found))
         for kind, what, found in (

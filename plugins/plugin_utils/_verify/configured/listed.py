@@ -7,10 +7,9 @@
 
 from __future__ import annotations
 
-from ..._observe.state import RouterState
 from ..._observe.topology import below, has_paths
-from ..finding import Expectation, Finding, Kind
-from ..scope import described, judged, matching, ours
+from ..finding import Finding, Kind
+from ..subject import Subject, describe_flowtable, match_names
 
 NO_DEVICES = Kind(
     "configured.no-devices",
@@ -42,55 +41,55 @@ DEVICE_MISSING = Kind(
 KINDS = (NO_DEVICES, DEVICE_UNKNOWN, DEVICE_MISSING)
 
 
-def named(state: RouterState, expectation: Expectation) -> list[Finding]:
+def named(subject: Subject) -> list[Finding]:
     """Devices that flowtables name."""
     found = []
-    for flowtable in judged(state, expectation):
+    for flowtable in subject.flowtables:
         if not flowtable.devices:
-            found.append(NO_DEVICES.found(f"flowtable {flowtable.path} has no device", described(flowtable)))
+            found.append(NO_DEVICES.found(f"flowtable {flowtable.path} has no device", describe_flowtable(flowtable)))
         found += [
-            _unknown(state, device, f"flowtable {flowtable.path} names")
+            _unknown(subject, device, f"flowtable {flowtable.path} names")
             for device in flowtable.devices
-            if state.devices and not matching(device, state.devices)
+            if subject.state.devices and not match_names(device, subject.state.devices)
         ]
     return found
 
 
-def expected(state: RouterState, expectation: Expectation) -> list[Finding]:
+def expected(subject: Subject) -> list[Finding]:
     """Devices that the user names, or that join our flowtable at boot."""
-    flowtables = judged(state, expectation)
-    if not flowtables or not state.devices:
+    flowtables = subject.flowtables
+    if not flowtables or not subject.state.devices:
         return []
     listed = {device for flowtable in flowtables for device in flowtable.devices}
     found = [
-        _unknown(state, device, "the option devices names")
-        for device in dict.fromkeys(expectation.devices)
-        if device not in state.devices and device not in listed
+        _unknown(subject, device, "the option devices names")
+        for device in dict.fromkeys(subject.expectation.devices)
+        if device not in subject.state.devices and device not in listed
     ]
-    wanted = dict.fromkeys(device for device in expectation.devices if device in state.devices)
-    if ours(flowtables, state, expectation):
-        wanted |= dict.fromkeys(device for device in state.boot.attachments if device in state.devices)
-    evidence = [described(flowtable) for flowtable in flowtables]
+    wanted = dict.fromkeys(device for device in subject.expectation.devices if device in subject.state.devices)
+    if subject.owned:
+        wanted |= dict.fromkeys(device for device in subject.state.boot.attachments if device in subject.state.devices)
+    evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
     return found + [
         DEVICE_MISSING.found(f"device {device} is in no flowtable", *evidence, device=device)
         for device in wanted
-        if not _covered(state, device, listed)
+        if not _covered(subject, device, listed)
     ]
 
 
 CHECKS = (named, expected)
 
 
-def _covered(state: RouterState, device: str, listed: set[str]) -> bool:
+def _covered(subject: Subject, device: str, listed: set[str]) -> bool:
     """Is the device in the list, or where flows are taken around it, all below it that the filter would pick?"""
-    lower = below(state.devices, device, has_paths(state.platform.kernel_version))
+    lower = below(subject.state.devices, device, has_paths(subject.state.platform.kernel_version))
     return _among(device, listed) or (bool(lower) and all(_among(name, listed) for name in lower))
 
 
 def _among(device: str, listed: set[str]) -> bool:
-    return any(matching(name, [device]) for name in listed)
+    return any(match_names(name, [device]) for name in listed)
 
 
-def _unknown(state: RouterState, device: str, who: str) -> Finding:
-    others = ", ".join(sorted(name for name, known in state.devices.items() if known.kind != "loopback"))
+def _unknown(subject: Subject, device: str, who: str) -> Finding:
+    others = ", ".join(sorted(name for name, known in subject.state.devices.items() if known.kind != "loopback"))
     return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)

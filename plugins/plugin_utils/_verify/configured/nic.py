@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..._observe.state import Device, RouterState
-from ..finding import Expectation, Finding, Kind
-from ..scope import existing, judged, ours
+from ..._observe.state import Device
+from ..finding import Finding, Kind
+from ..subject import Subject
 
 FEATURE = "hw-tc-offload"
 
@@ -139,18 +139,18 @@ KINDS = (
 )
 
 
-def gates(state: RouterState, expectation: Expectation) -> dict[str, Device]:
+def gates(subject: Subject) -> dict[str, Device]:
     """The devices whose feature decides over the judged hardware flowtables, by name.
 
     A device on top of others has no say: a DSA port's conduit decides (net/dsa/user.c), a VLAN's NIC.
     """
-    if expectation.expect == "software":
+    if subject.expectation.expect == "software":
         return {}
-    hardware = [flowtable for flowtable in judged(state, expectation) if flowtable.hardware]
-    return {gate.name: gate for flowtable in hardware for gate in _below(state, existing(state, flowtable))}
+    hardware = [flowtable for flowtable in subject.flowtables if flowtable.hardware]
+    return {gate.name: gate for flowtable in hardware for gate in _below(subject, subject.existing_devices(flowtable))}
 
 
-def _below(state: RouterState, devices: list[Device]) -> list[Device]:
+def _below(subject: Subject, devices: list[Device]) -> list[Device]:
     """What the devices stand on in the end: themselves where there is nothing below."""
     found: dict[str, Device] = {}
     seen: set[str] = set()
@@ -160,18 +160,18 @@ def _below(state: RouterState, devices: list[Device]) -> list[Device]:
         if device.name in seen:
             continue
         seen.add(device.name)
-        below = [state.devices[name] for name in device.lowers if name in state.devices]
+        below = [subject.state.devices[name] for name in device.lowers if name in subject.state.devices]
         ahead += below
         if not below:
             found[device.name] = device
     return list(found.values())
 
 
-def features(state: RouterState, expectation: Expectation) -> list[Finding]:
+def features(subject: Subject) -> list[Finding]:
     found = []
-    deciding = gates(state, expectation)
-    conduits = {lower for device in state.devices.values() if device.kind == "dsa" for lower in device.lowers}
-    mixed = _mixed(state, expectation, deciding)
+    deciding = gates(subject)
+    conduits = {lower for device in subject.state.devices.values() if device.kind == "dsa" for lower in device.lowers}
+    mixed = _mixed(subject, deciding)
     for name, device in deciding.items():
         feature = device.hw_tc_offload
         driver = f"driver {device.driver or 'unknown'}"
@@ -181,7 +181,7 @@ def features(state: RouterState, expectation: Expectation) -> list[Finding]:
             continue
         elif feature.fixed and mixed:
             found.append(ABSENT.found(f"{name} has no {FEATURE} ({driver})", described(device)))
-        elif feature.fixed and cannot(state, deciding.values()):
+        elif feature.fixed and cannot(subject, deciding.values()):
             continue  # hardware.fake tells
         elif feature.fixed:
             found.append(FIXED.found(f"{FEATURE} is fixed off on {name} ({driver})", described(device), device=name))
@@ -189,7 +189,7 @@ def features(state: RouterState, expectation: Expectation) -> list[Finding]:
             message = f"{FEATURE} is off on {name}, though it was requested on ({driver})"
             found.append(NOT_ACTIVE.found(message, described(device), device=name))
         elif name in conduits:
-            ports = [port for port in state.devices.values() if port.kind == "dsa" and name in port.lowers]
+            ports = [port for port in subject.state.devices.values() if port.kind == "dsa" and name in port.lowers]
             message = f"{FEATURE} is off on {name}, which carries {', '.join(port.name for port in ports)} ({driver})"
             found.append(CONDUIT_OFF.found(message, *map(described, (device, *ports[:3])), device=name))
         else:
@@ -197,40 +197,35 @@ def features(state: RouterState, expectation: Expectation) -> list[Finding]:
     return found
 
 
-def cannot(state: RouterState, deciding: Iterable[Device]) -> bool:
+def cannot(subject: Subject, deciding: Iterable[Device]) -> bool:
     """Can none of these devices offload? No flow was seen in hardware, and all have the feature fixed off.
 
     Where there is no ethtool, as on most OpenWrt routers: all have drivers that take none, and flows are in software.
     """
     devices = list(deciding)
-    return bool(devices) and not in_hardware(state) and all(_without(state, device) for device in devices)
+    return bool(devices) and not subject.has_flows_in_hardware and all(_without(subject, device) for device in devices)
 
 
-def _without(state: RouterState, device: Device) -> bool:
+def _without(subject: Subject, device: Device) -> bool:
     if device.hw_tc_offload is not None:
         return device.hw_tc_offload.fixed and not device.hw_tc_offload.active
-    return device.driver in TAKES_NONE and state.flows is not None and state.flows.of("software") > 0
+    return device.driver in TAKES_NONE and subject.state.flows is not None and subject.state.flows.of("software") > 0
 
 
-def in_hardware(state: RouterState) -> bool:
-    """Was any flow seen in hardware?"""
-    return state.flows is not None and state.flows.of("hardware") > 0
-
-
-def _mixed(state: RouterState, expectation: Expectation, deciding: Mapping[str, Device]) -> bool:
+def _mixed(subject: Subject, deciding: Mapping[str, Device]) -> bool:
     """May some devices be without offload?
 
     Another firewall lists what it has, and offload is on for some. In a table of ours every device was meant to be able
     to, unless flows are in hardware.
     """
     able = any(device.hw_tc_offload and device.hw_tc_offload.active for device in deciding.values())
-    return in_hardware(state) or (able and not ours(judged(state, expectation), state, expectation))
+    return subject.has_flows_in_hardware or (able and not subject.owned)
 
 
-def drivers(state: RouterState, expectation: Expectation) -> list[Finding]:
+def drivers(subject: Subject) -> list[Finding]:
     """Hints from what is known of drivers; what was seen in hardware is beyond hints."""
     found = []
-    for name, device in gates(state, expectation).items() if not in_hardware(state) else ():
+    for name, device in gates(subject).items() if not subject.has_flows_in_hardware else ():
         if device.driver in TAKES_NONE and (device.hw_tc_offload is None or device.hw_tc_offload.active):
             message = f"{device.driver}, the driver of {name}, is not known to take flowtables"
             found.append(DRIVER_HINT.found(message, described(device), f"{name}: driver {device.driver}"))
@@ -243,16 +238,16 @@ def drivers(state: RouterState, expectation: Expectation) -> list[Finding]:
     return found
 
 
-def features_at_boot(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if not ours(judged(state, expectation), state, expectation):
+def features_at_boot(subject: Subject) -> list[Finding]:
+    if not subject.owned:
         return []
     return [
         NOT_AT_BOOT.found(f"nothing turns {FEATURE} on for {name} at boot", described(device))
-        for name, device in gates(state, expectation).items()
+        for name, device in gates(subject).items()
         if device.hw_tc_offload is not None
         and device.hw_tc_offload.active
         and not device.hw_tc_offload.fixed
-        and state.boot.features.get((name, FEATURE)) != "on"
+        and subject.state.boot.features.get((name, FEATURE)) != "on"
     ]
 
 

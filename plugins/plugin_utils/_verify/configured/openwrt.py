@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from ..._observe.state import Flowtable, RouterState
-from ..finding import Expectation, Finding, Kind
-from ..scope import existing, judged
+from ..._observe.state import Flowtable
+from ..finding import Finding, Kind
+from ..subject import Subject
 
 NOT_LOADED = Kind(
     "configured.openwrt-not-loaded",
@@ -93,29 +93,29 @@ KINDS = (NOT_LOADED, DIFFERS, FALLBACK, HARDWARE_ALONE, NO_TRUTH, STAGED, TWO_DE
 OWN_RULE = "meta l4proto { tcp, udp } flow offload @ft"
 
 
-def loads_at_boot(state: RouterState) -> bool:
+def loads_at_boot(subject: Subject) -> bool:
     """Will boot have OpenWrt's firewall offload as it does now?"""
-    seen = state.fw4
+    seen = subject.state.fw4
     return bool(seen and seen.truths.get("flow_offloading") and "enabled" in seen.loaded and not seen.staged)
 
 
-def live(state: RouterState, _expectation: Expectation) -> list[Finding]:
-    seen = state.fw4
-    if seen is None or state.flowtables is None:
+def live(subject: Subject) -> list[Finding]:
+    seen = subject.state.fw4
+    if seen is None or subject.state.flowtables is None:
         return []
     if not {"table"} & seen.loaded:
         thinks = "fw4 thinks that it is loaded" if "state" in seen.loaded else "fw4 knows that"
         return [NOT_LOADED.found("there is no table inet fw4", thinks)] if {"state", "enabled"} & seen.loaded else []
     if None in seen.truths.values():
         return []  # fw4 would make nothing at all
-    now = next((f for f in state.flowtables if f.path == "inet fw4 ft"), None)
+    now = next((f for f in subject.state.flowtables if f.path == "inet fw4 ft"), None)
     if _shape(now) == _shape(seen.wanted):
         return []
     return [DIFFERS.found(f"live is {_told(now)}, and fw4 would make {_told(seen.wanted)}", "fw4 print", "nft list")]
 
 
-def settings(state: RouterState, _expectation: Expectation) -> list[Finding]:
-    seen = state.fw4
+def settings(subject: Subject) -> list[Finding]:
+    seen = subject.state.fw4
     if seen is None:
         return []
     found = [
@@ -137,10 +137,10 @@ def settings(state: RouterState, _expectation: Expectation) -> list[Finding]:
     return found
 
 
-def wireless(state: RouterState, expectation: Expectation) -> list[Finding]:
-    if state.fw4 is None or "wed-off" not in state.fw4.loaded:
+def wireless(subject: Subject) -> list[Finding]:
+    if subject.state.fw4 is None or "wed-off" not in subject.state.fw4.loaded:
         return []
-    hardware = [device for f in judged(state, expectation) if f.hardware for device in existing(state, f)]
+    hardware = [device for f in subject.flowtables if f.hardware for device in subject.existing_devices(f)]
     names = sorted(device.name for device in hardware if device.kind == "wlan")
     return [WED_OFF.found(f"{', '.join(names)}: wed_enable is N", *names)] if names else []
 

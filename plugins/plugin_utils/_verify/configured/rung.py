@@ -11,10 +11,8 @@ will load in at_boot.py, the NICs' features in nic.py, what else handles packets
 
 from __future__ import annotations
 
-from ..._observe.state import RouterState
-from ..finding import Expectation, Finding, Kind, RungResult, rung
-from ..scope import OUR_TABLE, boot_table, described, judged, table_exists, words
-from ..scope import feeding as fed_by
+from ..finding import Finding, Kind, RungResult, rung
+from ..subject import DEFAULT_TABLE, Subject, describe_flowtable
 from . import at_boot, conflicts, feeding, listed, nic, openwrt, sysctls, topology
 
 UNREADABLE = Kind(
@@ -71,45 +69,47 @@ KINDS = (
 )
 
 
-def ruleset(state: RouterState, expectation: Expectation) -> list[Finding]:
+def ruleset(subject: Subject) -> list[Finding]:
     """Is there a ruleset with a flowtable at all?"""
-    if state.flowtables is None:
-        explained = state.platform.uid != 0 or "nft" not in state.platform.commands
+    if subject.state.flowtables is None:
+        explained = subject.state.platform.uid != 0 or "nft" not in subject.state.platform.commands
         return (
-            [] if explained else [UNREADABLE.found("the live ruleset could not be read", *words(state, "flowtables"))]
+            []
+            if explained
+            else [UNREADABLE.found("the live ruleset could not be read", *subject.read_errors("flowtables"))]
         )
-    live = table_exists(state, expectation.table)
-    flushed = boot_table(state) == expectation.table and not live  # at_boot tells
-    if judged(state, expectation) or flushed:
+    live = subject.table_exists
+    flushed = subject.boot_table == subject.expectation.table and not live  # at_boot tells
+    if subject.flowtables or flushed:
         return []
-    where = f"table {expectation.table}" if live else "the live ruleset"
+    where = f"table {subject.expectation.table}" if live else "the live ruleset"
     return [NO_FLOWTABLE.found(f"there is no flowtable in {where}", "nft list flowtables shows none")]
 
 
-def flags(state: RouterState, expectation: Expectation) -> list[Finding]:
+def flags(subject: Subject) -> list[Finding]:
     found = []
-    for flowtable in judged(state, expectation):
-        if expectation.expect == "hardware" and not flowtable.hardware:
+    for flowtable in subject.flowtables:
+        if subject.expectation.expect == "hardware" and not flowtable.hardware:
             message = f"flowtable {flowtable.path} offloads in software, expected is hardware"
-            found.append(FLAG_MISSING.found(message, f"{described(flowtable)}: no 'flags offload'"))
-        if expectation.expect == "software" and flowtable.hardware:
+            found.append(FLAG_MISSING.found(message, f"{describe_flowtable(flowtable)}: no 'flags offload'"))
+        if subject.expectation.expect == "software" and flowtable.hardware:
             message = f"flowtable {flowtable.path} offloads in hardware, expected is software"
-            found.append(FLAG_UNEXPECTED.found(message, described(flowtable)))
+            found.append(FLAG_UNEXPECTED.found(message, describe_flowtable(flowtable)))
     return found
 
 
-def expected_table(state: RouterState, expectation: Expectation) -> list[Finding]:
+def expected_table(subject: Subject) -> list[Finding]:
     """A table that the user named and that is not there. The default one need not be: any other firewall's will do."""
-    table = expectation.table
-    paths = [flowtable.path for flowtable in judged(state, expectation)]
-    if table in {OUR_TABLE, boot_table(state)} or table_exists(state, table) or not paths:
+    table = subject.expectation.table
+    paths = [flowtable.path for flowtable in subject.flowtables]
+    if table in {DEFAULT_TABLE, subject.boot_table} or subject.table_exists or not paths:
         return []
     return [OTHER_FLOWTABLE.found(f"there is no table {table}, but {', '.join(paths)}", *paths, table=f"table {table}")]
 
 
-def rules(state: RouterState, expectation: Expectation) -> list[Finding]:
-    unread = words(state, "ruleset", "maps")
-    if not unread or not judged(state, expectation):
+def rules(subject: Subject) -> list[Finding]:
+    unread = subject.read_errors("ruleset", "maps")
+    if not unread or not subject.flowtables:
         return []
     return [UNREADABLE.found("the rules could not be read whole", *unread)]
 
@@ -130,16 +130,16 @@ CHECKS = (
 )
 
 
-def judge(state: RouterState, expectation: Expectation) -> RungResult:
-    flowtables = judged(state, expectation)
-    evidence = [described(flowtable) for flowtable in flowtables]
+def judge(subject: Subject) -> RungResult:
+    flowtables = subject.flowtables
+    evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
     evidence += [
-        f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in fed_by(state, flowtable)[:2]
+        f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in subject.feeding_rules(flowtable)[:2]
     ]
-    evidence += at_boot.evidence(state, expectation)
-    if state.firewall:
-        evidence.append(f"in charge beside it: {state.firewall}")
-    evidence += [f"rules: {line}" for line in words(state, "rules")]
-    evidence += [f"not understood: {line}" for line in state.not_understood[:3]]
-    holds = bool(flowtables) and not words(state, "ruleset", "maps", "rules")
-    return rung("configured", holds, evidence, [f for check in CHECKS for f in check(state, expectation)])
+    evidence += at_boot.evidence(subject)
+    if subject.state.firewall:
+        evidence.append(f"in charge beside it: {subject.state.firewall}")
+    evidence += [f"rules: {line}" for line in subject.read_errors("rules")]
+    evidence += [f"not understood: {line}" for line in subject.state.not_understood[:3]]
+    holds = bool(flowtables) and not subject.read_errors("ruleset", "maps", "rules")
+    return rung("configured", holds, evidence, [f for check in CHECKS for f in check(subject)])

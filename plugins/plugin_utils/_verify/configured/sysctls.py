@@ -7,9 +7,8 @@
 
 from __future__ import annotations
 
-from ..._observe.state import RouterState
-from ..finding import Expectation, Finding, Kind
-from ..scope import judged
+from ..finding import Finding, Kind
+from ..subject import Subject
 
 FORWARDING_OFF = Kind(
     "configured.forwarding-off",
@@ -44,9 +43,9 @@ COUNTER_BLIND = Kind(
 KINDS = (FORWARDING_OFF, IPV4_OFF, IPV6_OFF, COUNTER_BLIND)
 
 
-def forwarding(state: RouterState, expectation: Expectation) -> list[Finding]:
-    on = state.forwarding
-    if on is None or not state.devices or not judged(state, expectation):
+def forwarding(subject: Subject) -> list[Finding]:
+    on = subject.state.forwarding
+    if on is None or not subject.state.devices or not subject.flowtables:
         return []
     if not on:
         seen = ("net.ipv4.conf.*.forwarding = 0", "net.ipv6.conf.all.forwarding = 0")
@@ -55,7 +54,7 @@ def forwarding(state: RouterState, expectation: Expectation) -> list[Finding]:
     for family, kind, sign in (("ipv4", IPV4_OFF, "."), ("ipv6", IPV6_OFF, ":")):
         having = [
             device.name
-            for device in state.devices.values()
+            for device in subject.state.devices.values()
             if device.up and device.kind != "loopback" and any(sign in address for address in device.addresses)
         ]
         if family not in on and len(having) > 1:
@@ -64,9 +63,9 @@ def forwarding(state: RouterState, expectation: Expectation) -> list[Finding]:
     return found
 
 
-def accounting(state: RouterState, expectation: Expectation) -> list[Finding]:
-    counting = [flowtable.path for flowtable in judged(state, expectation) if flowtable.counter]
-    if state.kernel.accounting is not False or not counting:
+def accounting(subject: Subject) -> list[Finding]:
+    counting = [flowtable.path for flowtable in subject.flowtables if flowtable.counter]
+    if subject.state.kernel.accounting is not False or not counting:
         return []
     evidence = "net.netfilter.nf_conntrack_acct = 0"
     return [COUNTER_BLIND.found(f"what flowtable {', '.join(counting)} counts is not shown", evidence)]

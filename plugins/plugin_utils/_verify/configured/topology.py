@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..._observe.state import Device, Flowtable, RouterState
+from ..._observe.state import Device, Flowtable
 from ..._observe.topology import below, flowtable_devices, has_paths, ways
-from ..finding import Expectation, Finding, Kind
-from ..scope import described, existing, feeding, judged
+from ..finding import Finding, Kind
+from ..subject import Subject, describe_flowtable
 from . import listed
 
 ONE_DIRECTION = Kind(
@@ -127,34 +127,34 @@ KINDS = (
 )
 
 
-def layers(state: RouterState, expectation: Expectation) -> list[Finding]:
+def layers(subject: Subject) -> list[Finding]:
     """Devices that stand above or below the one that should be listed."""
-    if not has_paths(state.platform.kernel_version):
+    if not has_paths(subject.state.platform.kernel_version):
         return []
     found: list[Finding] = []
-    for flowtable in judged(state, expectation):
-        devices = existing(state, flowtable)
+    for flowtable in subject.flowtables:
+        devices = subject.existing_devices(flowtable)
         names = {device.name for device in devices}
         for device in devices:
             for layer in (_stacked, _bonded, _switched):
-                found += layer(state, flowtable, device, names)
+                found += layer(subject, flowtable, device, names)
     return found
 
 
-def _stacked(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+def _stacked(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A bridge, VLAN or PPPoE device that is listed."""
-    lower = below(state.devices, device.name)
+    lower = below(subject.state.devices, device.name)
     both = [name for name in lower if name in names]
     if lower in {(), (device.name,)}:
         return
-    evidence = [described(flowtable), f"{device.name} is a {device.kind} over {', '.join(lower)}"]
+    evidence = [describe_flowtable(flowtable), f"{device.name} is a {device.kind} over {', '.join(lower)}"]
     if both:
         kind = PPPOE_BOTH if device.kind == "ppp" else BOTH_LISTED
         message = f"flowtable {flowtable.path} has {device.name} and also {', '.join(both)} below it"
     elif device.kind == "bridge":
         kind = BRIDGE_IN_HARDWARE if flowtable.hardware else BRIDGE_LISTED
         message = f"flowtable {flowtable.path} has the bridge {device.name} instead of its ports {', '.join(lower)}"
-    elif flowtable.hardware and not any(state.devices[name].driver.startswith("mlx5") for name in lower):
+    elif flowtable.hardware and not any(subject.state.devices[name].driver.startswith("mlx5") for name in lower):
         # mlx5 binds flowtables to VLANs on its NICs (mlx5/core/en/rep/tc.c)
         kind = VLAN_IN_HARDWARE
         message = f"hardware flowtable {flowtable.path} has {device.name} instead of {', '.join(lower)} below it"
@@ -163,12 +163,12 @@ def _stacked(state: RouterState, flowtable: Flowtable, device: Device, names: se
     yield kind.found(message, *evidence, device=device.name, lowers=", ".join(both or lower))
 
 
-def _bonded(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+def _bonded(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A member of a bond that is listed, unless something else than the bond needs it, such as a VLAN of its own."""
-    bond = state.devices.get(device.master)
-    if bond is None or bond.kind != "bond" or device.name in flowtable_devices(state.devices):
+    bond = subject.state.devices.get(device.master)
+    if bond is None or bond.kind != "bond" or device.name in flowtable_devices(subject.state.devices):
         return
-    evidence = [described(flowtable), f"{device.name} is a member of {bond.name}"]
+    evidence = [describe_flowtable(flowtable), f"{device.name} is a member of {bond.name}"]
     if bond.name in names:
         message = f"flowtable {flowtable.path} has {bond.name} and also its member {device.name}"
         yield BOTH_LISTED.found(message, *evidence, device=device.name)
@@ -177,59 +177,63 @@ def _bonded(state: RouterState, flowtable: Flowtable, device: Device, names: set
         yield BOND_MEMBER.found(message, *evidence, device=device.name, bond=bond.name)
 
 
-def _switched(state: RouterState, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+def _switched(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """The NIC behind a switch that is listed, unless it has traffic of its own."""
-    ports = sorted(port.name for port in state.devices.values() if port.kind == "dsa" and device.name in port.lowers)
-    if ports and not names & set(ports) and device.name not in flowtable_devices(state.devices):
+    ports = sorted(
+        port.name for port in subject.state.devices.values() if port.kind == "dsa" and device.name in port.lowers
+    )
+    if ports and not names & set(ports) and device.name not in flowtable_devices(subject.state.devices):
         message = f"flowtable {flowtable.path} has {device.name}, and none of the ports {', '.join(ports)}"
-        yield CONDUIT.found(message, described(flowtable), device=device.name, ports=", ".join(ports))
+        yield CONDUIT.found(message, describe_flowtable(flowtable), device=device.name, ports=", ".join(ports))
 
 
-def directions(state: RouterState, expectation: Expectation) -> list[Finding]:
+def directions(subject: Subject) -> list[Finding]:
     """Devices that forward, which are those with addresses or a default route, against those that are listed."""
     forwarding = {
-        name: lower for name, lower in ways(state.devices, has_paths(state.platform.kernel_version)).items() if lower
+        name: lower
+        for name, lower in ways(subject.state.devices, has_paths(subject.state.platform.kernel_version)).items()
+        if lower
     }
-    fed = [flowtable for flowtable in judged(state, expectation) if existing(state, flowtable)]
-    fed = [flowtable for flowtable in fed if any(rule.reachable for rule in feeding(state, flowtable))]
-    told = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.expected(state, expectation))
-    if len(forwarding) < 2 or not fed or told or "addresses" in state.unseen:
+    fed = [flowtable for flowtable in subject.flowtables if subject.existing_devices(flowtable)]
+    fed = [flowtable for flowtable in fed if any(rule.reachable for rule in subject.feeding_rules(flowtable))]
+    told = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.expected(subject))
+    if len(forwarding) < 2 or not fed or told or "addresses" in subject.state.unseen:
         return []
-    names = {device.name for flowtable in fed for device in existing(state, flowtable)}
-    covered = {name for name in forwarding if names & _around(state, name)}
+    names = {device.name for flowtable in fed for device in subject.existing_devices(flowtable)}
+    covered = {name for name in forwarding if names & _around(subject, name)}
     missing = [name for name in forwarding if name not in covered]
-    if missing and not any(_two_ways(state, flowtable, forwarding) for flowtable in fed):
+    if missing and not any(_two_ways(subject, flowtable, forwarding) for flowtable in fed):
         wanted = sorted({lower for name in missing for lower in forwarding[name]})
-        lacking = ", ".join(_told(state, name) for name in missing)
+        lacking = ", ".join(_told(subject, name) for name in missing)
         message = f"flowtable {fed[0].path} has only what {', '.join(sorted(covered))} needs, and not {lacking}"
-        return [ONE_DIRECTION.found(message, *map(described, fed), missing=", ".join(wanted))]
-    return [*_left_out(state, forwarding, missing), *_ports(state, forwarding, names)]
+        return [ONE_DIRECTION.found(message, *map(describe_flowtable, fed), missing=", ".join(wanted))]
+    return [*_left_out(subject, forwarding, missing), *_ports(subject, forwarding, names)]
 
 
-def _two_ways(state: RouterState, flowtable: Flowtable, forwarding: Iterable[str]) -> bool:
+def _two_ways(subject: Subject, flowtable: Flowtable, forwarding: Iterable[str]) -> bool:
     """Has it two devices that forward, or one of which it is not known what for?"""
-    around = {name: _around(state, name) for name in forwarding}
-    names = {device.name for device in existing(state, flowtable)}
+    around = {name: _around(subject, name) for name in forwarding}
+    names = {device.name for device in subject.existing_devices(flowtable)}
     unknown = names.difference(*around.values())
     return bool(unknown) or sum(bool(names & group) for group in around.values()) > 1
 
 
-def _around(state: RouterState, name: str) -> set[str]:
+def _around(subject: Subject, name: str) -> set[str]:
     """A device that forwards and everything below it: whichever of them is listed, it may serve it."""
     found: set[str] = set()
     ahead = [name]
     while ahead:
-        device = state.devices.get(ahead.pop())
+        device = subject.state.devices.get(ahead.pop())
         if device is not None and device.name not in found:
             found.add(device.name)
             ahead += device.lowers
     return found
 
 
-def _left_out(state: RouterState, forwarding: dict[str, tuple[str, ...]], missing: list[str]) -> Iterator[Finding]:
+def _left_out(subject: Subject, forwarding: dict[str, tuple[str, ...]], missing: list[str]) -> Iterator[Finding]:
     """Forwarding devices that are not covered, where others are."""
     outside = {
-        family: [name for name in forwarding if family in state.devices[name].default_route]
+        family: [name for name in forwarding if family in subject.state.devices[name].default_route]
         for family in ("ipv4", "ipv6")
     }
     lost = {name for names in outside.values() if names and set(names) <= set(missing) for name in names}
@@ -239,11 +243,11 @@ def _left_out(state: RouterState, forwarding: dict[str, tuple[str, ...]], missin
     ):
         wanted = sorted({lower for name in names for lower in forwarding[name]})
         if names:
-            message = f"no flowtable has the device of {', '.join(_told(state, name) for name in names)}"
+            message = f"no flowtable has the device of {', '.join(_told(subject, name) for name in names)}"
             yield kind.found(message, missing=", ".join(wanted))
 
 
-def _ports(state: RouterState, forwarding: dict[str, tuple[str, ...]], names: set[str]) -> Iterator[Finding]:
+def _ports(subject: Subject, forwarding: dict[str, tuple[str, ...]], names: set[str]) -> Iterator[Finding]:
     for name, lower in forwarding.items():
         left = [port for port in lower if port not in names]
         if name not in names and left and len(left) < len(lower):
@@ -251,8 +255,8 @@ def _ports(state: RouterState, forwarding: dict[str, tuple[str, ...]], names: se
             yield PORT_UNCOVERED.found(message, missing=", ".join(left))
 
 
-def _told(state: RouterState, name: str) -> str:
-    families = " and ".join(state.devices[name].default_route)
+def _told(subject: Subject, name: str) -> str:
+    families = " and ".join(subject.state.devices[name].default_route)
     return f"{name} (default route of {families})" if families else name
 
 

@@ -17,18 +17,17 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.callback import fleet_report
 from ansible_collections.kmod.nft_offload.plugins.callback.fleet_report import shown, verified, write
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS
 
 from tests.unit.helpers.ladder_cases_nic import FEATURES
-from tests.unit.helpers.routers import router
+from tests.unit.helpers.routers import router, verdict_on
 
 ROOT = Path(__file__).resolve().parents[4]
 ACTION = "kmod.nft_offload.offload_verify"
 
 
 def result_of(state: RouterState) -> dict[str, Any]:
-    return judge(state, Expectation()).as_result()
+    return verdict_on(state).as_result()
 
 
 HEALTHY = result_of(router())

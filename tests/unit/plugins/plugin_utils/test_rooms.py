@@ -28,6 +28,15 @@ ARROWS = {
     "_fw4": {"_core", "_observe", "_confirm", "_systems"},
     "_firewall": {"_core", "_observe"},
 }
+# (room, part of another room that it may not import from, what to do instead)
+CLOSED = (
+    (
+        "_verify",
+        "_observe/parse",
+        "Judging parses nothing: parse the text where the router is read (_observe/reading.py: state_of), keep what it "
+        "means in a field of RouterState (_observe/state.py), and have the check take it from Subject.state.",
+    ),
+)
 SCRIPTS = "sh"
 MOST_ENTRIES = 12
 ADVICE = (
@@ -77,6 +86,20 @@ def test_a_room_imports_only_from_the_rooms_that_it_rests_on(name: str) -> None:
         if room(target) not in allowed
     ]
     assert not back, "\n".join([*back, ADVICE])
+
+
+@pytest.mark.parametrize(("name", "part", "advice"), CLOSED)
+def test_a_room_leaves_closed_parts_of_another_alone(name: str, part: str, advice: str) -> None:
+    modules = of_plugin_utils()
+    assert any(module.startswith(f"plugin_utils/{part}/") for module in modules), f"there is no {part} any more"
+    wrong = [
+        f"{module}.py, line {line}, imports {target}"
+        for module, found in modules.items()
+        if room(module) == name
+        for line, target in found
+        if target.startswith(f"plugin_utils/{part}")
+    ]
+    assert not wrong, "\n".join([*wrong, advice])
 
 
 def test_no_room_rests_on_one_below_it() -> None:

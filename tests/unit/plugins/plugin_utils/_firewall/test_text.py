@@ -17,7 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nf
     listing_without_devices,
     parse_table,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import covers, parse_rules
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
     WantedTable,
     check_content,
@@ -101,7 +101,7 @@ def test_verify_finds_the_rule_that_feeds_the_flowtable(name: str) -> None:
     unknown: list[str] = []
     (rule,) = parse_rules(golden(name), unknown)
     assert (rule.flowtable, rule.reachable, rule.shadow, unknown) == ("ft", True, "", [])
-    assert covers(rule.text) == (frozenset({"tcp", "udp"}), "")
+    assert (rule.protocols, rule.conditions) == (frozenset({"tcp", "udp"}), "")
 
 
 @needs_namespaces

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import judge, kinds
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
 
 from tests.unit.helpers import (
     ladder_cases,
@@ -24,7 +24,17 @@ from tests.unit.helpers.ladder_case import NEW_KERNEL, Case
 from tests.unit.helpers.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
 from tests.unit.helpers.ladder_cases_ruleset import RULESET_CASES
 from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS, BOTH_WAYS6, COUNTED, NAME_LOOKUPS
-from tests.unit.helpers.routers import bare, flows, foreign, router, with_boot, with_carried, with_platform, with_sample
+from tests.unit.helpers.routers import (
+    bare,
+    flows,
+    foreign,
+    router,
+    verdict_on,
+    with_boot,
+    with_carried,
+    with_platform,
+    with_sample,
+)
 
 TABLES = (
     ladder_cases.CASES,
@@ -43,7 +53,7 @@ def test_no_case_hides_another() -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_named(case: Case) -> None:
-    verdict = judge(case.state, case.expectation)
+    verdict = verdict_on(case.state, case.expectation)
     assert {finding.id for finding in verdict.findings} == case.finds
     assert verdict.name == case.verdict
     statuses = {result.name: result.status for result in verdict.rungs}
@@ -58,14 +68,14 @@ def test_named(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_only_an_error_fails_a_rung(case: Case) -> None:
-    for result in judge(case.state, case.expectation).rungs:
+    for result in verdict_on(case.state, case.expectation).rungs:
         errors = [finding.id for finding in result.findings if finding.severity == "error"]
         assert (result.status == "failed") == bool(errors)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_findings_stand_at_their_rung_and_tell_what_to_do(case: Case) -> None:
-    for result in judge(case.state, case.expectation).rungs:
+    for result in verdict_on(case.state, case.expectation).rungs:
         for finding in result.findings:
             assert finding.id.startswith(f"{result.name}.")
             assert finding.message and finding.remedy
@@ -74,7 +84,7 @@ def test_findings_stand_at_their_rung_and_tell_what_to_do(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_results_are_small_plain_and_stable(case: Case) -> None:
-    result = judge(case.state, case.expectation).as_result()
+    result = verdict_on(case.state, case.expectation).as_result()
     assert len(json.dumps(result)) < 6000
     assert [rung["name"] for rung in result["rungs"]] == list(RUNGS)
     assert [rung["number"] for rung in result["rungs"]] == [1, 2, 3, 4, 5, 6, 7]
@@ -114,7 +124,7 @@ HEALTHY = {
 def test_a_healthy_router_is_not_accused(state: RouterState) -> None:
     hardware = all(flowtable.hardware for flowtable in state.flowtables or ())
     for expect in ("any", "hardware" if hardware else "software"):
-        verdict = judge(state, Expectation(expect, devices=("lan0", "wan0")))
+        verdict = verdict_on(state, Expectation(expect, devices=("lan0", "wan0")))
         assert [finding.id for finding in verdict.findings if finding.severity != "info"] == []
         assert verdict.rung >= 4
         assert verdict.shortfall(Expectation(require="bound")) == ""
@@ -122,16 +132,16 @@ def test_a_healthy_router_is_not_accused(state: RouterState) -> None:
 
 @pytest.mark.parametrize("state", MAY_BE_MEANT.values(), ids=MAY_BE_MEANT.keys())
 def test_what_may_be_meant_is_told_as_information(state: RouterState) -> None:
-    (found,) = (f for f in judge(state, Expectation()).findings if f.id == "offloading.one-family")
+    (found,) = (f for f in verdict_on(state).findings if f.id == "offloading.one-family")
     assert found.severity == "info"
 
 
 def test_what_cannot_be_meant_is_a_warning() -> None:
-    found = {f.id: f.severity for f in judge(LEFT_OUT, Expectation()).findings}
+    found = {f.id: f.severity for f in verdict_on(LEFT_OUT).findings}
     assert found == {"offloading.one-family": "warning"}
 
 
 def test_an_untouched_router_is_told_what_lacks() -> None:
-    verdict = judge(bare(), Expectation())
+    verdict = verdict_on(bare())
     assert (verdict.name, verdict.rung) == ("supported", 1)
     assert "configured.no-flowtable" in "".join(verdict.errors())

@@ -28,11 +28,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     RouterState,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import judge
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.helpers.routers import router
+from tests.unit.helpers.routers import router, verdict_on
 
 NAMES = st.sampled_from(["lan0", "wan0", "br0", "eth*", "*", "", "{device}", "x" * 300]) | st.text(max_size=8)
 TABLES = st.sampled_from(["nft_offload", "filter"]) | NAMES
@@ -171,7 +170,7 @@ EXPECTATIONS = st.builds(
 @settings(max_examples=4 * settings().max_examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(state=STATES, expectation=EXPECTATIONS)
 def test_judging_never_raises(state: RouterState, expectation: Expectation) -> None:
-    verdict = judge(state, expectation)
+    verdict = verdict_on(state, expectation)
     result: dict[str, Any] = json.loads(json.dumps(verdict.as_result()))
     assert [rung["name"] for rung in result["rungs"]] == list(RUNGS)
     assert result["verdict"] in {"none", *RUNGS}

@@ -12,12 +12,13 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import flowtable_devices
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.configured import listed, topology
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.helpers.captures import SUITES
-from tests.unit.helpers.routers import router, with_boot, with_flowtable
+from tests.unit.helpers.routers import router, verdict_on, with_boot, with_flowtable
 from tests.unit.helpers.topologies import LAN, RULESETS, TOPOLOGIES, WAN, Shape, inside, outside, part, told
 
 LOWER = {"supported", "loaded", "configured", "bound"}
@@ -30,7 +31,7 @@ def picked(name: str) -> list[str]:
 
 def found(state: RouterState, expectation: Expectation | None = None, infos: bool = False) -> set[str]:
     """Ids at the lower rungs."""
-    verdict: Verdict = judge(state, expectation or Expectation())
+    verdict: Verdict = verdict_on(state, expectation or Expectation())
     return {f.id for f in verdict.findings if f.rung in LOWER and (infos or f.severity != "info")}
 
 
@@ -46,7 +47,7 @@ def test_a_healthy_router_is_not_accused(name: str, suite: str, hardware: bool, 
     assert all(rule.reachable and not rule.shadow for rule in state.rules)
     for expect in ("any", "hardware" if hardware else "software"):
         assert found(state, Expectation(expect, devices=tuple(names))) == set()
-    verdict = judge(state, Expectation())
+    verdict = verdict_on(state)
     assert {result.name: result.status for result in verdict.rungs if result.name in LOWER} == dict.fromkeys(
         LOWER, "proven"
     )
@@ -176,5 +177,5 @@ def test_whatever_the_filter_picks_is_not_accused(found: list[Device], hardware:
     state = with_boot(with_flowtable(router(hardware, kernel), devices=names), attachments=dict.fromkeys(names, ""))
     state = replace(state, devices=devices)
     for check in (*listed.CHECKS, *topology.CHECKS):
-        accused = [f for f in check(state, Expectation(devices=names)) if f.severity != "info"]
+        accused = [f for f in check(Subject(state, Expectation(devices=names))) if f.severity != "info"]
         assert not names or accused == []

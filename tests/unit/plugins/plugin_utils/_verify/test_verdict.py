@@ -17,10 +17,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding i
     Status,
     rung,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict
 
 from tests.unit.helpers.ladder_case import GONE, HARD, NOT_THERE, SOFT
-from tests.unit.helpers.routers import flows
+from tests.unit.helpers.routers import flows, verdict_on
 
 
 def ladder(text: str) -> Verdict:
@@ -53,7 +53,7 @@ def test_the_highest_rung_proven_with_none_below_it_failed(
 
 
 def test_an_unproven_rung_falls_short_and_says_why() -> None:
-    idle = judge(replace(HARD, flows=flows()), Expectation())
+    idle = verdict_on(replace(HARD, flows=flows()))
     assert idle.shortfall(Expectation(require="bound")) == ""
     said = idle.shortfall(Expectation(require="offloading"))
     assert "rung offloading must be shown, but is unproven: connection tracking shows no forwarded flow" in said
@@ -61,32 +61,32 @@ def test_an_unproven_rung_falls_short_and_says_why() -> None:
 
 
 def test_a_rung_that_does_not_apply_falls_short() -> None:
-    said = judge(SOFT, Expectation()).shortfall(Expectation(require="hardware"))
+    said = verdict_on(SOFT).shortfall(Expectation(require="hardware"))
     assert said.startswith("rung hardware must be shown, but is not applicable: the flowtable offloads in software. ")
     assert said.endswith("Remedy: require a rung that can be shown on this router")
 
 
 def test_bypassing_falls_short_where_it_is_not_measured() -> None:
-    verdict = judge(HARD, Expectation())
+    verdict = verdict_on(HARD)
     assert verdict.shortfall(Expectation(require="hardware")) == ""
     assert "not measured" in verdict.shortfall(Expectation(require="bypassing"))
 
 
 def test_a_failed_rung_is_told_by_its_errors_alone() -> None:
-    verdict = judge(replace(HARD, hooks=()), Expectation())
+    verdict = verdict_on(replace(HARD, hooks=()))
     assert verdict.shortfall(Expectation(require="bound")) == ""
     assert len(verdict.errors()) == 2
     assert all(line.startswith("bound.hook-missing: ") and ". Remedy: " in line for line in verdict.errors())
 
 
 def test_without_a_requirement_nothing_falls_short() -> None:
-    assert judge(NOT_THERE, Expectation()).shortfall(Expectation()) == ""
+    assert verdict_on(NOT_THERE).shortfall(Expectation()) == ""
 
 
 def test_off_must_be_seen_to_be_off() -> None:
     off = Expectation("disabled", require="hardware")
-    assert judge(GONE, off).shortfall(off) == ""
-    assert "rung configured must be shown" in judge(NOT_THERE, off).shortfall(off)
+    assert verdict_on(GONE, off).shortfall(off) == ""
+    assert "rung configured must be shown" in verdict_on(NOT_THERE, off).shortfall(off)
 
 
 def test_warnings_and_hints_fail_nothing() -> None:

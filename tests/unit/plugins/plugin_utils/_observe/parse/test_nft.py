@@ -217,7 +217,15 @@ def test_a_rule_in_the_hooked_chain_and_both_spellings() -> None:
     text = table("\tchain base {", HOOKED, "\t\tflow add @ft", "\t\tip protocol tcp flow offload @g counter", "\t}")
     assert parse_rules(text) == (
         FlowRule("inet", "t", "base", "ft", "flow add @ft", reachable=True),
-        FlowRule("inet", "t", "base", "g", "ip protocol tcp flow offload @g counter", reachable=True),
+        FlowRule(
+            "inet",
+            "t",
+            "base",
+            "g",
+            "ip protocol tcp flow offload @g counter",
+            reachable=True,
+            protocols=frozenset({"tcp"}),
+        ),
     )
 
 

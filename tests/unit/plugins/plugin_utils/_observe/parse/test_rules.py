@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import (
-    covers,
+    mark_first_rules,
     parse_exclusions,
     parse_rules,
 )
@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.helpers.captures import AWKS, SUITES, call, captured
+from tests.unit.helpers.routers import conditions_of
 
 FLOW = "meta l4proto { tcp, udp } flow add @ft"
 HOOK = "type filter hook forward priority filter; policy drop;"
@@ -172,10 +173,28 @@ def test_nothing_is_shadowed_in_real_rulesets(suite: str, tmp_path: Path) -> Non
     ],
 )
 def test_what_a_rule_covers(text: str, protocols: set[str], other: str) -> None:
-    found, conditions = covers(text)
+    found, conditions = conditions_of(text)
     assert found == protocols
     assert all(word in conditions for word in other.split())
     assert bool(conditions) == bool(other)
+
+
+@pytest.mark.parametrize(
+    ("rules", "first"),
+    [
+        ((FLOW,), True),
+        (('comment "a word"', "policy drop", FLOW), True),
+        (("ct state invalid drop", FLOW), False),
+        ((f"counter {FLOW}",), False),
+    ],
+)
+def test_the_first_rule_of_a_forward_chain_is_marked(rules: tuple[str, ...], first: bool) -> None:
+    (rule,) = parse_rules(ruleset(FLOW))
+    assert [found.first for found in mark_first_rules([rule], ruleset(*rules))] == [first]
+    assert [found.first for found in mark_first_rules([rule], ruleset(*rules).replace("inet t", "inet u"))] == [False]
+    assert [
+        found.first for found in mark_first_rules([rule], ruleset(*rules).replace("hook forward", "hook input"))
+    ] == [False]
 
 
 RAW = "type filter hook prerouting priority raw; policy accept;"
@@ -290,11 +309,11 @@ def test_no_rule_is_too_odd(one: str, other: str) -> None:
     text = ruleset(one, FLOW, other=(other,))
     parse_rules(text)
     parse_exclusions(text)
-    covers(one)
+    conditions_of(one)
 
 
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
-    covers(text)
+    conditions_of(text)
     parse_exclusions(text)
     parse_rules(text)

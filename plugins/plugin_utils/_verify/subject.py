@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""The subject of every check: one router's state, what is expected of it, and what follows from the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from .._observe.state import Device, FlowRule, Flowtable, RouterState
+from .._observe.topology import has_paths
+from .finding import Expectation
+
+DEFAULT_TABLE = "inet nft_offload"
+"""the table of kmod.nft_offload.ruleset where its options family and table are not set"""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is judged. Built once for a verdict and passed to every check; what follows from it is computed once."""
+
+    state: RouterState
+    expectation: Expectation = field(default_factory=Expectation)
+
+    @cached_property
+    def flowtables(self) -> tuple[Flowtable, ...]:
+        """The judged flowtables: those of the expected table; where that table does not exist at all, every one."""
+        listed = self.state.flowtables or ()
+        if self.table_exists or self.boot_table == self.expectation.table:
+            return tuple(flowtable for flowtable in listed if _table(flowtable) == self.expectation.table)
+        return listed
+
+    @cached_property
+    def hardware_flowtables(self) -> tuple[Flowtable, ...]:
+        """Those of the judged flowtables that have 'flags offload'."""
+        return tuple(flowtable for flowtable in self.flowtables if flowtable.hardware)
+
+    @property
+    def boot_table(self) -> str:
+        """'family table' that this collection loads at boot; empty when it loads none."""
+        return self.state.boot.table
+
+    @cached_property
+    def table_exists(self) -> bool:
+        """Is the expected table in the live ruleset, with or without a flowtable?"""
+        table = self.expectation.table
+        return self.state.boot.live is not None or any(_table(found) == table for found in self.state.flowtables or ())
+
+    @cached_property
+    def owned(self) -> bool:
+        """Do the judged flowtables belong to this collection, which loads them at boot? Another firewall's do not."""
+        table = self.expectation.table
+        ours = table in (DEFAULT_TABLE, self.boot_table)
+        return ours and all(_table(flowtable) == table for flowtable in self.flowtables)
+
+    @cached_property
+    def listed_devices(self) -> Mapping[str, Device]:
+        """Devices that the judged flowtables list and the router has, by name, in the order listed."""
+        return {device.name: device for flowtable in self.flowtables for device in self.existing_devices(flowtable)}
+
+    @cached_property
+    def sees_lowers(self) -> bool:
+        """Does this kernel's fast path look below bridges, VLANs and PPPoE (_observe/topology.py)?"""
+        return has_paths(self.state.platform.kernel_version)
+
+    @cached_property
+    def modules_in_use(self) -> frozenset[str]:
+        """Modules that must be there because a flowtable or a rule of theirs is live, whatever the file system has.
+
+        OpenWrt's kernels have no modules.builtin, and up to Linux 5.16 an ip flowtable worked without
+        nf_flow_table_inet.
+        """
+        live = self.state.flowtables or ()
+        fed = any(self.feeding_rules(flowtable) for flowtable in live)
+        return frozenset(
+            ({"nf_flow_table", "nf_flow_table_inet"} if live else set()) | ({"nft_flow_offload"} if fed else set())
+        )
+
+    @property
+    def has_flows_in_hardware(self) -> bool:
+        """Did conntrack show any flow with the hardware bit?"""
+        return self.state.flows is not None and self.state.flows.of("hardware") > 0
+
+    @property
+    def why_nothing_to_judge(self) -> str:
+        """Evidence of the rungs that rest on a flowtable, where none is judged."""
+        return "there is no flowtable" if self.state.flowtables is not None else "the ruleset could not be read"
+
+    def existing_devices(self, flowtable: Flowtable) -> list[Device]:
+        """The devices of any flowtable that the router has, in the order listed; 'eth*' stands for every match."""
+        names = self._existing.get(flowtable)
+        if names is None:
+            names = self._existing[flowtable] = tuple(
+                dict.fromkeys(name for listed in flowtable.devices for name in match_names(listed, self.state.devices))
+            )
+        return [self.state.devices[name] for name in names]
+
+    def feeding_rules(self, flowtable: Flowtable) -> list[FlowRule]:
+        """The rules of the live ruleset that feed a flowtable, reachable or not."""
+        return self._rules.get((flowtable.family, flowtable.table, flowtable.name), [])
+
+    def read_errors(self, *parts: str) -> list[str]:
+        """'part: error' in the router's own words for those of the parts of its state that could not be read."""
+        return [f"{part}: {self.state.unseen[part]}" for part in parts if part in self.state.unseen]
+
+    @cached_property
+    def _existing(self) -> dict[Flowtable, tuple[str, ...]]:
+        return {}
+
+    @cached_property
+    def _rules(self) -> Mapping[tuple[str, str, str], list[FlowRule]]:
+        found: dict[tuple[str, str, str], list[FlowRule]] = {}
+        for rule in self.state.rules:
+            found.setdefault((rule.family, rule.table, rule.flowtable), []).append(rule)
+        return found
+
+
+def describe_flowtable(flowtable: Flowtable) -> str:
+    """A flowtable in one line of evidence: path, hardware or software, devices."""
+    kind = "hardware" if flowtable.hardware else "software"
+    return f"flowtable {flowtable.path}: {kind}, devices {', '.join(flowtable.devices) or 'none'}"
+
+
+def match_names(listed: str, names: Iterable[str]) -> list[str]:
+    """The names that a name in a flowtable stands for: itself, or ending in * (Linux 6.17 on) any that starts so."""
+    start = listed.removesuffix("*")
+    return sorted(name for name in names if name == listed or (start != listed and name.startswith(start)))
+
+
+def _table(flowtable: Flowtable) -> str:
+    return f"{flowtable.family} {flowtable.table}"
