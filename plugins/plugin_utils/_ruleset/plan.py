@@ -19,7 +19,7 @@ from .._core.files import file_changes
 from .._core.plan import Diff, Step, StepError
 from .._core.verbs import EnableInit, ReloadManagers, ReloadUdev, Remove
 from .._observe.parse.boot import owned_table
-from .._observe.parse.nft import families_filtered, included, listing_without_devices, parse_flowtables, parse_table
+from .._observe.parse.nft import families_filtered, included, normalise_listing, parse_flowtables, parse_table
 from .._observe.parse.nft_errors import parse_errors
 from . import history
 from .hardware import Request, check_devices, decide
@@ -320,7 +320,7 @@ def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Tra
 def _as_loaded(state: TableState, wanted: WantedTable) -> bool:
     """Is the live table, but for devices, what loading the wanted text made?"""
     recorded = state.files.get(paths.LISTING, "")
-    if listing_without_devices(recorded) != listing_without_devices(state.table or ""):
+    if normalise_listing(recorded) != normalise_listing(state.table or ""):
         return False
     if state.files.get(paths.RULESET) == wanted.boot_text():
         return True
@@ -352,10 +352,10 @@ def _live_diffs(state: TableState, wanted: WantedTable, load: bool) -> list[Diff
     """What was changed by hand, and the devices that come and go."""
     header = f"live table {wanted.path}"
     recorded = state.files.get(paths.LISTING, "")
-    drifted = listing_without_devices(state.table or "") != listing_without_devices(recorded)
+    drifted = normalise_listing(state.table or "") != normalise_listing(recorded)
     diffs = []
     if load and drifted and recorded:
-        diffs.append(Diff(header, listing_without_devices(state.table or ""), listing_without_devices(recorded)))
+        diffs.append(Diff(header, normalise_listing(state.table or ""), normalise_listing(recorded)))
     held = {f.name: f for f in state.flowtables}
     before, after = "", ""
     for flowtable in wanted.flowtables:
@@ -397,7 +397,7 @@ def plan_absent(state: TableState, family: str, table: str, token: str) -> Confi
         texts.append(f"table {path}\ndelete table {path}\n")
         tables.append(written)
     systemd = state.platform.init == "systemd" and (state.outdated or bool(set(changes.removed) & set(SYSTEMD_PIECES)))
-    diffs = [Diff(f"live table {family} {table}", listing_without_devices(state.table or ""), "")] if live else []
+    diffs = [Diff(f"live table {family} {table}", normalise_listing(state.table or ""), "")] if live else []
     names = [" ".join(pair) for pair in tables]
     return ConfirmedPlan(
         id=state.next_id(token),

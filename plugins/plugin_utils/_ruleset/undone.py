@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .._confirm.change import ConfirmedPlan
-from .._observe.parse.nft import listing_without_devices
+from .._observe.parse.nft import normalise_listing
 from .state import TableState
 
 
@@ -18,7 +18,7 @@ def describe_undone(
     plan: ConfirmedPlan, before: TableState, after: TableState
 ) -> tuple[str, Mapping[str, Mapping[str, str]]]:
     """A sentence for the error, and the result's ``ran``: what the router ran before, during and after the change."""
-    same = listing_without_devices(after.table or "") == listing_without_devices(before.table or "")
+    same = normalise_listing(after.table or "") == normalise_listing(before.table or "")
     path = str(plan.result["table"])
     confirmed = f"as it was before, confirmed as {before.confirmed}" if before.confirmed else "as it was found"
     old = f"table {path} {confirmed}" if before.table else f"no table {path}"

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.paths import DEVICE_RULES, RULESET_UNIT
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import diff_listings, owned_table
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import statements
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import owned_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import diff_listings, statements
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import (
     mark_first_rules,
     parse_conditions,

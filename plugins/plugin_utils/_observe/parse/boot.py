@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection
 
@@ -15,7 +14,7 @@ from ..._core import paths
 from ..._core.sections import Answer
 from ..state import Boot
 from .ethtool import parse_feature_record
-from .nft import families_filtered, listing_without_devices
+from .nft import diff_listings, families_filtered
 from .platform import parse_platform
 
 HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
@@ -70,16 +69,6 @@ def owned_table(boot_text: str) -> tuple[str, str] | None:
     """(family, table) that the file for boot loads; None for a text that this collection did not write."""
     match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
     return (match[1], match[2]) if match else None
-
-
-def diff_listings(recorded: str, live: str) -> tuple[str, ...]:
-    """Lines of two listings of a table that differ, each behind - (recorded only) or + (live only)."""
-    one, other = (
-        [line.strip() for line in listing_without_devices(text).splitlines() if line.strip()]
-        for text in (recorded, live)
-    )
-    changes = list(difflib.unified_diff(one, other, lineterm="", n=0))[2:]
-    return tuple(line for line in changes if not line.startswith("@@"))
 
 
 def parse_attachments(text: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ the text; what is not known is added to the caller's list of ``unknown`` lines.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -162,9 +163,19 @@ def parse_table(text: str) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(names) for kind, names in found.items()}
 
 
-def listing_without_devices(text: str) -> str:
-    """A listing less what comes and goes: the devices of its flowtables, the number of elements that a set holds.
+def normalise_listing(text: str) -> str:
+    """A listing less what changes by itself: the devices of its flowtables, the number of elements that a set holds.
 
-    ``normalise_listing`` in sh/installed/guard.sh does the same on the router, and a test holds one against the other.
+    The one way in which the controller compares listings. On the router ``normalise_listing`` of sh/installed/guard.sh
+    does the same, and a test holds one against the other.
     """
     return _PASSING.sub(lambda match: match[0] if match[1] is None else "", text)
+
+
+def diff_listings(recorded: str, live: str) -> tuple[str, ...]:
+    """Lines of two listings of a table that differ, each behind - (recorded only) or + (live only)."""
+    one, other = (
+        [line.strip() for line in normalise_listing(text).splitlines() if line.strip()] for text in (recorded, live)
+    )
+    changes = list(difflib.unified_diff(one, other, lineterm="", n=0))[2:]
+    return tuple(line for line in changes if not line.startswith("@@"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import (
-    listing_without_devices,
+    normalise_listing,
     parse_table,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import parse_rules
@@ -89,7 +89,7 @@ def test_a_router_can_go_back_to_it(name: str, program: str, tmp_path: Path) -> 
     text = without_flowtable(golden(name))
     done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    loaded, filled = (listing_without_devices((tmp_path / file).read_text()) for file in ("loaded", "filled"))
+    loaded, filled = (normalise_listing((tmp_path / file).read_text()) for file in ("loaded", "filled"))
     assert loaded == filled, "elements that came are no change by hand"
     before, after = (re.sub(r" expires \w+", "", (tmp_path / file).read_text()) for file in ("before", "after"))
     assert before == after

@@ -16,7 +16,6 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.bo
     PIECES,
     READ,
     UNIT,
-    diff_listings,
     parse_attachments,
     parse_boot,
 )
@@ -74,19 +73,6 @@ def test_only_what_is_needed_or_there_counts() -> None:
     assert parse_boot(Answer(only_features | {"boot.files": files})).enabled == {paths.FEATURES_RULES: True}
     left = parse_boot(Answer({"boot.files": Section(paths.DEVICE_RULES, 0)})).enabled
     assert left == {paths.DEVICE_RULES: False}
-
-
-@pytest.mark.parametrize(
-    ("recorded", "live", "changes"),
-    [
-        ("table inet t {\n\tchain a {\n\t}\n}\n", "table inet t {\n\tchain a {\n\t}\n}\n", ()),
-        ("table inet t {\n}\n", 'table inet t {\n\tdevices = { "lan0" }\n}\n', ()),
-        ("table inet t {\n\tx\n}\n", "table inet t {\n\ty\n}\n", ("-x", "+y")),
-        ("table inet t {\n}\n", "", ("-table inet t {", "-}")),
-    ],
-)
-def test_differences_of_listings(recorded: str, live: str, changes: tuple[str, ...]) -> None:
-    assert diff_listings(recorded, live) == changes
 
 
 def test_what_the_texts_for_boot_mean() -> None:

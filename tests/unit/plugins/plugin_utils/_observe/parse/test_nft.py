@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import (
-    listing_without_devices,
+    normalise_listing,
     parse_flowtables,
     parse_table,
     statements,
@@ -245,11 +245,11 @@ def test_listing_without_devices() -> None:
         "devices = { }",
     ):
         text = flowtable("hook ingress priority filter", devices, "counter")
-        assert listing_without_devices(text) == plain
-    assert listing_without_devices(plain) == plain
+        assert normalise_listing(text) == plain
+    assert normalise_listing(plain) == plain
     # nft 1.1.7, for a set with elements
     counted = 'table inet t {\n\tset s {\n\t\tsize 65535\t# count 2\n\t\tcomment "a\t# count 3"\n\t}\n}\n'
-    assert listing_without_devices(counted) == counted.replace("\t# count 2", "")
+    assert normalise_listing(counted) == counted.replace("\t# count 2", "")
 
 
 def test_other_lists_stay_in_a_listing() -> None:
@@ -263,7 +263,7 @@ def test_other_lists_stay_in_a_listing() -> None:
         "\t\ttype filter hook ingress devices = { eth0, eth1 } priority 0",
         "\t}",
     )
-    assert listing_without_devices(text) == text
+    assert normalise_listing(text) == text
 
 
 # The reduction on the router: it must leave what parse_rules finds as it is.
@@ -373,7 +373,7 @@ def test_no_text_is_too_odd(text: str) -> None:
     parse_flowtables(text, unknown)
     parse_rules(text, unknown)
     parse_table(text)
-    listing_without_devices(text)
+    normalise_listing(text)
     assert all(isinstance(line, str) for line in unknown)
 
 

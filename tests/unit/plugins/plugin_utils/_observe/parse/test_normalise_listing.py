@@ -15,7 +15,10 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import listing_without_devices
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import (
+    diff_listings,
+    normalise_listing,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,7 +67,7 @@ def test_real_listings(suite: str, on_router: Normalise) -> None:
     assert any("\t# count " in text for text in listings) is (suite == "forky")
     for text in listings:
         plain = on_router(text)
-        assert plain == listing_without_devices(text)
+        assert plain == normalise_listing(text)
         assert "\t\tdevices = " not in plain and "\t# count " not in plain
         assert on_router(plain) == plain
 
@@ -91,7 +94,7 @@ SAME = {
 
 @pytest.mark.parametrize(("plain", "text"), [(plain, text) for plain, texts in SAME.items() for text in texts])
 def test_what_changes_by_itself_goes(plain: str, text: str, on_router: Normalise) -> None:
-    assert (on_router(text), listing_without_devices(text)) == (plain, plain)
+    assert (on_router(text), normalise_listing(text)) == (plain, plain)
 
 
 STAYS = [
@@ -112,7 +115,7 @@ STAYS = [
 
 @pytest.mark.parametrize("text", STAYS)
 def test_what_only_looks_like_it_stays(text: str, on_router: Normalise) -> None:
-    assert (on_router(text), listing_without_devices(text)) == (text, text)
+    assert (on_router(text), normalise_listing(text)) == (text, text)
 
 
 def test_texts_like_none_that_nft_lists(on_router: Normalise) -> None:
@@ -128,7 +131,7 @@ def test_texts_like_none_that_nft_lists(on_router: Normalise) -> None:
         'comment "a\nb" # count 5\n"c # count 5\n',
         "size 5\t# count 5 \n",
     ):
-        assert on_router(text) == listing_without_devices(text)
+        assert on_router(text) == normalise_listing(text)
 
 
 PIECES = ["devices = {", "}", '"', "\n", "\t", " ", ";", "\t# count 5", "# count", "size 5", "elements = {", "a,", "ü"]
@@ -137,4 +140,17 @@ PIECES = ["devices = {", "}", '"', "\n", "\t", " ", ";", "\t# count 5", "# count
 @given(pieces=st.lists(st.sampled_from(PIECES), max_size=30))
 def test_any_text(pieces: list[str], on_router: Normalise) -> None:
     text = "".join(pieces) + "\n"
-    assert on_router(text) == listing_without_devices(text)
+    assert on_router(text) == normalise_listing(text)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "live", "changes"),
+    [
+        ("table inet t {\n\tchain a {\n\t}\n}\n", "table inet t {\n\tchain a {\n\t}\n}\n", ()),
+        ("table inet t {\n}\n", 'table inet t {\n\tdevices = { "lan0" }\n}\n', ()),
+        ("table inet t {\n\tx\n}\n", "table inet t {\n\ty\n}\n", ("-x", "+y")),
+        ("table inet t {\n}\n", "", ("-table inet t {", "-}")),
+    ],
+)
+def test_differences_of_listings(recorded: str, live: str, changes: tuple[str, ...]) -> None:
+    assert diff_listings(recorded, live) == changes
