@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The artifact holds what it must and nothing else, and Galaxy takes it without an error or a warning."""
+"""The artifact holds what it must and nothing else, and Galaxy imports it without an error or a warning."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_it_holds_the_sources_and_its_manifest(members: set[str], sources: set[s
     assert members >= SHIPPED_FILES
 
 
-def test_galaxy_takes_it(artifact: Path, tmp_path: Path) -> None:
+def test_galaxy_imports_it(artifact: Path, tmp_path: Path) -> None:
     scratch = tmp_path / "ansible"
     done = subprocess.run(
         [sys.executable, "-m", "galaxy_importer.main", artifact],

@@ -36,7 +36,7 @@ KINDS = {
 
 
 def find_plugins() -> Iterator[tuple[str, str]]:
-    """(kind, short name) of everything that must have documentation."""
+    """(kind, short name) of everything that must be documented."""
     for directory, kind in KINDS.items():
         for file in sorted((ROOT / "plugins" / directory).glob("[!_]*.py")):
             yield kind, file.stem
@@ -69,13 +69,13 @@ def ansible_doc(*arguments: str) -> str:
 
 @cache
 def read_docs(kind: str) -> dict[str, Any]:
-    """Full name -> documentation, of every plugin or role of a kind in one go."""
+    """Full name -> documentation of every plugin or role of a kind, from one call."""
     names = [f"{COLLECTION}.{name}" for each, name in PLUGINS if each == kind]
     documents: dict[str, Any] = json.loads(ansible_doc("--type", kind, "--json", *names))
     return documents
 
 
-def test_there_is_something_to_show() -> None:
+def test_the_plugins_are_found() -> None:
     assert {"module", "role"} <= {kind for kind, _ in PLUGINS}
 
 

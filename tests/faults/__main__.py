@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the faults and the healthy topologies: `make faults FAULTS=--help`."""
+"""Runs the faults and the healthy topologies on routers of the lab: `make faults FAULTS=--help`."""
 
 from __future__ import annotations
 
@@ -22,54 +22,55 @@ from lab import api
 from lab.host import LabError
 from tests.faults.bench import Bench
 from tests.faults.catalogue import FAULTS
-from tests.faults.matrix import Cell, Matrix, counts, table
-from tests.faults.model import KERNELS, NONE, per
+from tests.faults.matrix import Cell, Matrix, format_counts, format_matrix
+from tests.faults.model import KERNELS, NONE, value_for
 from tests.faults.topologies import TOPOLOGIES
 from tests.lab.plays import control_paths
 from tests.lab.router import Live, sweep
 
 Job = tuple[str, str, str, Callable[[Bench], Cell]]
-"""fault, topology, kind of NIC, and how the cell is made"""
+"""fault, topology, kind of NIC, and the function that makes the cell"""
 
 
-def jobs(only: list[str]) -> Iterator[Job]:
-    """What is asked for, by names with wildcards; one topology after the other, for their states are saved."""
-    wanted: list[Job] = []
+def select_jobs(only: list[str]) -> Iterator[Job]:
+    """The jobs whose names match; none given: all. One topology after the other, because their states are saved."""
+    jobs: list[Job] = []
     for name, topology in TOPOLOGIES.items():
-        wanted.append((NONE, name, topology.nic, partial(Bench.healthy, topology=topology)))
-        wanted += [
-            (fault.name, name, topology.nic, partial(Bench.faulty, fault=fault))
+        jobs.append((NONE, name, topology.nic, partial(Bench.check_healthy, topology=topology)))
+        jobs += [
+            (fault.name, name, topology.nic, partial(Bench.check_fault, fault=fault))
             for fault in FAULTS
             if fault.topology == name
         ]
-    for job in wanted:
+    for job in jobs:
         names = (job[0], f"healthy:{job[1]}") if job[0] == NONE else (job[0],)
         if not only or any(fnmatch(name, pattern) for name in names for pattern in only):
             yield job
 
 
 def attempt(bench: Bench, job: Job) -> Cell:
-    """The cell, also where the bench itself failed."""
+    """Make the cell of a job; where the bench itself fails, one with the error."""
     fault, topology, _nic, work = job
     try:
         return work(bench)
     except (AssertionError, LabError, OffloadError, OSError, subprocess.TimeoutExpired) as error:
         known = next((known for known in FAULTS if known.name == fault), None)
-        expected = list(per(known.ids, bench.suite, ())) if known else []
-        rung = per(known.rung, bench.suite, 0) if known else TOPOLOGIES[topology].rung
+        expected = list(value_for(known.ids, bench.suite, ())) if known else []
+        rung = value_for(known.rung, bench.suite, 0) if known else TOPOLOGIES[topology].rung
         kernel = next(router.kernel for router in api.list_routers() if router.name == bench.live.name)
         return Cell(fault, topology, kernel, expected, [], rung, None, None, [str(error)])
 
 
-def tell(cell: Cell, seconds: float, verbose: bool) -> None:
+def print_cell(cell: Cell, seconds: float, verbose: bool) -> None:
+    """Its outcome, and where that is not good, or with ``verbose``, everything that was found."""
     name = f"healthy: {cell.topology}" if cell.fault == NONE else cell.fault
-    print(f"{cell.verdict:<11} {name} ({cell.kernel}, {seconds:.0f} s)", flush=True)
+    print(f"{cell.outcome:<11} {name} ({cell.kernel}, {seconds:.0f} s)", flush=True)
     if cell.impossible:
         print(f"            {cell.impossible}")
     if not cell.good or verbose:
         print(f"            expected {cell.expected_ids} at rung {cell.rung_expected},")
         print(f"            found {cell.found_ids} at rung {cell.rung_found}")
-        for line in cell.said:
+        for line in cell.messages:
             print(f"            {line}", flush=True)
 
 
@@ -77,20 +78,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults FAULTS=", description=__doc__)
     parser.add_argument("--kernel", action="append", choices=list(KERNELS), help="a suite of the lab; all by default")
     parser.add_argument("--only", action="append", default=[], help="a fault's name, or healthy:TOPOLOGY; * is any")
-    parser.add_argument("--router", help="a router that is up already, and stays so; for one --kernel")
-    parser.add_argument("--missing", action="store_true", help="leave out what the matrix has, and is good")
-    parser.add_argument("--verbose", action="store_true", help="tell of every cell what was found")
+    parser.add_argument("--router", help="a router that is up already, and stays up; for one --kernel")
+    parser.add_argument(
+        "--missing", action="store_true", help="leave out the cells whose outcome in the matrix is good"
+    )
+    parser.add_argument("--verbose", action="store_true", help="show for every cell what was found")
     args = parser.parse_args()
     sweep("faults")
     matrix = Matrix()
-    mine: list[Cell] = []
+    made: list[Cell] = []
     began = time.monotonic()
     try:
         for suite in args.kernel or KERNELS:
             known = {
                 cell.key[:2] for cell in matrix.cells.values() if cell.good and cell.kernel.startswith(KERNELS[suite])
             }
-            todo = [job for job in jobs(args.only) if not (args.missing and job[:2] in known)]
+            todo = [job for job in select_jobs(args.only) if not (args.missing and job[:2] in known)]
             for nic in dict.fromkeys(job[2] for job in todo):
                 name = args.router or f"faults-{os.getpid()}-{suite}-{nic}"
                 bench = Bench(Live(name, f"{suite}/{nic}"))
@@ -100,18 +103,18 @@ def main() -> int:
                             start = time.monotonic()
                             cell = attempt(bench, job)
                             matrix.add(cell)
-                            mine.append(cell)
-                            tell(cell, time.monotonic() - start, args.verbose)
+                            made.append(cell)
+                            print_cell(cell, time.monotonic() - start, args.verbose)
                 finally:
                     if not args.router:
                         api.down([name])
     except KeyboardInterrupt:
-        print("interrupted; the matrix has what was done", file=sys.stderr)
+        print("interrupted; the matrix has the cells made so far", file=sys.stderr)
     finally:
         shutil.rmtree(control_paths(), ignore_errors=True)
-    print(f"\n{table(list(matrix.cells.values()))}\n\n{counts(list(matrix.cells.values()))}")
-    print(f"{len(mine)} of them in this run, in {(time.monotonic() - began) / 60:.1f} minutes: {matrix.place}")
-    return 0 if mine and all(cell.good for cell in mine) else 1
+    print(f"\n{format_matrix(list(matrix.cells.values()))}\n\n{format_counts(list(matrix.cells.values()))}")
+    print(f"{len(made)} of them made by this run in {(time.monotonic() - began) / 60:.1f} minutes: {matrix.place}")
+    return 0 if made and all(cell.good for cell in made) else 1
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One router at a time: brought into a topology, given a fault and traffic, and looked at as offload_verify looks.
+"""One router at a time: brought into a topology, given a fault and traffic, and verified.
 
-Verifying is what the action does, without Ansible around it: the same script on the same shell, parsed and judged here.
-test_faults.py shows that the module says the same.
+The verification is that of the action, without Ansible around it: the same script in the same shell, the same parsers
+and checks. tests/lab/test_faults.py shows that the module offload_verify has the same result.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict i
 from lab import routers
 from lab.login import command_line
 from tests.faults.matrix import Cell
-from tests.faults.model import Fault, Topology, Traffic, per
+from tests.faults.model import Fault, Topology, Traffic, value_for
 from tests.faults.topologies import TOPOLOGIES
 from tests.lab.router import Live
 
 SAMPLE = 3
-"""seconds of each verification"""
+"""seconds that each verification measures"""
 WARM_UP = 2.3
-"""seconds: connection tracking takes a UDP flow for assured after two"""
+"""seconds before it: connection tracking marks a UDP flow as assured after two"""
 LASTING = 180
 """seconds that traffic goes on"""
 
@@ -49,8 +49,8 @@ traffic.report(flows)
 if traffic.detach():
     traffic.drive(flows, wanted["rate"], time.monotonic() + wanted["lasting"])
 """
-"""runs in a host behind the router, whose Python may have no json, on the lab's own traffic.py: prints a line a flow
-once all got answers, and goes on"""
+"""runs in a host behind the router, on the lab's own traffic.py; Python there may have no json. Prints a line for each
+flow once all have got answers, and goes on in the background"""
 
 
 class Bench:
@@ -62,19 +62,19 @@ class Bench:
 
     # --- states
 
-    def bring(self, topology: Topology) -> None:
-        """Into a healthy topology, made when it is asked for the first time."""
+    def bring_to(self, topology: Topology) -> None:
+        """Bring the router to a healthy topology, which is made the first time."""
         if topology.name in self.live.saved:
             self.live.restore(topology.name)
             return
-        self._base(topology.base)
+        self._bring_to_base(topology.base)
         if topology.setup:
             self.run(topology.setup)
         if topology.role is not None:
             self.live.role(**topology.role).worked()
         self._save(topology.name)
 
-    def _base(self, name: str) -> None:
+    def _bring_to_base(self, name: str) -> None:
         if name in self.live.saved:
             self.live.restore(name)
         elif name == "tools":
@@ -84,43 +84,43 @@ class Bench:
             self.live.sh("modprobe nft_ct")
             self._save(name)
         else:
-            self._base("tools")
+            self._bring_to_base("tools")
             self.live.role().worked()
             self._save(name)
 
     def _save(self, name: str) -> None:
-        """Without a fingerprint: nobody asks whether the router is untouched."""
+        """Save the state without a fingerprint, which nothing here compares."""
         routers.get(self.live.name).machine.monitor(f"savevm {name}")
         self.live.saved[name] = {}
         self.live.state = name
 
     # --- cells
 
-    def healthy(self, topology: Topology) -> Cell:
-        """One healthy topology, with traffic: nothing above information is found."""
+    def check_healthy(self, topology: Topology) -> Cell:
+        """The cell of a healthy topology with traffic; its findings are those above information."""
         if topology.impossible:
             return self._cell("none", topology, (), topology.rung, impossible=topology.impossible)
-        self.bring(topology)
-        verdict = self.look(topology, topology.traffic)
+        self.bring_to(topology)
+        verdict = self.verify(topology, topology.traffic)
         above = [finding.id for finding in verdict.findings if finding.severity != "info"]
         return self._cell("none", topology, (), topology.rung, above, verdict)
 
-    def faulty(self, fault: Fault) -> Cell:
-        """One fault on its topology."""
+    def check_fault(self, fault: Fault) -> Cell:
+        """The cell of a fault on its topology."""
         topology = TOPOLOGIES[fault.topology]
-        ids = per(fault.ids, self.suite, ())
-        rung = per(fault.rung, self.suite, 0)
-        inject = per(fault.inject, self.suite, "")
-        why = per(fault.impossible, self.suite, "") or topology.impossible
+        ids = value_for(fault.ids, self.suite, ())
+        rung = value_for(fault.rung, self.suite, 0)
+        inject = value_for(fault.inject, self.suite, "")
+        why = value_for(fault.impossible, self.suite, "") or topology.impossible
         if why:
             if inject and not topology.impossible:
-                self.bring(topology)
-                why = f"{why} ({self.refused(inject)})"
+                self.bring_to(topology)
+                why = f"{why} ({self.read_refusal(inject)})"
             return self._cell(fault.name, topology, ids, rung, impossible=why)
-        self.bring(topology)
+        self.bring_to(topology)
         if inject:
             self.run(inject)
-        verdict = self.look(topology, fault.traffic or topology.traffic, fault)
+        verdict = self.verify(topology, fault.traffic or topology.traffic, fault)
         return self._cell(fault.name, topology, ids, rung, [finding.id for finding in verdict.findings], verdict)
 
     def _cell(
@@ -142,7 +142,7 @@ class Bench:
             rung_expected=rung,
             rung_found=verdict.rung if verdict else None,
             impossible=impossible,
-            said=[f"{finding.id} ({finding.severity}): {finding.message}" for finding in verdict.findings]
+            messages=[f"{finding.id} ({finding.severity}): {finding.message}" for finding in verdict.findings]
             + [f"{rung.name} {rung.status}: {'; '.join(rung.evidence)}" for rung in verdict.rungs]
             if verdict
             else [],
@@ -151,19 +151,19 @@ class Bench:
     # --- on the router
 
     def run(self, script: str) -> None:
-        """A shell script, every line of which must succeed."""
+        """Run a shell script, every line of which must succeed."""
         done = self._shell(["sh", "-se"], script)
         assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr.strip()}\n{script}"
 
-    def refused(self, script: str) -> str:
-        """What the router says against a script that must fail."""
+    def read_refusal(self, script: str) -> str:
+        """The router's error message for a script that must fail."""
         done = self._shell(["sh", "-se"], script)
         assert done.returncode, f"it should be impossible, but worked:\n{script}"
-        return next((line.strip() for line in done.stderr.splitlines() if line.strip()), "no word why")
+        return next((line.strip() for line in done.stderr.splitlines() if line.strip()), "no message")
 
     def send(self, traffic: Traffic) -> None:
-        """Start traffic, which goes on in the background."""
-        for side, ipv4, ipv6 in traffic.ways:
+        """Start traffic, which goes on in the background for LASTING seconds."""
+        for side, ipv4, ipv6 in traffic.senders:
             wanted = {
                 "kinds": list(traffic.kinds), "count": traffic.count, "rate": traffic.rate, "ipv4": ipv4, "ipv6": ipv6,
                 "patience": 30 if traffic.arrives else 2, "lasting": LASTING,
@@ -173,8 +173,8 @@ class Bench:
             silent = [line for line in done.stdout.splitlines() if line.split()[2] == "0"]
             assert not (silent and traffic.arrives), f"nothing came back: {silent}"
 
-    def look(self, topology: Topology, traffic: Traffic, fault: Fault | None = None) -> Verdict:
-        """Traffic, the rest of the fault, and one verification."""
+    def verify(self, topology: Topology, traffic: Traffic, fault: Fault | None = None) -> Verdict:
+        """Start traffic, inject the rest of the fault, and verify once."""
         if traffic.kinds:
             self.send(traffic)
         began = time.monotonic()
@@ -192,7 +192,7 @@ class Bench:
         return judge(Subject(state_of(parse(done.stdout, nonce)), expectation))
 
     def _shell(self, words: Sequence[str], script: str) -> subprocess.CompletedProcess[str]:
-        """A command on the router that reads this text; over a connection that is shared."""
+        """Run a command on the router that reads the script, over the shared connection."""
         self.live.acts += 1
         login = routers.get(self.live.name).login
         return subprocess.run(

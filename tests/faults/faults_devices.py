@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from tests.faults.model import EVERYWHERE, QUIET, Fault
-from tests.faults.rulesets import FEATURES_ON, OURS, detach, nic, pair, table
+from tests.faults.rulesets import FEATURES_ON, OURS, add_nic, detach, load_table, set_faults
 
 FLUSH = "nft flush ruleset\n"
 REFUSED_TILL_6_15 = {
-    "6.1": "up to Linux 6.15 a flowtable takes no name of a device that is not there",
-    "6.12": "up to Linux 6.15 a flowtable takes no name of a device that is not there",
+    "6.1": "up to Linux 6.15 a flowtable does not take the name of a missing device",
+    "6.12": "up to Linux 6.15 a flowtable does not take the name of a missing device",
 }
 NO_RETURN = "rm /etc/udev/rules.d/8*-nft-offload-*.rules\nudevadm control --reload\n"
 IFB = """modprobe ifb numifbs=0
@@ -21,7 +21,7 @@ ip link set ifb0 up
 tc qdisc add dev wan0 handle ffff: ingress
 tc filter add dev wan0 parent ffff: protocol all matchall action mirred egress redirect dev ifb0
 """
-BRIDGE = f"""{pair("lan1", "lan2", 11)}
+BRIDGE = f"""{add_nic("lan1", "lan2", 11)}
 ip address flush dev lan0
 ip address flush dev lan1
 ip link add br0 type bridge
@@ -68,14 +68,18 @@ FAULTS = (
         traffic=QUIET,
     ),
     Fault(
-        "one-device-only", ["configured.one-direction"], 2, FLUSH + table("lan0", flags=""), topology="by-hand-software"
+        "one-device-only",
+        ["configured.one-direction"],
+        2,
+        FLUSH + load_table("lan0", flags=""),
+        topology="by-hand-software",
     ),
-    Fault("one-device-only-hardware", ["configured.one-direction"], 2, FLUSH + table("lan0"), topology="by-hand"),
+    Fault("one-device-only-hardware", ["configured.one-direction"], 2, FLUSH + load_table("lan0"), topology="by-hand"),
     Fault(
         "default-route-left-out",
         ["configured.default-route-uncovered"],
         4,
-        FLUSH + pair("lan1", "lan2", 11) + table("lan0, lan1", flags=""),
+        FLUSH + add_nic("lan1", "lan2", 11) + load_table("lan0, lan1", flags=""),
         traffic=QUIET,
         topology="by-hand-software",
     ),
@@ -83,7 +87,7 @@ FAULTS = (
         "network-left-out",
         ["configured.network-uncovered"],
         6,
-        pair("lan1", "lan2", 11),
+        add_nic("lan1", "lan2", 11),
         topology="by-hand-software",
     ),
     Fault(
@@ -98,14 +102,14 @@ FAULTS = (
         # Linux 7.2 finds the port behind the bridge, which is not in the flowtable
         {EVERYWHERE: ["configured.bridge-listed"], "7.2": ["configured.bridge-listed", "offloading.none-offloaded"]},
         {EVERYWHERE: 6, "7.2": 4},
-        FLUSH + BRIDGE + table("br0, wan0", flags=""),
+        FLUSH + BRIDGE + load_table("br0, wan0", flags=""),
         topology="by-hand-software",
     ),
     Fault(
         "bridge-in-hardware",
         ["configured.bridge-in-hardware"],
         2,
-        FLUSH + BRIDGE + FEATURES_ON + "\n" + table("br0, wan0"),
+        FLUSH + BRIDGE + FEATURES_ON + "\n" + load_table("br0, wan0"),
         topology="by-hand",
         impossible="a kernel that is not OpenWrt's refuses a bridge in a hardware flowtable",
     ),
@@ -113,7 +117,7 @@ FAULTS = (
         "vlan-in-hardware",
         ["configured.vlan-in-hardware"],
         2,
-        FLUSH + "ip link add link lan0 name lan0.7 type vlan id 7\n" + table("lan0.7, wan0"),
+        FLUSH + "ip link add link lan0 name lan0.7 type vlan id 7\n" + load_table("lan0.7, wan0"),
         topology="by-hand",
         impossible="a kernel that is not OpenWrt's refuses a VLAN in a hardware flowtable",
     ),
@@ -121,14 +125,14 @@ FAULTS = (
         "bridge-and-ports-listed",
         ["configured.upper-and-lower"],
         6,
-        FLUSH + BRIDGE + table("br0, lan0, lan1, wan0", flags=""),
+        FLUSH + BRIDGE + load_table("br0, lan0, lan1, wan0", flags=""),
         topology="by-hand-software",
     ),
     Fault(
         "bond-member-listed",
         ["configured.bond-member"],
         2,
-        FLUSH + BOND + table("lan0, wan0", flags=""),
+        FLUSH + BOND + load_table("lan0, wan0", flags=""),
         topology="by-hand-software",
     ),
     Fault(
@@ -153,19 +157,19 @@ FAULTS = (
         "feature-fixed-off",
         ["configured.feature-fixed"],
         2,
-        nic("lan0", "fixed-off") + nic("wan0", "refuse-flows"),
+        set_faults("lan0", "fixed-off") + set_faults("wan0", "refuse-flows"),
     ),
     Fault(
         "feature-not-active",
         ["configured.feature-not-active"],
         2,
-        impossible="the lab's NIC has no state in which it takes the wish for the feature and leaves it off",
+        impossible="the lab's NIC has no state in which it accepts a request for the feature and leaves it off",
     ),
     Fault(
         "one-nic-without-the-feature",
         ["configured.feature-absent"],
         6,
-        nic("lan0", "fixed-off"),
+        set_faults("lan0", "fixed-off"),
         topology="by-hand",
     ),
     Fault(

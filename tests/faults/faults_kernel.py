@@ -7,18 +7,18 @@
 from __future__ import annotations
 
 from tests.faults.model import QUIET, Fault
-from tests.faults.rulesets import GONE
+from tests.faults.rulesets import DELETE_OURS
 
 MODULES = "nft_flow_offload nf_flow_table_inet nf_flow_table"
-UNLOADED = f"{GONE}\nrmmod {MODULES}\n"
+UNLOADED = f"{DELETE_OURS}\nrmmod {MODULES}\n"
 TREE = "/lib/modules/$(uname -r)"
 AWAY = f"""find {TREE}/ '(' -name 'nft_flow_offload.ko*' -o -name 'nf_flow_table*.ko*' ')' -exec mv '{{}}' /root/ ';'
 depmod
 """
 
 
-def says_version(version: str) -> str:
-    """sh that puts a stand-in in front of nft, which only lies about its version."""
+def fake_version(version: str) -> str:
+    """sh that puts a stand-in in front of nft, which only reports another version."""
     return f"""mv /usr/sbin/nft /usr/sbin/nft.real
 cat >/usr/sbin/nft <<'EOT'
 #!/bin/sh
@@ -56,9 +56,9 @@ FAULTS = (
         traffic=QUIET,
     ),
     Fault("nft-not-installed", ["supported.nft-missing"], 0, "rm /usr/sbin/nft\n"),
-    Fault("nft-0.9.8", ["supported.nft-too-old"], 0, says_version("0.9.8")),
-    Fault("nft-0.9.3", ["supported.nft-without-counter"], 0, says_version("0.9.3")),
-    Fault("nft-that-hides-flags", ["supported.nft-hides-flags"], 7, says_version("0.9.8"), options={"expect": "any"}),
+    Fault("nft-0.9.8", ["supported.nft-too-old"], 0, fake_version("0.9.8")),
+    Fault("nft-0.9.3", ["supported.nft-without-counter"], 0, fake_version("0.9.3")),
+    Fault("nft-that-hides-flags", ["supported.nft-hides-flags"], 7, fake_version("0.9.8"), options={"expect": "any"}),
     Fault(
         "ethtool-not-installed",
         ["supported.ethtool-missing", "configured.feature-unknown"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.faults.model import QUIET, Fault
-from tests.faults.rulesets import GONE, OURS, beside, table
+from tests.faults.rulesets import DELETE_OURS, OURS, load_table, other_table
 
 NO_IPV4 = "for file in /proc/sys/net/ipv4/conf/*/forwarding; do echo 0 >$file; done\n"
 NO_IPV6 = "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding\n"
@@ -17,12 +17,12 @@ DISABLED = {"expect": "disabled"}
 
 
 def first(rule: str) -> str:
-    """sh that puts a rule in front of the one that feeds our flowtable."""
+    """sh that puts a rule before the one that feeds our flowtable."""
     return f"nft 'insert rule {OURS} forward {rule}'\n"
 
 
 def by_hand(name: str, finding: str, rung: int, script: str, **more: Any) -> Fault:
-    """On a router whose only ruleset is a table that was loaded by hand."""
+    """A fault of a router whose only table was loaded by hand."""
     return Fault(name, [finding], rung, "nft flush ruleset\n" + script, topology="by-hand", **more)
 
 
@@ -49,39 +49,39 @@ FAULTS = (
         "rule-in-an-unused-chain",
         "configured.rule-unreachable",
         2,
-        table(base=""),
+        load_table(base=""),
     ),
     Fault("rule-after-accept", ["configured.rule-shadowed"], 2, first("ct state established,related accept")),
     by_hand(
         "rule-for-tcp-only",
         "configured.rule-partial",
         7,
-        table(rule="ct state established meta l4proto tcp flow add @ft"),
+        load_table(rule="ct state established meta l4proto tcp flow add @ft"),
     ),
     Fault(
         "two-flowtables",
         ["configured.flowtables-compete"],
         6,
-        table(name="inet second", flags=""),
+        load_table(name="inet second", flags=""),
         topology="software",
     ),
     Fault(
         "notrack-everything",
         ["configured.notrack-all"],
         2,
-        beside("chain pre { type filter hook prerouting priority -300; notrack; }"),
+        other_table("chain pre { type filter hook prerouting priority -300; notrack; }"),
     ),
     Fault(
         "notrack-udp",
         ["configured.notrack"],
         7,
-        beside("chain pre { type filter hook prerouting priority -300; meta l4proto udp notrack; }"),
+        other_table("chain pre { type filter hook prerouting priority -300; meta l4proto udp notrack; }"),
     ),
     Fault(
         "conntrack-helper",
         ["configured.ct-helper"],
         7,
-        beside(
+        other_table(
             'ct helper ftp { type "ftp" protocol tcp; }',
             'chain pre { type filter hook prerouting priority 0; tcp dport 21 ct helper set "ftp"; }',
         ),
@@ -99,7 +99,7 @@ FAULTS = (
         "counter-without-accounting",
         "configured.counter-without-accounting",
         7,
-        "sysctl -qw net.netfilter.nf_conntrack_acct=0\n" + table(flags="flags offload; counter;"),
+        "sysctl -qw net.netfilter.nf_conntrack_acct=0\n" + load_table(flags="flags offload; counter;"),
     ),
     Fault("nothing-for-boot", ["configured.not-persisted"], 2, "rm -r /etc/nft-offload\n"),
     Fault("boot-not-known", ["configured.boot-not-judged"], 7, topology="by-hand"),
@@ -108,7 +108,7 @@ FAULTS = (
         "flag-removed-by-hand",
         ["configured.live-differs", "configured.flag-missing"],
         2,
-        GONE + "\n" + table(name=OURS, flags=""),
+        DELETE_OURS + "\n" + load_table(name=OURS, flags=""),
     ),
     Fault("unit-disabled", ["configured.boot-disabled"], 2, "systemctl -q disable nft-offload.service\n"),
     Fault(
@@ -116,7 +116,7 @@ FAULTS = (
     ),
     Fault("device-not-at-boot", ["configured.attachment-missing"], 2, "sed -i '/^wan0 /d' /etc/nft-offload/devices\n"),
     Fault("table-left-over", ["configured.leftover-table"], 0, options=DISABLED, traffic=QUIET),
-    Fault("boot-left-over", ["configured.leftover-boot"], 0, GONE, options=DISABLED, traffic=QUIET),
+    Fault("boot-left-over", ["configured.leftover-boot"], 0, DELETE_OURS, options=DISABLED, traffic=QUIET),
     Fault(
         "flows-left-over",
         ["offloading.leftover-flows"],
@@ -127,13 +127,13 @@ FAULTS = (
         "fw4-like-chains",
         ["configured.second-firewall"],
         7,
-        beside("chain c { type filter hook forward priority 5; ct state established accept; }"),
+        other_table("chain c { type filter hook forward priority 5; ct state established accept; }"),
     ),
     Fault(
         "nfqueue",
         ["configured.queue"],
         7,
-        beside("chain c { type filter hook forward priority 5; tcp dport 9999 queue flags bypass to 7; }"),
+        other_table("chain c { type filter hook forward priority 5; tcp dport 9999 queue flags bypass to 7; }"),
     ),
     Fault(
         "docker-beside",
@@ -149,7 +149,7 @@ systemctl start docker.service
         "ipsec-policies",
         ["configured.ipsec"],
         7,
-        "for way in fwd out; do ip xfrm policy add src 10.10.9.0/24 dst 10.99.0.0/24 dir $way "
+        "for dir in fwd out; do ip xfrm policy add src 10.10.9.0/24 dst 10.99.0.0/24 dir $dir "
         "tmpl src 10.10.0.1 dst 203.0.113.9 proto esp mode tunnel; done\n",
     ),
 )

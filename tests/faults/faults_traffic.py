@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from tests.faults.model import EVERYWHERE, QUIET, Fault, Traffic
-from tests.faults.rulesets import FEATURES_ON, OURS, nic, table
+from tests.faults.rulesets import FEATURES_ON, OURS, load_table, set_faults
 
 FLUSH = "nft flush ruleset\n"
 MORE = Traffic(count=2)
@@ -35,14 +35,14 @@ FAULTS = (
         "verdict-before-the-rule",
         ["offloading.none-offloaded"],
         4,
-        FLUSH + table(before="meta l4proto { tcp, udp } accept"),
+        FLUSH + load_table(before="meta l4proto { tcp, udp } accept"),
         topology="by-hand",
     ),
     Fault(
         "rule-for-ipv4-only",
         ["offloading.one-family"],
         7,
-        FLUSH + table(before="meta nfproto ipv6 return"),
+        FLUSH + load_table(before="meta nfproto ipv6 return"),
         topology="by-hand",
         traffic=MORE,
     ),
@@ -50,7 +50,7 @@ FAULTS = (
         "rule-for-udp-only",
         ["offloading.one-protocol"],
         7,
-        FLUSH + table(before="meta l4proto tcp return"),
+        FLUSH + load_table(before="meta l4proto tcp return"),
         topology="by-hand",
         traffic=MORE,
     ),
@@ -83,7 +83,7 @@ FAULTS = (
         "nothing-counts",
         ["bypassing.not-counted"],
         7,
-        impossible="the lab's NIC counts what it forwards in the devices' own counters, whatever else it counts",
+        impossible="the lab's NIC always counts what it forwards in the counters of the devices",
     ),
     Fault(
         "sample-flushed",
@@ -97,7 +97,7 @@ done' </dev/null >/dev/null 2>&1 &
 """,
         topology="software",
     ),
-    Fault("nic-refuses-flows", ["hardware.refused"], 6, nic("all", "refuse-flows")),
+    Fault("nic-refuses-flows", ["hardware.refused"], 6, set_faults("all", "refuse-flows")),
     Fault(
         "feature-switched-off",
         ["configured.feature-off", "hardware.switched-off"],
@@ -108,31 +108,31 @@ done' </dev/null >/dev/null 2>&1 &
         "fake-hardware",
         ["hardware.fake"],
         6,
-        FLUSH + nic("all", "fake", "fixed-off") + table(),
+        FLUSH + set_faults("all", "fake", "fixed-off") + load_table(),
         topology="by-hand",
     ),
     Fault(
         "fake-hardware-with-the-feature",
         ["hardware.refused"],
         6,
-        FLUSH + nic("all", "fake") + FEATURES_ON + "\n" + table(),
+        FLUSH + set_faults("all", "fake") + FEATURES_ON + "\n" + load_table(),
         topology="by-hand",
     ),
     Fault(
         "nic-table-full",
         ["hardware.some-flows"],
         7,
-        nic("all", "max-flows=2"),
+        set_faults("all", "max-flows=2"),
         traffic=Traffic(kinds=("tcp4", "udp4", "tcp6", "udp6"), count=2),
     ),
-    Fault("one-side-refuses", ["hardware.one-direction"], 6, nic("wan0", "refuse-flows")),
-    Fault("one-way", ["hardware.one-direction"], 6, nic("all", "one-way")),
-    Fault("never-bound", ["hardware.not-in-table"], 6, nic("all", "unbound")),
+    Fault("one-side-refuses", ["hardware.one-direction"], 6, set_faults("wan0", "refuse-flows")),
+    Fault("one-way", ["hardware.one-direction"], 6, set_faults("all", "one-way")),
+    Fault("never-bound", ["hardware.not-in-table"], 6, set_faults("all", "unbound")),
     Fault(
         "nic-forgot-to-forget",
         ["hardware.orphaned"],
         7,
-        during=FAST + "sleep 1\n" + nic("all", "reset") + STOP + "sleep 4\n" + FORGET + SEND + "sleep 2\n",
+        during=FAST + "sleep 1\n" + set_faults("all", "reset") + STOP + "sleep 4\n" + FORGET + SEND + "sleep 2\n",
         topology="nat-and-port-forward",
     ),
     Fault(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The matrix: one cell a fault, topology and kernel, written after every cell so that a run can be cut short."""
+"""The matrix: a cell for each fault, topology and kernel, saved after every cell so that a run can be interrupted."""
 
 from __future__ import annotations
 
@@ -26,45 +26,45 @@ class Cell:
     kernel: str
     expected_ids: list[str]
     found_ids: list[str]
-    """every finding; of a healthy router only those above information"""
+    """every finding; for a healthy router only those above information"""
     rung_expected: int
     rung_found: int | None
-    """None where nothing was found out"""
+    """None where the verification failed"""
     impossible: str | None = None
-    said: list[str] = field(default_factory=list, compare=False)
-    """messages and evidence, for who looks into it; not in the file"""
+    messages: list[str] = field(default_factory=list, compare=False)
+    """findings and evidence as text; not in the file"""
 
     @property
     def key(self) -> tuple[str, str, str]:
         return self.fault, self.topology, self.kernel
 
     @property
-    def verdict(self) -> str:
-        """named, missed, wrong rung, healthy, accused, impossible or error"""
+    def outcome(self) -> str:
+        """found, missed, wrong rung, healthy, false alarm, impossible or error"""
         if self.impossible:
             return "impossible"
         if self.rung_found is None:
             return "error"
         if self.fault == NONE and self.found_ids:
-            return "accused"
+            return "false alarm"
         if not set(self.expected_ids) <= set(self.found_ids):
             return "missed"
         if self.rung_found != self.rung_expected:
             return "wrong rung"
-        return "healthy" if self.fault == NONE else "named"
+        return "healthy" if self.fault == NONE else "found"
 
     @property
     def good(self) -> bool:
-        return self.verdict in {"named", "healthy", "impossible"}
+        return self.outcome in {"found", "healthy", "impossible"}
 
     def as_result(self) -> dict[str, Any]:
         result = asdict(self)
-        del result["said"]
+        del result["messages"]
         return result
 
 
 class Matrix:
-    """Cells by fault, topology and kernel; those of earlier runs stay until they are run again."""
+    """Cells by fault, topology and kernel; those of earlier runs stay until they are made again."""
 
     def __init__(self, place: Path = PLACE) -> None:
         self.place = place
@@ -79,13 +79,13 @@ class Matrix:
         fresh.replace(self.place)
 
 
-def table(cells: Sequence[Cell]) -> str:
-    """A row a fault or healthy topology, a column a kernel."""
+def format_matrix(cells: Sequence[Cell]) -> str:
+    """A row for each fault or healthy topology, a column for each kernel."""
     kernels = list(dict.fromkeys(cell.kernel for cell in cells))
     rows: dict[str, dict[str, str]] = {}
     for cell in cells:
         name = f"healthy: {cell.topology}" if cell.fault == NONE else cell.fault
-        rows.setdefault(name, {})[cell.kernel] = cell.verdict
+        rows.setdefault(name, {})[cell.kernel] = cell.outcome
     wide = max(map(len, rows), default=0)
     column = max([*map(len, kernels), 12])
     lines = [" " * wide + "".join(f"  {kernel:<{column}}" for kernel in kernels)]
@@ -96,14 +96,14 @@ def table(cells: Sequence[Cell]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def counts(cells: Sequence[Cell]) -> str:
-    """How many cells came out how, faults and healthy topologies apart."""
+def format_counts(cells: Sequence[Cell]) -> str:
+    """The number of cells by outcome, for faults and for healthy topologies."""
     parts = []
     for what, chosen in (
         ("faults", [cell for cell in cells if cell.fault != NONE]),
         ("healthy topologies", [cell for cell in cells if cell.fault == NONE]),
     ):
-        verdicts = [cell.verdict for cell in chosen]
-        told = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts))
-        parts.append(f"{len(chosen)} cells of {what}: {told or 'none'}")
+        outcomes = [cell.outcome for cell in chosen]
+        listed = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
+        parts.append(f"{len(chosen)} cells of {what}: {listed or 'none'}")
     return "\n".join(parts)

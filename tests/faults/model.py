@@ -15,23 +15,23 @@ KERNELS = {"bookworm": "6.1", "trixie": "6.12", "forky": "7.2"}
 NONE = "none"
 """the fault of a healthy router"""
 EVERYWHERE = "*"
-"""instead of a kernel: every one that is not named beside it"""
+"""in place of a kernel: all that have no entry of their own"""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Flows from the hosts behind the router; each of ``ways`` is a set of one flow a kind, ``count`` times."""
+    """Flows from the hosts behind the router: each of ``senders`` has ``count`` flows of each kind."""
 
     kinds: Sequence[str] = ("tcp4", "udp4", "tcp6", "udp6")
     count: int = 1
-    ways: Sequence[tuple[str, str, str]] = (("lan", "203.0.113.2", "2001:db8:203::2"),)
+    senders: Sequence[tuple[str, str, str]] = (("lan", "203.0.113.2", "2001:db8:203::2"),)
     """network namespace that sends, IPv4 address and IPv6 address that it sends to"""
     rate: float = 15.0
-    """packets a second and flow, each of which is sent back"""
+    """packets a second for each flow; every one is sent back"""
     arrives: bool = True
-    """must packets come back? Not where the fault itself keeps them from it"""
+    """packets must come back; False where the fault itself stops them"""
 
 
 QUIET = Traffic(kinds=())
@@ -39,7 +39,7 @@ QUIET = Traffic(kinds=())
 
 @dataclass(frozen=True)
 class Topology:
-    """A healthy router: made from a saved state by ``setup``, and by the role with ``role``'s variables if not None."""
+    """A healthy router: made from a saved state by ``setup``, then by the role with variables ``role`` unless None."""
 
     name: str
     base: str = "offloading"
@@ -56,7 +56,7 @@ class Topology:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong. ``ids``, ``rung``, ``inject`` and ``impossible`` may differ by kernel (``per``)."""
+    """One fault. ``ids``, ``rung``, ``inject`` and ``impossible`` may differ by kernel, see ``value_for``."""
 
     name: str
     ids: Sequence[str] | Mapping[str, Sequence[str]]
@@ -65,20 +65,20 @@ class Fault:
     inject: str | Mapping[str, str] = ""
     """sh, run as root on the router before traffic starts"""
     during: str = ""
-    """the same while traffic flows"""
+    """sh, run while traffic flows"""
     topology: str = "two-nics"
     traffic: Traffic | None = None
     """None: the topology's"""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """of the expectation (expect, devices, table, slow_share), where they are not the topology's"""
+    """of the expectation (expect, devices, table, slow_share), where they differ from the topology's"""
     login: Sequence[str] = ()
-    """words in front of the shell that looks"""
+    """command in front of the shell that verifies, such as one that drops privileges"""
     impossible: str | Mapping[str, str] = ""
-    """Why it cannot be built. Where there is something to inject, it is tried, and must fail."""
+    """Why it cannot be built. If there is something to inject, it is tried and must fail."""
 
 
-def per(value: T | Mapping[str, T], suite: str, nothing: T) -> T:
-    """What holds on that kernel."""
+def value_for(value: T | Mapping[str, T], suite: str, nothing: T) -> T:
+    """The value for the kernel of this suite, or ``nothing`` where there is none."""
     if isinstance(value, Mapping):
         return value.get(KERNELS[suite], value.get(EVERYWHERE, nothing))
     return value

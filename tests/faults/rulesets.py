@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rulesets as sh that loads them, and other lines that several faults are made of."""
+"""Pieces of sh that several faults are made of: most load a ruleset."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ OURS = "inet nft_offload"
 RULE = "ct state { established, related } meta l4proto { tcp, udp } flow add @ft"
 BASE = "type filter hook forward priority 20; policy accept;"
 FEATURES_ON = "for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done"
-GONE = f"nft delete table {OURS}"
+DELETE_OURS = f"nft delete table {OURS}"
 
 
-def nft(text: str) -> str:
+def load(text: str) -> str:
     """sh that loads this text."""
     return f"nft -f - <<'EOT'\n{text}\nEOT\n"
 
 
-def table(
+def load_table(
     devices: str = "lan0, wan0",
     *,
     name: str = "inet fw",
@@ -27,31 +27,31 @@ def table(
     before: str = "",
     base: str = BASE,
 ) -> str:
-    """sh that loads a table with a flowtable by hand; rules ``before`` the one that feeds it."""
+    """sh that loads a table with a flowtable; ``before`` are rules in front of the one that feeds it."""
     listed = f"devices = {{ {devices} }};" if devices else ""
-    return nft(
+    return load(
         f"table {name} {{ flowtable ft {{ hook ingress priority 0; {listed} {flags} }}\n"
         f"chain forward {{ {base}\n{before}\n{rule}\n}}\n}}"
     )
 
 
-def beside(*chains: str, name: str = "inet beside") -> str:
+def other_table(*chains: str, name: str = "inet beside") -> str:
     """sh that loads another table."""
-    return nft("\n".join((f"table {name} {{", *chains, "}")))
+    return load("\n".join((f"table {name} {{", *chains, "}")))
 
 
 def detach(device: str) -> str:
-    """sh that takes a device out of our flowtable."""
+    """sh that removes a device from our flowtable."""
     return f"nft 'delete flowtable {OURS} ft {{ hook ingress priority 0; devices = {{ {device} }}; }}'\n"
 
 
-def nic(device: str, *faults: str) -> str:
-    """sh that gives one of the lab's NICs these faults; see lab/nic/fault.c."""
+def set_faults(device: str, *faults: str) -> str:
+    """sh that gives a NIC of the lab exactly these faults; see lab/nic/fault.c."""
     return f"echo {' '.join((device, *faults))} >/sys/module/labnic/parameters/fault\n"
 
 
-def pair(device: str, host: str, address: int) -> str:
-    """sh that plugs another NIC in, with a host of its own: 10.ADDRESS.0.1 and fd00:ADDRESS::1, the host .2."""
+def add_nic(device: str, host: str, address: int) -> str:
+    """sh that plugs another NIC in, with a host of its own: 10.ADDRESS.0.1 and fd00:ADDRESS::1, the host has 2."""
     return f"""
 /bin/echo "{device} {device}p" >/sys/module/labnic/parameters/add
 ip netns list | grep -qw {host} || ip netns add {host}
@@ -69,8 +69,8 @@ ip -n {host} -6 route replace default via fd00:{address}::1
 """
 
 
-def sink(host: str) -> str:
-    """sh that serves the lab's traffic in another host too."""
+def start_sink(host: str) -> str:
+    """sh that answers the lab's traffic in another host too."""
     return f"""setsid ip netns exec {host} python3 /usr/lib/lab/traffic.py sink </dev/null >/dev/null 2>&1 &
 for _try in $(seq 100); do ip netns exec {host} ss -ltn | grep -q ':7000 ' && break; sleep 0.3; done
 """

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Healthy routers. Nothing above information may be found on any of them.
+"""Healthy routers. No finding above information may be on any of them.
 
-Names of hosts are network namespaces on the router's machine: `lan` and `wan` of the lab, and others that a setup adds.
+Hosts are network namespaces on the router's machine: `lan` and `wan` of the lab, and those that a setup adds.
 """
 
 from __future__ import annotations
 
 from tests.faults.model import Topology, Traffic
-from tests.faults.rulesets import FEATURES_ON, beside, pair, sink, table
+from tests.faults.rulesets import FEATURES_ON, add_nic, load_table, other_table, start_sink
 
 TO_WAN = ("lan", "203.0.113.2", "2001:db8:203::2")
 FLUSH_LAN = """
@@ -32,8 +32,8 @@ ALL = (
     Topology("two-nics"),
     Topology("software", role={"flow_offload_mode": "software"}, base="tools", expect="software", rung=6),
     Topology("software-veth", role={}, base="tools", nic="plain", expect="software", rung=6),
-    Topology("by-hand", base="tools", setup=f"{FEATURES_ON}\n{table()}"),
-    Topology("by-hand-software", base="tools", setup=table(flags=""), expect="software", rung=6),
+    Topology("by-hand", base="tools", setup=f"{FEATURES_ON}\n{load_table()}"),
+    Topology("by-hand-software", base="tools", setup=load_table(flags=""), expect="software", rung=6),
     Topology(
         "vlans-on-one-nic",
         setup=f"""{FLUSH_LAN}
@@ -61,7 +61,7 @@ ip -6 route replace default via 2001:db8:203::2
     ),
     Topology(
         "bridge",
-        setup=f"""{pair("lan1", "lan2", 11)}
+        setup=f"""{add_nic("lan1", "lan2", 11)}
 ip address flush dev lan0
 ip address flush dev lan1
 ip link add br0 type bridge
@@ -77,7 +77,7 @@ ip -n lan2 route replace default via 10.10.0.1
 ip -n lan2 -6 route replace default via fd00:10::1
 """,
         role={},
-        traffic=Traffic(ways=(TO_WAN, ("lan2", *TO_WAN[1:]))),
+        traffic=Traffic(senders=(TO_WAN, ("lan2", *TO_WAN[1:]))),
     ),
     Topology(
         "vlan-filtering-bridge",
@@ -92,7 +92,7 @@ ip link add link br0 name br0.10 type vlan id 10
     ),
     Topology(
         "bond",
-        setup=f"""{pair("lan1", "lan", 11)}
+        setup=f"""{add_nic("lan1", "lan", 11)}
 ip address flush dev lan1
 ip -n lan address flush dev lan1p
 {FLUSH_LAN}
@@ -110,14 +110,14 @@ sleep 1
     ),
     Topology(
         "nat-and-port-forward",
-        setup=beside(
+        setup=other_table(
             "chain pre { type nat hook prerouting priority -100; iifname wan0 meta l4proto { tcp, udp } th dport 7000 "
             "dnat ip to 10.10.0.2; }",
             "chain post { type nat hook postrouting priority 100; oifname wan0 meta nfproto ipv4 masquerade; }",
             name="inet nat",
         )
-        + sink("lan"),
-        traffic=Traffic(ways=(TO_WAN, ("wan", "203.0.113.1", "fd00:10::2"))),
+        + start_sink("lan"),
+        traffic=Traffic(senders=(TO_WAN, ("wan", "203.0.113.1", "fd00:10::2"))),
     ),
     Topology(
         "ipv4-only",
@@ -138,13 +138,13 @@ sysctl -qw net.ipv4.ip_forward=0
     ),
     Topology(
         "two-lans",
-        setup=pair("lan1", "lan2", 11),
+        setup=add_nic("lan1", "lan2", 11),
         role={},
-        traffic=Traffic(ways=(TO_WAN, ("lan2", *TO_WAN[1:]))),
+        traffic=Traffic(senders=(TO_WAN, ("lan2", *TO_WAN[1:]))),
     ),
     Topology(
         "two-wans",
-        setup=f"""{pair("wan1", "wan2", 12)}
+        setup=f"""{add_nic("wan1", "wan2", 12)}
 ip -n wan2 address add 192.0.2.2/32 dev lo
 ip -n wan2 address add 2001:db8:2::2/128 dev lo nodad
 ip -n wan2 route replace default via 10.12.0.1 src 192.0.2.2
@@ -153,9 +153,9 @@ ip route add default via 10.12.0.2 table 100
 ip -6 route add default via fd00:12::2 table 100
 ip rule add from 10.10.0.0/24 to 192.0.2.0/24 lookup 100
 ip -6 rule add from fd00:10::/64 to 2001:db8:2::/64 lookup 100
-{sink("wan2")}""",
+{start_sink("wan2")}""",
         role={},
-        traffic=Traffic(ways=(TO_WAN, ("lan", "192.0.2.2", "2001:db8:2::2"))),
+        traffic=Traffic(senders=(TO_WAN, ("lan", "192.0.2.2", "2001:db8:2::2"))),
     ),
     Topology(
         "behind-another-router",
@@ -173,12 +173,12 @@ ip -n far link set eth0 up
 ip -n far route add default via 192.0.2.1
 ip -n far -6 route add default via 2001:db8:2::1
 ip -n wan route replace 10.10.0.0/24 via 203.0.113.1
-{sink("far")}""",
-        traffic=Traffic(ways=(("lan", "192.0.2.2", "2001:db8:2::2"),)),
+{start_sink("far")}""",
+        traffic=Traffic(senders=(("lan", "192.0.2.2", "2001:db8:2::2"),)),
     ),
     Topology(
         "beside-firewalld",
-        setup=beside(
+        setup=other_table(
             "chain filter_FORWARD { type filter hook forward priority 10; policy accept; "
             "ct state { established, related } accept; ct status dnat accept; iifname lo accept; "
             "jump filter_FORWARD_POLICIES; ct state invalid drop; reject with icmpx admin-prohibited; }",
@@ -190,14 +190,14 @@ ip -n wan route replace 10.10.0.0/24 via 203.0.113.1
     ),
     Topology(
         "beside-docker",
-        setup=beside(
+        setup=other_table(
             "chain DOCKER-USER { counter return; }",
             "chain FORWARD { type filter hook forward priority 0; policy drop; counter jump DOCKER-USER; "
             "oifname docker0 ct state related,established counter accept; iifname lan0 counter accept; "
             "iifname wan0 ct state related,established counter accept; }",
             name="ip filter",
         )
-        + beside(
+        + other_table(
             "chain POSTROUTING { type nat hook postrouting priority 100; ip saddr 172.17.0.0/16 masquerade; }",
             name="ip nat",
         ),

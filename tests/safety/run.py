@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Drives the faults on routers of the lab and writes build/safety/matrix.json.
+"""Injects the faults on routers of the lab and writes build/safety/matrix.json.
 
 usage: make safety SAFETY="[--suite SUITE]... [--runs N] [--quick] [PART OF A NAME]..."
 """
@@ -35,20 +35,20 @@ from tests.lab.router import Live, sweep
 from tests.safety.faults import FAULTS, NEW, OLD, POWER, QUICK, TIMEOUT, Fault
 
 MATRIX = REPOSITORY / "build/safety/matrix.json"
-FT = {"name": "ft", "devices": ["lan0", "wan0"]}
+FLOWTABLE = {"name": "ft", "devices": ["lan0", "wan0"]}
 PATIENCE = 120  # seconds for a run to settle, a boot included
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What a run left. ``lost`` says why the router counts as lost; empty: it does not."""
+    """How a run ended. ``lost`` is why the router counts as lost, or empty; ``outage`` is in seconds."""
 
     lost: str
     outage: float
     note: str
 
 
-# OpenSSH 9.8 and later shut out whoever connects and does not log in, as Watch does.
+# OpenSSH 9.8 and later shut out clients that connect and do not log in, as Watch does.
 TOLERATE = """
 grep -q '^Include' /etc/ssh/sshd_config
 ! sshd -T | grep -q '^persourcepenalties' || echo PerSourcePenalties no >/etc/ssh/sshd_config.d/watch.conf
@@ -57,7 +57,7 @@ systemctl reload ssh
 
 
 class Watch:
-    """Asks sshd for its banner over a new connection every two seconds; the longest time without one is the outage."""
+    """Requests sshd's banner over a new connection every two seconds; the longest time without one is the outage."""
 
     def __init__(self, port: int) -> None:
         self.longest = 0.0
@@ -76,14 +76,14 @@ class Watch:
     def _watch(self) -> None:
         seen = time.monotonic()
         while not self._done.wait(2):
-            answered = banner(self._port)
+            answered = reaches_sshd(self._port)
             self.longest = max(self.longest, time.monotonic() - seen)
             if answered:
                 seen = time.monotonic()
 
 
-def banner(port: int) -> bool:
-    """Does a new connection reach sshd? QEMU takes any connection, so only what sshd says counts."""
+def reaches_sshd(port: int) -> bool:
+    """Whether a new connection gets sshd's banner. QEMU itself accepts any connection."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
         connection.settimeout(1)
         return connection.recv(4) == b"SSH-"
@@ -96,7 +96,7 @@ class Play:
     def __init__(self, router: Live, fault: Fault, place: Path) -> None:
         options: dict[str, Any] = {"confirm_timeout": TIMEOUT, **fault.options}
         if options.get("state") != "absent":
-            options = {"content": fault.content, "flowtables": [FT], **options}
+            options = {"content": fault.content, "flowtables": [FLOWTABLE], **options}
         task = {"name": "change", "kmod.nft_offload.ruleset": options}
         place.mkdir()
         self.record = place / "record"
@@ -117,7 +117,7 @@ class Play:
         )
 
     def kill(self) -> None:
-        """With its workers, which Ansible puts into sessions of their own, and their connections."""
+        """Kill it with its workers, which Ansible puts into sessions of their own, and their connections."""
         for pid in [self.process.pid, *descendants(self.process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -134,7 +134,7 @@ class Play:
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process below this one, children first."""
+    """Every process below this one, parents first."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -145,27 +145,28 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
-def strike(router: Live, fault: Fault, play: Play, place: Path) -> Play | None:
-    """Wait for the moment and strike; the second controller's play, where there is one."""
+def inject(router: Live, fault: Fault, play: Play, place: Path) -> Play | None:
+    """Wait for the moment and inject the fault; returns the play of the second controller, where there is one."""
     until = time.monotonic() + 180
     while not router.succeeds(fault.after):
         if time.monotonic() > until or play.process.poll() is not None:
-            raise LabError(f"the moment to strike never came: {told([play.result()])}")
+            raise LabError(f"the moment to inject the fault never came: {summarise([play.result()])}")
         time.sleep(0.1)
-    if fault.blow == "controller":
+    if fault.inject == "controller":
         play.kill()
-    elif fault.blow == "connection":
+    elif fault.inject == "connection":
         router.succeeds("kill -9 $(pgrep -f 'sshd[^ ]*: root@notty')")
-    elif fault.blow == "power":
+    elif fault.inject == "power":
         routers.get(router.name).machine.monitor("system_reset")
-    elif fault.blow == "second":
+    elif fault.inject == "second":
         return Play(router, fault, place / "second")
     else:
-        router.sh(fault.blow)
+        router.sh(fault.inject)
     return None
 
 
 def run_once(router: Live, fault: Fault, known: Mapping[str, Firewall]) -> Ending:
+    """One change with one fault; ``known`` are the firewalls that ``prepare`` returned."""
     router.restore(fault.start)
     router.acts += 1
     router.hang_up()
@@ -177,18 +178,18 @@ def run_once(router: Live, fault: Fault, known: Mapping[str, Firewall]) -> Endin
     with tempfile.TemporaryDirectory(prefix="nft-safety-") as name, Watch(machine.port) as watch:
         place = Path(name)
         play = Play(router, fault, place / "first")
-        second = strike(router, fault, play, place) if fault.blow else None
-        if fault.blow == "power":
+        second = inject(router, fault, play, place) if fault.inject else None
+        if fault.inject == "power":
             machine.login.hang_up()
             machine.machine.wait_ready(boots + 1, 240)
             machine.login.wait_for_login(router.name)
         results = [play.result(), *([second.result()] if second else [])]
         lost = settle(router)
-    return Ending(lost or truth(router, fault, known, results), round(watch.longest, 1), told(results))
+    return Ending(lost or check_router(router, fault, known, results), round(watch.longest, 1), summarise(results))
 
 
 def settle(router: Live) -> str:
-    """Wait until the router is reached by a new login and nothing is pending; why it is lost otherwise."""
+    """Wait until the router takes a new login and no change is pending; returns why it is lost, or nothing."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         machine = routers.get(router.name)
@@ -197,7 +198,7 @@ def settle(router: Live) -> str:
             router.sh("! test -d /run/nft-offload/pending")
             return ""
         time.sleep(1)
-    return "not reachable, or a change is pending for ever"
+    return "not reachable, or a change stays pending"
 
 
 @dataclass(frozen=True)
@@ -216,17 +217,17 @@ nft -s list table inet nft_offload
 """
 
 
-def seen(router: Live) -> tuple[Firewall, list[str]]:
-    """What the router has, and the devices of the flowtable among those that it was given and still has."""
+def read_firewall(router: Live) -> tuple[Firewall, list[str]]:
+    """The router's firewall, and which of the devices of FLOWTABLE are in its flowtable."""
     listing = router.sh(LOOK)
     boot = router.sh("[ ! -e /etc/nft-offload/ruleset.nft ] || cat /etc/nft-offload/ruleset.nft")
     devices = re.findall(r"[a-z]+[0-9]", " ".join(DEVICES.findall(listing)))
-    return Firewall(DEVICES.sub("", listing), boot), sorted(set(devices) & set(FT["devices"]))
+    return Firewall(DEVICES.sub("", listing), boot), sorted(set(devices) & set(FLOWTABLE["devices"]))
 
 
-def truth(router: Live, fault: Fault, known: Mapping[str, Firewall], results: Sequence[dict[str, Any]]) -> str:
-    """Is it exactly the old or the new one, live as for boot, and what the tasks said? Else what is wrong."""
-    firewall, devices = seen(router)
+def check_router(router: Live, fault: Fault, known: Mapping[str, Firewall], results: Sequence[dict[str, Any]]) -> str:
+    """What is wrong: the firewall must be exactly the old or the new one, live and for boot, as the tasks claimed."""
+    firewall, devices = read_firewall(router)
     runs = next((word for word, wanted in known.items() if wanted == firewall), "")
     if not runs:
         live = next((word for word, wanted in known.items() if wanted.live == firewall.live), "a mixture")
@@ -234,48 +235,50 @@ def truth(router: Live, fault: Fault, known: Mapping[str, Firewall], results: Se
         return f"live is {live}, boot is {boot}"
     if runs not in fault.ends:
         return f"it runs {runs}, not {' or '.join(fault.ends)}"
-    there = [device for device in FT["devices"] if router.succeeds(f"test -e /sys/class/net/{device}")]
+    there = [device for device in FLOWTABLE["devices"] if router.succeeds(f"test -e /sys/class/net/{device}")]
     if runs != "none" and devices != there:
         return f"the flowtable has {devices}, the router {there}"
-    return lie(fault, runs, [result for result in results if result])
+    return find_false_claim(fault, runs, [result for result in results if result])
 
 
-def lie(fault: Fault, runs: str, results: Sequence[dict[str, Any]]) -> str:
-    """What a task said that is not so; empty: the truth. One that was killed said nothing."""
-    if fault.blow == "second":
+def find_false_claim(fault: Fault, runs: str, results: Sequence[dict[str, Any]]) -> str:
+    """What a task claimed that is not true, or nothing. A task that was killed has claimed nothing."""
+    if fault.inject == "second":
         statuses = sorted(result["status"] for result in results)
         return "" if statuses == ["failed", "ok"] else f"of two controllers {statuses}"
     for result in results:
         change = result["result"].get("change", {})
-        if (result["status"] == "ok") != (runs == fault.goal) and not fault.cuts:
-            return f"the task said {result['status']}, and it runs {runs}"
+        if (result["status"] == "ok") != (runs == fault.goal) and not fault.loses_router:
+            return f"the task ended {result['status']}, and the router runs {runs}"
         if result["status"] == "ok" and runs != fault.goal:
-            return "the task said it changed, and it did not"
+            return "the task claims the change, and the router does not run it"
         if change.get("rolled_back") and runs == fault.goal:
-            return "the task said it was rolled back, and it was not"
+            return "the task claims a rollback, and the router runs the change"
         if change.get("confirmed") and runs != fault.goal:
-            return "the task said it was confirmed, and it runs the old one"
+            return "the task claims a confirmation, and the router runs the old ruleset"
     return ""
 
 
-def told(results: Sequence[dict[str, Any]]) -> str:
+def summarise(results: Sequence[dict[str, Any]]) -> str:
+    """Status and message of each task, 300 characters at most."""
     parts = [f"{result.get('status', 'killed')} {result.get('result', {}).get('msg', '')}" for result in results]
     return " | ".join(part.strip() for part in parts)[:300]
 
 
 def prepare(router: Live) -> dict[str, Firewall]:
-    """What our table looks like on a router in the state tools; saves it with the old one as the state old."""
-    assert router.module("nic_features", devices=FT["devices"]).status == "ok"
+    """The firewalls none, old and new as a router in the state tools lists them; saves the state old."""
+    assert router.module("nic_features", devices=FLOWTABLE["devices"]).status == "ok"
     router.save("features")
-    known = {"none": NOTHING, "new": load(router, NEW)}
+    known = {"none": NOTHING, "new": load_content(router, NEW)}
     router.restore("features")
-    known["old"] = load(router, OLD)
+    known["old"] = load_content(router, OLD)
     router.save("old")
     assert len(set(known.values())) == 3
     return known
 
 
-def boot(suite: str) -> Live:
+def boot_router(suite: str) -> Live:
+    """A router with the state tools."""
     router = Live(f"safety-{os.getpid()}-{suite}", f"{suite}/offload")
     assert router.module("kernel_support").status == "ok"
     router.sh(f"set -e; modprobe nft_ct; {TOLERATE}")
@@ -283,13 +286,13 @@ def boot(suite: str) -> Live:
     return router
 
 
-def load(router: Live, content: str) -> Firewall:
-    task = router.module("ruleset", content=content, flowtables=[FT])
+def load_content(router: Live, content: str) -> Firewall:
+    task = router.module("ruleset", content=content, flowtables=[FLOWTABLE])
     assert task.status == "ok", task.msg
-    return seen(router)[0]
+    return read_firewall(router)[0]
 
 
-def write(matrix: dict[tuple[str, str], list[Ending]]) -> None:
+def write_matrix(matrix: dict[tuple[str, str], list[Ending]]) -> None:
     rows = [
         {
             "fault": fault,
@@ -307,7 +310,9 @@ def write(matrix: dict[tuple[str, str], list[Ending]]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", action="append", help="default: trixie with all faults, the others with power cuts")
+    parser.add_argument(
+        "--suite", action="append", help="default: trixie with all faults, and the others with power cuts"
+    )
     parser.add_argument("--runs", type=int, default=200, help="runs in all, at least one of each")
     parser.add_argument("--quick", action="store_true", help="a few faults, once, on trixie")
     parser.add_argument("names", nargs="*")
@@ -323,7 +328,7 @@ def main() -> int:
     matrix: dict[tuple[str, str], list[Ending]] = defaultdict(list)
     sweep("safety")
     for suite in suites:
-        router = boot(suite)
+        router = boot_router(suite)
         try:
             known = prepare(router)
             kernel = router.sh("uname -r").strip()
@@ -332,11 +337,11 @@ def main() -> int:
                     try:
                         ending = run_once(router, fault, known)
                     except (LabError, AssertionError, subprocess.TimeoutExpired) as error:
-                        ending = Ending(f"not driven to its end: {error}"[:300], 0.0, "")
+                        ending = Ending(f"did not come to its end: {error}"[:300], 0.0, "")
                     matrix[fault.name, kernel].append(ending)
                     shown = ending.lost and f"LOST: {ending.lost}"
                     print(f"{kernel}  {number + 1}  {fault.name}: {shown or 'safe'} ({ending.outage} s)", flush=True)
-                    write(matrix)
+                    write_matrix(matrix)
         finally:
             api.down([router.name])
     lost = sum(bool(ending.lost) for endings in matrix.values() for ending in endings)

@@ -25,13 +25,13 @@ STAGE = ROOT / "build/sanity/ansible_collections/kmod/nft_offload"
 HOME = ROOT / "build/sanity/home"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# ansible-test downloads pip's installer into its cache before it makes an environment; Python brings pip along, so a
-# file in that place that installs it spares the download.
+# ansible-test downloads pip's installer into its cache before it makes an environment. Python ships pip, so a file in
+# that place that installs it avoids the download.
 GET_PIP = "import ensurepip\n\nensurepip.bootstrap()\n"
 
 
 def stage() -> None:
-    """Unpack the newest artifact where ansible-test takes it for a checkout."""
+    """Unpack the artifact where ansible-test accepts it as a checkout."""
     (artifact,) = (ROOT / "build").glob("kmod-nft_offload-*.tar.gz")
     shutil.rmtree(STAGE, ignore_errors=True)
     STAGE.mkdir(parents=True)
@@ -43,12 +43,12 @@ def stage() -> None:
 
 
 def make_home() -> None:
-    """A home that has what ansible-test would download, and the user's settings of pip."""
+    """Make a home directory with what ansible-test would download, and the user's pip settings."""
     pip = get_venv_packages(NativePythonConfig(version=PYTHON, path=sys.executable))["pip"]
     cache = HOME / ".ansible/test/cache"
     cache.mkdir(parents=True, exist_ok=True)
     (cache / f"get_pip_{pip.replace('.', '_')}.py").write_text(GET_PIP)
-    # It hands no PIP_* variable on to pip, but pip reads its settings below HOME.
+    # ansible-test passes no PIP_* variable on to pip, but pip reads its settings below HOME.
     settings = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     )

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compares what a module documents with what its action accepts and returns.
 
-ansible-test does that for modules written in Python; a module that is only documentation beside an action plugin it
-cannot see into. Every function returns differences in words, so that an empty list means agreement.
+ansible-test does that for modules written in Python. It cannot do it for a module that is only documentation beside an
+action plugin. Every function returns the differences as sentences; an empty list means agreement.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNDOCUMENTED_KEYS = {
     "required_one_of",
     "required_together",
 }
-# Keys that both have: key -> what it means where it is left out.
+# Keys that both have -> their default.
 COMPARED_KEYS = {"type": "str", "required": False, "default": None, "choices": None, "elements": None, "aliases": []}
 
 RETURN_TYPES: dict[str, type | tuple[type, ...]] = {
@@ -71,7 +71,7 @@ def return_differences(documented: Mapping[str, Any], path: str = "", need_sampl
         if not value.get("description"):
             found.append(f"{where}: no description")
         if not path and not value.get("returned"):
-            found.append(f"{where}: not said when it is returned")
+            found.append(f"{where}: no word on when it is returned")
         if kind not in RETURN_TYPES:
             found.append(f"{where}: type is {kind!r}")
         elif sample is not None:
@@ -116,7 +116,7 @@ def module_calls(node: Any, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def argument_errors(arguments: Any, spec: Mapping[str, Any], constraints: Mapping[str, Any]) -> list[str]:
-    """What the spec has against the arguments of an example; templates stand for a value that fits."""
+    """Errors that the spec finds in the arguments of an example; a template stands for a value that fits."""
     filled = fill_templates(arguments, spec)
     return list(ArgumentSpecValidator(dict(spec), **constraints).validate(filled).error_messages)
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes tests/unit/helpers/captured anew: what routers of the lab answer to the reading of _observe/reading.py.
+"""Writes tests/unit/helpers/captured: what routers of the lab answer to the reading of _observe/reading.py.
 
     python -m lab up NAME=SUITE/offload && python -m tests.tools.capture NAME
 
@@ -23,8 +23,8 @@ CAPTURED = Path(__file__).parents[1] / "unit" / "helpers" / "captured"
 UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
-def on(router: str, command: str | list[str]) -> str:
-    """What a command printed; its failure ends the capture."""
+def run_on(router: str, command: str | list[str]) -> str:
+    """Output of a command on the router; its failure ends the capture."""
     done = api.ssh(router, command, timeout=300)
     if done.returncode:
         sys.exit(f"{str(command)[:60]} ...: exit code {done.returncode}\n{done.stderr}")
@@ -32,21 +32,21 @@ def on(router: str, command: str | list[str]) -> str:
 
 
 def observe(router: str, as_user: list[str]) -> str:
-    """One answer, by the shell that every router has."""
-    return on(router, [*as_user, "/bin/sh", "-c", compose(NONCE, FRAGMENTS, reading())])
+    """The answer of one reading, run by /bin/sh after the command ``as_user``."""
+    return run_on(router, [*as_user, "/bin/sh", "-c", compose(NONCE, FRAGMENTS, reading())])
 
 
 def capture(router: str) -> None:
-    """A router with the ruleset and traffic, the same without root, with every kind of device, and with odd names."""
+    """Capture a router with ruleset and traffic, the same without root, with all kinds of devices, with odd names."""
     suite = next(found.suite for found in api.list_routers() if found.name == router)
-    on(router, "apt-get -qq update && apt-get -qq install nftables ethtool")
-    on(router, "for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done")
-    on(router, ["nft", (CAPTURED / "ruleset.nft").read_text()])
+    run_on(router, "apt-get -qq update && apt-get -qq install nftables ethtool")
+    run_on(router, "for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done")
+    run_on(router, ["nft", (CAPTURED / "ruleset.nft").read_text()])
     api.drive_traffic(router, 600, background=True)
-    texts = {"router": observe(router, []), "ruleset": on(router, "nft list ruleset")}
+    texts = {"router": observe(router, []), "ruleset": run_on(router, "nft list ruleset")}
     texts["user"] = observe(router, UNPRIVILEGED)
     for name in ("devices", "names"):
-        on(router, (CAPTURED / f"{name}.sh").read_text())
+        run_on(router, (CAPTURED / f"{name}.sh").read_text())
         texts[name] = observe(router, [])
     for name, text in texts.items():
         (CAPTURED / f"{suite}.{name}.txt").write_text(text)

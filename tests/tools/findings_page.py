@@ -65,14 +65,14 @@ GROUPS: Final = {
 
 
 class _Capitals(dict[str, str]):
-    """Stands for the names that only a router has: {device} -> DEVICE."""
+    """A mapping for the names that only a router has: {device} -> DEVICE."""
 
     def __missing__(self, name: str) -> str:
         return name.upper()
 
 
 def page() -> str:
-    """The whole page, as it must stand in docs/docsite/rst/findings.rst."""
+    """The whole text of docs/docsite/rst/findings.rst."""
     by_group = groupby([*kinds(), *fleet.KINDS], key=lambda kind: kind.id.partition(".")[0])
     parts = [HEAD]
     for group, members in by_group:
@@ -97,7 +97,7 @@ def _title(text: str, line: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text as text: nothing in it is markup."""
+    """The text with every character escaped that would be markup."""
     return re.sub(r"([*`|\\]|(?<=\w)_(?!\w))", r"\\\1", text)
 
 

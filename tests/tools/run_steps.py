@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs make targets one after the other up to the first that fails, then counts the tests that ran.
+"""Runs make targets one after the other until one fails, then counts the tests that ran.
 
 usage: python -m tests.tools.run_steps RESULTS STEP...
 
-A step is a target, or several joined with +, of which three run at any time, begun in that order. Their output is in
-RESULTS/TARGET.log and shown when it has ended.
+A step is a target, or several joined with +, which start in that order, three at a time. The output of such a target
+goes to RESULTS/TARGET.log, and is shown when the target has ended.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import IO
 from tests.tools.summary import Step, count_step, table
 
 TOGETHER = 3
-"""targets that run at the same time: as many as keep two cores busy, a router and the playbook that it waits for"""
+"""targets that run at the same time; three routers with their playbooks keep two cores busy"""
 
 
 def make(results: Path, target: str, output: IO[bytes] | None = None) -> Step:
-    """Make one target; its output goes where ours goes, or into a file."""
+    """Make one target; its output goes to ours, or to a file."""
     # A make of its own, not a part of the one that started this: neither its flags nor its job server.
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
     started = time.monotonic()

@@ -51,7 +51,7 @@ def count_report(report: Path) -> Count:
 
 
 def count_step(results: Path, name: str, succeeded: bool) -> Count:
-    """The tests of a step: those of its reports NAME.xml and NAME-*.xml, or the step itself where it leaves none.
+    """The tests of a step: those of its reports NAME.xml and NAME-*.xml, or the step itself where it has none.
 
     A step that failed without a failing test in its reports counts as one more failure, so that it cannot hide.
     """

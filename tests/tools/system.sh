@@ -5,10 +5,10 @@
 set -eu
 
 python=$1
-# mke2fs lies in a directory that an ordinary user of Debian does not search.
+# mke2fs is in a directory that is not in an ordinary user's PATH on Debian.
 PATH=$PATH:/usr/sbin:/sbin
 
-# what proves that it is there | the package that brings it on Debian and Ubuntu
+# command that succeeds where it is installed | its package on Debian and Ubuntu
 missing=$(
   while IFS='|' read -r proof package; do
     sh -c "$proof" >/dev/null 2>&1 </dev/null || printf '%s ' "$package"
@@ -36,7 +36,7 @@ if [ -z "$missing" ]; then
 fi
 
 if ! type apt-get >/dev/null 2>&1; then
-  echo "This system has no apt-get. Install what these Debian packages bring, then run make again: $missing" >&2
+  echo "This system has no apt-get. Install the equivalents of these Debian packages, then run make again: $missing" >&2
   exit 1
 fi
 
@@ -44,7 +44,7 @@ as_root=
 if [ "$(id -u)" -ne 0 ]; then
   as_root=sudo
   if ! type sudo >/dev/null 2>&1; then
-    echo "There is no sudo here. As root run: apt-get install $missing" >&2
+    echo "sudo is not installed. Run as root: apt-get install $missing" >&2
     exit 1
   fi
 fi

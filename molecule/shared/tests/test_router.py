@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The router after two runs of the role, a reboot and a re-plug of its WAN side's NIC.
+"""The router after two runs of the role, a reboot and a re-plug of the NIC on its WAN side.
 
-All of this comes from its own boot, its own hotplug and fresh traffic.
+The state comes from its own boot and hotplug, the traffic is new.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def openwrt(known: Mapping[str, Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def traffic() -> Iterator[None]:
-    """Flows that began after all that and go on while the tests look."""
+    """Flows that start after all that and go on during the tests."""
     (name,) = yaml.safe_load((PLACE / "inventory.yml").read_text(encoding="utf-8"))["routers"]["hosts"]
     carried = api.drive_traffic(name, TRAFFIC_SECONDS, background=True)
     assert all(flow.returned for flow in carried), [str(flow) for flow in carried]
@@ -60,7 +60,7 @@ def test_second_run_opened_few_sessions() -> None:
 
 
 def test_flowtable_has_both_devices(host: Host, hardware: bool, openwrt: bool) -> None:
-    """fw4 lists a bridge in a software flowtable, and its ports in one of the NICs'."""
+    """fw4 puts a bridge into a software flowtable, and its ports into a hardware one."""
     listing = host.check_output("nft list flowtables")
     found = re.search(r"flowtable ft \{(.*?)\}", listing, re.DOTALL)
     assert found, listing
@@ -74,8 +74,8 @@ def test_boot_loads_it(host: Host, openwrt: bool, hardware: bool) -> None:
     if openwrt:
         host.check_output("/etc/init.d/firewall enabled")
         assert host.check_output("uci get firewall.@defaults[0].flow_offloading") == "1"
-        told = host.run("uci get firewall.@defaults[0].flow_offloading_hw")
-        assert (told.stdout.strip() == "1") is hardware
+        option = host.run("uci get firewall.@defaults[0].flow_offloading_hw")
+        assert (option.stdout.strip() == "1") is hardware
         return
     unit = host.service("nft-offload")
     assert unit.is_enabled
@@ -109,7 +109,7 @@ def test_verify_proves_it(known: Mapping[str, Any], hardware: bool) -> None:
 
 @pytest.mark.usefixtures("traffic")
 def test_packets_stay_out_of_the_forward_chain(host: Host, known: Mapping[str, Any]) -> None:
-    """A table of this test's own counts the slow path, the NIC everything that arrived."""
+    """A table of this test counts packets on the slow path; the NIC counts all that arrived."""
     received = "cat /sys/class/net/lan0/statistics/rx_packets"
     host.check_output(
         "nft 'add table inet probe; add chain inet probe seen { type filter hook forward priority -300; }; "

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the runs of `make safety` take for a lie."""
+"""What the runs of `make safety` count as a false claim of a task."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ from typing import Any
 import pytest
 
 from tests.safety.faults import FAULTS, QUICK, Fault
-from tests.safety.run import lie
+from tests.safety.run import find_false_claim
 
-PLAIN, CUT, REMOVAL = Fault("plain"), Fault("cut", blow="power"), Fault("gone", options={"state": "absent"})
+PLAIN, CUT, REMOVAL = Fault("plain"), Fault("cut", inject="power"), Fault("gone", options={"state": "absent"})
 
 
-def said(status: str, **change: bool) -> dict[str, Any]:
+def result_of(status: str, **change: bool) -> dict[str, Any]:
     return {"status": status, "result": {"change": change}}
 
 
 @pytest.mark.parametrize(
-    ("fault", "runs", "result", "lies"),
+    ("fault", "runs", "result", "claim"),
     [
-        (PLAIN, "new", said("ok", confirmed=True), ""),
-        (PLAIN, "old", said("failed", rolled_back=True), ""),
-        (PLAIN, "old", said("ok", confirmed=True), "said ok"),
-        (PLAIN, "new", said("failed"), "said failed"),
-        (REMOVAL, "none", said("ok", confirmed=True), ""),
-        (REMOVAL, "old", said("ok"), "said ok"),
-        (CUT, "new", said("failed"), ""),
-        (CUT, "old", said("unreachable"), ""),
-        (CUT, "old", said("ok"), "it did not"),
-        (CUT, "new", said("failed", rolled_back=True), "rolled back"),
-        (CUT, "old", said("failed", confirmed=True), "confirmed"),
+        (PLAIN, "new", result_of("ok", confirmed=True), ""),
+        (PLAIN, "old", result_of("failed", rolled_back=True), ""),
+        (PLAIN, "old", result_of("ok", confirmed=True), "ended ok"),
+        (PLAIN, "new", result_of("failed"), "ended failed"),
+        (REMOVAL, "none", result_of("ok", confirmed=True), ""),
+        (REMOVAL, "old", result_of("ok"), "ended ok"),
+        (CUT, "new", result_of("failed"), ""),
+        (CUT, "old", result_of("unreachable"), ""),
+        (CUT, "old", result_of("ok"), "does not run it"),
+        (CUT, "new", result_of("failed", rolled_back=True), "a rollback"),
+        (CUT, "old", result_of("failed", confirmed=True), "a confirmation"),
     ],
 )
-def test_one_task(fault: Fault, runs: str, result: dict[str, Any], lies: str) -> None:
-    assert lies in lie(fault, runs, [result]) and bool(lies) == bool(lie(fault, runs, [result]))
+def test_one_task(fault: Fault, runs: str, result: dict[str, Any], claim: str) -> None:
+    found = find_false_claim(fault, runs, [result])
+    assert claim in found and bool(claim) == bool(found)
 
 
 def test_two_controllers() -> None:
-    fault = Fault("two", blow="second")
-    assert not lie(fault, "new", [said("ok"), said("failed")])
-    assert "two controllers" in lie(fault, "new", [said("ok"), said("ok")])
+    fault = Fault("two", inject="second")
+    assert not find_false_claim(fault, "new", [result_of("ok"), result_of("failed")])
+    assert "two controllers" in find_false_claim(fault, "new", [result_of("ok"), result_of("ok")])
 
 
 def test_every_fault_has_a_name_of_its_own() -> None:
