@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
+from ..plugin_utils._core.errors import OffloadError
+from ..plugin_utils._firewall.role_steps import pick_devices
 from ..plugin_utils._observe.state import Device, Platform
-from ..plugin_utils._observe.topology import flowtable_devices, forwards, has_paths
 
 DOCUMENTATION = r"""
 ---
@@ -79,20 +80,10 @@ def select(router: Any) -> list[str]:
             "flowtable_devices takes what offload_info returned as 'router'. Remedy: write "
             "'(seen.router | kmod.nft_offload.flowtable_devices)', where seen is the registered result"
         ) from error
-    found = flowtable_devices(devices, has_paths(kernel))
-    forwarding = [name for name, device in devices.items() if forwards(device)]
-    # Two VLANs of one NIC are both directions, although the flowtable lists only the NIC.
-    if not found or len(forwarding) < 2:
-        raise AnsibleFilterError(
-            f"a flowtable needs the devices of both directions, found: {_listed(found)} "
-            f"(devices that forward: {_listed(forwarding)}; all: {_listed(devices)}). Remedy: turn forwarding on, or "
-            "name the devices yourself (flow_offload_devices in the role, flowtables in the module ruleset)"
-        )
-    return found
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "none"
+    try:
+        return pick_devices(devices, kernel)
+    except OffloadError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:

@@ -114,7 +114,7 @@ def test_a_limit_per_source_on_ssh_is_confirmed(router: Live) -> None:
     assert run.task("ruleset").result["change"]["confirmed"]
 
 
-CUT = FIREWALL | {"flow_offload_cut": "closed"}
+CUT = FIREWALL | {"flow_offload_flush_connections": "restricted"}
 
 
 def with_router(**changes: Any) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def test_a_tightened_policy_reaches_offloaded_flows(router: Live, kind: str) -> 
     for version in (4, 6):
         assert not reaches(router, "lan", WAN_HOST[version], 7000)
 
-    run = router.playbook("rollback", "-e", "flow_offload_cut=closed").worked()
+    run = router.playbook("rollback", "-e", "flow_offload_flush_connections=restricted").worked()
     assert "anywhere to anywhere" in " ".join(run.task("ruleset").actions)
     assert reaches(router, "lan", WAN_HOST[4], 7000)
 

@@ -16,8 +16,16 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .errors import OffloadError
 
 
-def validate(spec: Mapping[str, Any], constraints: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments checked and completed against an argument spec; raises OffloadError naming the option."""
+def validate(
+    spec: Mapping[str, Any],
+    constraints: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    remedy: str = "correct the option; ansible-doc shows what it takes",
+) -> dict[str, Any]:
+    """Arguments checked and completed against an argument spec; raises OffloadError naming the option.
+
+    ``remedy`` is for a value of the wrong kind; for an unknown name it is the nearest one, or all that there are.
+    """
     validated = ArgumentSpecValidator(dict(spec), **constraints).validate(dict(arguments))
     unknown = sorted(path if isinstance(path, tuple) else (path,) for path in validated.unsupported_parameters)
     for *above, name in unknown:
@@ -28,5 +36,5 @@ def validate(spec: Mapping[str, Any], constraints: Mapping[str, Any], arguments:
         hint = f"did you mean {near[0]!r}?" if near else f"the options are: {', '.join(sorted(known))}"
         raise OffloadError(f"there is no option {'.'.join([*above, name])!r}", hint)
     if validated.error_messages:
-        raise OffloadError("; ".join(validated.error_messages), "correct the option; ansible-doc shows what it takes")
+        raise OffloadError("; ".join(validated.error_messages), remedy)
     return validated.validated_parameters

@@ -12,10 +12,16 @@ from itertools import combinations
 
 from .._core.errors import OffloadError
 from . import services
-from .covers import Covers
-from .model import Firewall, Hosts, PortForward, Rule, Zone
+from .model import (
+    Firewall,
+    Hosts,
+    PortForward,
+    Rule,
+    Zone,
+)
 from .names import ROUTER
 from .services import Port
+from .shadowing import Covers
 
 
 def refuse_conflicts(firewall: Firewall, logins: Iterable[str]) -> None:

@@ -178,36 +178,38 @@ SPEC: dict[str, Any] = {
 }
 
 
-def checked(name: str, said: Any) -> Any:
+def checked(name: str, value: Any) -> Any:
     """A variable of SPEC, checked and completed; raises OffloadError naming the key that is wrong."""
-    return validate({name: SPEC[name]}, {}, {name: _as_meant(said, SPEC[name], name)})[name]
+    return validate({name: SPEC[name]}, {}, {name: normalised(value, SPEC[name], name)})[name]
 
 
-def _as_meant(said: Any, option: Mapping[str, Any], where: str) -> Any:
-    """What Ansible would take for something else, put right.
+def normalised(value: Any, option: Mapping[str, Any], where: str) -> Any:
+    """The value of an option, with what Ansible would take for something else put right.
 
     It takes null for left out, splits a text at its commas, and leaves the blanks around what stood between them.
     Raises OffloadError for what is no dictionary where one belongs, which is a TypeError inside of Ansible.
     """
     options = option.get("options")
     if options and option["type"] == "list":
-        if not isinstance(said, list | tuple):
-            raise OffloadError(f"{where}: a list was expected, not {said!r:.60}", "begin each of its items with a dash")
-        return [_keys_as_meant(item, options, f"{where}[{number}]") for number, item in enumerate(said)]
-    if options and said is not None:
-        return _keys_as_meant(said, options, where)
-    if isinstance(said, str) and option is LINES:
-        return said.replace("\r\n", "\n").removesuffix("\n").split("\n") if said.strip() else []
-    if isinstance(said, str) and option["type"] == "list":
-        return [item.strip() for item in said.split(",")]
-    return [] if said is None and option == NARROWS else said
+        if not isinstance(value, list | tuple):
+            raise OffloadError(
+                f"{where}: a list was expected, not {value!r:.60}", "begin each of its items with a dash"
+            )
+        return [_normalised_keys(item, options, f"{where}[{number}]") for number, item in enumerate(value)]
+    if options and value is not None:
+        return _normalised_keys(value, options, where)
+    if isinstance(value, str) and option is LINES:
+        return value.replace("\r\n", "\n").removesuffix("\n").split("\n") if value.strip() else []
+    if isinstance(value, str) and option["type"] == "list":
+        return [item.strip() for item in value.split(",")]
+    return [] if value is None and option == NARROWS else value
 
 
-def _keys_as_meant(said: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _normalised_keys(value: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]:
     remedy = f"the options are: {', '.join(sorted(options))}"
-    if not isinstance(said, Mapping):
-        raise OffloadError(f"{where}: a dictionary was expected, not {said!r:.60}", remedy)
-    if other := [key for key in said if not isinstance(key, str)]:
+    if not isinstance(value, Mapping):
+        raise OffloadError(f"{where}: a dictionary was expected, not {value!r:.60}", remedy)
+    if other := [key for key in value if not isinstance(key, str)]:
         raise OffloadError(f"{where}: there is no option {other[0]!r}", remedy)
-    known = {key: _as_meant(said[key], option, f"{where}.{key}") for key, option in options.items() if key in said}
-    return {**said, **known}
+    known = {key: normalised(value[key], option, f"{where}.{key}") for key, option in options.items() if key in value}
+    return {**value, **known}

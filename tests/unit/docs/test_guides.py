@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
+from ansible_collections.kmod.nft_offload.plugins.filter.router_restricted_pairs import router_restricted_pairs
 
 from tests.unit.helpers.firewalls import needs_namespaces, rendered
 from tests.unit.helpers.network import BOGON, ELSEWHERE, HOST, ROUTER, SIDES, Network
@@ -103,10 +103,10 @@ def test_router(net: Network, version: int) -> None:
 
 def test_router_spares_what_the_lan_opens_unless_it_is_looked_at() -> None:
     described = example("router")["flow_offload_router"]
-    assert router_closed_ways(described) == [{"from": [], "to": []}]
+    assert router_restricted_pairs(described) == [{"from": [], "to": []}]
     for zone in described["zones"]:
         zone["antispoof"] = "none"
-    ways = [(" ".join(way["from"]), " ".join(way["to"])) for way in router_closed_ways(described)]
+    ways = [(" ".join(way["from"]), " ".join(way["to"])) for way in router_restricted_pairs(described)]
     assert [other for one, other in ways if one == "lan0"] == ["lan0"]
     assert len(ways) == 9, "of nine pairs all but two, and the devices of no zone"
 

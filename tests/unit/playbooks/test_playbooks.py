@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-VARS = Path(__file__).parents[3] / "roles/flow_offload/vars/main.yml"
 NOWHERE = "ansible_host=127.0.0.1 ansible_port=1 ansible_ssh_retries=0"
 
 
@@ -25,7 +23,8 @@ def run(place: Path, playbook: str, *arguments: str, variables: Mapping[int, str
     inventory.write_text("".join(routers), encoding="utf-8")
     done = subprocess.run(
         [
-            str(Path(sys.executable).with_name("ansible-playbook")), f"kmod.nft_offload.{playbook}",
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            playbook if "/" in playbook else f"kmod.nft_offload.{playbook}",
             "-i", str(inventory), *arguments,
         ],
         env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
@@ -57,11 +56,14 @@ def test_a_failed_router_ends_the_rollout_after_its_batch(tmp_path: Path) -> Non
     ("said", "told"),
     [
         ("flow_offload_requir=bypassing", "the role flow_offload knows no flow_offload_requir"),
-        ("flow_offload_sample=61", "flow_offload_sample is 61. Remedy: choose 0 to 60 seconds"),
-        ("flow_offload_slow_share=500", "flow_offload_slow_share is 500. Remedy: choose 0 to 100 percent"),
-        ("flow_offload_confirm_timeout=-3", "flow_offload_confirm_timeout is -3. Remedy: give seconds, or 0"),
+        ("flow_offload_sample=61", "flow_offload_sample must be 0 to 60 seconds, got 61. Remedy: correct the number"),
+        ("flow_offload_slow_share=500", "flow_offload_slow_share must be 0 to 100 percent, got 500. Remedy: correct"),
+        ("flow_offload_confirm_timeout=-3", "flow_offload_confirm_timeout must be 0 or more seconds, got -3. Remedy: "),
         ('{"flow_offload_checks": [{"resolve": "a.example", "timeout": 30}]}', "flow_offload_checks may take 30 s"),
-        ("flow_offload_cut=al", "value of flow_offload_cut must be one of: none, closed, all, got: al"),
+        (
+            "flow_offload_flush_connections=al",
+            "value of flow_offload_flush_connections must be one of: none, restricted, all, got: al",
+        ),
         ("flow_offload_mode=hw", "value of flow_offload_mode must be one of: auto, hardware, software, disabled"),
     ],
 )
@@ -79,8 +81,29 @@ def test_what_is_wrong_reaches_no_router(tmp_path: Path, playbook: str, said: st
         ("flow_offload_ruleset=rooter", "neither auto, overlay, router or fw4 nor a template that can be found"),
         (
             '{"flow_offload_checks": [{"resolv": "a.example"}]}',
-            "flow_offload_checks.resolv. Supported",
+            "no option 'flow_offload_checks.resolv'. Remedy: did you mean 'resolve'?",
         ),
+        ('{"flow_offload_checks": [5]}', "flow_offload_checks[0]: a dictionary was expected, not 5"),
+        ('{"flow_offload_checks": [{}]}', "one of the following is required: reach, resolve, command"),
+        ('{"flow_offload_checks": [{"reach": "a b"}]}', "flow_offload_checks: reach 'a b' is no address or name"),
+        ('{"flow_offload_devices": "lan0"}', "flow_offload_devices must be auto or a list, got lan0"),
+        ('{"flow_offload_devices": [1]}', "flow_offload_devices must name network devices, got 1"),
+        ('{"flow_offload_router": 10}', "flow_offload_router: a dictionary was expected, not 10"),
+        (
+            '{"flow_offload_ruleset": "router", "flow_offload_router": {"zones": [], "forward": [{"limit": 10}]}}',
+            "flow_offload_router.forward[0].limit: a dictionary was expected, not 10",
+        ),
+        ('{"flow_offload_exclude": {"packets": 3}}', "flow_offload_exclude: a list was expected, not {'packets': 3}"),
+        (
+            '{"flow_offload_ruleset": "fw4", "flow_offload_exclude": [{"packets": 3}]}',
+            "flow_offload_exclude has no effect on the firewall of OpenWrt",
+        ),
+        (
+            '{"flow_offload_ruleset": "/dev/null/no", "flow_offload_flush_connections": "restricted"}',
+            "neither auto, overlay, router or fw4 nor a template that can be found",
+        ),
+        ("flow_offload_flush_connections=restricted", "and only flow_offload_ruleset: router has zones"),
+        ("{flow_offload_mode: '{{ nothing }}'}", "flow_offload_mode: 'nothing' is undefined"),
         (
             '{"flow_offload_ruleset": "router", "flow_offload_router": {"sets": [{"name": "b", "file": "no"}]}}',
             "flow_offload_router names the file no, which cannot be found",
@@ -93,40 +116,32 @@ def test_the_role_asks_no_router_with_what_is_wrong(tmp_path: Path, said: str, t
     assert "UNREACHABLE!" not in output
 
 
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ('{"flow_offload_router": 10}', "flow_offload_router: a dictionary was expected, not 10"),
+        (
+            '{"flow_offload_ruleset": "router", "flow_offload_router": {"forward": [{"connections": true}]}}',
+            "flow_offload_router.forward[0].connections: a dictionary was expected, not True",
+        ),
+        (
+            "flow_offload_samples=3",
+            "the role flow_offload knows no flow_offload_samples. Remedy: did you mean flow_offload_sample? ",
+        ),
+    ],
+)
+def test_a_play_of_your_own_is_told_the_same(tmp_path: Path, variables: str, told: str) -> None:
+    """Ansible checks the role's variables first there, against argument_specs.yml."""
+    play = tmp_path / "play.yml"
+    play.write_text("[{hosts: all, gather_facts: false, roles: [kmod.nft_offload.flow_offload]}]", encoding="utf-8")
+    output = run(tmp_path, str(play), "-e", variables)
+    assert f"r1: {told}" in output
+    assert "UNREACHABLE!" not in output
+
+
 @pytest.mark.parametrize("name", ["flow_offload_hosts", "flow_offload_serial"])
 def test_what_a_playbook_reads_first_is_not_for_the_inventory(tmp_path: Path, name: str) -> None:
     output = run(tmp_path, "rollout", variables={1: f"{name}=r1"})
     assert f"r1: {name} in the inventory or in group_vars does nothing" in output
     assert "UNREACHABLE!" not in output
     assert "UNREACHABLE!" in run(tmp_path, "rollout", "-e", f"{name}=1", "-e", "flow_offload_hosts=r1")
-
-
-def test_devices_that_forward_and_are_in_no_zone(tmp_path: Path) -> None:
-    """Not those that have no address of their own, as a bridge's ports, or do not forward, as one for management."""
-    on = {"up": True, "forwarding": ["ipv4"], "addresses": ["192.0.2.1/24"], "kind": "nic"}
-    devices = {
-        "wan0": on,
-        "wan1": on,
-        "dmz0": on,
-        "lan1": on | {"addresses": []},
-        "mgmt0": on | {"forwarding": []},
-        "off0": on | {"up": False},
-        "lo": on | {"kind": "loopback"},
-    }
-    values = {
-        "flow_offload_router": {"zones": [{"name": "wan", "devices": "wan0, wan1"}]},
-        "__flow_offload_seen": {
-            "router": {"devices": {name: {"name": name, **seen} for name, seen in devices.items()}}
-        },
-    }
-    done = subprocess.run(
-        [
-            *(str(Path(sys.executable).with_name("ansible")), "localhost", "-m", "ansible.builtin.debug"),
-            *("-a", "var=__flow_offload_unzoned", "-e", f"@{VARS}", "-e", json.dumps(values)),
-        ],
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout.partition("=>")[2]) == {"__flow_offload_unzoned": ["dmz0"]}

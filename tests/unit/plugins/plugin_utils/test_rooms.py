@@ -26,7 +26,7 @@ ARROWS = {
     "_nic": {"_core", "_observe", "_systems"},
     "_ruleset": {"_core", "_observe", "_confirm", "_systems"},
     "_fw4": {"_core", "_observe", "_confirm", "_systems"},
-    "_firewall": {"_core", "_observe"},
+    "_firewall": {"_core", "_observe", "_verify", "_confirm"},
 }
 # (room, part of another room that it may not import from, what to do instead)
 CLOSED = (

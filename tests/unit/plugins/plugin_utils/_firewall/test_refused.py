@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kmod.nft_offload.plugins.filter.overlay_ruleset import overlay_ruleset
-from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
+from ansible_collections.kmod.nft_offload.plugins.filter.router_restricted_pairs import router_restricted_pairs
 from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.names import KEYWORD
 
@@ -177,11 +177,11 @@ def test_login_on_another_port() -> None:
         router_ruleset({"zones": zones, "input": refused}, login=["ssh"])
 
 
-def test_closed_ways() -> None:
+def test_restricted_pairs() -> None:
     """Every way but those that let everything through; here that from the LAN to the WAN, or none."""
 
     def is_open(**changes: Any) -> bool:
-        ways = router_closed_ways(GOOD | changes)
+        ways = router_restricted_pairs(GOOD | changes)
         return ways != [{"from": [], "to": []}] and {"from": ["lan0"], "to": ["wan0"]} not in ways
 
     some = {"from": "lan", "to": "wan", "services": ["dns"]}
@@ -196,7 +196,7 @@ def test_closed_ways() -> None:
     assert not is_open(forward=[RULE], zones=[{**zone, "bogons": True} for zone in GOOD["zones"]])
     assert not is_open(forward=[RULE], extra=[{"place": "forward", "rules": ["drop"]}])
     with pytest.raises(AnsibleFilterError, match="zones is empty"):
-        router_closed_ways({})
+        router_restricted_pairs({})
 
 
 @needs_namespaces

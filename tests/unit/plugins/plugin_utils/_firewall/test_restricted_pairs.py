@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.kmod.nft_offload.plugins.filter.router_closed_ways import router_closed_ways
+from ansible_collections.kmod.nft_offload.plugins.filter.router_restricted_pairs import router_restricted_pairs
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import ConfirmedPlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
@@ -144,7 +144,7 @@ def test_a_tightened_policy(net: Network, version: int) -> None:
     assert dmz("tcp", address=HOST["wan"][version], port=80, keep=True) == HOST["dmz"][version]
     net.firewall(forward=after)
     assert lan("talk") == "still there", "established connections go on by themselves"
-    ways = router_closed_ways({"zones": ZONES, "forward": after})
+    ways = router_restricted_pairs({"zones": ZONES, "forward": after})
     forgotten = cut(net, [(" ".join(way["from"]), " ".join(way["to"])) for way in ways], ["sh"])
     assert int(forgotten.removeprefix("forgotten=")) >= 2
     assert lan("talk") == "nothing"
@@ -161,7 +161,7 @@ OTHERS = ["!lan0", "!wan0"]
 
 
 def pairs(**router: Any) -> list[str]:
-    return [f"{' '.join(way['from'])}>{' '.join(way['to'])}" for way in router_closed_ways(router)]
+    return [f"{' '.join(way['from'])}>{' '.join(way['to'])}" for way in router_restricted_pairs(router)]
 
 
 def test_every_way_but_the_open_ones() -> None:
@@ -170,14 +170,14 @@ def test_every_way_but_the_open_ones() -> None:
     assert pairs(zones=LAN_WAN, forward=[LAN_TO_WAN]) == ["lan0>lan0", "wan0>lan0", "wan0>wan0", *beside]
     within = ["lan0 lan1>lan0 lan1", "wan0>lan0 lan1", "wan0>wan0"]
     assert pairs(zones=[TWO, ZONES[1]], forward=[LAN_TO_WAN])[:3] == within
-    assert router_closed_ways({"zones": [TWO]}) == WHICHEVER, "nothing is open"
+    assert router_restricted_pairs({"zones": [TWO]}) == WHICHEVER, "nothing is open"
     assert pairs(zones=[{**TWO, "forward": "accept"}]) == ["!lan0 !lan1>", ">!lan0 !lan1"]
 
 
 @pytest.mark.parametrize("place", ["table", "early", "mangle", "forward", "forward_last"])
 def test_rules_of_the_users_own_are_on_every_way(place: str) -> None:
     extra = [{"place": place, "rules": ["chain c { }" if place == "table" else "tcp dport 25 drop"]}]
-    assert router_closed_ways({"zones": LAN_WAN, "forward": [LAN_TO_WAN], "extra": extra}) == WHICHEVER
+    assert router_restricted_pairs({"zones": LAN_WAN, "forward": [LAN_TO_WAN], "extra": extra}) == WHICHEVER
 
 
 @pytest.mark.parametrize("filters", [{"antispoof": "loose"}, {"antispoof": "strict"}, {"bogons": True}])
@@ -192,8 +192,8 @@ def test_a_filter_at_one_end_closes_a_way(filters: dict[str, Any]) -> None:
 def test_only_a_description_has_ways() -> None:
     values: list[Any] = [[], "lan", None]
     for wrong in values:
-        with pytest.raises(AnsibleFilterError, match=r"router_closed_ways takes a dictionary.*flow_offload_router"):
-            router_closed_ways(wrong)
+        with pytest.raises(AnsibleFilterError, match=r"router_restricted_pairs takes a dictionary.*flow_offload"):
+            router_restricted_pairs(wrong)
 
 
 def test_the_option_cut() -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role's argument_specs.yml says what the filters accept, down to the leaves."""
+"""The role's argument_specs.yml says what is accepted, down to the leaves."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import checks
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import SERVICES
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.spec import SPEC
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe import reading as _observe
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.variables import FOR_PLAYBOOKS, SPEC
 
 from tests.tools.argument_docs import option_differences
 
@@ -28,16 +26,26 @@ def documented(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_the_role_documents_what_the_filters_take() -> None:
-    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    assert option_differences(documented({name: specs[name] for name in SPEC}), SPEC) == []
+def as_the_role_reads_them(options: dict[str, Any]) -> dict[str, Any]:
+    """``documented``, with the types of those that Ansible leaves to the role's own check: raw, with options."""
+    found = {}
+    for name, option in options.items():
+        assert "options" not in option or option["type"] == "raw"
+        meant = {"type": "dict"} if name == "flow_offload_router" else {"type": "list", "elements": "dict"}
+        found[name] = {**option, **meant} if "options" in option else option
+    return documented(found)
 
 
-def test_the_role_takes_the_checks_and_the_samples_that_the_modules_do() -> None:
+def test_the_role_documents_what_it_takes() -> None:
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-    name = "flow_offload_checks"
-    assert option_differences(documented({name: specs[name]}), {name: checks.SPEC}) == []
-    assert f"choose 0 to {_observe.LONGEST_SAMPLE} seconds" in (ROLE / "vars/main.yml").read_text()
+    assert option_differences(as_the_role_reads_them(specs), SPEC) == []
+
+
+def test_the_playbooks_document_what_they_take() -> None:
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
+    options = specs["check_play"]["options"]
+    taken = {**FOR_PLAYBOOKS, **{name: SPEC[name] for name in options if name in SPEC}}
+    assert option_differences(as_the_role_reads_them(options), taken) == []
 
 
 def test_the_role_lists_every_service() -> None:
@@ -46,8 +54,6 @@ def test_the_role_lists_every_service() -> None:
 
 
 def test_the_role_knows_each_of_its_variables() -> None:
-    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    """With the same default where Ansible sets it and where the role's own check does."""
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-    known = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__flow_offload_known"]
-    assert sorted(specs) == sorted(defaults)
-    assert set(known) >= set(specs)
+    assert defaults == {name: option["default"] for name, option in SPEC.items()}

@@ -13,20 +13,20 @@ from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._firewall.reader import read_router
-from ..plugin_utils._firewall.ways import Way, closed_ways
+from ..plugin_utils._firewall.restricted_pairs import Pair, restricted_pairs
 
 DOCUMENTATION = r"""
 ---
-name: router_closed_ways
-short_description: Tell between which devices a router's firewall does not let everything through
+name: router_restricted_pairs
+short_description: List the pairs of devices between which a router's firewall does not let everything through
 version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - From a description such as C(flow_offload_router) of the role P(kmod.nft_offload.flow_offload#role), tells the ways
-    between devices for O(kmod.nft_offload.ruleset#module:cut). Left out are the ways between zones, or within one,
-    where everything is let through in both address families, with no blocklist, bogon filter or anti-spoofing at
-    either end, and no rules of the user's own on the way.
+  - From a description such as C(flow_offload_router) of the role P(kmod.nft_offload.flow_offload#role), lists pairs of
+    devices for O(kmod.nft_offload.ruleset#module:cut). Left out are those of zones, or of one zone, between which
+    everything is let through in both address families, with no blocklist, bogon filter or anti-spoofing at either end,
+    and no rules of the user's own in between.
 positional: _input
 options:
   _input:
@@ -44,10 +44,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Load a firewall, and judge the connections anew that it may forbid
+- name: Load a firewall, and flush the connections that it may forbid
   kmod.nft_offload.ruleset:
     content: "{{ firewall | kmod.nft_offload.router_ruleset }}"
-    cut: "{{ firewall | kmod.nft_offload.router_closed_ways }}"
+    cut: "{{ firewall | kmod.nft_offload.router_restricted_pairs }}"
     flowtables:
       - name: ft
         devices: [lan0, wan0]
@@ -55,8 +55,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The ways, each with the devices that it leads C(from) and C(to). Empty lists stand for whichever, and a
-    C(!) before each device for all others, which may have been in a zone before.
+  description: The pairs, each with the devices that packets come C(from) and go C(to). An empty list stands for every
+    device, and a C(!) before each device for all the others, which may have been in a zone before.
   type: list
   elements: dict
   sample:
@@ -73,12 +73,18 @@ _value:
 """
 
 
-def router_closed_ways(router: Any, files: Mapping[str, str] | None = None) -> list[Way]:
-    """The filter; raises AnsibleFilterError naming the key that is wrong."""
+def router_restricted_pairs(router: Any, files: Mapping[str, str] | None = None) -> list[Pair]:
+    """The filter: pairs of devices of what ``router`` describes, for the option cut of the module ruleset.
+
+    ``files`` is path -> text. Raises AnsibleFilterError naming the key that is wrong.
+    """
     if not isinstance(router, Mapping):
-        raise AnsibleFilterError("router_closed_ways takes a dictionary. Remedy: see flow_offload_router of the role")
+        raise AnsibleFilterError(
+            f"router_restricted_pairs takes a dictionary, got {router!r:.60}. "
+            "Remedy: see flow_offload_router of the role"
+        )
     try:
-        return closed_ways(read_router(router, [], files))
+        return restricted_pairs(read_router(router, [], files))
     except OffloadError as error:
         raise AnsibleFilterError(str(error)) from error
 
@@ -87,4 +93,4 @@ class FilterModule:
     """Ansible's way to find the filter."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"router_closed_ways": router_closed_ways}
+        return {"router_restricted_pairs": router_restricted_pairs}

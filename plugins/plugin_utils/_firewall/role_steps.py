@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Which steps does a request take on the router that was seen? Refuses what it cannot have. Pure: no I/O.
+
+Steps are plain JSON types: ``order`` and ``ruleset.tasks`` name files below the role's tasks/, the rest are options of
+modules. The module flow_offload_plan documents them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .._core.errors import OffloadError
+from .._observe.state import Device, RouterState
+from .._observe.topology import flowtable_devices, forwards, has_paths
+from .role import (
+    RULESETS,
+    UNFILTERED,
+    Request,
+    refuse_exclusions,
+    refuse_flush,
+)
+from .variables import Values
+
+TEMPLATES = {"overlay": "overlay.nft.j2", "router": "router.nft.j2"}
+"""ruleset -> the role's template, which holds nothing but the text of the request"""
+FAMILY, TABLE, FLOWTABLE = "inet", "nft_offload", "ft"
+
+
+def change_options(values: Values) -> dict[str, Any]:
+    """What every change of a firewall is given: when it is undone, and what it must leave in place."""
+    return {
+        "keep_firewall": not values["flow_offload_remove_firewall"],
+        "confirm_timeout": values["flow_offload_confirm_timeout"],
+        "checks": [
+            {key: value for key, value in check.items() if value is not None} for check in values["flow_offload_checks"]
+        ],
+    }
+
+
+def verify_options(values: Values, expect: str, devices: Iterable[str] = ()) -> dict[str, Any]:
+    """What offload_verify is given; ``expect`` is empty where the ruleset's own task tells."""
+    return {
+        "expect": expect,
+        "devices": list(devices),
+        "require": values["flow_offload_require"],
+        "sample": values["flow_offload_sample"],
+        "slow_share": values["flow_offload_slow_share"],
+    }
+
+
+def plan_removal(request: Request) -> dict[str, Any]:
+    """The steps of flow_offload_mode: disabled, for which a router need not be seen first."""
+    return {
+        "order": "disabled",
+        "kernel": {"state": "absent"},
+        "nic": {"state": "absent"},
+        "ruleset": {"kind": "none", "tasks": "absent"},
+        "change": change_options(request.values),
+        "verify": verify_options(request.values, "disabled"),
+    }
+
+
+def plan_steps(request: Request, router: RouterState) -> tuple[dict[str, Any], list[str]]:
+    """(The steps, warnings) of a request other than for ``disabled``; ``router`` is the reading for a choice.
+
+    Raises OffloadError for what this router cannot have.
+    """
+    mode, uses_fw4 = request.mode, _uses_fw4(request, router)
+    _refuse_removal(request, router)
+    _refuse_absent_devices(request, router)
+    if uses_fw4 and request.ruleset == "auto":
+        if request.values["flow_offload_exclude"]:
+            refuse_exclusions("fw4")
+        refuse_flush(request.values["flow_offload_flush_connections"])
+    asks_nics = mode in ("auto", "hardware")
+    devices = _listed_devices(request, router) if asks_nics or not uses_fw4 else []
+    leaving = _leaving(router, devices) if asks_nics else []
+    ruleset = _ruleset_step(request, router, devices, uses_fw4)
+    steps = {
+        "order": _order(asks_nics, bool(leaving), ruleset["kind"]),
+        "kernel": {"state": "present", "packages": _packages(request, router)},
+        "nic": {"state": "absent"},
+        "ruleset": ruleset,
+        "change": change_options(request.values),
+        "verify": verify_options(
+            request.values, "", [] if uses_fw4 else [device for device in devices if device in router.devices]
+        ),
+    }
+    if asks_nics:
+        steps["nic"] = {
+            "state": "present",
+            "devices": devices,
+            "leaving": leaving,
+            # fw4 puts devices that can and others into one flowtable
+            "unsupported": "fail" if mode == "hardware" and not uses_fw4 else "skip",
+        }
+    return steps, _zone_warnings(request, router.devices)
+
+
+def _uses_fw4(request: Request, router: RouterState) -> bool:
+    """Is it OpenWrt's own firewall that offloads, which makes its flowtable and picks the devices?"""
+    return request.ruleset == "fw4" or (request.ruleset == "auto" and "fw4" in router.platform.commands)
+
+
+def _refuse_removal(request: Request, router: RouterState) -> None:
+    """The module refuses it too, but after the kernel and the NICs were prepared for the other ruleset."""
+    if router.boot.filters and request.ruleset in UNFILTERED and not request.values["flow_offload_remove_firewall"]:
+        raise OffloadError(
+            "the firewall of this router would go: our table filters what comes to it, and "
+            f"flow_offload_ruleset: {request.ruleset} does not",
+            "give the variables that describe its firewall; or, to take it out all the same, set "
+            "flow_offload_remove_firewall: true for this run",
+        )
+
+
+def _refuse_absent_devices(request: Request, router: RouterState) -> None:
+    """A device that was there in an earlier run may be away now."""
+    known = router.devices.keys() | router.boot.attachments.keys()
+    if absent := sorted(set(request.devices or ()) - known):
+        raise OffloadError(
+            f"flow_offload_devices: there is no device {', '.join(absent)} on this router",
+            f"correct the name; the devices are {', '.join(sorted(router.devices))}",
+        )
+
+
+def _listed_devices(request: Request, router: RouterState) -> list[str]:
+    if request.devices is not None:
+        return list(request.devices)
+    return pick_devices(router.devices, router.platform.kernel_version)
+
+
+def pick_devices(devices: Mapping[str, Device], kernel: tuple[int, int]) -> list[str]:
+    """Names, sorted, for a flowtable for all forwarded traffic; raises OffloadError unless two devices forward."""
+    found = flowtable_devices(devices, has_paths(kernel))
+    forwarding = [name for name, device in devices.items() if forwards(device)]
+    # Two VLANs of one NIC are both directions, although the flowtable lists only the NIC.
+    if not found or len(forwarding) < 2:
+        raise OffloadError(
+            f"a flowtable needs the devices of both directions, found: {_names(found)} "
+            f"(devices that forward: {_names(forwarding)}; all: {_names(devices)})",
+            "turn forwarding on, or name the devices yourself (flow_offload_devices in the role, flowtables in the "
+            "module ruleset)",
+        )
+    return found
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _leaving(router: RouterState, devices: Sequence[str]) -> list[str]:
+    """Devices that leave our hardware flowtable. They keep the feature until then, for a driver may refuse before."""
+    listed = {
+        device
+        for flowtable in router.flowtables or ()
+        if (flowtable.family, flowtable.table) == (FAMILY, TABLE) and flowtable.hardware
+        for device in flowtable.devices
+    }
+    return sorted((listed & router.devices.keys()) - set(devices))
+
+
+def _packages(request: Request, router: RouterState) -> list[str]:
+    """On OpenWrt flash is small, and where hw-tc-offload is on by the driver's own will ethtool has nothing to set."""
+    features = [device.hw_tc_offload for device in router.devices.values() if device.hw_tc_offload is not None]
+    is_off = request.mode in ("auto", "hardware") and any(not feature.active for feature in features)
+    ethtool = ["ethtool"] if router.platform.init != "procd" or is_off else []
+    conntrack = ["conntrack"] if request.values["flow_offload_flush_connections"] != "none" else []
+    return ["nftables", *ethtool, *conntrack]
+
+
+def _ruleset_step(request: Request, router: RouterState, devices: Sequence[str], uses_fw4: bool) -> dict[str, Any]:
+    """``kind`` is overlay, router, template or fw4; ``tasks`` a file of the role's tasks/ruleset."""
+    if uses_fw4:
+        tasks = "fw4_after_table" if router.boot.ruleset is not None else "fw4"
+        return {"kind": "fw4", "tasks": tasks, "offload": request.mode}
+    kind = "overlay" if request.ruleset == "auto" else request.ruleset if request.ruleset in RULESETS else "template"
+    return {
+        "kind": kind,
+        "tasks": "table_before_fw4" if "fw4" in router.platform.commands else "table",
+        "src": TEMPLATES.get(kind, request.ruleset),
+        "text": request.text,
+        "flowtables": [
+            {
+                "name": FLOWTABLE,
+                "devices": list(devices),
+                "offload": request.mode,
+                "counter": request.values["flow_offload_counter"],
+            }
+        ],
+        "flush": list(request.flush),
+    }
+
+
+def _order(asks_nics: bool, leaving: bool, kind: str) -> str:
+    """A file of the role's tasks/order."""
+    if not asks_nics:
+        return "software"
+    return "leaving" if leaving else "template" if kind == "template" else "hardware"
+
+
+def _zone_warnings(request: Request, devices: Mapping[str, Device]) -> list[str]:
+    """Devices that only the zones, or only the router, have.
+
+    No error: a tunnel or a PPP link may come up later. But a wrong name cuts off what is behind it, and the change is
+    confirmed all the same where the controller comes in by another device. A bridge's ports and the devices below a
+    VLAN have no address of their own: their packets are forwarded under its name.
+    """
+    if not request.zoned:
+        return []
+    absent = sorted(set(request.zoned) - devices.keys())
+    unzoned = sorted(
+        name
+        for name, device in devices.items()
+        if device.up
+        and device.forwarding
+        and device.addresses
+        and device.kind != "loopback"
+        and name not in request.zoned
+    )
+    warnings = []
+    if absent:
+        warnings.append(f"flow_offload_router.zones: not on this router now: {', '.join(absent)}")
+    if unzoned:
+        warnings.append(f"in no zone, so what comes from there is dropped: {', '.join(unzoned)}")
+    return warnings

@@ -1,0 +1,375 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role's variables come to on routers that are made up: requests, steps, refusals, warnings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import playbooks, role, role_steps, variables
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
+    Boot,
+    Device,
+    Flowtable,
+    RouterState,
+)
+
+from tests.unit.helpers.routers import FIXED, OFF, ON, bare, router, with_boot, with_device, with_platform
+
+TASKS = Path(__file__).resolve().parents[5] / "roles/flow_offload/tasks"
+ZONES: list[dict[str, Any]] = [
+    {"name": "lan", "devices": ["lan0"], "services": ["ssh"]},
+    {"name": "wan", "devices": ["wan0"], "masquerade": True},
+]
+FIREWALL = {"flow_offload_ruleset": "router", "flow_offload_router": {"zones": ZONES}}
+TEMPLATE = {"flow_offload_ruleset": "/etc/edge.nft.j2"}
+LOCAL = role.OnController(template=True)
+
+
+def debian(**features: Any) -> RouterState:
+    """As it comes, with two devices that forward."""
+    state = bare()
+    for name in ("lan0", "wan0"):
+        state = with_device(state, name, forwarding=("ipv4",), addresses=("192.0.2.1/24",), **features)
+    return state
+
+
+def openwrt() -> RouterState:
+    state = with_device(debian(hw_tc_offload=ON), "mgmt0", hw_tc_offload=None)
+    return with_platform(state, init="procd", commands=frozenset({"fw4", "nft"}))
+
+
+def request(**given: Any) -> role.Request:
+    return role.read_request(variables.read_variables(given), LOCAL)
+
+
+def steps(state: RouterState, **given: Any) -> dict[str, Any]:
+    return role_steps.plan_steps(request(**given), state)[0]
+
+
+def refused(state: RouterState, **given: Any) -> str:
+    with pytest.raises(OffloadError) as caught:
+        steps(state, **given)
+    return str(caught.value)
+
+
+def test_what_is_planned_where_nothing_is_asked_for() -> None:
+    assert steps(debian()) == {
+        "order": "hardware",
+        "kernel": {"state": "present", "packages": ["nftables", "ethtool"]},
+        "nic": {"state": "present", "devices": ["lan0", "wan0"], "leaving": [], "unsupported": "skip"},
+        "ruleset": {
+            "kind": "overlay",
+            "tasks": "table",
+            "src": "overlay.nft.j2",
+            "text": request().text,
+            "flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "auto", "counter": False}],
+            "flush": [],
+        },
+        "change": {"keep_firewall": True, "confirm_timeout": 30, "checks": []},
+        "verify": {"expect": "", "devices": ["lan0", "wan0"], "require": "bound", "sample": 3, "slow_share": 50},
+    }
+
+
+def test_openwrts_own_firewall() -> None:
+    planned = steps(openwrt())
+    assert planned["ruleset"] == {"kind": "fw4", "tasks": "fw4", "offload": "auto"}
+    assert planned["kernel"]["packages"] == ["nftables"], "no flash for ethtool where there is nothing to set"
+    assert planned["nic"]["devices"] == ["lan0", "wan0"]
+    assert planned["verify"]["devices"] == [], "fw4 picks them"
+    assert steps(openwrt(), flow_offload_mode="hardware")["nic"]["unsupported"] == "skip"
+    assert steps(debian(), flow_offload_ruleset="fw4")["ruleset"]["kind"] == "fw4"
+
+
+@pytest.mark.parametrize(
+    ("given", "tasks"),
+    [
+        ({}, "fw4_after_table"),
+        ({"flow_offload_ruleset": "overlay"}, "table_before_fw4"),
+    ],
+)
+def test_the_ruleset_that_is_not_asked_for_goes(given: dict[str, Any], tasks: str) -> None:
+    assert steps(with_boot(openwrt(), ruleset="table inet nft_offload { }"), **given)["ruleset"]["tasks"] == tasks
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "src", "order"),
+    [
+        (FIREWALL, "router", "router.nft.j2", "hardware"),
+        (TEMPLATE, "template", "/etc/edge.nft.j2", "template"),
+        ({**TEMPLATE, "flow_offload_mode": "hardware"}, "template", "/etc/edge.nft.j2", "template"),
+        ({**TEMPLATE, "flow_offload_mode": "software"}, "template", "/etc/edge.nft.j2", "software"),
+        ({"flow_offload_mode": "software"}, "overlay", "overlay.nft.j2", "software"),
+    ],
+)
+def test_kinds_and_orders(given: dict[str, Any], kind: str, src: str, order: str) -> None:
+    planned = steps(debian(), **given)
+    assert (planned["ruleset"]["kind"], planned["ruleset"]["src"], planned["order"]) == (kind, src, order)
+    assert planned["nic"]["state"] == ("absent" if order == "software" else "present")
+
+
+@pytest.mark.parametrize("given", [{}, TEMPLATE])
+def test_devices_that_leave_keep_their_feature_until_then(given: dict[str, Any]) -> None:
+    listed = Flowtable("inet", "nft_offload", "ft", ("dmz0", "gone0", "lan0"), hardware=True)
+    others = Flowtable("inet", "filter", "ft", ("mgmt0",), hardware=True)
+    state = replace(with_device(debian(), "dmz0"), flowtables=(listed, others))
+    planned = steps(state, flow_offload_devices=["lan0", "wan0"], **given)
+    assert (planned["order"], planned["nic"]["leaving"]) == ("leaving", ["dmz0"])
+    software = replace(state, flowtables=(replace(listed, hardware=False),))
+    assert steps(software, flow_offload_devices=["lan0", "wan0"])["nic"]["leaving"] == []
+    assert steps(replace(state, flowtables=None))["nic"]["leaving"] == [], "nothing could be listed"
+
+
+@pytest.mark.parametrize(
+    ("state", "given", "packages"),
+    [
+        (debian(), {"flow_offload_flush_connections": "all"}, ["nftables", "ethtool", "conntrack"]),
+        (with_device(openwrt(), "lan0", hw_tc_offload=OFF), {}, ["nftables", "ethtool"]),
+        (with_device(openwrt(), "mgmt0", hw_tc_offload=FIXED), {}, ["nftables", "ethtool"]),
+        (with_device(openwrt(), "lan0", hw_tc_offload=OFF), {"flow_offload_mode": "software"}, ["nftables"]),
+    ],
+)
+def test_packages(state: RouterState, given: dict[str, Any], packages: list[str]) -> None:
+    assert steps(state, **given)["kernel"]["packages"] == packages
+
+
+def test_disabled_asks_for_nothing_to_be_seen() -> None:
+    given = {"flow_offload_mode": "disabled", "flow_offload_devices": "lan0", "flow_offload_ruleset": "nowhere"}
+    planned = role_steps.plan_removal(role.read_request(variables.read_variables(given), role.OnController()))
+    assert planned["order"] == "disabled"
+    assert planned["ruleset"] == {"kind": "none", "tasks": "absent"}
+    assert {planned["kernel"]["state"], planned["nic"]["state"]} == {"absent"}
+    assert (planned["verify"]["expect"], planned["verify"]["devices"]) == ("disabled", [])
+    with pytest.raises(OffloadError, match="flow_offload_router: a dictionary was expected"):
+        request(flow_offload_mode="disabled", flow_offload_router=[])
+
+
+def test_what_the_modules_are_given() -> None:
+    planned = steps(
+        debian(),
+        flow_offload_mode="hardware",
+        flow_offload_devices=["wan0", "lan0"],
+        flow_offload_counter="yes",
+        flow_offload_remove_firewall="true",
+        flow_offload_confirm_timeout="60",
+        flow_offload_checks=[{"reach": "192.0.2.1"}],
+        flow_offload_sample="9",
+        flow_offload_require="bypassing",
+    )
+    (flowtable,) = planned["ruleset"]["flowtables"]
+    assert flowtable == {"name": "ft", "devices": ["wan0", "lan0"], "offload": "hardware", "counter": True}
+    assert planned["nic"]["unsupported"] == "fail"
+    assert planned["change"] == {
+        "keep_firewall": False,
+        "confirm_timeout": 60,
+        "checks": [{"from": "router", "reach": "192.0.2.1", "timeout": 5}],
+    }
+    assert (planned["verify"]["sample"], planned["verify"]["require"]) == (9, "bypassing")
+
+
+def test_which_connections_are_flushed() -> None:
+    whichever: list[dict[str, list[str]]] = [{"from": [], "to": []}]
+    assert list(request(flow_offload_flush_connections="all").flush) == whichever
+    assert list(request(**FIREWALL, flow_offload_flush_connections="restricted").flush) == whichever
+    assert list(request(**FIREWALL).flush) == []
+    opened = {"zones": ZONES, "forward": [{"from": "lan", "to": "wan"}]}
+    found = request(**{**FIREWALL, "flow_offload_router": opened}, flow_offload_flush_connections="restricted").flush
+    assert {"from": ["lan0"], "to": ["wan0"]} not in found and {"from": ["wan0"], "to": ["lan0"]} in found
+
+
+@pytest.mark.parametrize(
+    ("state", "given", "says"),
+    [
+        (
+            debian(),
+            {"flow_offload_devices": ["lan0", "wna0"]},
+            "there is no device wna0 on this router. Remedy: ",
+        ),
+        (with_boot(debian(), filters=True), {}, "the firewall of this router would go: our table filters"),
+        (with_boot(openwrt(), filters=True), {"flow_offload_ruleset": "fw4"}, "the firewall of this router would go"),
+        (
+            openwrt(),
+            {"flow_offload_exclude": [{"packets": 3}]},
+            "flow_offload_exclude has no effect on the firewall of",
+        ),
+        (
+            openwrt(),
+            {"flow_offload_flush_connections": "all"},
+            "flow_offload_flush_connections is all, and the",
+        ),
+        (bare(), {}, "a flowtable needs the devices of both directions, found: none"),
+    ],
+)
+def test_refused_for_this_router(state: RouterState, given: dict[str, Any], says: str) -> None:
+    told = refused(state, **given)
+    assert says in told and "Remedy: " in told
+
+
+def test_not_refused_for_this_router() -> None:
+    away = with_boot(debian(), attachments={"ppp0": "add flowtable ..."})
+    assert steps(away, flow_offload_devices=["lan0", "ppp0"])["verify"]["devices"] == ["lan0"], "it may come back"
+    filters = with_boot(debian(), filters=True)
+    assert steps(filters, **FIREWALL)
+    assert steps(filters, **TEMPLATE), "the module looks at the text"
+    assert steps(filters, flow_offload_remove_firewall=True)
+    fw4 = with_platform(bare(), commands=frozenset({"fw4"}))
+    assert steps(fw4, flow_offload_mode="software")["nic"] == {"state": "absent"}, "fw4 picks its devices itself"
+
+
+@pytest.mark.parametrize(
+    ("given", "there", "says"),
+    [
+        (TEMPLATE, role.OnController(inventory_dir="/srv/lab"), "such as /srv/lab/templates/edge.nft.j2"),
+        ({**TEMPLATE, "flow_offload_exclude": [{"packets": 3}]}, LOCAL, "no effect on a template of yours (/etc/edge"),
+        (
+            {**FIREWALL, "flow_offload_ruleset": "overlay"},
+            LOCAL,
+            "filters nothing by it",
+        ),
+        ({"flow_offload_flush_connections": "restricted"}, LOCAL, "only flow_offload_ruleset: router has zones"),
+        ({**TEMPLATE, "flow_offload_flush_connections": "restricted"}, LOCAL, "only flow_offload_ruleset: router has"),
+        (FIREWALL, role.OnController(files={"list.txt": None}), "names the file list.txt, which cannot be found"),
+        (
+            {"flow_offload_ruleset": "fw4", "flow_offload_flush_connections": "all"},
+            LOCAL,
+            "are those of OpenWrt's",
+        ),
+        ({"flow_offload_exclude": [{}]}, LOCAL, "flow_offload_exclude[0]: it excludes nothing"),
+        ({**FIREWALL, "flow_offload_router": {"zones": ZONES[1:]}}, LOCAL, "no zone offers ssh"),
+    ],
+)
+def test_refused_for_every_router(given: dict[str, Any], there: role.OnController, says: str) -> None:
+    with pytest.raises(OffloadError) as caught:
+        role.read_request(variables.read_variables(given), there)
+    assert says in str(caught.value)
+
+
+def test_the_login_may_be_on_another_port() -> None:
+    zones = [{**ZONES[0], "services": ["tcp/2222"]}, ZONES[1]]
+    values = variables.read_variables({**FIREWALL, "flow_offload_router": {"zones": zones}})
+    assert role.read_request(values, role.OnController(port="2222")).text
+    with pytest.raises(OffloadError, match="no zone offers ssh"):
+        role.read_request(values, role.OnController(port="22"))
+
+
+def test_files_that_a_firewall_names() -> None:
+    described = {
+        "zones": ZONES,
+        "sets": [{"name": "a", "file": "a.txt"}, {"name": "b", "elements": ["192.0.2.1"]}],
+        "extra": [{"place": "input", "file": "a.txt"}, {"place": "forward", "file": "c.nft"}],
+    }
+    values = variables.read_variables({**FIREWALL, "flow_offload_router": described})
+    assert role.named_files(values) == ["a.txt", "c.nft"]
+    assert role.named_files({**values, "flow_offload_ruleset": "overlay"}) == []
+    assert role.named_files({**values, "flow_offload_mode": "disabled"}) == []
+
+
+def test_devices_that_forward_and_are_in_no_zone() -> None:
+    """Not those that have no address of their own, as a bridge's ports, or do not forward, as one for management."""
+    on: dict[str, Any] = {"index": 9, "up": True, "forwarding": ("ipv4",), "addresses": ("192.0.2.1/24",)}
+    devices = {
+        "wan0": on,
+        "wan1": on,
+        "dmz0": on,
+        "lan1": on | {"addresses": ()},
+        "mgmt0": on | {"forwarding": ()},
+        "off0": on | {"up": False},
+        "lo": on | {"kind": "loopback"},
+    }
+    state = replace(debian(), devices={name: Device(name, **seen) for name, seen in devices.items()}, boot=Boot())
+    zones = [{"name": "wan", "devices": "wan0, wan1, ppp0", "services": ["ssh"]}]
+    asked = request(**{**FIREWALL, "flow_offload_router": {"zones": zones}})
+    assert role_steps.plan_steps(asked, state)[1] == [
+        "flow_offload_router.zones: not on this router now: ppp0",
+        "in no zone, so what comes from there is dropped: dmz0",
+    ]
+    assert role_steps.plan_steps(request(), state)[1] == []
+    assert role_steps.plan_steps(request(**FIREWALL), debian())[1] == []
+
+
+def test_numbers_are_refused_all_at_once() -> None:
+    with pytest.raises(OffloadError) as caught:
+        variables.read_variables({"flow_offload_sample": -1, "flow_offload_slow_share": 101})
+    assert str(caught.value) == (
+        "flow_offload_sample must be 0 to 60 seconds, got -1; flow_offload_slow_share must be 0 to 100 percent, got "
+        "101. Remedy: correct the numbers"
+    )
+
+
+def test_what_the_playbooks_ask_for() -> None:
+    values = variables.read_variables({"flow_offload_mode": "software", "flow_offload_sample": 5})
+    verify = playbooks.plan_verify(values)["verify"]
+    assert (verify["expect"], verify["sample"]) == ("software", 5)
+    assert playbooks.plan_verify(variables.read_variables({}))["verify"]["expect"] == "any"
+    assert playbooks.plan_rollback(values)["ruleset"] == {"state": "restored", "id": "previous", "flush": []}
+    flushed = variables.read_variables(
+        {"flow_offload_flush_connections": "restricted", "flow_offload_rollback_to": "last"}
+    )
+    whichever: list[dict[str, list[str]]] = [{"from": [], "to": []}]
+    assert playbooks.plan_rollback(flushed)["ruleset"] == {"state": "restored", "id": "last", "flush": whichever}
+    assert playbooks.plan_rollback(flushed)["change"]["keep_firewall"] is True
+    gone = playbooks.plan_rollback(variables.read_variables({"flow_offload_rollback_to": "none"}))
+    assert (gone["ruleset"]["state"], gone["change"]["keep_firewall"]) == ("absent", False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"), [("all", "-l 'all,!r1,!r2'"), ("edge:core", "-l 'edge:core:!r1:!r2'"), ("a,b", "-l 'a,b,!r1")]
+)
+def test_a_batch_after_losses(pattern: str, hint: str) -> None:
+    hosts = ["r1", "r2", "r3", "r4"]
+    playbooks.refuse_after_losses(hosts, hosts, ["r1"], pattern)
+    with pytest.raises(OffloadError) as caught:
+        playbooks.refuse_after_losses(hosts, ["r3", "r4"], ["r3"], pattern)
+    assert "r3 and what comes after were not touched, because these failed or were lost before: r1, r2" in str(
+        caught.value
+    )
+    assert hint in str(caught.value)
+
+
+def test_the_steps_name_files_of_the_role() -> None:
+    """And every file there is named by some."""
+    listed = with_device(
+        replace(debian(), flowtables=(Flowtable("inet", "nft_offload", "ft", ("dmz0",), hardware=True),)), "dmz0"
+    )
+    with_table = with_boot(openwrt(), ruleset="table inet nft_offload { }")
+    planned = [
+        role_steps.plan_removal(request(flow_offload_mode="disabled")),
+        steps(listed),
+        steps(debian(), flow_offload_mode="software"),
+        steps(debian(), **TEMPLATE),
+        steps(debian()),
+        steps(openwrt()),
+        steps(with_table),
+        steps(with_table, flow_offload_ruleset="overlay"),
+    ]
+    assert {step["order"] for step in planned} == {path.stem for path in (TASKS / "order").glob("*.yml")}
+    texts = {path.stem: path.read_text() for path in (TASKS / "ruleset").glob("*.yml")}
+    imported = {name for name in texts if any(f"import_tasks: {name}.yml" in text for text in texts.values())}
+    assert {step["ruleset"]["tasks"] for step in planned} | imported == set(texts)
+
+
+@pytest.mark.parametrize("order", [path.stem for path in (TASKS / "order").glob("*.yml")])
+def test_every_order_has_the_four_steps(order: str) -> None:
+    """NICs before a hardware flowtable and after any other; what is taken out goes the other way round."""
+    tasks = yaml.safe_load((TASKS / f"order/{order}.yml").read_text())
+    taken = [Path(task["ansible.builtin.import_tasks"]).stem for task in tasks]
+    assert (
+        taken
+        == {
+            "hardware": ["kernel", "nic", "ruleset", "verify"],
+            "template": ["kernel", "template", "nic", "ruleset", "verify"],
+            "leaving": ["kernel", "template", "nic", "ruleset", "nic", "verify"],
+            "software": ["kernel", "ruleset", "nic", "verify"],
+            "disabled": ["ruleset", "nic", "kernel", "verify"],
+        }[order]
+    )
+
+
+def test_a_healthy_router_of_ours_is_seen() -> None:
+    assert steps(router(), flow_offload_devices=["lan0", "wan0"])["order"] == "hardware"
