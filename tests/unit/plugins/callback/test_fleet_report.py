@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fleet report: what it keeps, how it looks, and what a real run of ansible-playbook makes of it."""
+"""The fleet report: which results it keeps, and what a real run of ansible-playbook makes of it."""
 
 from __future__ import annotations
 
@@ -11,78 +11,14 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.callback import fleet_report
-from ansible_collections.kmod.nft_offload.plugins.callback.fleet_report import shown, verified, write
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS
 
-from tests.unit.helpers.ladder_cases_nic import FEATURES
-from tests.unit.helpers.routers import router, verdict_on
+from tests.unit.helpers.reports import HEALTHY
 
 ROOT = Path(__file__).resolve().parents[4]
 ACTION = "kmod.nft_offload.offload_verify"
-
-
-def result_of(state: RouterState) -> dict[str, Any]:
-    return verdict_on(state).as_result()
-
-
-HEALTHY = result_of(router())
-BROKEN = result_of(FEATURES["off"].state)
-
-
-def test_findings_are_kept_as_the_file_has_them() -> None:
-    found = verified(BROKEN)
-    assert found is not None
-    assert (found["verdict"], found["rung"], found["unproven"]) == ("loaded", 2, ["bypassing"])
-    assert [finding["id"] for finding in found["findings"]] == ["configured.feature-off", "hardware.switched-off"]
-    assert all(list(finding) == ["id", "severity", "message", "remedy"] for finding in found["findings"])
-    assert [rung["name"] for rung in found["rungs"]] == list(RUNGS)
-
-
-def test_the_last_result_of_a_loop_counts() -> None:
-    found = verified({"results": [BROKEN, HEALTHY]})
-    assert found is not None and found["verdict"] == "hardware"
-
-
-@pytest.mark.parametrize("data", [{}, {"msg": "no shell"}, {"results": []}, {"results": [{"msg": "no shell"}]}])
-def test_a_result_without_a_verdict_is_none(data: dict[str, Any]) -> None:
-    assert verified(data) is None
-
-
-@pytest.mark.parametrize("width", [20, 60, 79, 200])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    report = {name: kept for name, data in (("edge-hw", HEALTHY), ("edge-sw", BROKEN)) if (kept := verified(data))}
-    lines = [line for line, _color in shown(report, width)]
-    assert max(len(line) for line in lines) <= max(width, 60)
-    text = "\n".join(lines)
-    for words in ("edge-hw: hardware (rung 7 of 7)", "edge-sw: loaded (rung 2 of 7)", "7 hardware", "[HW_OFFLOAD]"):
-        assert words in text
-    assert "error configured.feature-off: " in text and "    remedy: turn it on" in text
-
-
-def test_the_status_colors_its_rung() -> None:
-    kept = verified(BROKEN)
-    assert kept is not None
-    colors = {line.split()[1]: color for line, color in shown({"edge": kept}, 200) if line[:3].strip().isdigit()}
-    assert (colors["loaded"], colors["configured"], colors["bypassing"]) == ("green", "red", "yellow")
-
-
-def test_nothing_is_shown_of_no_router() -> None:
-    assert list(shown({}, 80)) == []
-
-
-def test_the_file_is_replaced_in_one_step(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "fleet.json"
-    write(path, {"routers": {}})
-    assert json.loads(path.read_text()) == {"routers": {}}
-    with pytest.raises(TypeError):
-        write(path, {"routers": object()})
-    assert json.loads(path.read_text()) == {"routers": {}}
-    assert [entry.name for entry in path.parent.iterdir()] == ["fleet.json"]
 
 
 class Host:
@@ -100,14 +36,14 @@ def test_results_of_both_generations_are_taken(private: str, named: str) -> None
     callback.v2_runner_on_ok(
         SimpleNamespace(**{f"{private}host": Host(), f"{private}task": task, f"{private}result": HEALTHY})
     )
-    assert callback._report()["edge"]["verdict"] == "hardware"
+    assert callback.report().routers["edge"].verdict == "hardware"
 
 
 def test_other_tasks_are_not_taken() -> None:
     task = SimpleNamespace(resolved_action="ansible.builtin.debug", action="debug")
     callback = fleet_report.CallbackModule()
     callback.v2_runner_on_ok(SimpleNamespace(host=Host(), task=task, result=HEALTHY))
-    assert callback._report() == {}
+    assert callback.report().routers == {}
 
 
 PLAYBOOK = """
@@ -180,6 +116,6 @@ def test_a_path_that_cannot_be_written_is_a_warning() -> None:
     warned: list[str] = []
     display = SimpleNamespace(columns=80, display=lambda *_args, **_kwargs: None, warning=warned.append)
     callback._display = display
-    callback.get_option = lambda _name: "/dev/null/fleet.json"
+    callback.get_option = lambda _name: ["/dev/null/fleet.json"]
     callback.v2_playbook_on_stats(None)
     assert warned == ["the fleet report could not be written to /dev/null/fleet.json: File exists"]
