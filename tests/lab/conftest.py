@@ -7,7 +7,7 @@
     @pytest.mark.router("forky/offload", "tools")
     def test_something(router): ...
 
-gives a router of that kind in that state, brought back to it before the test. Kinds are the lab's SUITE/NIC. States:
+gives a router of that kind, which is restored to that state before the test. Kinds are the lab's SUITE/NIC. States:
 ``bare`` as the lab starts it, without nft and ethtool; ``tools`` after kernel_support; ``offloading`` after the role.
 The default is ``trixie/offload``, ``offloading``. A mark on a class or a module (``pytestmark``) holds for its tests.
 LAB_SUITES, a list of suites, leaves the tests of other suites out; LAB_TWINS=no leaves the twins out.
@@ -29,16 +29,16 @@ from tests.lab.twins import is_twin
 DEFAULT = ("trixie/offload", "offloading")
 
 
-def _asked(item: pytest.Item) -> tuple[str, str]:
-    """The kind and the state that a test's nearest mark names."""
+def _requested(item: pytest.Item) -> tuple[str, str]:
+    """The kind and the state that a test's nearest mark requests."""
     mark = item.get_closest_marker("router")
-    asked: tuple[str, ...] = mark.args if mark else ()
-    named = (*asked, *DEFAULT[len(asked) :])
-    return named[0], named[1]
+    named: tuple[str, ...] = mark.args if mark else ()
+    kind, state = (*named, *DEFAULT[len(named) :])
+    return kind, state
 
 
 def _suite(item: pytest.Item) -> str:
-    return _asked(item)[0].partition("/")[0]
+    return _requested(item)[0].partition("/")[0]
 
 
 def _needs_router(item: pytest.Item) -> bool:
@@ -46,7 +46,7 @@ def _needs_router(item: pytest.Item) -> bool:
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests on suites that LAB_SUITES does not name, and twins where they are not wanted."""
+    """Deselect the tests on suites that LAB_SUITES does not name, and twins with LAB_TWINS=no."""
     suites = os.environ.get("LAB_SUITES", "").split()
     no_twins = os.environ.get("LAB_TWINS") == "no"
     others = [
@@ -61,13 +61,13 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One kind of router after the other, and the tests without one first; else in the order written."""
+    """The tests without a router first, then one kind of router after the other; else in the order of the files."""
     _leave_out(config, items)
     kinds = [DEFAULT[0]]
     for item in items:
-        if _asked(item)[0] not in kinds:
-            kinds.append(_asked(item)[0])
-    items.sort(key=lambda item: kinds.index(_asked(item)[0]) + 1 if _needs_router(item) else 0)
+        if _requested(item)[0] not in kinds:
+            kinds.append(_requested(item)[0])
+    items.sort(key=lambda item: kinds.index(_requested(item)[0]) + 1 if _needs_router(item) else 0)
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +81,8 @@ def rack() -> Iterator[Rack]:
 
 @pytest.fixture
 def router(request: pytest.FixtureRequest, rack: Rack) -> Live:
-    """A router as the nearest mark asks for it."""
-    return rack.get(*_asked(request.node))
+    """A router as the nearest mark requests it."""
+    return rack.get(*_requested(request.node))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A lab router between more networks than the lab's own two, whose hosts open what connections a test asks for.
+"""A lab router between more networks than the lab's own two, whose hosts open the connections that a test needs.
 
 Guests are a VLAN of the LAN's cable. LAN host and guest are one machine, so a source that belongs to the guests can be
 sent from the LAN as well, and its answer arrives.
@@ -23,7 +23,7 @@ from tests.unit.helpers.network import HOST_PROGRAM, Host
 SIDES = ("lan", "wan")
 PORTS = (443, 5060, 7100, 7103, 7104, 7105, 7110, 7111, 8080, 8443)
 PATIENCE = 3
-"""seconds after which no answer will come from an emulated router any more"""
+"""seconds to wait for an answer, enough for an emulated router"""
 
 Address = Mapping[int, str]
 
@@ -32,16 +32,16 @@ ROUTER_WAN: Address = {4: "203.0.113.1", 6: "2001:db8:203::1"}
 ROUTER_STATIC = "203.0.113.77"
 LAN: Address = {4: "10.10.0.2", 6: "fd00:10::2"}
 OTHER_LAN: Address = {4: "10.10.0.3", 6: "fd00:11::3"}
-"""in another /64, as limits for each source count"""
+"""in another /64, because limits per source count a /64 as one"""
 GUEST: Address = {4: "10.7.0.2", 6: "fd00:7::2"}
 FORGED: Address = {4: "10.7.0.9", 6: "fd00:7::9"}
-"""a guest's, and sent from the LAN"""
+"""a guest's address, sent from the LAN"""
 WAN: Address = {4: "203.0.113.2", 6: "2001:db8:203::2"}
 ELSEWHERE: Address = {4: "198.51.100.7", 6: "2001:db8:51::7"}
 BLOCKED: Address = {4: "198.51.100.66", 6: "2001:db8:66::66"}
 BOGON: Address = {4: "192.168.77.7", 6: "fc00:77::7"}
 
-# Of several addresses of a device, those without a preferred lifetime are used when they are asked for only.
+# Of several addresses of a device, one with preferred_lft 0 is used only by sockets bound to it.
 NETWORKS = f"""set -e
 ip address add {ROUTER_STATIC}/32 dev wan0
 ip address add fd00:11::1/64 dev lan0 nodad
@@ -70,7 +70,7 @@ done
 
 
 class Edge:
-    """The router and its hosts. Connections that are kept stay open until ``release``."""
+    """The router and its hosts. Connections made with ``keep`` stay open until ``release``."""
 
     def __init__(self, router: Live) -> None:
         self.router = router
@@ -89,15 +89,15 @@ class Edge:
             host.close()
 
     def sport(self) -> int:
-        """A source port of which there has been no connection yet."""
+        """A source port that no connection has used yet."""
         return next(self._sports)
 
     def dial(self, side: str, address: str, port: int, **options: Any) -> str:
-        """The address that the server saw a TCP connection come from; or refused, or nothing."""
+        """Open a TCP connection; the source address that the server saw, or ``refused``, or ``nothing``."""
         return self.hosts[side]("tcp", address=address, port=port, **options)
 
     def talk(self, side: str) -> bool:
-        """Does the connection that was kept last still carry data there and back?"""
+        """Whether the last kept connection still carries data in both directions."""
         return [self.hosts[side]("talk", data=word) for word in ("one", "two")] == ["one", "two"]
 
     def release(self) -> None:
@@ -105,20 +105,20 @@ class Edge:
             host("release")
 
     def many(self, side: str, jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-        """Several functions of the host at the same time."""
+        """Call functions of the host at the same time; each job is (function, options)."""
         self.router.acts += 1
         return self.hosts[side].many([(name, dict(options)) for name, options in jobs])
 
     def counter(self, name: str) -> int:
-        """Packets of a named counter of the firewall."""
+        """Packets that a named counter of the firewall has."""
         found = re.search(r"packets (\d+)", self.router.nft(f"list counter inet nft_offload {name}"))
         assert found
         return int(found[1])
 
     def marks(self, expected: Mapping[int, str]) -> dict[int, str]:
-        """Source port -> OFFLOAD, HW_OFFLOAD or nothing, of these source ports' connections.
+        """Source port -> OFFLOAD, HW_OFFLOAD or nothing, for the connections from the ports of ``expected``.
 
-        Which flows the flowtable takes is settled with their packets; that the NIC has taken them may come later.
+        Waits for these marks: the flowtable takes a flow with its packets, the NIC may take it later.
         """
         deadline = time.monotonic() + 8
         while True:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A lab router like OpenWrt as the tests see it: no dpkg, no systemd, no Python, and its whole flash is looked at."""
+"""A lab router like OpenWrt as the tests see it: no dpkg, no systemd, no Python; its fingerprint is its whole flash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.login import hang_up
 from lab.machine import Qmp
 from tests.lab.router import Live
 
-# Everything on the flash but what the package managers' stand-ins note for themselves, and what is staged in memory.
+# Everything on the flash except the records of the stand-ins for package managers; and the staged changes.
 FINGERPRINT = r"""
 echo '== packages'; sort /etc/stand-in/installed
 echo '== modules'; cut -d ' ' -f 1 /proc/modules | sort
@@ -27,17 +27,17 @@ echo '== ruleset'; nft -s list ruleset
 
 
 class OpenWrt(Live):
-    """One router, with tools of the tests' own only where it has none."""
+    """One router. The tests use its own nft and ip, and a stand-in for ethtool."""
 
     FINGERPRINT = FINGERPRINT
-    # apk's stand-in makes /etc/apk/world when it is first called, which a real router has from the start
+    # The stand-in for apk makes /etc/apk/world at its first call; a real router has it from the start.
     MAKE_OBSERVER = "! type apk || apk info"
     NFT = "nft"
     ETHTOOL = "/usr/lib/stand-in/ethtool"
     SESSIONS = "grep -c . /tmp/lab/sessions"
 
     def power_cut(self) -> None:
-        """Off and on again in this moment: what is not on the flash by now is lost."""
+        """Switch it off and on: what is not on the flash yet is lost."""
         self.acts += 1
         self.hang_up()
         router = routers.get(self.name)
@@ -45,18 +45,18 @@ class OpenWrt(Live):
         boots = router.machine.console.read_bytes().count(b"lab-ready")
         with Qmp(router.machine.qmp) as qmp:
             qmp.execute("system_reset")
-        self.boots(boots)
+        self.wait_for_boot(boots)
 
-    def boots(self, before: int) -> None:
-        """Wait for the boot after ``before`` others, and log in again."""
+    def wait_for_boot(self, before: int) -> None:
+        """Wait until it has booted once more than ``before`` times and takes a login."""
         router = routers.get(self.name)
         self.hang_up()
         hang_up(router.login.control)
         router.machine.wait_ready(before + 1, router.boot_seconds)
         router.login.wait_for_login(self.name)
 
-    def booted(self) -> int:
-        """How often it was started so far."""
+    def count_boots(self) -> int:
+        """How often it has booted."""
         return routers.get(self.name).machine.console.read_bytes().count(b"lab-ready")
 
     def config(self) -> str:
@@ -64,12 +64,12 @@ class OpenWrt(Live):
 
     def flowtable(self) -> str:
         """Its live flowtable as nft lists it; empty where there is none."""
-        # nft calls it an error that there is none; every caller asks for something in it, so nothing found fails
+        # A missing flowtable is an error for nft. Every caller looks for something in it, and fails if it is empty.
         return self.sh("nft list flowtable inet fw4 ft 2>/dev/null || true")
 
-    def settles(self, wanted: str, seconds: float = 20) -> None:
-        """Wait until the live flowtable has these words: what hotplug does takes its time."""
+    def wait_for_flowtable(self, text: str, seconds: float = 20) -> None:
+        """Wait until the listing of the live flowtable contains ``text``: hotplug takes some time."""
         deadline = time.monotonic() + seconds
-        while wanted not in self.flowtable() and time.monotonic() < deadline:
+        while text not in self.flowtable() and time.monotonic() < deadline:
             time.sleep(0.5)
-        assert wanted in self.flowtable()
+        assert text in self.flowtable()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible against a lab router, and what a test wants to know of the run."""
+"""Runs Ansible against a lab router, and has the result for a test."""
 
 from __future__ import annotations
 
@@ -89,19 +89,19 @@ class Run:
         return failed[-1]
 
     def worked(self) -> Run:
-        """This run, when it ended well; else the test fails with its output."""
+        """This run if it succeeded; else the test fails with its output."""
         assert self.code == 0, self.output
         return self
 
 
 def predicted(checked: Run, real: Run) -> None:
-    """The check run told, task for task, what the real run did."""
+    """Assert that the check run predicted, task for task, what the real run did."""
     for run in (checked, real):
         run.worked()
     changes = [task for task in real.ours if "actions" in task.result]
-    foretold = [task for task in checked.ours if "actions" in task.result]
-    assert [task.name for task in foretold] == [task.name for task in changes]
-    for before, after in zip(foretold, changes, strict=True):
+    announced = [task for task in checked.ours if "actions" in task.result]
+    assert [task.name for task in announced] == [task.name for task in changes]
+    for before, after in zip(announced, changes, strict=True):
         assert before.actions == after.actions, after.name
         assert before.diff == after.diff, after.name
         assert before.changed == after.changed, after.name
@@ -141,7 +141,7 @@ def run_playbook(
 
 
 def settings() -> dict[str, str]:
-    """The environment that makes Ansible find the working tree as the collection, and record what it does."""
+    """Environment variables with which Ansible finds the working tree as the collection, and records its tasks."""
     return {
         "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "build" / "collections"),
         "ANSIBLE_HOME": str(REPOSITORY / "build" / "ansible"),
@@ -153,14 +153,14 @@ def settings() -> dict[str, str]:
 
 
 def control_paths() -> Path:
-    """Where Ansible keeps its shared connections of this test run; a socket's path must be short."""
+    """Directory of Ansible's shared connections in this test run; the path of a socket must be short."""
     path = Path(tempfile.gettempdir()) / f"nft-cp-{os.getpid()}"
     path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 
 def _tasks(output: str, records: Sequence[Mapping[str, Any]]) -> list[Task]:
-    """Records joined with the execs that the verbose output tells below each task's heading.
+    """Records joined with the execs that the verbose output has below each task's heading.
 
     A play has one host, so headings and records are in the same order; a heading without a record is a task that never
     ended.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gives the live tests one router at a time, in the state that they ask for."""
+"""Gives the live tests one router at a time, in the state that they need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.router import Live
 
 
 def _tools(router: Live) -> None:
-    """With nft_ct, which the kernel would load by itself as soon as nft asks it to judge a rule of ours."""
+    """Also loads nft_ct, which the kernel would load as soon as nft has it check a rule of ours."""
     task = router.module("kernel_support", state="present")
     assert task.status == "ok", task.msg
     router.sh("modprobe nft_ct")
@@ -25,7 +25,7 @@ def _offloading(router: Live) -> None:
     router.role().worked()
 
 
-# state -> the state it is made from, and how
+# state -> (the state that it is made from, the function that makes it)
 STATES: dict[str, tuple[str, Callable[[Live], None]]] = {
     "tools": ("bare", _tools),
     "offloading": ("tools", _offloading),
@@ -49,7 +49,7 @@ class Rack:
         return self.router
 
     def _bring(self, router: Live, state: str) -> None:
-        """Restore the state, after making it when it is asked for the first time."""
+        """Bring the router to the state, which is made the first time and restored later."""
         if state not in router.saved:
             base, make = STATES[state]
             self._bring(router, base)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A lab router as the tests see it: brought back to a known state in a second, looked at, and changed by Ansible."""
+"""A lab router as the tests see it: restored to a known state in a second, inspected, and changed by Ansible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lab.login import hang_up
 from tests.lab.plays import ROLE, Run, Task, control_paths, run_playbook
 
 OBSERVER = "/opt/observer"
-"""nft and ethtool of the tests' own on the router, which has none at first: out of the way of what is tested"""
+"""directory on the router for the tests' own nft and ethtool, which the router itself does not have at first"""
 
 # The packages that nft and ethtool need are in the router's own repository, or installed already.
 MAKE_OBSERVER = f"""
@@ -34,7 +34,7 @@ for tool in nft ethtool; do
 done
 """
 
-# What the collection could change on a router, section by section. nft would load nf_tables just by asking.
+# What the collection could change on a router, by section. Running nft would load nf_tables.
 FINGERPRINT = rf"""
 echo '== packages'; dpkg-query -W -f '${{Package}} ${{Version}} ${{db:Status-Abbrev}}\n'
 echo '== modules'; cut -d ' ' -f 1 /proc/modules | sort
@@ -64,10 +64,10 @@ class Live:
         self.name = name
         self.kind = kind
         self.saved: dict[str, dict[str, list[str]]] = {}
-        """state -> its fingerprint"""
+        """saved state -> its fingerprint"""
         self.acts = 0
         self.untouched_at = -1
-        """number of the act after which it was known to be as in its state"""
+        """value of ``acts`` when the router was last known to be as in its state"""
         api.up([f"{name}={kind}"])
         self.sh(self.MAKE_OBSERVER)
         self.save("bare")
@@ -75,14 +75,14 @@ class Live:
     # --- its states
 
     def save(self, state: str) -> None:
-        """Remember the machine as it is now."""
+        """Save the machine as it is now under this name."""
         self.saved[state] = self.fingerprint()
         routers.get(self.name).machine.monitor(f"savevm {state}")
         self.state = state
         self.untouched_at = self.acts
 
     def restore(self, state: str) -> None:
-        """Back to a remembered state, where it is not known to be in it. Every connection is of another time then."""
+        """Restore a saved state, unless the router is known to be in it. This ends every connection."""
         if self.untouched_at != self.acts or self.state != state:
             router = routers.get(self.name)
             self.hang_up()
@@ -93,12 +93,12 @@ class Live:
         self.untouched_at = self.acts
 
     def is_untouched(self) -> None:
-        """Assert that nothing changed on it since it was brought to its state."""
+        """Assert that nothing has changed on it since it was brought to its state."""
         same(self.saved[self.state], self.fingerprint())
         self.untouched_at = self.acts
 
     def reboot(self) -> None:
-        """Reboot, and forget Ansible's connections too."""
+        """Close Ansible's connections and reboot."""
         self.hang_up()
         api.reboot(self.name)
 
@@ -107,7 +107,7 @@ class Live:
         for control in control_paths().iterdir():
             hang_up(control)
 
-    # --- looking at it, and at what is behind it
+    # --- reading it and the hosts behind it
 
     def sh(self, command: str) -> str:
         """Output of a command on the router, which must succeed."""
@@ -121,7 +121,7 @@ class Live:
         return api.ssh(self.name, command, timeout=60).returncode == 0
 
     def nft(self, command: str) -> str:
-        """nft of the tests' own, whatever is installed."""
+        """Output of the tests' own nft, whatever is installed."""
         return self.sh(f"{self.NFT} {command}")
 
     def run_in_host(self, side: str, command: str) -> tuple[int, str]:
@@ -131,9 +131,9 @@ class Live:
         return done.returncode, done.stdout + done.stderr
 
     def feature(self, device: str) -> str:
-        """hw-tc-offload of a device as ethtool tells it, such as ``on`` or ``off [fixed]``."""
+        """hw-tc-offload of a device as ethtool prints it, such as ``on`` or ``off [fixed]``."""
         found = re.search(r"^hw-tc-offload: (.*)$", self.sh(f"{self.ETHTOOL} -k {device}"), re.MULTILINE)
-        assert found, f"ethtool knows no hw-tc-offload of {device}"
+        assert found, f"ethtool lists no hw-tc-offload for {device}"
         return found[1].strip()
 
     def flowtable_devices(self) -> list[str]:
@@ -142,7 +142,7 @@ class Live:
         return sorted(found[1].replace('"', "").split(", ")) if found else []
 
     def fingerprint(self) -> dict[str, list[str]]:
-        """Everything that the collection could change on it, by section."""
+        """Section -> lines: everything that the collection could change on it."""
         sections: dict[str, list[str]] = {}
         for line in self.sh(self.FINGERPRINT).splitlines():
             if line.startswith("== "):
@@ -153,19 +153,19 @@ class Live:
 
     @contextlib.contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Fails when the router differs afterwards; for a router that the test prepared."""
+        """Assert that the body changes nothing on the router; for routers that a test has prepared."""
         before = self.fingerprint()
         yield
         same(before, self.fingerprint())
 
     def sessions(self) -> int:
-        """SSH sessions opened since the boot, the one of this question included."""
+        """Number of SSH sessions since the boot, including the one of this call."""
         return int(self.sh(self.SESSIONS))
 
     # --- traffic
 
     def flows(self, mark: str = "", seconds: float = 10) -> list[str]:
-        """Start fresh flows and return conntrack's lines of them once all four have the mark, or as they are then.
+        """Start new flows; conntrack's lines of them once all four have the mark, or as they are after five seconds.
 
         Marks are OFFLOAD and HW_OFFLOAD; the flows go on for ``seconds`` in the background.
         """
@@ -180,29 +180,29 @@ class Live:
             time.sleep(0.2)
 
     def _tracked(self) -> dict[str, str]:
-        """Conntrack's lines of the lab's flows, by where they come from and go to; none while nothing is tracked."""
+        """Addresses and ports -> conntrack's line, of the lab's flows."""
         lines = self.sh("[ ! -e /proc/net/nf_conntrack ] || cat /proc/net/nf_conntrack").splitlines()
         return {found[0]: line for line in lines if (found := FLOW.search(line))}
 
     def assert_flows_have(self, mark: str) -> None:
-        """Fresh flows all come to have this mark of conntrack: OFFLOAD or HW_OFFLOAD."""
+        """Assert that new flows all get this mark of conntrack: OFFLOAD or HW_OFFLOAD."""
         lines = self.flows(mark)
         assert len(lines) >= 4
         assert [line for line in lines if f"[{mark}]" not in line] == []
 
     def carried(self, seconds: float = 3) -> int:
-        """Packets of fresh flows that went to the WAN host and back, each counted twice, as the forward chain would."""
+        """Packets of new flows to the WAN host and back; each counts twice, as the forward chain would count it."""
         flows = api.drive_traffic(self.name, seconds)
         assert all(flow.returned for flow in flows), [str(flow) for flow in flows]
         return 2 * sum(flow.returned for flow in flows)
 
     def count_forwarded(self) -> None:
-        """A table of the tests' own that counts what walks the forward chain, see ``forwarded``."""
+        """Load a table that counts the packets that traverse the forward chain, for ``forwarded``."""
         self.nft("'add table inet probe; add chain inet probe seen { type filter hook forward priority -300; }; "
                  "add rule inet probe seen counter'")  # fmt: skip
 
     def forwarded(self) -> int:
-        """Packets through the forward chain since ``count_forwarded``."""
+        """Packets that traversed the forward chain since ``count_forwarded``."""
         found = re.search(r"counter packets (\d+)", self.nft("list table inet probe"))
         assert found
         return int(found[1])
@@ -210,7 +210,7 @@ class Live:
     # --- Ansible
 
     def inventory(self, **variables: Any) -> dict[str, Any]:
-        """Only this router, with these variables over the lab's own."""
+        """An inventory with only this router; the variables override the lab's own."""
         inventory = api.make_inventory([self.name])
         inventory["routers"]["hosts"][self.name].update(variables)
         return inventory
@@ -234,7 +234,7 @@ class Live:
         return self.play([], check=check, host=host, roles=[{"role": ROLE}], vars=variables)
 
     def module(self, name: str, *, check: bool = False, host: Mapping[str, Any] | None = None, **options: Any) -> Task:
-        """Run one module with these options; its task, failed or not."""
+        """Run one module with these options; returns its task, failed or not."""
         run = self.play([{"name": name, f"kmod.nft_offload.{name}": options}], check=check, host=host)
         assert run.tasks, run.output
         return run.tasks[-1]
@@ -246,7 +246,7 @@ class Live:
 
 
 def same(before: Mapping[str, list[str]], after: Mapping[str, list[str]]) -> None:
-    """Assert that two fingerprints are the same, else tell the difference."""
+    """Assert that two fingerprints are the same, and show the difference."""
     lines = [
         f"{section}: {line}"
         for section in before
@@ -260,7 +260,7 @@ def _flags(check: bool) -> list[str]:
 
 
 def sweep(prefix: str) -> None:
-    """Take down what an earlier test run left: routers named PREFIX-PID-..., whose process is gone."""
+    """Take down the routers that an earlier test run left: those named PREFIX-PID-... whose process has ended."""
     for router in api.list_routers():
         found = re.match(rf"{prefix}-(\d+)-", router.name)
         if found and not os.path.exists(f"/proc/{found[1]}"):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bad input: a clear error that names the router, what is wrong and what helps, and nothing changes on the router."""
+"""Bad input: a clear error names the router, the mistake and a remedy, and nothing changes on the router."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.router("trixie/offload", "tools")
 
 
 def check(router: Live, msg: str, *parts: str) -> None:
-    """The message names the router and holds every part, in this order; the router is as it was."""
+    """Assert that the message has the router's name and all parts in this order, and that the router is unchanged."""
     assert router.name in msg
     place = 0
     for part in parts:
@@ -27,7 +27,7 @@ def check(router: Live, msg: str, *parts: str) -> None:
     router.is_untouched()
 
 
-# what -> (module, options, what the message holds)
+# mistake -> (module, options, parts of the message)
 OPTIONS: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "unknown device in a flowtable": (
         "ruleset",
@@ -97,11 +97,11 @@ def test_module(router: Live, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["syntax error", "unknown flowtable in a rule", "hardware where a NIC refuses"])
-def test_check_mode_says_the_same(router: Live, what: str) -> None:
+def test_check_mode_fails_alike(router: Live, what: str) -> None:
     module, options, parts = OPTIONS[what]
     task = router.module(module, check=True, **options)
     assert task.status == "failed"
-    # a check run changes nothing anyway, so it does not say so
+    # a check run never changes anything, so its message leaves that out
     check(router, task.msg, *(part for part in parts if part != "nothing was changed"))
 
 
@@ -148,7 +148,7 @@ ROLE: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"flow_offload_devices": ["lan0", "wna0"]},
         ["flow_offload_devices", "wna0", "lan0, lo, mgmt0, wan0"],
     ),
-    "a template that is not there": (
+    "a missing template": (
         {"flow_offload_ruleset": "/nowhere/firewall.nft.j2"},
         ["/nowhere/firewall.nft.j2", "Remedy"],
     ),
@@ -161,13 +161,13 @@ def test_role(router: Live, what: str) -> None:
     run = router.role(**variables)
     assert run.code != 0
     failure = run.failure
-    # Ansible's own check of an argument spec has no place for a router's name: its output begins with it
+    # Ansible's own check of an argument spec cannot name the router in its message; its output starts with the name
     msg = failure.msg if router.name in failure.msg else f"{router.name}: {failure.msg} {failure.result}"
     check(router, msg, *parts)
 
 
 @pytest.mark.router("trixie/offload", "bare")
-def test_role_meets_an_unknown_device_before_it_installs_anything(router: Live) -> None:
+def test_role_rejects_an_unknown_device_before_it_installs_anything(router: Live) -> None:
     variables, parts = ROLE["unknown device"]
     check(router, router.role(**variables).failure.msg, *parts)
 
@@ -196,9 +196,9 @@ def test_verify_of_an_unknown_device(router: Live) -> None:
 
 
 @pytest.mark.router("trixie/plain", "tools")
-@pytest.mark.parametrize("how", ["role", "ruleset"])
-def test_hardware_on_plain_nics(router: Live, how: str) -> None:
-    if how == "role":
+@pytest.mark.parametrize("caller", ["role", "ruleset"])
+def test_hardware_on_plain_nics(router: Live, caller: str) -> None:
+    if caller == "role":
         failure = router.role(flow_offload_mode="hardware").failure
     else:
         failure = router.module("ruleset", content=CONTENT, flowtables=[{**FLOWTABLE, "offload": "hardware"}])

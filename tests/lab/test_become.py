@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Root by way of become: sudo without and with a password, and su, which needs a terminal."""
+"""Root through become: sudo without and with a password, and su, which needs a terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.router("trixie/offload", "tools")
     ids=["sudo", "sudo with a password", "su"],
 )
 def test_become(router: Live, host: dict[str, Any]) -> None:
-    """The whole way: read, change, confirm and read again; in as many execs as root needs."""
+    """Read, change, confirm and read again, in as many execs as a login as root takes."""
     router.sh(f"echo root:{ROOT_PASSWORD} | chpasswd")
     options: dict[str, Any] = {"content": CONTENT, "flowtables": [FLOWTABLE]}
     task = router.module("ruleset", host=host, **options)
@@ -53,7 +53,7 @@ def test_role_with_become(router: Live) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "says"),
+    ("host", "message"),
     [
         (AUDITOR, "password"),
         ({**AUDITOR, "ansible_become_password": "wrong"}, "password"),
@@ -61,8 +61,8 @@ def test_role_with_become(router: Live) -> None:
     ],
     ids=["password missing", "password wrong", "not allowed"],
 )
-def test_become_refused(router: Live, host: dict[str, Any], says: str) -> None:
+def test_become_refused(router: Live, host: dict[str, Any], message: str) -> None:
     task = router.module("ruleset", host=host, content=CONTENT, flowtables=[FLOWTABLE])
     assert task.status in ("failed", "unreachable")
-    assert says in task.msg
+    assert message in task.msg
     router.is_untouched()

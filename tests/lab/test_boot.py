@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Boot and re-plug: the table is there early, devices join when they exist, and other services do not take it away."""
+"""Boot and re-plug: the table is loaded early, devices join when they exist, and other services do not remove it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab import api
 from tests.lab.router import Live
 
 PLUG = """eval "$(sed '/^case "/,$d' /usr/lib/lab/net)"; plug"""
-"""the lab's own function: replug would want to pull the device out first"""
+"""the lab's own function plug; replug would first pull the device out"""
 
 
 NO_NICS = """
@@ -27,7 +27,7 @@ ExecStart=/bin/sh -c 'ip address add 10.0.2.15/24 dev mgmt0 && ip link set mgmt0
 EOT
 systemctl -q disable lab-sink
 """
-"""the next boot has a way in, and no NIC to forward with"""
+"""the next boot has SSH on mgmt0, and no NIC that forwards"""
 NICS = """
 set -e
 rm -r /etc/systemd/system/lab-net.service.d
@@ -38,8 +38,8 @@ systemctl start lab-sink
 """
 
 
-def joined(router: Live, names: list[str]) -> None:
-    """Wait for these devices to be those in the flowtable: udev only tells systemd to start the units."""
+def wait_for_devices(router: Live, names: list[str]) -> None:
+    """Wait until these are the devices in the flowtable: udev only has systemd start the units."""
     deadline = time.monotonic() + 30
     while router.flowtable_devices() != names and time.monotonic() < deadline:
         time.sleep(0.3)
@@ -49,14 +49,14 @@ def joined(router: Live, names: list[str]) -> None:
 @pytest.mark.parametrize("device", ["lan0", "wan0"])
 def test_replug(router: Live, device: str) -> None:
     api.replug(router.name, device)
-    joined(router, ["lan0", "wan0"])
+    wait_for_devices(router, ["lan0", "wan0"])
     assert router.feature(device) == "on"
     router.assert_flows_have("HW_OFFLOAD")
     assert router.role().worked().changed == []
 
 
 def test_boot_without_the_devices(router: Live) -> None:
-    """The table is there all the same; when the devices come, they join, their features first."""
+    """The table is loaded without them; when the devices appear, they join, with their features set first."""
     router.sh(NO_NICS)
     router.reboot()
     assert not router.succeeds("test -e /sys/class/net/lan0")
@@ -65,14 +65,14 @@ def test_boot_without_the_devices(router: Live) -> None:
     assert router.flowtable_devices() == []
 
     router.sh(NICS)
-    joined(router, ["lan0", "wan0"])
+    wait_for_devices(router, ["lan0", "wan0"])
     assert (router.feature("lan0"), router.feature("wan0")) == ("on", "on")
     router.assert_flows_have("HW_OFFLOAD")
     assert router.role().worked().changed == []
 
 
 def test_a_device_that_is_away_for_long(router: Live) -> None:
-    """It stays in the plan: a run warns, changes nothing, and the device joins when it is back."""
+    """A run warns and changes nothing; the device joins when it is back."""
     router.sh("echo wan0 >/sys/module/labnic/parameters/remove")
     run = router.role(flow_offload_devices=["lan0", "wan0"])
     task = run.task("ruleset")
@@ -80,21 +80,21 @@ def test_a_device_that_is_away_for_long(router: Live) -> None:
     assert not task.changed
     assert "wan0 is away" in str(task.result["warnings"])
     router.sh(f"{PLUG} wan")
-    joined(router, ["lan0", "wan0"])
+    wait_for_devices(router, ["lan0", "wan0"])
 
 
 @pytest.mark.parametrize("verb", ["start", "reload", "restart"])
 def test_nftables_service(router: Live, verb: str) -> None:
-    """Debian's nftables.service flushes every table when it starts and reloads: ours comes back with it."""
+    """Debian's nftables.service flushes every table when it starts and reloads; ours is loaded again."""
     if verb != "start":
         router.sh("systemctl start nftables")
     router.sh(f"systemctl {verb} nftables")
-    joined(router, ["lan0", "wan0"])
+    wait_for_devices(router, ["lan0", "wan0"])
     router.assert_flows_have("HW_OFFLOAD")
 
 
 def test_flushed_by_hand(router: Live) -> None:
-    """Nothing can notice that; the next run does."""
+    """Nothing on the router notices that; the next run does."""
     router.nft("flush ruleset")
     assert router.module("offload_verify").status == "failed"
     assert router.role(check=True).worked().task("ruleset").changed

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What walks the forward chain is measured, on every kernel, and the measuring leaves nothing and disturbs nobody."""
+"""The share of packets in the forward chain is measured on every kernel; measuring leaves and disturbs nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def kinds(nic: str) -> pytest.MarkDecorator:
 
 
 def load(router: Live, devices: str, flags: str = "", rule: str = "meta l4proto { tcp, udp }") -> None:
-    """A table of a test's own making, of the name that is judged; connection tracking counts."""
+    """Load a table made by the test under the name that is verified, and turn conntrack's accounting on."""
     text = HARDWARE_TABLE.replace("DEVICES", devices).replace("FLAGS", flags).replace("RULE", rule)
     if flags:
         router.sh("for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done")
@@ -76,7 +76,7 @@ def nothing_left(router: Live) -> bool:
 @kinds("plain")
 def test_software_bypasses(router: Live, suite: str) -> None:
     load(router, "lan0, wan0")
-    # to look loads what nft and ip list hooks and policies with; to measure loads nothing more
+    # reading loads the modules with which nft and ip list hooks and policies; measuring loads no more
     verify(router, sample=0)
     modules = router.sh("cut -d ' ' -f 1 /proc/modules | sort")
     api.drive_traffic(router.name, 90, background=True)
@@ -95,7 +95,7 @@ def test_software_bypasses(router: Live, suite: str) -> None:
 
 @kinds("offload")
 def test_hardware_bypasses(router: Live, suite: str) -> None:
-    """Also where the kernel sees none of these packets: connection tracking and the NICs' own counters tell."""
+    """Also where the kernel sees none of these packets: conntrack's and the NICs' own counters have them."""
     load(router, "lan0, wan0", "flags offload;")
     assert len(router.flows("HW_OFFLOAD", 300)) == 4
     task = verify(router)
@@ -106,7 +106,7 @@ def test_hardware_bypasses(router: Live, suite: str) -> None:
     hardware = task.result["rungs"][-1]
     assert (hardware["name"], hardware["status"]) == ("hardware", "proven"), hardware
     assert "of 2 TCP flows in hardware 2 have both directions in it" in str(hardware["evidence"])
-    # none left the NIC for the tables
+    # measuring has pushed no flow off the NIC
     assert task.result["flows"]["hardware"] == 4
     assert router.sh("grep -c '\\[HW_OFFLOAD\\].*' /proc/net/nf_conntrack") == "4\n"
     assert nothing_left(router)
@@ -114,7 +114,7 @@ def test_hardware_bypasses(router: Live, suite: str) -> None:
 
 @kinds("offload")
 def test_hardware_without_accounting(router: Live, suite: str) -> None:
-    """The NICs' counters alone."""
+    """From the NICs' counters alone."""
     load(router, "lan0, wan0", "flags offload;")
     router.sh("sysctl -q net.netfilter.nf_conntrack_acct=0")
     router.flows("HW_OFFLOAD", 300)
@@ -125,7 +125,7 @@ def test_hardware_without_accounting(router: Live, suite: str) -> None:
 
 @kinds("plain")
 def test_one_direction_is_named(router: Live, suite: str) -> None:
-    """Up to 6.12 such a flow is offloaded, and half of it walks; 7.2 does not offload it."""
+    """Up to 6.12 such a flow is offloaded in one direction; 7.2 does not offload it."""
     load(router, "lan0")
     api.drive_traffic(router.name, 90, background=True)
     task = verify(router)
@@ -152,7 +152,7 @@ def test_one_direction_of_hardware_is_named(router: Live, suite: str) -> None:
 def test_a_rule_for_tcp_only(router: Live, suite: str) -> None:
     load(router, "lan0, wan0", rule="meta l4proto tcp")
     api.drive_traffic(router.name, 90, background=True)
-    # UDP is assured two seconds after it began
+    # conntrack marks UDP as assured after two seconds
     time.sleep(2)
     task = verify(router, slow_share=20)
     found = finding(task, "bypassing.slow-share")
@@ -163,8 +163,8 @@ def test_a_rule_for_tcp_only(router: Live, suite: str) -> None:
 
 
 @pytest.mark.router("trixie/plain", "tools")
-def test_name_lookups_accuse_nobody(router: Live) -> None:
-    """Short UDP exchanges, each of another flow, whose packets all walk the forward chain."""
+def test_name_lookups_are_no_slow_flows(router: Live) -> None:
+    """Short UDP exchanges, each a flow of its own: all their packets traverse the forward chain."""
     load(router, "lan0, wan0")
     router.sh(
         "ip netns exec lan sh -c '(timeout 20 python3 -c \""
@@ -208,14 +208,14 @@ def test_info_has_the_same_picture(router: Live) -> None:
 
 
 def start(router: Live, seconds: int) -> subprocess.Popen[bytes]:
-    """The verify's script over a connection of its own, as Ansible sends it."""
+    """Run the script of offload_verify over a connection of its own, as Ansible sends it."""
     script = compose("0123456789abcdef", FRAGMENTS, reading(sample=seconds))
     command = [*routers.get(router.name).login.ssh("-S", "none"), "/bin/sh -s"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin
     process.stdin.write(script.encode())
     process.stdin.close()
-    process.stdin = None  # or communicate() would flush what is closed
+    process.stdin = None  # or communicate() would flush the closed pipe
     deadline = time.monotonic() + 60
     while "nft_offload_sample" not in router.sh("nft list tables"):
         assert time.monotonic() < deadline, "the sample did not begin"
@@ -245,7 +245,7 @@ def test_a_killed_shell_leaves_nothing(router: Live) -> None:
 
 @kinds("plain")
 def test_two_at_once_and_flows_survive(router: Live, suite: str) -> None:
-    """Also beside a firewall that is loaded anew meanwhile, in tables of its own."""
+    """Also while another firewall, in tables of its own, is loaded again."""
     load(router, "lan0, wan0")
     router.sh(f"nft '{FIREWALL}'")
     router.flows("OFFLOAD", 300)

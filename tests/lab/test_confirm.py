@@ -4,7 +4,7 @@
 
 """A change of the live table is confirmed over a new SSH connection, or the router undoes it.
 
-``tests/safety`` has more that can go wrong: these are one of each kind, in few runs.
+``tests/safety`` has many more faults; these tests have one of each kind.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ pytestmark = pytest.mark.router("trixie/offload", "tools")
 
 HARDWARE = {**FLOWTABLE, "offload": "hardware"}
 LOCK = "tcp dport 22 ct state new drop"
-"""established connections still work: the classic false confirmation"""
+"""established connections still work, which would be a false confirmation"""
 
 
 def rules(more: str = "") -> str:
-    """The table of the tests with an input chain, and a set that gets its elements at run time."""
+    """CONTENT with an input chain, and a set that gets its elements at run time."""
     chain = f"chain input {{ type filter hook input priority 0; policy accept; {more}\n }}"
     return f"{CONTENT}table inet nft_offload {{\n set seen {{ type ipv4_addr; flags dynamic; }}\n {chain}\n}}\n"
 
@@ -37,7 +37,7 @@ def load(router: Live, content: str, **options: Any) -> Task:
 
 
 def locked_out(router: Live, **options: Any) -> Task:
-    """Load what lets no new login in: undone by the router."""
+    """Load a table that accepts no new login; asserts that the router undoes it."""
     options = {"content": rules(LOCK), "flowtables": [FLOWTABLE], "confirm_timeout": 8, **options}
     return rolled_back(router.module("ruleset", host={"ansible_timeout": 5}, **options))
 
@@ -68,7 +68,7 @@ def test_at_most_three_execs(router: Live) -> None:
 
 
 def test_a_lock_out_is_undone(router: Live) -> None:
-    """The table is as it was, with what its set got at run time; other tables were never touched."""
+    """The table is as it was, with the elements that its set got at run time; other tables are never touched."""
     router.nft("'table inet firewalld { chain x { counter; }; }; table ip filter { chain DOCKER { counter; }; }'")
     load(router, rules())
     router.nft("'add element inet nft_offload seen { 192.0.2.1 }'")
@@ -84,7 +84,7 @@ def test_a_lock_out_is_undone(router: Live) -> None:
 
 
 def test_the_table_that_lets_the_controller_in_comes_back(router: Live) -> None:
-    """Taking the table out locks the controller out, so that is a change to be confirmed too."""
+    """Removing a table can lock the controller out, so a removal must be confirmed too."""
     load(router, rules("meta mark set 1"))
     router.nft("'table inet other { chain input { type filter hook input priority 10; "
                "tcp dport 22 ct state new mark != 1 drop; }; }'")  # fmt: skip
@@ -94,7 +94,7 @@ def test_the_table_that_lets_the_controller_in_comes_back(router: Live) -> None:
     assert router.succeeds("test -e /etc/nft-offload/ruleset.nft")
 
 
-def test_sets_keep_what_came_at_run_time(router: Live) -> None:
+def test_sets_keep_elements_of_run_time(router: Live) -> None:
     load(router, rules())
     router.nft("'add element inet nft_offload seen { 192.0.2.1 }'")
     load(router, rules("tcp dport 9 drop"))
@@ -114,17 +114,17 @@ def test_checks(router: Live) -> None:
     ]
     assert load(router, rules(), checks=checks).result["change"]["confirmed"]
     before = live(router)
-    for check, says in (
+    for check, message in (
         ({"reach": "203.0.113.99", "timeout": 3}, "reach 203.0.113.99"),
         ({"from": "controller", "command": "echo not here >&2; false"}, "not here"),
     ):
         task = router.module("ruleset", content=rules("tcp dport 9 drop"), flowtables=[FLOWTABLE], checks=[check])
-        assert says in rolled_back(task).msg
+        assert message in rolled_back(task).msg
         assert len(task.execs) == 3, "undone at once, not by the timer"
         assert live(router) == before
 
 
-def test_a_pending_change_is_told(router: Live) -> None:
+def test_a_pending_change_is_reported(router: Live) -> None:
     router.sh("mkdir -p /run/nft-offload/pending; cut -d . -f 1 /proc/uptime >/run/nft-offload/pending/began")
     router.sh("echo 7-00000007 >/run/nft-offload/pending/id")
     task = router.module("ruleset", content=rules(), flowtables=[FLOWTABLE])
@@ -137,18 +137,18 @@ def test_one_device_more_or_less_touches_no_other(router: Live) -> None:
     software = {**FLOWTABLE, "offload": "software"}
     more = {**software, "devices": [*FLOWTABLE["devices"], "mgmt0"]}
     load(router, rules(), flowtables=[software])
-    lines = router.flows("OFFLOAD", seconds=900)  # longer than this takes on a busy machine
+    lines = router.flows("OFFLOAD", seconds=900)  # longer than this test takes on a busy machine
     assert all("[OFFLOAD]" in line for line in lines)
     router.count_forwarded()
-    for wanted in (more, software):
-        assert load(router, rules(), flowtables=[wanted]).changed
-        assert ("mgmt0" in live(router)) is (wanted is more)
+    for flowtable in (more, software):
+        assert load(router, rules(), flowtables=[flowtable]).changed
+        assert ("mgmt0" in live(router)) is (flowtable is more)
     assert router.sh("cat /proc/net/nf_conntrack").count("[OFFLOAD]") >= len(lines)
-    assert router.forwarded() < len(lines), "each flow that leaves the fast path comes back by a packet at least"
+    assert router.forwarded() < len(lines), "a flow that left the fast path returns to it with one packet at least"
 
 
 class TestHardware:
-    """The lab's driver takes one flowtable a device, so none of this can be a table that is made anew."""
+    """The lab's driver takes one flowtable for each device, so none of these changes can re-create the table."""
 
     @pytest.fixture(autouse=True)
     def loaded(self, router: Live) -> None:
@@ -156,8 +156,8 @@ class TestHardware:
         load(router, rules(), flowtables=[HARDWARE])
 
     def test_flows_stay(self, router: Live) -> None:
-        """Through a change that has nothing to do with them, and through one that is undone."""
-        lines = router.flows("HW_OFFLOAD", seconds=900)  # longer than this takes on a busy machine
+        """Flows survive a change that does not concern them, and one that is undone."""
+        lines = router.flows("HW_OFFLOAD", seconds=900)  # longer than this test takes on a busy machine
         assert all("[HW_OFFLOAD]" in line for line in lines)
         router.count_forwarded()
         assert load(router, rules("tcp dport 9 drop"), flowtables=[HARDWARE]).changed
@@ -166,7 +166,7 @@ class TestHardware:
         assert router.forwarded() < 50, "no flow left the fast path"
 
     def test_another_flowtable(self, router: Live) -> None:
-        """In its place: undone, and for good."""
+        """A flowtable that replaces another: once undone, once confirmed."""
         before = live(router)
         locked_out(router, flowtables=[{**FLOWTABLE, "offload": "software"}])
         assert live(router) == before
@@ -176,7 +176,7 @@ class TestHardware:
 
 
 def test_rollback(router: Live) -> None:
-    """The playbook goes back and forth between the rulesets that are kept, the last three, and to none."""
+    """The playbook goes back and forth between the last three rulesets, which are kept, and to none."""
     router.sh("mkdir -p /etc/nft-offload/history; cd /etc/nft-offload/history; "
               "touch 1-00000001.nft 2-00000002.nft 3-00000003.nft")  # fmt: skip
     first = load(router, rules()).result["ruleset"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Convergence: a check run predicts the real one, a second run changes nothing, and neither takes many SSH execs."""
+"""Convergence: a check run predicts the real one, a second run changes nothing, and both take few SSH execs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MOST_EXECS = 6
 Record = Callable[[str, object], None]
 
 
-def few_execs(run: Run, record: Record, title: str) -> None:
-    """One exec to read, two to change, three to confirm it; told in the report with the bytes up and down."""
+def check_execs(run: Run, record: Record, title: str) -> None:
+    """At most one exec to read, two to change, three with a confirmation; records them with their bytes."""
     for task in run.ours:
         most = 3 if "change" in task.result else 2 if task.changed else 1
         assert 1 <= len(task.execs) <= most, task.name
@@ -37,18 +37,18 @@ def test_fresh_router(router: Live, record_property: Record) -> None:
     first = router.role()
     predicted(checked, first)
     assert len(first.changed) == 3
-    few_execs(first, record_property, "first run")
+    check_execs(first, record_property, "first run")
 
     before = router.sessions()
     second = router.role().worked()
     opened = router.sessions() - before - 1
     assert second.changed == []
     assert second.execs <= MOST_EXECS
-    assert opened <= MOST_EXECS, "as counted by the router's own SSH server"
-    few_execs(second, record_property, "second run")
+    assert opened <= MOST_EXECS, "by the count of the router's SSH server"
+    check_execs(second, record_property, "second run")
 
 
-# Every change of mind about a router that offloads to hardware.
+# Every other configuration for a router that offloads to hardware.
 CHANGES: dict[str, dict[str, Any]] = {
     "software": {"flow_offload_mode": "software"},
     "disabled": {"flow_offload_mode": "disabled"},
@@ -78,7 +78,7 @@ def test_change_of_mind(router: Live, change: str) -> None:
 
 
 def test_a_device_leaves_before_its_feature_does(router: Live) -> None:
-    """mlx5 refuses to turn hw-tc-offload off while it holds flows (en_main.c, set_feature_hw_tc)."""
+    """mlx5 refuses to turn hw-tc-offload off while it has flows (en_main.c, set_feature_hw_tc)."""
     router.sh(
         "/bin/echo 'dmz0 dmz0p' >/sys/module/labnic/parameters/add && udevadm settle && "
         "ip link set dmz0p up && ip link set dmz0 up && ip address add 10.30.0.1/24 dev dmz0"

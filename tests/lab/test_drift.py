@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Changes by hand are seen, shown in the diff, and put right."""
+"""Changes by hand are detected, shown in the diff, and undone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from tests.lab.router import Live
 
 TABLE = "inet nft_offload"
-# what was changed by hand -> (how, what the diff shows of it)
+# change by hand -> (its command, part of the diff)
 DRIFTS: dict[str, tuple[str, str]] = {
-    "a rule too many": (f"nft add rule {TABLE} forward tcp dport 4242 drop", "4242"),
-    "a rule that lacks": (f"nft flush chain {TABLE} forward", "flow add @ft"),
-    "a chain too many": (f"nft add chain {TABLE} stray", "chain stray"),
-    "a set too many": (f"nft add set {TABLE} odd '{{ type inet_service; }}'", "set odd"),
-    "a device that lacks": (
+    "an extra rule": (f"nft add rule {TABLE} forward tcp dport 4242 drop", "4242"),
+    "a missing rule": (f"nft flush chain {TABLE} forward", "flow add @ft"),
+    "an extra chain": (f"nft add chain {TABLE} stray", "chain stray"),
+    "an extra set": (f"nft add set {TABLE} odd '{{ type inet_service; }}'", "set odd"),
+    "a missing device": (
         f"nft delete flowtable {TABLE} ft '{{ hook ingress priority 0; devices = {{ wan0 }}; flags offload; }}'",
         "wan0",
     ),
@@ -31,10 +31,10 @@ DRIFTS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("drift", DRIFTS)
-def test_put_right(router: Live, drift: str) -> None:
-    how, shown = DRIFTS[drift]
+def test_drift_is_undone(router: Live, drift: str) -> None:
+    command, shown = DRIFTS[drift]
     listing = router.nft(f"-s list table {TABLE}")
-    router.sh(how)
+    router.sh(command)
     run = router.role().worked()
     changed = [task for task in run.ours if task.changed]
     assert len(changed) == 1

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The full firewall's finer rules with real packets, on every kernel and with the flowtable on, and exclusions.
+"""The full firewall's finer rules, and exclusions, with real packets on every kernel and with the flowtable on.
 
-The tests of one kernel share a router, on which one firewall is loaded; the last tests load others.
+The tests of one kernel share a router with one firewall; the last tests load others.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ FIREWALL: dict[str, Any] = {
     },
 }
 
-# where the server behind the port forward is dialled, with the firewall and without
+# where clients reach the server behind the port forward
 DOOR: Address = {4: ROUTER_WAN[4], 6: LAN[6]}
-# what a server on the WAN side sees of the LAN host
+# the source address of the LAN host that a server on the WAN side sees
 LAN_OUTSIDE: Address = {4: ROUTER_WAN[4], 6: LAN[6]}
 
 
 def refused(version: int, door: Address) -> dict[str, tuple[str, str, int, str]]:
-    """What the firewall has to drop: from where, to which address and port, with which source."""
+    """Name -> what the firewall must drop: (side of the sender, address, port, source address)."""
     return {
         "no such port forward": ("wan", door[version], 8080, WAN[version]),
         "blocked source": ("wan", door[version], 8443, BLOCKED[version]),
@@ -90,16 +90,16 @@ def refused(version: int, door: Address) -> dict[str, tuple[str, str, int, str]]
     }
 
 
-def seen(edge: Edge, attempts: dict[str, tuple[str, str, int, str]]) -> dict[str, str]:
-    """What the servers saw, attempt for attempt."""
+def dial_all(edge: Edge, attempts: dict[str, tuple[str, str, int, str]]) -> dict[str, str]:
+    """Name of each attempt -> the source address that the server saw, or nothing."""
     answers: dict[str, str] = {}
-    for asked in ("lan", "wan"):
+    for sender in ("lan", "wan"):
         jobs = {
             name: ("tcp", {"address": address, "port": port, "source": source})
             for name, (side, address, port, source) in attempts.items()
-            if side == asked
+            if side == sender
         }
-        answers |= dict(zip(jobs, edge.many(asked, list(jobs.values())), strict=True))
+        answers |= dict(zip(jobs, edge.many(sender, list(jobs.values())), strict=True))
     return answers
 
 
@@ -108,10 +108,10 @@ def sources(attempts: dict[str, tuple[str, str, int, str]]) -> dict[str, str]:
 
 
 def check_without_firewall(edge: Edge) -> None:
-    """Everything gets through that the firewall will refuse, so nothing else is what refuses it."""
+    """Assert that everything that the firewall will drop gets through without it."""
     for version in (4, 6):
         attempts = refused(version, LAN)
-        assert seen(edge, attempts) == sources(attempts)
+        assert dial_all(edge, attempts) == sources(attempts)
         free = edge.dial("lan", WAN[version], 7100, source=LAN[version], ask="mss")
         assert free == {4: "1448", 6: "1428"}[version], "timestamps take 12 bytes of each segment"
 
@@ -131,12 +131,12 @@ def test_refused(edge: Edge, version: int) -> None:
     counters = ("blocklist_bad", "bogons", "spoofed")
     before = [edge.counter(name) for name in counters]
     attempts = refused(version, DOOR)
-    assert seen(edge, attempts) == dict.fromkeys(attempts, "nothing")
+    assert dial_all(edge, attempts) == dict.fromkeys(attempts, "nothing")
     assert all(edge.counter(name) > count for name, count in zip(counters, before, strict=True))
 
 
 @BOTH
-def test_their_neighbours_are_not(edge: Edge, version: int) -> None:
+def test_similar_packets_are_not_refused(edge: Edge, version: int) -> None:
     assert edge.dial("wan", DOOR[version], 8443, source=ELSEWHERE[version]) == ELSEWHERE[version]
     assert edge.dial("lan", ELSEWHERE[version], 7100, source=LAN[version]) == LAN_OUTSIDE[version]
     assert edge.dial("lan", WAN[version], 7100, source=GUEST[version]) == GUEST[version]
@@ -158,7 +158,7 @@ def test_their_neighbours_are_not(edge: Edge, version: int) -> None:
 def test_translated_and_offloaded(
     edge: Edge, side: str, address: str, port: int, source: str, server_sees: str
 ) -> None:
-    """The NIC rewrites what the kernel would: data goes both ways before and after it has taken the flow."""
+    """The NIC rewrites what the kernel would: data passes in both directions before and after it has taken the flow."""
     sport = edge.sport()
     assert edge.dial(side, address, port, source=source, sport=sport, keep=True) == server_sees
     assert edge.talk(side)
@@ -170,7 +170,7 @@ def test_translated_and_offloaded(
 
 @BOTH
 def test_segment_size(edge: Edge, version: int) -> None:
-    """Both ways; what it is without the firewall has been seen before it was loaded."""
+    """In both directions; check_without_firewall has checked the size without the firewall."""
     assert edge.dial("lan", WAN[version], 7100, source=LAN[version], ask="mss") == "1288"
     assert edge.dial("wan", DOOR[version], 8443, source=WAN[version], ask="mss") == "1288"
 
@@ -187,7 +187,7 @@ def test_rate_for_each_source(edge: Edge, version: int) -> None:
 
 
 # The NIC may carry the last ACK of all, for which conntrack then waits; Linux 7.2 keeps a closed flow in the flowtable
-# until it times out. Either is 30 s unless it is told otherwise.
+# until it times out. Both take 30 s by default.
 CLOSED_AFTER = (
     "cd /proc/sys/net/netfilter && echo {last_ack} >nf_conntrack_tcp_timeout_last_ack && "
     "echo {flow} >nf_flowtable_tcp_timeout"
@@ -196,7 +196,7 @@ CLOSED_AFTER = (
 
 @BOTH
 def test_connections_for_each_source(edge: Edge, version: int) -> None:
-    """They are offloaded, and are counted all the same, until conntrack takes them for closed."""
+    """They are offloaded and still count, until conntrack treats them as closed."""
     edge.router.sh(CLOSED_AFTER.format(last_ack=1, flow=5))
     sports = [edge.sport(), edge.sport()]
     options = {"source": LAN[version], "keep": True}
@@ -221,7 +221,7 @@ EXCLUDE: list[dict[str, Any]] = [
     {"marks": ["0x10"]},
     {"services": ["udp/7105"], "packets": 20},
 ]
-# what a flow has besides its addresses; whether it is left out
+# name -> (protocol, options, whether it is excluded)
 FLOWS: dict[str, tuple[str, dict[str, Any], bool]] = {
     "nothing": ("udp", {}, False),
     "service": ("udp", {"port": 5060}, True),
@@ -242,15 +242,15 @@ MARKS = (
 
 
 def flow(name: str, version: int, sport: int, count: int = 6) -> tuple[str, dict[str, Any]]:
-    """One of FLOWS as the LAN host's job: six datagrams and their answers, or a connection that is kept."""
-    protocol, said, _left_out = FLOWS[name]
-    how = {"keep": True, "ask": "mss"} if protocol == "tcp" else {"count": count}
-    source = said.get("source", LAN)[version]
-    return protocol, {"address": WAN[version], "port": 7100, **how, **said, "source": source, "sport": sport}
+    """One of FLOWS as a job of the LAN host: six datagrams and their answers, or a connection that stays open."""
+    protocol, options, _left_out = FLOWS[name]
+    more = {"keep": True, "ask": "mss"} if protocol == "tcp" else {"count": count}
+    source = options.get("source", LAN)[version]
+    return protocol, {"address": WAN[version], "port": 7100, **more, **options, "source": source, "sport": sport}
 
 
 def check_offloaded(edge: Edge, left_out: bool) -> None:
-    """Send every flow, and see which ones are offloaded: all, or those that are not to be left out."""
+    """Send every flow, and assert that all are offloaded, or with ``left_out`` all but the excluded ones."""
     cases = {edge.sport(): (name, version) for name in FLOWS for version in (4, 6)}
     answers = edge.many("lan", [flow(*case, sport) for sport, case in cases.items()])
     assert "nothing" not in answers, dict(zip(cases.values(), answers, strict=True))
@@ -258,7 +258,7 @@ def check_offloaded(edge: Edge, left_out: bool) -> None:
     marks = edge.marks(expected)
     edge.release()
     wrong = {cases[sport]: mark for sport, mark in marks.items() if mark != expected[sport]}
-    assert wrong == {}, "else than it should be, and how it is"
+    assert wrong == {}, "flow -> its mark, where that is not the expected one"
 
 
 def test_everything_offloads_where_nothing_is_left_out(edge: Edge) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role's full firewall on every kernel: what it lets through, what it does not, and that it offloads."""
+"""The role's full firewall on every kernel: what it accepts and drops, and that it offloads."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ systemd-run -q ip netns exec lan python3 /usr/lib/lab/traffic.py sink
 for try in $(seq 60); do ! ip netns exec lan ss -Hltn sport = 7000 | grep -q . || exit 0; sleep 0.5; done
 exit 1
 """
-"""what the WAN host has answers in the LAN host too"""
+"""the LAN host answers the lab's traffic too, as the WAN host does"""
 
 Probe = Callable[[str, str], bool]
 
 
 def reaches(router: Live, side: str, address: str, port: int = 0) -> bool:
-    """Does a ping, or with a port a TCP connection, from that host get an answer?"""
+    """Whether a ping, or with a port a TCP connection, from that host gets an answer."""
     if port:
         code, _output = router.run_in_host(side, f"timeout 3 bash -c '</dev/tcp/{address}/{port}'")
     else:
@@ -51,7 +51,7 @@ def reaches(router: Live, side: str, address: str, port: int = 0) -> bool:
 
 
 def check_paths(router: Live, filtered: bool) -> None:
-    """What must and must not get through; without the firewall, everything does."""
+    """Assert what gets through with the firewall (``filtered``), or that everything does without it."""
     for version in (4, 6):
         assert reaches(router, "lan", WAN_HOST[version])
         assert reaches(router, "lan", WAN_HOST[version], 7000)
@@ -80,7 +80,7 @@ def test_firewall(router: Live, kind: str) -> None:
     assert router.role(**FIREWALL).worked().changed == [], "and a new SSH connection gets in"
     assert "the firewall of this router would go" in router.role().failure.msg
 
-    # neighbours must be discovered anew, with the firewall in place
+    # neighbours must be discovered again, with the firewall in place
     for flush in (
         "ip neigh flush dev lan0",
         "ip neigh flush dev wan0",
@@ -130,16 +130,16 @@ def with_router(**changes: Any) -> dict[str, Any]:
 )
 def test_a_tightened_policy_reaches_offloaded_flows(router: Live, kind: str) -> None:
     router.role(**CUT).worked()
-    lines = router.flows("HW_OFFLOAD", 900)  # longer than this takes on a busy machine
+    lines = router.flows("HW_OFFLOAD", 900)  # longer than this test takes on a busy machine
     assert len(lines) >= 4 and all("[HW_OFFLOAD]" in line for line in lines)
 
-    # something else changes: everything may go from the LAN to the Internet, so these flows are spared
+    # a change that forbids nothing: everything may still go from the LAN to the Internet, so these flows stay
     zones = [{**zone, "log": True} for zone in FIREWALL["flow_offload_router"]["zones"]]
     run = router.role(**with_router(zones=zones)).worked()
     assert "judge connections anew" in " ".join(run.task("ruleset").actions)
     assert offloaded(router) == len(lines)
 
-    # only ping may; the flows are cut, and what goes on being sent does not get through
+    # only ping is allowed: the flows are deleted, and their further packets are dropped
     run = router.role(**with_router(zones=zones, forward=[{"from": "lan", "to": "wan", "services": "ping"}])).worked()
     assert "anywhere to anywhere" in " ".join(run.task("ruleset").actions)
     assert offloaded(router) == 0
@@ -153,7 +153,7 @@ def test_a_tightened_policy_reaches_offloaded_flows(router: Live, kind: str) -> 
 
 
 def offloaded(router: Live) -> int:
-    """Flows of the lab's traffic that are offloaded now."""
+    """Number of flows of the lab's traffic that are offloaded now."""
     lines = router.sh("cat /proc/net/nf_conntrack").splitlines()
     return sum("dport=7000" in line and "OFFLOAD]" in line for line in lines)
 
@@ -166,8 +166,8 @@ def offloaded(router: Live) -> int:
     ],
 )
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.nft")))
-def test_every_nft_takes_what_is_rendered(router: Live, kind: str, name: str) -> None:
-    """Word for word as the unit tests have it, with the flowtable."""
+def test_every_nft_accepts_what_is_rendered(router: Live, kind: str, name: str) -> None:
+    """The same texts as in the unit tests, with the flowtable."""
     flowtable = "table inet nft_offload {\n\tflowtable ft { hook ingress priority 0; }\n}\n"
     router.sh(f"cat >/run/golden.nft <<'END'\n{flowtable}{(GOLDEN / f'{name}.nft').read_text()}END")
     router.nft("-c -f /run/golden.nft")

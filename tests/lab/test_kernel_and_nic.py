@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""kernel_support and nic_features on real routers: there, back, again, and where something is in the way."""
+"""kernel_support and nic_features on real routers: set up, undone, set up again, and with obstacles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def loaded(router: Live) -> set[str]:
 
 
 def changed_as_predicted(router: Live, module: str, **options: Any) -> Task:
-    """Check run, real run, second run: the first says what the second does, the third does nothing."""
+    """Run in check mode, for real, and again: the first predicts the second, the third changes nothing."""
     predicted = router.module(module, check=True, **options)
     assert (predicted.status, predicted.changed) == ("ok", True), predicted.msg
     router.is_untouched()
@@ -43,7 +43,7 @@ def changed_as_predicted(router: Live, module: str, **options: Any) -> Task:
 
 
 def failed(task: Task, *parts: str) -> None:
-    """The task failed, and its message holds every part in this order."""
+    """Assert that the task failed and that its message has every part in this order."""
     assert task.status == "failed"
     place = 0
     assert "Remedy: " in task.msg
@@ -56,7 +56,7 @@ def failed(task: Task, *parts: str) -> None:
 
 
 @bare
-def test_kernel_there_and_back(router: Live) -> None:
+def test_kernel_set_up_and_undone(router: Live) -> None:
     done = changed_as_predicted(router, "kernel_support")
     assert done.actions[:3] == [
         "load nf_flow_table, nf_flow_table_inet, nft_flow_offload",
@@ -78,7 +78,7 @@ def test_kernel_there_and_back(router: Live) -> None:
 
 
 @tools
-def test_nics_there_and_back(router: Live) -> None:
+def test_nics_set_up_and_undone(router: Live) -> None:
     done = changed_as_predicted(router, "nic_features", **NICS)
     assert router.feature("lan0") == router.feature("wan0") == "on"
     assert done.result["devices"]["lan0"] == {
@@ -97,7 +97,7 @@ def test_nics_there_and_back(router: Live) -> None:
 
 
 @tools
-def test_skipped_devices_are_told(router: Live) -> None:
+def test_skipped_devices_are_reported(router: Live) -> None:
     task = router.module("nic_features", devices=["lan0", "mgmt0"], unsupported="skip")
     assert task.result["unsupported_devices"] == {
         "mgmt0": "hw-tc-offload of mgmt0 is fixed off by its driver virtio_net"
@@ -122,7 +122,7 @@ def test_devices_that_come_back(router: Live) -> None:
     for device in ("lan0", odd):
         router.sh(UNPLUG.format(device) + " && " + PLUG.format(device))
         assert router.succeeds(ON_SOON.format(device)), router.sh("journalctl -b -u 'nft-offload-features@*'")
-    # a listed name counts, whatever the device was called before; others start nothing
+    # a listed name counts, also after a rename; other names start nothing
     router.sh(PLUG.format("other"))
     router.sh(UNPLUG.format(odd) + f" && ip link set other name {odd}")
     assert router.succeeds(ON_SOON.format(odd))
@@ -131,7 +131,7 @@ def test_devices_that_come_back(router: Live) -> None:
 
 
 @tools
-def test_all_is_there_after_a_reboot(router: Live) -> None:
+def test_everything_is_back_after_a_reboot(router: Live) -> None:
     assert router.module("nic_features", **NICS).status == "ok"
     router.reboot()
     for device in ("lan0", "wan0"):
@@ -160,7 +160,9 @@ def test_absent_keeps_what_is_in_use(router: Live) -> None:
         "libcrc32c": "used by nf_tables",
         "nftables": "/etc/nftables.conf was edited",
     }
-    assert "192.0.2.7" in router.sh("nft list ruleset"), "nf_tables takes bare tables along without a word"
+    assert "192.0.2.7" in router.sh("nft list ruleset"), (
+        "unloading nf_tables would silently remove tables without chains"
+    )
     assert router.succeeds("! type ethtool")
     assert not router.module("kernel_support", state="absent").changed
 
@@ -200,22 +202,22 @@ MOUNTS = {"full": (FULL, "No space left on device"), "read-only": (READ_ONLY, "R
 
 
 @bare
-@pytest.mark.parametrize("how", MOUNTS)
-def test_kernel_with_no_room_in_etc(router: Live, how: str) -> None:
-    prepare, says = MOUNTS[how]
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_kernel_with_no_room_in_etc(router: Live, mount: str) -> None:
+    prepare, message = MOUNTS[mount]
     router.sh(prepare)
     before = router.sh(SEEN)
-    failed(router.module("kernel_support"), "could not write /etc/", says, "nothing was left changed")
+    failed(router.module("kernel_support"), "could not write /etc/", message, "nothing was left changed")
     assert router.sh(SEEN) == before
 
 
 @tools
-@pytest.mark.parametrize("how", MOUNTS)
-def test_nics_with_no_room_in_etc(router: Live, how: str) -> None:
-    prepare, says = MOUNTS[how]
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_nics_with_no_room_in_etc(router: Live, mount: str) -> None:
+    prepare, message = MOUNTS[mount]
     router.sh(prepare)
     before = router.sh(SEEN)
-    failed(router.module("nic_features", **NICS), "could not write /etc/", says, "nothing was left changed")
+    failed(router.module("nic_features", **NICS), "could not write /etc/", message, "nothing was left changed")
     assert router.sh(SEEN) == before
 
 
@@ -233,7 +235,7 @@ def test_absent_with_a_read_only_etc(router: Live, module: str) -> None:
 
 @tools
 def test_driver_that_refuses(router: Live) -> None:
-    """Without scatter-gather the kernel drops the wish for TCP segmentation (netdev_fix_features), without an error."""
+    """Without scatter-gather the kernel silently ignores a request for TCP segmentation (netdev_fix_features)."""
     router.sh(
         "for nic in lan0 wan0; do ethtool -K $nic tx-tcp-segmentation off; done; ethtool -K wan0 tx-scatter-gather off"
     )
@@ -262,7 +264,7 @@ LOOKS: dict[str, tuple[str, list[str]]] = {
     ),
     "an upgraded kernel": ("mv /lib/modules/$(uname -r) /lib/modules/away", ["/lib/modules/", "does not exist"]),
     "locked modules": ("echo 1 >/proc/sys/kernel/modules_disabled", ["kernel.modules_disabled is 1"]),
-    # a stand-in for an old nft: says the version, does nothing
+    # a stand-in for an old nft that only prints a version
     "an old nft": (
         "cd /usr/local/sbin && echo 'echo nftables v0.9.8 \\(E.D.S.\\)' >nft && chmod +x nft",
         ["nft 0.9.8 is too old"],

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One play over a fleet of five kinds of router, none of which has a variable that says what it is."""
+"""One play over a fleet of five kinds of router, without variables that tell them apart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLEET = {
     "owrt24": ("openwrt-24.10/offload", "hardware"),
     "owrt25": ("openwrt-25.12/plain", "bypassing"),
 }
-"""name -> (kind, what can be shown of it)"""
+"""name -> (kind, its verdict)"""
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def fleet() -> Iterator[list[str]]:
 
 
 def play(place: Path, name: str, **environment: str) -> str:
-    """Run one of the collection's playbooks on the whole fleet; what it printed."""
+    """Run one of the collection's playbooks on the whole fleet; returns its output."""
     command = [
         str(Path(sys.executable).with_name("ansible-playbook")), f"kmod.nft_offload.{name}",
         "-i", str(place / "inventory.yml"), "-e", "flow_offload_serial=100%",

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role on a router like OpenWrt, over dropbear, and what goes wrong on such a router: see lab/openwrt.
+"""The role on a router like OpenWrt (lab/openwrt), over dropbear: what needs a kernel, a flash or a boot.
 
-Here is what takes a kernel, a flash and a boot. What package feeds, staged changes and fw4's exit codes do is in
-test_openwrt_faults.py, and more of it, in a shell of that kind, in tests/unit/plugins/test_openwrt_*.py.
+test_openwrt_faults.py has package feeds, staged changes and fw4's exit codes; test_openwrt*.py below tests/unit/plugins
+have more of these, in OpenWrt's shell.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Record = Callable[[str, object], None]
 pytestmark = pytest.mark.router("openwrt-24.10/offload", "offloading")
 
 
-def told(run: Run, record: Record, title: str) -> None:
+def record_execs(run: Run, record: Record, title: str) -> None:
     for task in run.ours:
         execs = "; ".join(f"{up} up, {down} down" for up, down in task.execs)
         record(f"{title}: {task.action.rsplit('.', 1)[-1]}", execs)
@@ -39,29 +39,29 @@ def findings(router: OpenWrt, **options: Any) -> tuple[Task, set[str]]:
     return task, {finding["id"] for finding in task.result.get("findings", ())}
 
 
-def fresh(router: OpenWrt, record: Record) -> None:
-    """From a router as it comes to one that offloads, through a reboot, and back."""
+def set_up(router: OpenWrt, record: Record) -> None:
+    """Turn offload on on a new router, twice, in few execs."""
     assert not router.succeeds("type python3 || type sftp-server || type scp")
     checked = router.role(check=True)
     router.is_untouched()
     before = router.sessions()
     first = router.role().worked()
     opened = router.sessions() - before - 1
-    told(first, record, "first run")
+    record_execs(first, record, "first run")
     predicted(checked, first)
     assert first.execs <= MOST_EXECS_FRESH and opened <= MOST_EXECS_FRESH, (first.execs, opened)
 
     before = router.sessions()
     second = router.role().worked()
     opened = router.sessions() - before - 1
-    told(second, record, "second run")
+    record_execs(second, record, "second run")
     assert second.changed == []
     assert second.execs <= MOST_EXECS and opened <= MOST_EXECS, (second.execs, opened)
 
 
 @pytest.mark.router("openwrt-24.10/offload", "bare")
 def test_fresh_router_and_back(router: OpenWrt, record_property: Record) -> None:
-    fresh(router, record_property)
+    set_up(router, record_property)
     router.assert_flows_have("HW_OFFLOAD")
     router.role(flow_offload_mode="disabled").worked()
     router.is_untouched()
@@ -70,7 +70,7 @@ def test_fresh_router_and_back(router: OpenWrt, record_property: Record) -> None
 
 @pytest.mark.router("openwrt-25.12/plain", "bare")
 def test_fresh_router_with_apk_and_plain_nics(router: OpenWrt, record_property: Record) -> None:
-    fresh(router, record_property)
+    set_up(router, record_property)
     router.assert_flows_have("OFFLOAD")
     router.role(flow_offload_mode="disabled").worked()
     router.is_untouched()
@@ -81,14 +81,14 @@ def test_a_reboot_and_a_device_that_comes_back(router: OpenWrt) -> None:
     assert router.role().worked().changed == []
     router.assert_flows_have("HW_OFFLOAD")
     api.replug(router.name, "wan0")
-    router.settles('"lan0", "wan0"' if '"lan0' in router.flowtable() else "lan0, wan0")
+    router.wait_for_flowtable('"lan0", "wan0"' if '"lan0' in router.flowtable() else "lan0, wan0")
     assert router.feature("wan0") == "on"
     assert "flags offload" in router.flowtable()
     router.assert_flows_have("HW_OFFLOAD")
 
 
 def test_the_firewall_is_stopped(router: OpenWrt) -> None:
-    """Its init script takes every table of the router."""
+    """Its init script deletes every table of the router."""
     router.sh("/etc/init.d/firewall stop")
     task, ids = findings(router, sample=0)
     assert task.status == "failed"
@@ -99,17 +99,17 @@ def test_the_firewall_is_stopped(router: OpenWrt) -> None:
 
 @pytest.mark.router("openwrt-24.10/offload", "tools")
 def test_an_upgrade_without_ethtool(router: OpenWrt) -> None:
-    """What was configured is kept, packages are not: without kmod-nft-offload nft refuses all that fw4 has for it."""
+    """sysupgrade keeps the configuration but no packages: without kmod-nft-offload nft refuses fw4's whole ruleset."""
     router.sh("for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload off; done")
     router.role().worked()
     assert router.feature("lan0") == "on"
-    boots = router.booted()
+    boots = router.count_boots()
     router.sh("sysupgrade >/dev/null 2>&1 &")
-    router.boots(boots)
+    router.wait_for_boot(boots)
     assert not router.succeeds("type ethtool")
     assert router.succeeds("test -s /etc/nft-offload/features && test -x /etc/init.d/nft-offload-features")
     assert "flow_offloading_hw" in router.config()
-    assert "nft-offload" not in router.sh("cat /tmp/boot.log"), "it passes over the features without a word"
+    assert "nft-offload" not in router.sh("cat /tmp/boot.log"), "the features are skipped silently"
     task, ids = findings(router, expect="hardware", sample=0)
     assert task.status == "failed" and "configured.openwrt-not-loaded" in ids
     assert router.role().worked().changed
@@ -117,31 +117,31 @@ def test_an_upgrade_without_ethtool(router: OpenWrt) -> None:
     assert router.role().worked().changed == []
 
 
-# A power cut at a moment of the commit: `sync` follows the new file, `mv` puts it in place.
-CUT = """rm /bin/{tool} && cat >/bin/{tool} <<'EOT'
+# A power cut during the commit: `sync` comes after the new file is written, `mv` puts it in place.
+POWER_CUT = """rm /bin/{tool} && cat >/bin/{tool} <<'EOT'
 #!/bin/sh
 case "$*" in *{pattern}*) {before} echo b >/proc/sysrq-trigger; sleep 60 ;; esac
 exec busybox {tool} "$@"
 EOT
 chmod +x /bin/{tool}"""
-CUTS = {
-    "before the file is in place": CUT.format(tool="sync", pattern="firewall.nft-offload-new", before=""),
-    "when the file is in place": CUT.format(
+MOMENTS = {
+    "before the file is in place": POWER_CUT.format(tool="sync", pattern="firewall.nft-offload-new", before=""),
+    "when the file is in place": POWER_CUT.format(
         tool="mv", pattern="firewall.nft-offload-new*/etc/config/firewall", before='busybox mv "$@";'
     ),
 }
 
 
 @pytest.mark.router("openwrt-24.10/offload", "tools")
-@pytest.mark.parametrize("moment", CUTS)
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_a_power_cut_during_the_commit(router: OpenWrt, moment: str) -> None:
-    """The configuration is the old one or the new one, whole, and the next run ends where this one was to."""
+    """The configuration is exactly the old or the new one, and the next run completes the change."""
     before = router.config()
-    boots = router.booted()
-    router.sh(CUTS[moment])
+    boots = router.count_boots()
+    router.sh(MOMENTS[moment])
     run = router.role(host=IMPATIENT)
     assert run.code != 0
-    router.boots(boots)
+    router.wait_for_boot(boots)
     router.sh("for tool in sync mv; do ln -sf busybox /bin/$tool; done")
     after = router.config()
     assert (after == before) is (moment == "before the file is in place"), after
@@ -180,20 +180,20 @@ def test_flash_full_at_the_commit(router: OpenWrt) -> None:
     router.assert_flows_have("OFFLOAD")
 
 
-def test_an_old_dropbear_cuts_long_answers(router: OpenWrt) -> None:
-    """A stand-in for one: what a session says ends after 4 kB, which real ones do near 14."""
+def test_an_old_dropbear_truncates_long_answers(router: OpenWrt) -> None:
+    """A stand-in: the output of a session ends after 4 kB; real ones cut it near 14."""
     router.sh("sed -i 's/^exec \\(.* -c .*\\)$/\\1 | head -c 4000/' /usr/lib/lab/session")
     failure = router.role().failure
     assert "cut off after" in failure.msg and "dropbear" in failure.msg, failure.msg
 
 
 @pytest.mark.router("openwrt-24.10/offload", "tools")
-def test_hardware_that_is_none(router: OpenWrt) -> None:
-    """OpenWrt's kernel lets a NIC without offload into a hardware flowtable; only traffic tells."""
+def test_nics_that_do_not_offload(router: OpenWrt) -> None:
+    """OpenWrt's kernel accepts a NIC without offload in a hardware flowtable; only traffic shows that."""
     for device in ("lan0", "wan0"):
         api.set_faults(router.name, device, "fixed-off", "fake")
     run = router.role().worked()
-    assert run.task("fw4_offload").result["offload"] == "software", "auto looks at the NICs"
+    assert run.task("fw4_offload").result["offload"] == "software", "auto considers the NICs"
     failure = router.role(flow_offload_mode="hardware").failure
     assert "hardware.fake" in failure.msg and "lan0 (labnic), wan0 (labnic)" in failure.msg, failure.msg
-    assert "flags offload" in router.flowtable(), "neither fw4 nor the kernel minds"
+    assert "flags offload" in router.flowtable(), "fw4 and the kernel accept it"

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a router like OpenWrt has of its own that can go wrong, and what the role then says and leaves.
+"""Faults of routers like OpenWrt only: the role's message, and what it leaves on the router.
 
-Package feeds that are away, or for another kernel; an fw4 that ends with 0 and loaded nothing; changes that somebody
-else staged and did not commit. tests/unit/plugins/test_openwrt_*.py have more of each, without a kernel.
+Package feeds that are unreachable, or for another kernel; an fw4 that exits with 0 and loads nothing; changes that
+somebody else staged and did not commit. test_openwrt*.py below tests/unit/plugins have more of each, without a kernel.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.router(OPKG, "tools")
 
 
 def refused(router: OpenWrt, *parts: str, **variables: Any) -> None:
-    """The role fails in these words, its remedy among them."""
+    """Assert that the role fails with all these parts and a remedy in its message."""
     task = router.role(**variables).failure
     assert [part for part in (*parts, ". Remedy: ") if part not in task.msg] == [], task.msg
 
 
-def firewall(router: OpenWrt) -> dict[str, str]:
-    """What is configured, staged and live."""
+def read_firewall(router: OpenWrt) -> dict[str, str]:
+    """The configured, the staged and the live firewall, and fw4's state."""
     return {
         "configured": router.config(),
         "staged": router.sh("uci changes"),
@@ -45,9 +45,9 @@ def firewall(router: OpenWrt) -> dict[str, str]:
 
 @pytest.mark.parametrize("lists", ["never fetched", "fetched before"])
 @pytest.mark.parametrize("kind", MANAGERS)
-def test_feeds_that_nobody_can_reach(router: OpenWrt, kind: str, lists: str) -> None:
-    """With lists apk plans the installation and fails in the middle of it, after it noted what was asked for."""
-    manager, says = ("opkg", "Failed to download") if kind == OPKG else ("apk", "network error")
+def test_unreachable_feeds(router: OpenWrt, kind: str, lists: str) -> None:
+    """With lists apk plans the installation and fails in the middle, with the package in its world file already."""
+    manager, error = ("opkg", "Failed to download") if kind == OPKG else ("apk", "network error")
     if lists == "fetched before":
         router.sh(f"{manager} update")
     router.sh("touch /etc/stand-in/feed/down")
@@ -56,7 +56,7 @@ def test_feeds_that_nobody_can_reach(router: OpenWrt, kind: str, lists: str) -> 
             router,
             "kmod-nft-offload",
             "the package feeds could not be read: ",
-            says,
+            error,
             "give the router a way to its package feeds, or install the packages by hand",
         )
 
@@ -75,20 +75,20 @@ MISMATCHES = {
 
 
 @pytest.mark.parametrize(
-    ("prepare", "says"),
+    ("prepare", "message"),
     [
-        pytest.param(prepare, says, id=name, marks=pytest.mark.router(kind, "bare"))
-        for name, (kind, prepare, says) in MISMATCHES.items()
+        pytest.param(prepare, message, id=name, marks=pytest.mark.router(kind, "bare"))
+        for name, (kind, prepare, message) in MISMATCHES.items()
     ],
 )
-def test_a_feed_for_another_kernel(router: OpenWrt, prepare: str, says: str) -> None:
-    """As soon as a release has another kernel, its feed is of no use to images of before."""
+def test_a_feed_for_another_kernel(router: OpenWrt, prepare: str, message: str) -> None:
+    """Once a release has a new kernel, its feed is of no use to earlier images."""
     image = router.sh("sed -n 's/^kernel //p' /etc/stand-in/installed").strip()
     router.sh(f"sed -i 's/{image}/{FOREIGN}/g' /etc/stand-in/feed/index; {prepare}")
     with router.unchanged():
         refused(
             router,
-            says.format(feed=FOREIGN, image=image),
+            message.format(feed=FOREIGN, image=image),
             "nothing was changed. Remedy: install an image of the feed's kernel with sysupgrade (attended sysupgrade",
         )
 
@@ -102,9 +102,9 @@ exec {path}.real "$@"
 EOT
 chmod +x {path}"""
 NOT_LOADED = "fw4 reload: live is nothing, and not what fw4 print has: device lan0 device wan0 flowtable hardware"
-# what is wrong, and what the role says
+# fault -> (its script, parts of the message)
 SILENT = {
-    "nft refuses what it took when asked": (
+    "nft refuses what its check accepted": (
         INSTEAD.format(
             path="/usr/sbin/nft",
             script="""if [ "$*" = "-f -" ]; then
@@ -129,14 +129,14 @@ fi""",
 }
 
 
-@pytest.mark.parametrize("how", SILENT)
-def test_a_reload_that_loads_nothing(router: OpenWrt, how: str) -> None:
-    """What is live is read back, and found to be not what was to be loaded."""
-    script, says = SILENT[how]
-    before = firewall(router)
+@pytest.mark.parametrize("fault", SILENT)
+def test_a_reload_that_loads_nothing(router: OpenWrt, fault: str) -> None:
+    """The live ruleset is read back, and differs from what should have been loaded."""
+    script, messages = SILENT[fault]
+    before = read_firewall(router)
     router.sh(script)
-    refused(router, "could not set flow_offloading to 1", *says, "nothing was left changed", "in logread or dmesg")
-    assert firewall(router) == before
+    refused(router, "could not set flow_offloading to 1", *messages, "nothing was left changed", "in logread or dmesg")
+    assert read_firewall(router) == before
     assert router.flowtable() == ""
     router.sh("for path in /usr/sbin/nft /sbin/fw4; do [ ! -e $path.real ] || mv $path.real $path; done")
     router.role().worked()
@@ -146,8 +146,8 @@ def test_a_reload_that_loads_nothing(router: OpenWrt, how: str) -> None:
 # --- what others staged
 
 
-def test_what_is_staged_for_something_else(router: OpenWrt) -> None:
-    """It stays staged, and neither committed nor loaded, while ours is."""
+def test_changes_staged_for_another_package(router: OpenWrt) -> None:
+    """They stay staged, and are neither committed nor loaded with ours."""
     router.sh("uci set network.lan.ipaddr=10.99.0.1")
     seen = "cat /tmp/.uci/network /etc/config/network; ip -4 address show br-lan"
     before = router.sh(seen)
@@ -162,21 +162,23 @@ def test_what_is_staged_for_something_else(router: OpenWrt) -> None:
 THEIRS = "firewall.cfg02dc81.input='DROP'"
 
 
-def test_what_is_staged_for_the_firewall(router: OpenWrt) -> None:
-    """fw4 would load it with ours, so the run is refused; it stays for whoever staged it to decide on."""
+def test_changes_staged_for_the_firewall(router: OpenWrt) -> None:
+    """fw4 would load them with ours, so the run fails; they stay staged."""
     router.sh("uci set firewall.@zone[0].input=DROP")
-    before = firewall(router)
+    before = read_firewall(router)
     assert before["staged"] == f"{THEIRS}\n"
-    says = f"somebody staged changes of the firewall and did not commit them ({THEIRS}): fw4 would load them together"
-    refused(router, says, "commit them with 'uci commit firewall', or drop them with 'uci revert firewall'")
-    assert firewall(router) == before
+    message = (
+        f"somebody staged changes of the firewall and did not commit them ({THEIRS}): fw4 would load them together"
+    )
+    refused(router, message, "commit them with 'uci commit firewall', or drop them with 'uci revert firewall'")
+    assert read_firewall(router) == before
     router.sh("uci revert firewall")
     router.role().worked()
     assert router.role().worked().changed == []
 
 
-def test_what_is_staged_for_the_firewall_meanwhile(router: OpenWrt) -> None:
-    """Before ours is confirmed: ours is committed alone, and theirs not loaded, now or with the next run."""
+def test_changes_staged_for_the_firewall_during_ours(router: OpenWrt) -> None:
+    """Before ours is confirmed: only ours is committed, and theirs are not loaded, now or with the next run."""
     live = "nft list chain inet fw4 input"
     before = router.sh(live)
     router.role(flow_offload_checks=[{"command": "uci set firewall.@zone[0].input=DROP"}]).worked()

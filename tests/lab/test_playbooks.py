@@ -23,7 +23,7 @@ def test_rollout(router: Live) -> None:
 
 
 def test_verify(router: Live) -> None:
-    """Read-only, one exec; without traffic the rungs that need it are unproven, and that is no failure."""
+    """Read-only and one exec; without traffic the rungs that need it are unproven, which is no failure."""
     run = router.playbook("verify", "-e", "flow_offload_sample=0").worked()
     (task,) = run.ours
     assert len(task.execs) == 1
@@ -53,7 +53,7 @@ def test_verify_fails_a_router_that_lost_a_device(router: Live) -> None:
 
 
 def test_packets_stay_out_of_the_forward_chain(router: Live) -> None:
-    """Measured by a table of this test's own: what was carried, against what walked the forward chain."""
+    """A table of this test counts what traverses the forward chain, compared to what was carried."""
     router.count_forwarded()
     carried = router.carried()
     assert carried > 300
@@ -62,10 +62,10 @@ def test_packets_stay_out_of_the_forward_chain(router: Live) -> None:
     router.nft("flush chain inet nft_offload forward")
     before = router.forwarded()
     carried = router.carried()
-    assert router.forwarded() - before > carried / 2, "without the rule they walk it, so the counter counts"
+    assert router.forwarded() - before > carried / 2, "without the rule packets traverse it, so the counter works"
 
 
-def test_only_the_hosts_that_are_named(router: Live) -> None:
+def test_only_the_named_hosts(router: Live) -> None:
     run = router.playbook("rollout", "-e", "flow_offload_hosts=nobody")
     assert run.tasks == ()
     assert "no hosts matched" in run.output

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Live tests that ``make test`` leaves out, for it has to end within 45 minutes; ``make lab-test`` runs them.
+"""Live tests that ``make test`` leaves out, because it must end within 45 minutes; ``make lab-test`` runs them.
 
-Most show of another case what a test beside them, a unit test or a Molecule scenario shows too. Some show what nothing
-in ``make test`` shows on a kernel: a run that finds nothing to do after a reboot or a re-plug, a tightened policy that
+Most are further cases of what another live test, a unit test or a Molecule scenario shows. Some show what nothing else
+in ``make test`` shows on a kernel: a run that changes nothing after a reboot or a re-plug, a tightened policy that
 reaches offloaded flows, a power cut during the commit of OpenWrt's configuration.
 
 A name without brackets means all of the test's cases.
@@ -31,7 +31,7 @@ TWINS: Mapping[str, set[str]] = {
     "test_bypassing": {
         "test_a_rule_for_tcp_only",
         "test_hardware_without_accounting",
-        "test_name_lookups_accuse_nobody",
+        "test_name_lookups_are_no_slow_flows",
         "test_one_direction_of_hardware_is_named",
         "test_two_at_once_and_flows_survive",
     },
@@ -46,15 +46,15 @@ TWINS: Mapping[str, set[str]] = {
         "test_fresh_router_with_plain_nics",
     },
     "test_drift": {
-        "test_put_right[a chain too many]",
-        "test_put_right[a module is not loaded at boot]",
-        "test_put_right[a rule that lacks]",
-        "test_put_right[a rule too many]",
-        "test_put_right[a set too many]",
-        "test_put_right[no table]",
-        "test_put_right[the boot file]",
-        "test_put_right[the feature is off]",
-        "test_put_right[the unit's file]",
+        "test_drift_is_undone[an extra chain]",
+        "test_drift_is_undone[a module is not loaded at boot]",
+        "test_drift_is_undone[a missing rule]",
+        "test_drift_is_undone[an extra rule]",
+        "test_drift_is_undone[an extra set]",
+        "test_drift_is_undone[no table]",
+        "test_drift_is_undone[the boot file]",
+        "test_drift_is_undone[the feature is off]",
+        "test_drift_is_undone[the unit's file]",
     },
     "test_faults": {
         "test_a_fault_is_found[cake]",
@@ -69,16 +69,16 @@ TWINS: Mapping[str, set[str]] = {
     },
     "test_firewall": {
         "test_a_tightened_policy_reaches_offloaded_flows",
-        "test_every_nft_takes_what_is_rendered[ipv6-trixie/offload]",
-        "test_every_nft_takes_what_is_rendered[overlay-trixie/offload]",
-        "test_every_nft_takes_what_is_rendered[small-trixie/offload]",
+        "test_every_nft_accepts_what_is_rendered[ipv6-trixie/offload]",
+        "test_every_nft_accepts_what_is_rendered[overlay-trixie/offload]",
+        "test_every_nft_accepts_what_is_rendered[small-trixie/offload]",
     },
     "test_kernel_and_nic": {
         "test_absent_keeps_the_modules_of_a_live_flowtable",
         "test_absent_waits_for_the_other_modules",
-        "test_all_is_there_after_a_reboot",
+        "test_everything_is_back_after_a_reboot",
         "test_become",
-        "test_kernel_there_and_back",
+        "test_kernel_set_up_and_undone",
         "test_kernel_with_no_room_in_etc",
         "test_kernels_that_cannot",
         "test_nics_with_no_room_in_etc",
@@ -88,7 +88,7 @@ TWINS: Mapping[str, set[str]] = {
     },
     "test_labnic": {
         "test_counters_keep_a_flow_alive",
-        "test_feature_turned_off_under_way",
+        "test_feature_turned_off_with_flows",
         "test_flush",
         "test_no_counters",
         "test_one_way",
@@ -107,17 +107,17 @@ TWINS: Mapping[str, set[str]] = {
         "test_flash_full",
         "test_fresh_router_and_back",
         "test_fresh_router_with_apk_and_plain_nics",
-        "test_hardware_that_is_none",
+        "test_nics_that_do_not_offload",
     },
     "test_openwrt_faults": {
         "test_a_feed_for_another_kernel[apk would replace the kernel]",
         "test_a_feed_for_another_kernel[apk]",
         "test_a_reload_that_loads_nothing[the first reload leaves no table]",
         "test_a_reload_that_loads_nothing[the reload does nothing]",
-        "test_feeds_that_nobody_can_reach",
-        "test_what_is_staged_for_something_else",
-        "test_what_is_staged_for_the_firewall",
-        "test_what_is_staged_for_the_firewall_meanwhile",
+        "test_unreachable_feeds",
+        "test_changes_staged_for_another_package",
+        "test_changes_staged_for_the_firewall",
+        "test_changes_staged_for_the_firewall_during_ours",
     },
 }
 
