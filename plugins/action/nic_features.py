@@ -15,6 +15,7 @@ from ..plugin_utils._core.plan import Plan
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._nic import plan as _nic
 from ..plugin_utils._observe.require import require_root
+from ..plugin_utils._systems.registry import init_scripts, reports_features
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -40,17 +41,18 @@ class ActionModule(ChangeAction[Plan]):
         return [
             ("read_platform",),
             ("read_nics", paths.FEATURES, "|".join(self.features), *self.devices),
-            ("read_files", *_nic.OWN_FILES),
+            ("read_files", *_nic.own_files()),
         ]
 
     def plan(self, answer: Answer, options: Options) -> Plan:
         state = _nic.read_state(answer)
         require_root(state.platform)
+        self.system_scripts = init_scripts(state.platform.init)
         if options["state"] == "absent":
             return _nic.plan_absent(state)
         skip = options["unsupported"] == "skip"
-        if state.platform.init == "procd":
-            # netifd tells of hw-tc-offload too, and it may be on as it should
+        if reports_features(state.platform.init):
+            # ethtool may be missing: the feature can be seen all the same, and it may be on as it should
             return _nic.plan_present(state, self.devices, self.features, skip)
         if self.checking and not _nic.has_ethtool(state):
             plan = _nic.plan_present(_nic.foreseen(state, self.features), self.devices, self.features, skip)

@@ -68,7 +68,9 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
     FRAGMENTS: ClassVar[Sequence[str]] = ()
     """scripts that read"""
     VERBS: ClassVar[Sequence[str]] = ()
-    """scripts with this module's verbs, beside verbs.sh"""
+    """scripts with this module's verbs, beside apply/steps"""
+    system_scripts: Sequence[str] = ()
+    """scripts with the verbs of the router's own systems, which ``plan`` sets once it knows them"""
 
     def reading(self, options: Options) -> Sequence[Call]:
         """The calls that read what ``plan`` needs."""
@@ -104,7 +106,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         return self.prove(plan, answer, options)
 
     def run_verbs(self, router: Router, calls: Sequence[Call]) -> Answer:
-        return router.run(("apply/steps", *self.VERBS, *self.FRAGMENTS), calls=calls)
+        return router.run(("apply/steps", *self.VERBS, *self.system_scripts, *self.FRAGMENTS), calls=calls)
 
     def prove(self, plan: PlanT, answer: Answer, options: Options) -> dict[str, Any]:
         """The plan made from the new reading must be empty; else OffloadError."""

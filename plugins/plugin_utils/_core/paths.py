@@ -77,8 +77,3 @@ RULESET_KEEP = "/lib/upgrade/keep.d/nft-offload"
 def installed(name: str) -> str:
     """Text of sh/installed/<name>, which goes to the router as it is."""
     return (Path(__file__).parents[1] / "sh" / "installed" / name).read_text(encoding="utf-8")
-
-
-def init_script(name: str) -> str:
-    """Text of sh/installed/<name> for OpenWrt's rc.common, which ansible-test lets no file of ours name in line one."""
-    return f"#!/bin/sh /etc/rc.common\n{installed(name)}"

@@ -61,20 +61,3 @@ class Remove(Verb):
     """Remove a file, and its directory where that is ours and empty then."""
 
     path: str
-
-
-@dataclass(frozen=True)
-class ReloadManagers(Verb):
-    """Have systemd and udev read their files again."""
-
-
-@dataclass(frozen=True)
-class ReloadUdev(Verb):
-    """Have udev read its files again."""
-
-
-@dataclass(frozen=True)
-class EnableInit(Verb):
-    """Have OpenWrt's boot start an init script."""
-
-    name: str

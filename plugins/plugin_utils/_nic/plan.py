@@ -21,31 +21,23 @@ from .._core.files import Wanted, file_changes, read_files
 from .._core.names import DEVICE
 from .._core.plan import Diff, Plan, Step
 from .._core.sections import Answer
-from .._core.verbs import EnableInit, ReloadManagers
 from .._observe.parse.ethtool import parse_driver, parse_feature_record, parse_features, parse_netifd
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Platform
+from .._systems.init_system import InitSystem, ServiceState
+from .._systems.registry import features_paths, find_init_system, reports_features
 from .verbs import SetFeature
 
 HW_TC = "hw-tc-offload"
-SCRIPT = {paths.FEATURES_SCRIPT: ("0755", paths.installed("features.sh"))}
-SYSTEMD = {
-    paths.FEATURES_UNIT: ("0644", paths.installed("features.service")),
-    paths.FEATURES_RULES: ("0644", paths.installed("features.rules")),
-}
-KEPT = (paths.FEATURES, paths.FEATURES_SCRIPT, paths.FEATURES_INIT, paths.FEATURES_RC, paths.FEATURES_HOTPLUG)
-PROCD = {
-    paths.FEATURES_INIT: ("0755", paths.init_script("features.init")),
-    paths.FEATURES_HOTPLUG: ("0644", paths.installed("features.hotplug")),
-    paths.FEATURES_KEEP: ("0644", "".join(f"{path}\n" for path in (*KEPT, paths.FEATURES_KEEP))),
-}
-BOOT_PIECES: dict[str, dict[str, tuple[str, str]]] = {"systemd": {**SCRIPT, **SYSTEMD}, "procd": {**SCRIPT, **PROCD}}
-"""init -> files"""
 FEATURE = re.compile(r"[A-Za-z0-9_.-]+")
-OWN_FILES = (paths.FEATURES, *SCRIPT, *SYSTEMD, paths.FEATURES_RC, *PROCD)
 
 Key = tuple[str, str]
 """(device, feature)"""
+
+
+def own_files() -> tuple[str, ...]:
+    """Every path that the nic_features module may have made on a router."""
+    return (paths.FEATURES, *features_paths())
 
 
 @dataclass(frozen=True)
@@ -199,24 +191,23 @@ def _plan(
         undo.append(Step(f"turn {feature} {was} for {device}", SetFeature(device, feature, was, value)))
         before += f"{device} {feature}: {was}\n"
         after += f"{device} {feature}: {value}\n"
-    init = state.platform.init
-    persistent = bool(record) and init in BOOT_PIECES
+    init = find_init_system(state.platform.init)
+    persistent = bool(record) and init is not None
     if record and not persistent:
         warnings.append(
             "the features are set now; setting them at boot needs systemd or OpenWrt, which it does not run"
         )
     changes = file_changes(state.files, _files(record, init))
-    units = ({*changes.written, *changes.removed} & {*SYSTEMD}) if init == "systemd" else set()
-    name = paths.FEATURES_INIT.rpartition("/")[2]
-    disabled = init == "procd" and paths.FEATURES_RC not in state.files
+    closing: list[Step] = []
+    if init and record:
+        closing = init.steps_after_writing(init.features, state.files, changes.written, ServiceState())
+    elif init:
+        closing = init.steps_after_removing(init.features, changes.removed, ServiceState())
     return Plan(
         steps=steps,
         files=changes.written,
         removed=changes.removed,
-        closing=[
-            *([Step("make systemd and udev read their files again", ReloadManagers())] if units else []),
-            *([Step(f"enable {name}", EnableInit(name))] if persistent and disabled else []),
-        ],
+        closing=closing,
         undo=list(reversed(undo)),
         diffs=[*([Diff("features", before, after)] if steps else []), *changes.diffs],
         result={**result, "boot": {"persistent": persistent, "file": paths.FEATURES if record else ""}},
@@ -224,13 +215,13 @@ def _plan(
     )
 
 
-def _files(record: Mapping[Key, tuple[str, str]], init: str) -> Wanted:
+def _files(record: Mapping[Key, tuple[str, str]], init: InitSystem | None) -> Wanted:
     """The record is kept where nothing uses it at boot too: it tells how the features were found."""
     if not record:
-        return dict.fromkeys(OWN_FILES)
+        return dict.fromkeys(own_files())
     head = "# Written by kmod.nft_offload: DEVICE FEATURE, its value from now on, its value before.\n"
     lines = "".join(f"{' '.join((*key, *values))}\n" for key, values in sorted(record.items()))
-    return {paths.FEATURES: ("0644", head + lines), **BOOT_PIECES.get(init, {})}
+    return {paths.FEATURES: ("0644", head + lines), **(init.features.written if init else {})}
 
 
 def has_ethtool(state: NicState) -> bool:
@@ -239,7 +230,7 @@ def has_ethtool(state: NicState) -> bool:
 
 def netifd_alone(state: NicState) -> bool:
     """OpenWrt without ethtool: what there is can be seen, and nothing can be set."""
-    return state.platform.init == "procd" and not has_ethtool(state)
+    return reports_features(state.platform.init) and not has_ethtool(state)
 
 
 def require_ethtool(state: NicState, what: str) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.sections import Answer, Call
+from .._systems.registry import starter_paths
+from .._systems.systemd import RULESET_UNIT
 from .parse import boot, policy
 from .parse.conntrack import parse_conntrack
 from .parse.devices import TEXTS, parse_devices, parse_forwarding
@@ -84,9 +86,9 @@ def reading(
         ("read_devices",),
         ("read_nic_features", FEATURE),
         ("read_conflicts",),
-        ("read_boot", paths.RULESET, *boot.FILES),
+        ("read_boot", paths.RULESET, *starter_paths()),
         ("read_files", *boot.READ),
-        ("read_services", boot.UNIT, *SERVICES),
+        ("read_services", RULESET_UNIT, *SERVICES),
         ("read_fw4",),
         ("read_sample", str(sample), str(LINES), "yes" if measure else "no"),
         ("read_driver_table", str(LINES), str(sample)),

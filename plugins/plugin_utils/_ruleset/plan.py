@@ -17,15 +17,17 @@ from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes
 from .._core.plan import Diff, Step, StepError
-from .._core.verbs import EnableInit, ReloadManagers, ReloadUdev, Remove
+from .._core.verbs import Remove
 from .._observe.parse.boot import owned_table
 from .._observe.parse.nft import families_filtered, included, normalise_listing, parse_flowtables, parse_table
 from .._observe.parse.nft_errors import parse_errors
+from .._systems.init_system import RULESET_SCRIPTS
+from .._systems.registry import find_init_system
 from . import history
 from .hardware import Request, check_devices, decide
-from .state import BOOT_PIECES, INIT_PIECES, OWN_FILES, SYSTEMD_PIECES, UNIT, TableState
+from .state import TableState, own_files
 from .table import WantedFlowtable, WantedTable, device_changes, kept_objects, transactions
-from .verbs import CutFlows, DisableUnit, DryLoad, EnableUnit, StageListing
+from .verbs import CutFlows, DryLoad, StageListing
 
 Way = tuple[str, str]
 """devices from and to, each separated by spaces; none: whichever"""
@@ -225,25 +227,18 @@ def _plan(
     token: str,
     restored: str = "",
 ) -> ConfirmedPlan:
-    init = state.platform.init
-    systemd = init == "systemd"
-    if init not in INIT_PIECES:
+    init = find_init_system(state.platform.init)
+    if init is None:
         warnings.append("the table is live, but only systemd and OpenWrt are known here to load it at boot")
     files = {
         paths.RULESET: ("0644", wanted.boot_text()),
         paths.DEVICES: ("0644", wanted.attachments()),
-        **BOOT_PIECES,
-        **INIT_PIECES.get(init, {}),
+        **(init.ruleset.written if init else RULESET_SCRIPTS),
     }
     changes = file_changes(state.files, files)
     differing = changes.written
     texts = _live_change(state, wanted, keep)
-    closing: list[Step] = []
-    if systemd:
-        pieces = state.outdated or bool(set(differing) & set(SYSTEMD_PIECES))
-        closing += _systemd_reads(pieces, enable=not (state.enabled and state.active))
-    if init == "procd" and paths.RULESET_RC not in state.files:
-        closing.append(Step("enable nft-offload", EnableInit("nft-offload")))
+    closing = init.steps_after_writing(init.ruleset, state.files, differing, state.service) if init else []
     dry = Step(f"validate table {wanted.path}", DryLoad(_without_devices(state, wanted, keep)))
     old = _renamed(state, wanted)
     change = state.next_id(token)
@@ -374,19 +369,11 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
     )
 
 
-def _systemd_reads(pieces: bool, enable: bool) -> list[Step]:
-    """Steps after which systemd and udev know the files; enabling a unit has systemd read all of its own."""
-    if enable:
-        udev = [Step("make udev read its files again", ReloadUdev())] if pieces else []
-        return [*udev, Step(f"enable {UNIT}", EnableUnit(UNIT))]
-    return [Step("make systemd and udev read their files again", ReloadManagers())] if pieces else []
-
-
 def plan_absent(state: TableState, family: str, table: str, token: str) -> ConfirmedPlan:
     """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
     written = owned_table(state.files.get(paths.RULESET, ""))
     live = state.table is not None
-    changes = file_changes(state.files, dict.fromkeys(OWN_FILES))
+    changes = file_changes(state.files, dict.fromkeys(own_files()))
     texts = []
     tables = []
     if live:
@@ -396,7 +383,7 @@ def plan_absent(state: TableState, family: str, table: str, token: str) -> Confi
         path = " ".join(written)
         texts.append(f"table {path}\ndelete table {path}\n")
         tables.append(written)
-    systemd = state.platform.init == "systemd" and (state.outdated or bool(set(changes.removed) & set(SYSTEMD_PIECES)))
+    init = find_init_system(state.platform.init)
     diffs = [Diff(f"live table {family} {table}", normalise_listing(state.table or ""), "")] if live else []
     names = [" ".join(pair) for pair in tables]
     return ConfirmedPlan(
@@ -404,10 +391,10 @@ def plan_absent(state: TableState, family: str, table: str, token: str) -> Confi
         last_confirmed=state.confirmation,
         texts=[Transaction(f"drop table {path}", text) for path, text in zip(names, texts, strict=True)],
         tables=tables,
-        leaving=[Step(f"disable {UNIT}", DisableUnit(UNIT))] if state.enabled or state.active else [],
+        leaving=init.steps_before_removing(init.ruleset, state.service) if init else [],
         removed=changes.removed,
         forgotten=[history.path(change) for change in state.kept],
-        closing=[Step("make systemd and udev read their files again", ReloadManagers())] if systemd else [],
+        closing=init.steps_after_removing(init.ruleset, changes.removed, state.service) if init else [],
         diffs=[*diffs, *changes.diffs],
         result={"table": f"{family} {table}", "flowtables": [], "ruleset": "", "kept": []},
     )

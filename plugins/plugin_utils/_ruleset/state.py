@@ -19,33 +19,17 @@ from .._observe.parse.ethtool import parse_driver, parse_features
 from .._observe.parse.nft import parse_flowtables
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Flowtable, Platform
+from .._systems.init_system import ServiceState
+from .._systems.registry import ruleset_paths
 from .history import confirmation, kept_ids
 
-UNIT = "nft-offload.service"
 FEATURE = "hw-tc-offload"
-BOOT_PIECES = {
-    paths.RULESET_SCRIPT: ("0755", paths.installed("ruleset.sh")),
-    paths.DEVICE_SCRIPT: ("0755", paths.installed("flowtable.sh")),
-}
-SYSTEMD_PIECES = {
-    paths.RULESET_UNIT: ("0644", paths.installed("ruleset.service")),
-    paths.NFTABLES_DROP_IN: ("0644", paths.installed("nftables.conf")),
-    paths.DEVICE_UNIT: ("0644", paths.installed("flowtable.service")),
-    paths.DEVICE_RULES: ("0644", paths.installed("flowtable.rules")),
-}
 TEXTS = (paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
-KEPT = (
-    *(*TEXTS, f"{paths.HISTORY}/", *BOOT_PIECES),
-    *(paths.RULESET_INIT, paths.RULESET_RC, paths.DEVICE_HOTPLUG, paths.RULESET_KEEP),
-)
-PROCD_PIECES = {
-    paths.RULESET_INIT: ("0755", paths.init_script("ruleset.init")),
-    paths.DEVICE_HOTPLUG: ("0644", paths.installed("flowtable.hotplug")),
-    paths.RULESET_KEEP: ("0644", "".join(f"{path}\n" for path in KEPT)),
-}
-INIT_PIECES = {"systemd": SYSTEMD_PIECES, "procd": PROCD_PIECES}
-"""init -> files"""
-OWN_FILES = (*TEXTS, paths.CUT_OWED, *BOOT_PIECES, *SYSTEMD_PIECES, paths.RULESET_RC, *PROCD_PIECES)
+
+
+def own_files() -> tuple[str, ...]:
+    """Every path that the ruleset module may have made on a router, but for the rulesets confirmed before."""
+    return (*TEXTS, paths.CUT_OWED, *ruleset_paths())
 
 
 @dataclass(frozen=True)
@@ -57,7 +41,7 @@ class TableState:
     """live listing; None: there is none"""
     flowtables: tuple[Flowtable, ...]
     files: Mapping[str, str]
-    """path -> text, of OWN_FILES that exist"""
+    """path -> text, of ``own_files`` that exist"""
     links: frozenset[str]
     """devices that exist"""
     drivers: Mapping[str, str]
@@ -65,11 +49,8 @@ class TableState:
     """device -> hw-tc-offload, where ethtool knows it"""
     probes: Mapping[str, Section]
     """device -> what a hardware flowtable's dry run said"""
-    enabled: bool
-    """boot starts our unit"""
-    active: bool
-    outdated: bool
-    """systemd has yet to read its files as they are now"""
+    service: ServiceState
+    """what the init system reports of the one that loads our table"""
     change: ChangeState = field(default_factory=ChangeState)
     kept: tuple[str, ...] = ()
     """ids of the rulesets confirmed before, oldest first"""
@@ -118,9 +99,11 @@ def read_state(answer: Answer) -> TableState:
         drivers={device: parse_driver(part.text) for device, part in told("driver ").items() if part.rc == 0},
         features=features,
         probes=told("probe "),
-        enabled="UnitFileState=enabled" in unit,
-        active="ActiveState=active" in unit,
-        outdated="NeedDaemonReload=yes" in unit,
+        service=ServiceState(
+            enabled="UnitFileState=enabled" in unit,
+            active="ActiveState=active" in unit,
+            outdated="NeedDaemonReload=yes" in unit,
+        ),
         change=parse_change(answer["change"].text) if "change" in answer else ChangeState(),
         kept=kept_ids(answer["kept"].text.splitlines()) if "kept" in answer else (),
     )

@@ -29,20 +29,6 @@ class StageListing(Verb):
 
 
 @dataclass(frozen=True)
-class EnableUnit(Verb):
-    """Have systemd start a unit at boot, and take it for active now."""
-
-    unit: str
-
-
-@dataclass(frozen=True)
-class DisableUnit(Verb):
-    """Have systemd start a unit no more."""
-
-    unit: str
-
-
-@dataclass(frozen=True)
 class CutFlows(Verb):
     """Flush connections between pairs of ends, each of them devices separated by blanks.
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT
+from .._systems.registry import reports_features
 from .finding import Finding, Kind, RungResult, rung
 from .subject import Subject
 
@@ -160,10 +161,10 @@ def ethtool(subject: Subject) -> list[Finding]:
     needed = subject.expectation.expect == "hardware" or any(flowtable.hardware for flowtable in subject.flowtables)
     if "ethtool" in subject.state.platform.commands or not needed or subject.expectation.expect == "software":
         return []
-    if subject.state.platform.init == "procd" and any(
+    if reports_features(subject.state.platform.init) and any(
         device.hw_tc_offload is not None for device in subject.state.devices.values()
     ):
-        return []  # netifd tells
+        return []
     return [ETHTOOL_MISSING.found("ethtool is not installed, and hardware offload needs a feature that it shows")]
 
 

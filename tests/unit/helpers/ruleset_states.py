@@ -14,6 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TableState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_system import ServiceState
 
 CONTENT = (
     "table inet nft_offload {\n\tchain forward {\n"
@@ -44,9 +45,7 @@ FRESH = TableState(
     drivers={"lan0": "labnic", "wan0": "labnic", "mgmt0": "virtio_net"},
     features={"lan0": ON, "wan0": ON, "mgmt0": FIXED},
     probes={"lan0": TAKES, "wan0": TAKES, "mgmt0": REFUSES},
-    enabled=False,
-    active=False,
-    outdated=False,
+    service=ServiceState(),
 )
 TOKEN = "00000000"
 REQUEST = Request("ft", ("lan0", "wan0"), "auto")
@@ -68,7 +67,5 @@ def converged(*devices: str) -> TableState:
         flowtables=(Flowtable("inet", "nft_offload", "ft", devices or ("lan0", "wan0"), hardware=True),),
         files={**files, paths.LISTING: LISTING},
         probes={"lan0": BUSY, "wan0": BUSY},
-        enabled=True,
-        active=True,
-        outdated=False,
+        service=ServiceState(enabled=True, active=True),
     )

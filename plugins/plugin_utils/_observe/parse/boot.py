@@ -8,10 +8,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 
 from ..._core import paths
 from ..._core.sections import Answer
+from ..._systems.registry import starters
 from ..state import Boot
 from .ethtool import parse_feature_record
 from .nft import diff_listings, families_filtered
@@ -21,20 +21,6 @@ HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. 
 """first line of the file that boot loads"""
 READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
-UNIT = paths.RULESET_UNIT.rsplit("/", 1)[-1]
-PIECES = {
-    paths.RULESET_UNIT: (paths.RULESET_UNIT, paths.RULESET_SCRIPT),
-    paths.DEVICE_RULES: (paths.DEVICE_RULES, paths.DEVICE_UNIT, paths.DEVICE_SCRIPT),
-    paths.FEATURES_RULES: (paths.FEATURES_RULES, paths.FEATURES_UNIT, paths.FEATURES_SCRIPT),
-}
-"""what boot starts from -> every file that it takes; the unit must be enabled as well"""
-PROCD_PIECES = {
-    paths.RULESET_INIT: (paths.RULESET_INIT, paths.RULESET_RC, paths.RULESET_SCRIPT),
-    paths.DEVICE_HOTPLUG: (paths.DEVICE_HOTPLUG, paths.DEVICE_SCRIPT),
-    paths.FEATURES_INIT: (paths.FEATURES_INIT, paths.FEATURES_RC, paths.FEATURES_HOTPLUG, paths.FEATURES_SCRIPT),
-}
-"""the same for OpenWrt"""
-FILES = tuple(dict.fromkeys(file for files in (*PIECES.values(), *PROCD_PIECES.values()) for file in files))
 
 
 def parse_boot(answer: Answer) -> Boot:
@@ -44,10 +30,9 @@ def parse_boot(answer: Answer) -> Boot:
     attachments = parse_attachments(_whole(answer, f"file.{paths.DEVICES}") or "")
     record = parse_feature_record(_whole(answer, f"file.{paths.FEATURES}") or "")
     features = {key: wanted for key, (wanted, _found) in record.items()}
-    there = answer.lines("boot.files") if answer.ok("boot.files") else []
-    procd = parse_platform(answer.text("platform")).init == "procd"
-    pieces = PROCD_PIECES if procd else PIECES
-    needed = dict(zip(pieces, (ruleset is not None, bool(attachments), bool(features)), strict=True))
+    existing = answer.lines("boot.files") if answer.ok("boot.files") else []
+    unit_enabled = answer.ok("boot.enabled") and answer.text("boot.enabled").strip() == "enabled"
+    needed = {"ruleset": ruleset is not None, "devices": bool(attachments), "features": bool(features)}
     return Boot(
         ruleset=ruleset,
         filters=bool(families_filtered(ruleset or "")),
@@ -58,9 +43,9 @@ def parse_boot(answer: Answer) -> Boot:
         attachments=attachments,
         features=features,
         enabled={
-            piece: all(file in there for file in files) and (piece != paths.RULESET_UNIT or _unit_enabled(answer))
-            for piece, files in pieces.items()
-            if needed[piece] or _any(files, there)
+            starter.files[0]: starter.works(existing, unit_enabled)
+            for what, starter in starters(parse_platform(answer.text("platform")).init).items()
+            if needed[what] or any(path in existing for path in starter.files)
         },
     )
 
@@ -80,11 +65,3 @@ def parse_attachments(text: str) -> dict[str, str]:
 def _whole(answer: Answer, name: str) -> str | None:
     """A file or listing to its last line end, which the section protocol leaves out; None where it was not read."""
     return answer.text(name) + "\n" if answer.ok(name) else None
-
-
-def _any(files: Collection[str], there: Collection[str]) -> bool:
-    return any(file in there for file in files)
-
-
-def _unit_enabled(answer: Answer) -> bool:
-    return answer.ok("boot.enabled") and answer.text("boot.enabled").strip() == "enabled"

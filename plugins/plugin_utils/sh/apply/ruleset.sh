@@ -32,17 +32,6 @@ stage_listing() {
 "
 }
 
-# enable_unit UNIT: for the next boot and, so that reloads reach it, as active now. Enabling makes systemd read its files
-# again, which takes seconds on a slow router.
-enable_unit() {
-  systemctl --quiet enable "$1" && systemctl start "$1"
-}
-
-# disable_unit UNIT: not at the next boot, and not active any more
-disable_unit() {
-  systemctl --quiet disable --now "$1"
-}
-
 # cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named, all but those that
 # are named with a "!". The next packet of each is a new connection to the rules. Those with a translated destination
 # tell the router's address, so all of them. What goes back through the one device that has the default route is not told

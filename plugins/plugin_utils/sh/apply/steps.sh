@@ -76,16 +76,3 @@ remove() {
   case ${1%/*} in */nft-offload | */nft-offload/history | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
   return 0
 }
-
-reload_managers() {
-  systemctl daemon-reload && reload_udev
-}
-
-reload_udev() {
-  udevadm control --reload
-}
-
-# enable_init NAME: OpenWrt's way to have boot start it
-enable_init() {
-  "/etc/init.d/$1" enable
-}

@@ -17,15 +17,15 @@ PLUGIN_UTILS = PLUGINS / "plugin_utils"
 # Room -> the rooms that it may import from. Read it from the top: no room rests on one that stands below it.
 ARROWS = {
     "_core": set(),
-    "_observe": {"_core"},
-    "_verify": {"_core", "_observe"},
+    "_systems": {"_core"},
+    "_observe": {"_core", "_systems"},
+    "_verify": {"_core", "_systems", "_observe"},
     "_report": {"_core", "_verify"},
     "_confirm": {"_core"},
-    "_systems": {"_core"},
-    "_kernel": {"_core", "_observe", "_systems"},
-    "_nic": {"_core", "_observe", "_systems"},
-    "_ruleset": {"_core", "_observe", "_confirm", "_systems"},
-    "_fw4": {"_core", "_observe", "_confirm", "_systems"},
+    "_kernel": {"_core", "_systems", "_observe"},
+    "_nic": {"_core", "_systems", "_observe"},
+    "_ruleset": {"_core", "_systems", "_observe", "_confirm"},
+    "_fw4": {"_core", "_systems", "_observe", "_confirm"},
     "_firewall": {"_core", "_observe", "_verify", "_confirm"},
 }
 # (room, part of another room that it may not import from, what to do instead)

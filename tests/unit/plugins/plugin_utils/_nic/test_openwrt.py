@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.nic_features import ActionModule
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
 
 from tests.unit.helpers.openwrt_root import ETHTOOL, OpenWrt
 
@@ -102,4 +102,4 @@ def test_check_mode(router: OpenWrt) -> None:
     before = files(router)
     result, execs = router.do(ActionModule, PORTS, check=True)
     assert (result["changed"], execs, files(router)) == (True, 1, before)
-    assert set(_nic.BOOT_PIECES["procd"]) <= {line.removeprefix("write ") for line in result["actions"]}
+    assert set(Procd.features.written) <= {line.removeprefix("write ") for line in result["actions"]}

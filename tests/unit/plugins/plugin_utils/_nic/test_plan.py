@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState, plan_absent, plan_present
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import Systemd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,7 +62,7 @@ def test_fresh_router() -> None:
     assert plan.actions() == [
         "turn hw-tc-offload on for lan0 (driver labnic)",
         "turn hw-tc-offload on for wan0 (driver labnic)",
-        *(f"write {path}" for path in sorted([paths.FEATURES, *_nic.BOOT_PIECES["systemd"]])),
+        *(f"write {path}" for path in sorted([paths.FEATURES, *Systemd.features.written])),
         "make systemd and udev read their files again",
     ]
     assert (plan.diffs[0].before, plan.diffs[0].after) == (

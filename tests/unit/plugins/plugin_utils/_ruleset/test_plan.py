@@ -20,12 +20,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request, refusal
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import (
-    BOOT_PIECES,
-    INIT_PIECES,
-    TEXTS,
-)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TEXTS
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import DryLoad
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import Systemd
 
 from tests.unit.helpers.ruleset_states import (
     BUSY,
@@ -54,7 +52,7 @@ def test_a_fresh_router_gets_table_files_and_unit() -> None:
     assert len(plan.texts) == 1
     assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", paths.LISTING)
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
-    assert set(plan.files) == {paths.RULESET, paths.DEVICES, *BOOT_PIECES, *INIT_PIECES["systemd"]}
+    assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Systemd.ruleset.written}
     texts = (plan.files[path][1] for path in (paths.RULESET, paths.DEVICES))
     assert plan.records == {paths.CONFIRMED: ("0644", history.confirmation("1-00000000", *texts) + "\n")}
     assert [step.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
@@ -78,7 +76,9 @@ def test_a_converged_router_needs_nothing() -> None:
 )
 def test_systemd_reads_its_files_once(differs: dict[str, bool], steps: list[str]) -> None:
     """Enabling a unit has systemd read all of them."""
-    assert [step.call[0] for step in present(replace(converged(), **differs)).closing] == steps  # type: ignore[arg-type]
+    state = converged()
+    state = replace(state, service=replace(state.service, **differs))
+    assert [step.call[0] for step in present(state).closing] == steps
 
 
 def test_a_change_by_hand_is_put_right_and_shown() -> None:
@@ -207,7 +207,7 @@ def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload", TOKEN)
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
     assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
-    assert set(plan.removed) == {*TEXTS, *BOOT_PIECES, *INIT_PIECES["systemd"]}
+    assert set(plan.removed) == {*TEXTS, *Systemd.ruleset.written}
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload", TOKEN).changed
 
 
@@ -249,7 +249,7 @@ def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either()
 
 def test_openwrt_loads_it_at_boot_too() -> None:
     plan = present(replace(FRESH, platform=replace(PLATFORM, init="procd")))
-    assert set(plan.files) == {paths.RULESET, paths.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"]}
+    assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Procd.ruleset.written}
     assert [step.call for step in plan.closing] == [("enable_init", "nft-offload")]
     assert plan.warnings == []
     files = {path: text for path, (_mode, text) in plan.files.items()} | {paths.RULESET_RC: "a link to the script"}

@@ -11,20 +11,21 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import (
-    FILES,
     HEADER,
-    PIECES,
     READ,
-    UNIT,
     parse_attachments,
     parse_boot,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import starter_paths, starters
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import RULESET_UNIT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 
+FILES = starter_paths()
+PIECES = {starter.files[0]: starter.files for starter in starters("systemd").values()}
 ATTACH = 'add flowtable inet t ft { hook ingress priority 0; devices = { "lan0" }; }'
 WHOLE = {
     "boot.ruleset": Section("table inet t {\n}", 0),
@@ -97,7 +98,10 @@ def test_files_arrive_as_they_are_and_a_long_ruleset_with_its_head(shell: list[s
     (tmp_path / "long").write_text("x" * 65000 + "\n" + "y" * 2000)
     (tmp_path / "short").write_text("table inet t {\n}\n")
     for name in ("long", "short"):
-        calls = [("read_boot", str(tmp_path / name), str(tmp_path / "short"), "/no such"), ("read_services", UNIT)]
+        calls = [
+            ("read_boot", str(tmp_path / name), str(tmp_path / "short"), "/no such"),
+            ("read_services", RULESET_UNIT),
+        ]
         found = parse(run_script(shell, compose(NONCE, ("read/boot",), calls), tmp_path), NONCE)
         text = (tmp_path / name).read_text()
         assert found["boot.ruleset"].text == text[:65536].removesuffix("\n")

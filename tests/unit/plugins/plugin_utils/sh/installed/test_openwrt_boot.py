@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import BOOT_PIECES, INIT_PIECES
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
 
 from tests.unit.helpers.openwrt_root import OpenWrt
 
@@ -26,7 +26,7 @@ TABLE = WantedTable(
 def router(tmp_path: Path) -> OpenWrt:
     made = OpenWrt(tmp_path / "root")
     made.device("lan0")
-    for path, (mode, text) in {**BOOT_PIECES, **INIT_PIECES["procd"]}.items():
+    for path, (mode, text) in Procd.ruleset.written.items():
         made.write(path, text, int(mode, 8))
     made.write(paths.RULESET, TABLE.boot_text())
     made.write(paths.DEVICES, TABLE.attachments())
@@ -58,4 +58,4 @@ def test_a_device_comes_and_goes(router: OpenWrt) -> None:
 
 def test_an_upgrade_keeps_all_of_it(router: OpenWrt) -> None:
     kept = set(str(router.read(paths.RULESET_KEEP)).splitlines())
-    assert {paths.RULESET, paths.DEVICES, *BOOT_PIECES, *INIT_PIECES["procd"], paths.RULESET_RC} <= kept
+    assert {paths.RULESET, paths.DEVICES, *Procd.ruleset.written, paths.RULESET_RC} <= kept
