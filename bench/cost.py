@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading, state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state
 
 from lab import api
 from lab.host import LabError
@@ -108,11 +108,11 @@ def verify_once(router: str) -> tuple[float, float, int, str]:
 
 def measure(router: str) -> Cost:
     """The cost with as many connections as the table has."""
-    script = compose(NONCE, FRAGMENTS, reading(sample=SAMPLE))
+    script = compose(NONCE, FRAGMENTS, list_calls(sample=SAMPLE))
     shell(router, f"cat >/tmp/verify <<'END_OF_SCRIPT'\n{script}\nEND_OF_SCRIPT")
     verify_once(router)
     runs = [verify_once(router) for _ in range(RUNS)]
-    state = state_of(parse(runs[-1][3], NONCE))
+    state = read_state(parse(runs[-1][3], NONCE))
     if state.flows is None or state.sample is None:
         raise LabError(f"the verification could not read the router: {dict(state.unseen)}")
     return Cost(

@@ -20,8 +20,8 @@ from ..plugin_utils._core.router import Router
 from ..plugin_utils._firewall import playbooks, role, role_steps, variables
 from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
-    reading_for_a_choice,
-    state_of,
+    list_choice_calls,
+    read_state,
 )
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -49,8 +49,8 @@ class ActionModule(OffloadAction):
         request = role.read_request(values, self._on_controller(values))
         if request.mode == "disabled":
             return role_steps.plan_removal(request)
-        answer = router.run(CHOICE_FRAGMENTS, calls=reading_for_a_choice())
-        steps, warnings = role_steps.plan_steps(request, state_of(answer))
+        answer = router.run(CHOICE_FRAGMENTS, calls=list_choice_calls())
+        steps, warnings = role_steps.plan_steps(request, read_state(answer))
         return {**steps, "warnings": [f"{router.name}: {warning}" for warning in warnings]} if warnings else steps
 
     def _rollout(self, router: Router) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from ..plugin_utils._core.router import Router
 from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
     FRAGMENTS,
-    check_sample,
-    choice_of,
-    reading,
-    reading_for_a_choice,
-    state_of,
+    list_calls,
+    list_choice_calls,
+    read_choice,
+    read_state,
+    validate_sample,
 )
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -36,9 +36,9 @@ class ActionModule(OffloadAction):
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         if options["gather_subset"] == "min":
-            return {"router": choice_of(router.run(CHOICE_FRAGMENTS, calls=reading_for_a_choice()))}
+            return {"router": read_choice(router.run(CHOICE_FRAGMENTS, calls=list_choice_calls()))}
         check_table(options["table"])
-        check_sample(options["sample"])
+        validate_sample(options["sample"])
         asked = {name: options[name] for name in ("family", "table", "sample")}
-        calls = reading(**asked, measure=not self.checking)
-        return {"router": state_of(router.run(FRAGMENTS, calls=calls)).as_result()}
+        calls = list_calls(**asked, measure=not self.checking)
+        return {"router": read_state(router.run(FRAGMENTS, calls=calls)).as_result()}

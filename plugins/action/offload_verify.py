@@ -13,7 +13,7 @@ from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.names import DEVICE, check_table
 from ..plugin_utils._core.router import Router
-from ..plugin_utils._observe.reading import FRAGMENTS, check_sample, reading, state_of
+from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, validate_sample
 from ..plugin_utils._observe.state import Flows
 from ..plugin_utils._verify.finding import RUNGS, Expectation
 from ..plugin_utils._verify.subject import Subject
@@ -39,8 +39,8 @@ class ActionModule(OffloadAction):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         expectation = _expectation(options)
         seconds = 0 if expectation.expect == "disabled" else options["sample"]
-        calls = reading(options["family"], options["table"], seconds, measure=not self.checking)
-        state = state_of(router.run(FRAGMENTS, calls=calls))
+        calls = list_calls(options["family"], options["table"], seconds, measure=not self.checking)
+        state = read_state(router.run(FRAGMENTS, calls=calls))
         verdict = judge(Subject(state, expectation))
         result = {
             **verdict.as_result(),
@@ -58,7 +58,7 @@ class ActionModule(OffloadAction):
 
 def _expectation(options: Options) -> Expectation:
     """The options, checked for what an argument spec cannot say."""
-    check_sample(options["sample"])
+    validate_sample(options["sample"])
     if not 0 <= options["slow_share"] <= 100:
         raise OffloadError(f"option slow_share: {options['slow_share']} is no percentage", "choose 0 to 100")
     if options["least_packets"] < 1:

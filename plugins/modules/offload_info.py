@@ -34,7 +34,7 @@ options:
   sample:
     description:
       - For how many seconds traffic is watched, from 0, which looks once and measures nothing, to 60.
-      - Meanwhile a table of the name C(nft_offload_sample_...) counts what walks the forward chain, and another one
+      - Meanwhile a table of the name C(nft_offload_sample_...) counts what traverses the forward chain, and another one
         what comes in before and after the flowtables. They only count, no other table is touched, and they go again
         also when the connection is lost. In check mode and without a flowtable there are none.
     type: int
@@ -202,7 +202,7 @@ router:
         reachable:
           description: Whether a packet at a forward hook can get to its chain, through jumps, gotos and verdict maps.
           type: bool
-        shadow:
+        shadowed_by:
           description:
             - C(chain NAME) and the rule before it that certainly takes away every packet which it could offload; empty
               where no rule does.
@@ -299,17 +299,17 @@ router:
           type: float
         carried:
           description:
-            - Class of offloaded flows to what the sampled ones carried meanwhile, with C(flows), and packets C(there)
-              (from the side that began) and C(back). Empty without C(net.netfilter.nf_conntrack_acct=1) and
-              RV(router.flowtables.counter).
+            - Class of offloaded flows to what the sampled ones carried meanwhile, with C(flows), and packets in the
+              C(original) direction and in the C(reply) direction. Empty without
+              C(net.netfilter.nf_conntrack_acct=1) and RV(router.flowtables.counter).
           type: dict
         carried_seconds:
           description: Over so many seconds, which are a little more than the sample's.
           type: float
     sample:
       description:
-        - What walked the forward chain over the sample, and what the flowtables took before it; null where nothing was
-          measured, as with O(sample=0), in check mode, without a flowtable, or where nft refused.
+        - What traversed the forward chain over the sample, and what the flowtables took before it; null where nothing
+          was measured, as with O(sample=0), in check mode, without a flowtable, or where nft refused.
         - A packet counts as the kernel handles it, so that what a NIC or GRO has merged is one. Packets that a NIC
           forwards by itself are in none of the counts but RV(router.sample.nic_bytes) and RV(router.flows.carried).
       type: dict
@@ -321,7 +321,7 @@ router:
           description: All of it.
           type: dict
           contains:
-            walked:
+            traversed:
               description: Packets through the forward chain, of any kind.
               type: int
             late:
@@ -348,7 +348,7 @@ router:
         entrances:
           description:
             - The same by C(family) and the device where packets come in (C(enters)), at most 12, the busiest first.
-              C(below) are the devices that a flowtable must list for it.
+              C(hook_devices) are those that a flowtable must list for it.
           type: list
           elements: dict
         directions:
@@ -400,8 +400,8 @@ router:
             line:
               description: Their line in connection tracking.
               type: str
-            there:
-              description: Whether the table has the original direction, and whether it has the reply's.
+            bound:
+              description: Whether the table has an entry bound for the original direction, and for the reply.
               type: list
               elements: bool
         orphans:
@@ -417,7 +417,7 @@ router:
     work:
       description: Work that waits for the driver, by V(add), V(del) and V(stats); empty where the kernel does not tell.
       type: dict
-    beside:
+    other_handlers:
       description: What else has a hand in forwarded packets. Empty where there is nothing, and where it cannot be seen.
       type: dict
       contains:
@@ -491,11 +491,12 @@ router:
       type: str
     fw4:
       description:
-        - OpenWrt's firewall, null for any other. C(values) are its options as they are spelt, C(truths) what fw4 takes
-          them for (null for what ends it), C(sections) how many sections of defaults there are, C(staged) what is not
-          committed, C(wanted) and C(rule) the flowtable that fw4 would load now and what feeds it, C(complaints) what
-          it says besides, and C(loaded) which hold of C(state) (fw4 thinks that it is loaded), C(table) (it is),
-          C(enabled) (boot starts it) and C(wed-off) (MediaTek's Wi-Fi takes no flows).
+        - OpenWrt's firewall, null for any other. C(values) are its options as they are spelt, C(effective) what fw4
+          takes them for (null for a value that ends fw4), C(sections) how many sections of defaults there are,
+          C(staged) changes that are not committed, C(desired) and C(rule) the flowtable that fw4 would load now and the
+          rule that feeds it, C(complaints) its warnings and errors, and C(loaded) which of these hold, C(state) (fw4
+          believes that it is loaded), C(table) (it is), C(enabled) (boot starts it) and C(wed-off) (MediaTek's Wi-Fi
+          takes no flows).
       type: dict
     unseen:
       description: Part of the picture that could not be read, to the first words of what said so.
@@ -567,7 +568,7 @@ router:
         flowtable: ft
         text: ct state { established, related } meta l4proto { tcp, udp } flow add @ft
         reachable: true
-        shadow: ""
+        shadowed_by: ""
         protocols: [tcp, udp]
         conditions: ""
         first: true
@@ -594,14 +595,14 @@ router:
       carried_seconds: 0.0
     sample:
       seconds: 3.04
-      total: {walked: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
+      total: {traversed: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
       entrances:
-        - {walked: 8, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: lan0, below:
-           [lan0]}
-        - {walked: 6, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: wan0, below:
-           [wan0]}
+        - {traversed: 8, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: lan0,
+           hook_devices: [lan0]}
+        - {traversed: 6, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: wan0,
+           hook_devices: [wan0]}
       directions:
-        - walked: 8
+        - traversed: 8
           late: 0
           slow: 0
           bypassed: 448
@@ -622,7 +623,7 @@ router:
       unhooked: ""
     driver_table: null
     work: {}
-    beside:
+    other_handlers:
       shapers: {}
       redirected: {}
       mark_rules: []

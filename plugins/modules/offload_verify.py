@@ -53,17 +53,17 @@ options:
   sample:
     description:
       - For how many seconds traffic is watched, from 0, which looks once and measures nothing, to 60.
-      - Meanwhile a table of the name C(nft_offload_sample_...) counts what walks the forward chain, and another one
+      - Meanwhile a table of the name C(nft_offload_sample_...) counts what traverses the forward chain, and another one
         what comes in before and after the flowtables. They only count, no other table is touched, and they go again
         also when the connection is lost. In check mode and without a flowtable there are none.
     type: int
     default: 3
   slow_share:
     description:
-      - Percent of the packets that could take the fast path that may walk the forward chain before V(bypassing) fails.
-        What counts are packets of offloaded flows, and of established TCP and UDP flows that are not offloaded and had
-        10 packets or more. New connections, ICMP, name look-ups and the ends of connections always walk it, and do not
-        count.
+      - How many percent of the packets that could take the fast path may traverse the forward chain before V(bypassing)
+        fails. What counts are packets of offloaded flows, and of established TCP and UDP flows that are not offloaded
+        and had 10 packets or more. New connections, ICMP, name look-ups and the ends of connections always traverse it,
+        and do not count.
       - With half of them and more, most of what offload is for does not happen. Less than that may be on purpose, such
         as a tunnel outside of the flowtable, or a protocol that the rule leaves out.
     type: int
@@ -245,8 +245,8 @@ flows:
       type: float
     carried:
       description:
-        - Class of offloaded flows to what the sampled ones carried meanwhile, with C(flows), and packets C(there) (from
-          the side that began) and C(back). Empty without C(net.netfilter.nf_conntrack_acct=1).
+        - Class of offloaded flows to what the sampled ones carried meanwhile, with C(flows), and packets in the
+          C(original) direction and in the C(reply) direction. Empty without C(net.netfilter.nf_conntrack_acct=1).
       type: dict
     carried_seconds:
       description: Over so many seconds, which are a little more than the sample's.
@@ -263,11 +263,11 @@ flows:
     local: 2
     error: 0.0
     carried:
-      hardware: {flows: 4, there: 300, back: 300}
+      hardware: {flows: 4, original: 300, reply: 300}
     carried_seconds: 3.11
 sample:
   description:
-    - What walked the forward chain over the sample, and what the flowtables took before it; null where nothing was
+    - What traversed the forward chain over the sample, and what the flowtables took before it; null where nothing was
       measured, as with O(sample=0), in check mode, without a flowtable, or where nft refused.
     - A packet counts as the kernel handles it, so that what a NIC or GRO has merged is one. Packets that a NIC
       forwards by itself are in none of the counts but RV(sample.nic_bytes) and RV(flows.carried).
@@ -281,7 +281,7 @@ sample:
       description: All of it.
       type: dict
       contains:
-        walked:
+        traversed:
           description: Packets through the forward chain, of any kind.
           type: int
         late:
@@ -308,7 +308,7 @@ sample:
     entrances:
       description:
         - The same by C(family) and the device where packets come in (C(enters)), at most 12, the busiest first.
-          C(below) are the devices that a flowtable must list for it.
+          C(hook_devices) are those that a flowtable must list for it.
       type: list
       elements: dict
     directions:
@@ -345,12 +345,14 @@ sample:
       type: str
   sample:
     seconds: 3.04
-    total: {walked: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
+    total: {traversed: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
     entrances:
-      - {walked: 8, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: lan0, below: [lan0]}
-      - {walked: 6, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: wan0, below: [wan0]}
+      - {traversed: 8, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: lan0,
+         hook_devices: [lan0]}
+      - {traversed: 6, late: 0, slow: 0, bypassed: 448, share: 0.0, error: 0.85, family: ipv4, enters: wan0,
+         hook_devices: [wan0]}
     directions:
-      - walked: 8
+      - traversed: 8
         late: 0
         slow: 0
         bypassed: 448

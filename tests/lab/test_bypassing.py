@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, list_calls
 
 from lab import api, routers
 from tests.lab.plays import Task
@@ -177,7 +177,7 @@ def test_name_lookups_are_no_slow_flows(router: Live) -> None:
     time.sleep(2)
     task = verify(router)
     total = task.result["sample"]["total"]
-    assert total["walked"] > 50
+    assert total["traversed"] > 50
     assert (total["late"], total["slow"]) == (0, 0)
     assert rung(task)["status"] == "unproven"
     assert [
@@ -209,7 +209,7 @@ def test_info_has_the_same_picture(router: Live) -> None:
 
 def start(router: Live, seconds: int) -> subprocess.Popen[bytes]:
     """Run the script of offload_verify over a connection of its own, as Ansible sends it."""
-    script = compose("0123456789abcdef", FRAGMENTS, reading(sample=seconds))
+    script = compose("0123456789abcdef", FRAGMENTS, list_calls(sample=seconds))
     command = [*routers.get(router.name).login.ssh("-S", "none"), "/bin/sh -s"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin

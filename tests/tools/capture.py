@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, reading
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, list_calls
 
 from lab import api
 from tests.unit.helpers.shells import NONCE
@@ -33,7 +33,7 @@ def run_on(router: str, command: str | list[str]) -> str:
 
 def observe(router: str, as_user: list[str]) -> str:
     """The answer of one reading, run by /bin/sh after the command ``as_user``."""
-    return run_on(router, [*as_user, "/bin/sh", "-c", compose(NONCE, FRAGMENTS, reading())])
+    return run_on(router, [*as_user, "/bin/sh", "-c", compose(NONCE, FRAGMENTS, list_calls())])
 
 
 def capture(router: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .._core.errors import OffloadError
 from .._observe.state import Device, RouterState
-from .._observe.topology import flowtable_devices, forwards, has_paths
+from .._observe.topology import is_forwarding, pick_flowtable_devices, sees_lowers
 from .role import (
     RULESETS,
     UNFILTERED,
@@ -136,8 +136,8 @@ def _listed_devices(request: Request, router: RouterState) -> list[str]:
 
 def pick_devices(devices: Mapping[str, Device], kernel: tuple[int, int]) -> list[str]:
     """Names, sorted, for a flowtable for all forwarded traffic; raises OffloadError unless two devices forward."""
-    found = flowtable_devices(devices, has_paths(kernel))
-    forwarding = [name for name, device in devices.items() if forwards(device)]
+    found = pick_flowtable_devices(devices, sees_lowers(kernel))
+    forwarding = [name for name, device in devices.items() if is_forwarding(device)]
     # Two VLANs of one NIC are both directions, although the flowtable lists only the NIC.
     if not found or len(forwarding) < 2:
         raise OffloadError(

@@ -149,7 +149,7 @@ def wanted_values(config: Fw4Config, offload: str) -> dict[str, str]:
     wanted = {"flow_offloading": offload != "disabled"}
     if offload != "auto":
         wanted["flow_offloading_hw"] = offload == "hardware"
-    return {option: "1" if want else "0" for option, want in wanted.items() if config.truth(option) is not want}
+    return {option: "1" if want else "0" for option, want in wanted.items() if config.effective(option) is not want}
 
 
 def plan_present(state: Fw4State, offload: str, checking: bool, token: str) -> ConfirmedPlan:
@@ -174,7 +174,7 @@ def plan_absent(state: Fw4State, checking: bool, token: str) -> ConfirmedPlan:
     values = {option: value for option, value in found.items() if now.get(option, ABSENT) != value}
     after = {option: value for option, value in {**now, **values}.items() if value != ABSENT}
     config = Fw4Config(state.config.section, after, state.config.sections)
-    on, hardware = config.truth("flow_offloading"), config.truth("flow_offloading_hw")
+    on, hardware = config.effective("flow_offloading"), config.effective("flow_offloading_hw")
     wants = "disabled" if not on else "auto" if hardware else "software"
     result = {"offload": "disabled" if not on else "hardware" if hardware else "software", "reason": "as it was found"}
     files = dict.fromkeys((paths.FW4_FOUND, paths.FW4_KEEP))

@@ -18,7 +18,7 @@ from .._core.files import file_changes, read_files
 from .._core.plan import Diff, Plan, Step, remedy_for
 from .._core.sections import Answer
 from .._core.verbs import Verb
-from .._observe.parse.boot import owned_table
+from .._observe.parse.boot import parse_owned_table
 from .._observe.parse.modules import LoadedModule, ModuleFacts, parse_module_facts
 from .._observe.parse.packages import (
     parse_candidates,
@@ -246,7 +246,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
                 f"run kmod.nft_offload.{module} with state: absent first",
             )
     record = state.record
-    own = owned_table(state.files.get(paths.RULESET, "")) if checking else None
+    own = parse_owned_table(state.files.get(paths.RULESET, "")) if checking else None
     table = f"table {' '.join(own)}" if own else ""
     live = without_table(state.facts.live, table, state.tables, state.flowtables)
     tables = [other for other in state.tables if other != table]

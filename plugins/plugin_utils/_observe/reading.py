@@ -20,16 +20,16 @@ from .parse import boot, policy
 from .parse.conntrack import parse_conntrack
 from .parse.devices import TEXTS, parse_devices, parse_forwarding
 from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
-from .parse.fw4 import parse_firewall
+from .parse.fw4 import read_fw4
 from .parse.hooks import parse_hooks
-from .parse.link import parse_links, parse_tc, shapers
+from .parse.link import find_shapers, parse_links, parse_tc
 from .parse.modules import parse_modules
 from .parse.nft import parse_flowtables
 from .parse.platform import parse_platform
-from .parse.ppe import parse_table, parse_work
+from .parse.ppe import parse_driver_table, parse_work
 from .parse.rules import mark_first_rules, parse_exclusions, parse_rules
 from .parse.sample import parse_sample
-from .state import FLOWTABLE_MODULES, Beside, Device, Hook, Platform, RouterState
+from .state import FLOWTABLE_MODULES, Device, Hook, OtherHandlers, Platform, RouterState
 
 FRAGMENTS = (
     "read/platform",
@@ -53,7 +53,7 @@ LINES = 2048
 seen with a certainty of 98 %"""
 LONGEST_SAMPLE = 60
 """seconds"""
-CUT = "# cut"
+TRUNCATED = "# cut"
 """what sh/read/nftables.sh ends with when there is more to a ruleset than it reads"""
 UNKNOWN_LINES = 20
 """that are returned at most"""
@@ -61,13 +61,13 @@ SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "l
 """services that load rules of their own"""
 
 
-def check_sample(seconds: int) -> None:
+def validate_sample(seconds: int) -> None:
     """Raises OffloadError for an option ``sample`` that is out of range."""
     if not 0 <= seconds <= LONGEST_SAMPLE:
         raise OffloadError(f"option sample: {seconds} seconds is out of range", f"choose 0 to {LONGEST_SAMPLE} seconds")
 
 
-def reading(
+def list_calls(
     family: str = "inet",
     table: str = "nft_offload",
     sample: int = 0,
@@ -76,7 +76,7 @@ def reading(
     """The calls, for FRAGMENTS. ``family`` and ``table`` name the table that this collection keeps on the router.
 
     Traffic is watched for ``sample`` seconds. With ``measure`` they are seconds in which tables of our own count what
-    walks the forward chain; without it nothing on the router is touched.
+    traverses the forward chain; without it nothing on the router is touched.
     """
     return [
         ("read_platform",),
@@ -95,7 +95,7 @@ def reading(
     ]
 
 
-def reading_for_a_choice() -> list[Call]:
+def list_choice_calls() -> list[Call]:
     """The calls, for CHOICE_FRAGMENTS, that read what a play needs to choose devices and a mode."""
     return [
         ("read_platform",),
@@ -107,32 +107,32 @@ def reading_for_a_choice() -> list[Call]:
     ]
 
 
-def choice_of(answer: Answer) -> dict[str, Any]:
+def read_choice(answer: Answer) -> dict[str, Any]:
     """Of the picture as plain JSON types, the parts that ``reading_for_a_choice`` reads."""
-    picture = state_of(answer).as_result()
+    picture = read_state(answer).as_result()
     chosen = {name: picture[name] for name in ("platform", "flowtables", "unseen", "not_understood")}
     return {
         **chosen,
-        "devices": {name: without(seen, "mtu", "qdisc") for name, seen in picture["devices"].items()},
+        "devices": {name: omit_keys(seen, "mtu", "qdisc") for name, seen in picture["devices"].items()},
         "boot": {name: picture["boot"][name] for name in ("ruleset", "filters", "attachments", "features")},
     }
 
 
-def without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def omit_keys(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """The values but those of these names."""
     return {name: value for name, value in values.items() if name not in names}
 
 
-def state_of(answer: Answer) -> RouterState:
+def read_state(answer: Answer) -> RouterState:
     """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
     unknown: list[str] = []
     platform = parse_platform(answer.text("platform"))
     readable = answer.ok("flowtables") and answer.ok("ruleset")
     listed = answer.ok("flowtables") and ("ruleset" not in answer or readable)
     flowtables = parse_flowtables(answer.text("flowtables"), unknown) if listed else None
-    kept = boot.parse_boot(answer)
+    kept = boot.read_boot(answer)
     rules = parse_rules(f"{answer.text('ruleset')}\n{answer.text('maps')}", unknown) if readable else ()
-    devices = _devices(answer, unknown)
+    devices = _read_devices(answer, unknown)
     conntrack = parse_conntrack(answer.text("conntrack"), unknown) if answer.ok("conntrack") else None
     return RouterState(
         platform=platform,
@@ -142,28 +142,28 @@ def state_of(answer: Answer) -> RouterState:
         rules=mark_first_rules(rules, kept.live or ""),
         exclusions=parse_exclusions(answer.text("ruleset")) if readable else (),
         forwarding=parse_forwarding(answer.text("forwarding")) if "forwarding" in answer else None,
-        hooks=_hooks(answer, unknown),
+        hooks=_read_hooks(answer, unknown),
         flows=conntrack,
-        driver_table=parse_table(answer.text("ppe"), unknown) if answer.ok("ppe") else None,
+        driver_table=parse_driver_table(answer.text("ppe"), unknown) if answer.ok("ppe") else None,
         work=parse_work(answer.text("work"), unknown),
-        beside=_beside(answer),
+        other_handlers=_read_other_handlers(answer),
         sample=parse_sample(answer.text("sample"), devices, unknown) if answer.ok("sample") else None,
         boot=kept,
-        firewall=", ".join(_firewalls(answer, platform)),
-        fw4=parse_firewall(answer),
-        unseen=_unseen(answer, platform),
-        not_understood=_shortened(unknown),
+        firewall=", ".join(_list_firewalls(answer, platform)),
+        fw4=read_fw4(answer),
+        unseen=_collect_errors(answer, platform),
+        not_understood=_bound_lines(unknown),
     )
 
 
-def _shortened(lines: list[str]) -> tuple[str, ...]:
+def _bound_lines(lines: list[str]) -> tuple[str, ...]:
     """Each line once and not whole pages of them; how many are left out is told."""
     different = list(dict.fromkeys(line[:200] for line in lines))
     left = len(different) - UNKNOWN_LINES
     return tuple(different) if left <= 0 else (*different[:UNKNOWN_LINES], f"... and {left} more")
 
 
-def _devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
+def _read_devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
     """Devices with what the tools know of them: a driver that sysfs does not name, the feature, MTU and qdisc."""
     texts = {name: answer.text(name) for name in TEXTS}
     features = {device: parse_features(part.text).get(FEATURE) for device, part in answer.each("features ").items()}
@@ -184,31 +184,31 @@ def _devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
     }
 
 
-def _beside(answer: Answer) -> Beside:
+def _read_other_handlers(answer: Answer) -> OtherHandlers:
     traffic = parse_tc(answer.text("tc"))
     ruleset = answer.text("ruleset") if answer.ok("ruleset") else ""
-    return Beside(
-        shapers=shapers(parse_links(answer.text("link")), traffic),
+    return OtherHandlers(
+        shapers=find_shapers(parse_links(answer.text("link")), traffic),
         redirected=traffic.redirected,
         mark_rules=policy.parse_mark_rules(answer.text("rules")),
         ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},
         ipsec_errors=policy.parse_xfrm_errors(answer.text("xfrm_stat")),
         legacy_tables=policy.parse_legacy_tables(answer.text("legacy")),
-        forward_chains=policy.forward_chains(ruleset),
-        queues=policy.queues(ruleset),
-        clamps_mss=policy.clamps_mss(ruleset),
+        forward_chains=policy.parse_forward_chains(ruleset),
+        queues=policy.parse_queues(ruleset),
+        clamps_mss=policy.has_mss_clamp(ruleset),
     )
 
 
-def _hooks(answer: Answer, unknown: list[str]) -> tuple[Hook, ...] | None:
+def _read_hooks(answer: Answer, unknown: list[str]) -> tuple[Hook, ...] | None:
     """None where they cannot be listed; a device that is gone (Linux 6.16 on keeps its name) has none."""
-    if not answer.ok("flowtables") or _hooks_error(answer):
+    if not answer.ok("flowtables") or _find_hooks_error(answer):
         return None
     listings = answer.each("hooks ").values()
     return tuple(hook for part in listings if part.rc == 0 for hook in parse_hooks(part.text, unknown))
 
 
-def _hooks_error(answer: Answer) -> str:
+def _find_hooks_error(answer: Answer) -> str:
     """What nft said where it could not list the hooks of a device that is there."""
     if "hooks" in answer and not answer.ok("hooks") and not any(part.rc for part in answer.each("hooks ").values()):
         return "nft lists no hook at all, not even a chain's: this kernel has no NETFILTER_NETLINK_HOOK"
@@ -216,13 +216,13 @@ def _hooks_error(answer: Answer) -> str:
     return next(failed, "")
 
 
-def _firewalls(answer: Answer, platform: Platform) -> list[str]:
+def _list_firewalls(answer: Answer, platform: Platform) -> list[str]:
     """Services that are active (systemctl is-active says so in one line each, in order), and OpenWrt's own."""
     active = zip(SERVICES, answer.text("services").split(), strict=False)
     return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
 
 
-def _unseen(answer: Answer, platform: Platform) -> dict[str, str]:
+def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
     """What could not be read, with the first words of the tool that failed."""
     reasons = {
         name: answer.text(name)
@@ -235,8 +235,8 @@ def _unseen(answer: Answer, platform: Platform) -> dict[str, str]:
         reasons["addresses"] = "ip is not installed"
     if "ethtool" not in platform.commands:
         reasons["hw_tc_offload"] = "ethtool is not installed"
-    if error := _hooks_error(answer):
+    if error := _find_hooks_error(answer):
         reasons["hooks"] = error
-    if CUT in (*answer.lines("ruleset"), *answer.lines("maps")):
+    if TRUNCATED in (*answer.lines("ruleset"), *answer.lines("maps")):
         reasons["rules"] = "the ruleset is too long to be read whole"
     return {name: next(iter(text.strip().splitlines()), "no word why")[:300] for name, text in reasons.items()}

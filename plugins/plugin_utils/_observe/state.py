@@ -148,7 +148,7 @@ class FlowRule:
     text: str
     reachable: bool
     """its chain hangs on the forward hook, or is jumped to from one that does"""
-    shadow: str = ""
+    shadowed_by: str = ""
     """'chain NAME: RULE' that certainly takes every packet away that this rule could offload; empty where none does"""
     protocols: frozenset[str] = frozenset({"tcp", "udp"})
     """those out of tcp and udp whose flows it takes"""
@@ -193,9 +193,10 @@ class Carried:
 
     flows: int
     """that were there before and after"""
-    there: int
-    """packets from the side that began"""
-    back: int
+    original: int
+    """packets in the original direction, which is that of the first packet"""
+    reply: int
+    """packets in the reply direction"""
 
 
 @dataclass(frozen=True)
@@ -235,8 +236,8 @@ class DriverFlow:
 
     line: str
     """of conntrack"""
-    there: tuple[bool, bool]
-    """the original direction, the reply"""
+    bound: tuple[bool, bool]
+    """is an entry bound for the original direction, and for the reply"""
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ class DriverTable:
 
 
 @dataclass(frozen=True)
-class Beside:
+class OtherHandlers:
     """What else has a hand in forwarded packets. Empty where there is nothing, and where it could not be seen."""
 
     shapers: Mapping[str, str] = field(default_factory=dict)
@@ -285,7 +286,7 @@ class Share:
     A packet is one that the kernel handles: what a NIC or GRO has merged counts once, before and after.
     """
 
-    walked: int
+    traversed: int
     """packets through the forward chain, of any kind: also those of new connections, ICMP and the like"""
     late: int
     """of these, TCP and UDP packets of flows that are offloaded, and that go out by another device than they came in"""
@@ -320,13 +321,13 @@ class Entrance(Share):
 
     family: str
     enters: str
-    below: tuple[str, ...]
+    hook_devices: tuple[str, ...]
     """the devices that a flowtable must list for it: a bridge's ports, a VLAN's NIC, or itself"""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What walked the forward chain over some seconds, and what took the fast path before it (sh/read/sample.sh)."""
+    """What traversed the forward chain over some seconds, and what took the fast path before it (sh/read/sample.sh)."""
 
     seconds: float
     total: Share
@@ -381,13 +382,13 @@ class OpenWrtFirewall:
 
     values: Mapping[str, str]
     """flow_offloading and flow_offloading_hw as they are spelt, of the first section of defaults, where they are"""
-    truths: Mapping[str, bool | None]
+    effective: Mapping[str, bool | None]
     """both -> what fw4 takes that for; None: it does not take it, and ends"""
     sections: int = 1
     """of defaults: fw4 uses the first"""
     staged: tuple[str, ...] = ()
     """changes that are not committed, and that fw4 uses all the same"""
-    wanted: Flowtable | None = None
+    desired: Flowtable | None = None
     """what it would load now; None: no flowtable"""
     rule: str = ""
     """what feeds that"""
@@ -418,7 +419,7 @@ class RouterState:
     """None: no driver publishes one, or debugfs is not mounted"""
     work: Mapping[str, int] = field(default_factory=dict)
     """add, del, stats -> work that waits for the driver (/proc/net/stat/nf_flowtable, where Linux 6.0 on has it)"""
-    beside: Beside = field(default_factory=Beside)
+    other_handlers: OtherHandlers = field(default_factory=OtherHandlers)
     exclusions: tuple[Exclusion, ...] = ()
     forwarding: tuple[str, ...] | None = None
     """address families that the router forwards at all; None where that could not be read"""

@@ -18,8 +18,14 @@ from .._core.errors import OffloadError
 from .._core.files import file_changes
 from .._core.plan import Diff, Step, StepError
 from .._core.verbs import Remove
-from .._observe.parse.boot import owned_table
-from .._observe.parse.nft import families_filtered, included, normalise_listing, parse_flowtables, parse_table
+from .._observe.parse.boot import parse_owned_table
+from .._observe.parse.nft import (
+    normalise_listing,
+    parse_filtered_families,
+    parse_flowtables,
+    parse_includes,
+    parse_objects,
+)
 from .._observe.parse.nft_errors import parse_errors
 from .._systems.init_system import RULESET_SCRIPTS
 from .._systems.registry import find_init_system
@@ -47,7 +53,7 @@ def located(error: StepError, content: str, where: str) -> OffloadError:
     if not 1 <= line <= len(lines):
         return error
     return OffloadError(
-        f"nft refuses {where}, line {line} as rendered, column {complaint.column}: {complaint.says}: "
+        f"nft refuses {where}, line {line} as rendered, column {complaint.column}: {complaint.message}: "
         f"{lines[line - 1].strip()!r}; nothing was changed",
         "correct that line",
         **error.details,
@@ -61,8 +67,8 @@ def refuse_without_firewall(state: TableState, family: str, table: str, content:
     old one did, may filter.
     """
     ruleset = state.files.get(paths.RULESET, "")
-    before = families_filtered(state.files.get(paths.LISTING) or ruleset or state.table or "")
-    if not before - families_filtered(content) or included(content) & included(ruleset):
+    before = parse_filtered_families(state.files.get(paths.LISTING) or ruleset or state.table or "")
+    if not before - parse_filtered_families(content) or parse_includes(content) & parse_includes(ruleset):
         return
     raise OffloadError(
         f"the firewall of this router would go: table {family} {table} filters what comes to it (hook input), and "
@@ -197,7 +203,7 @@ def plan_restored(
 
 def wanted_as_kept(ruleset: str, devices: str) -> WantedTable:
     """The table that the files for boot describe; raises OffloadError for files that are not of this module."""
-    owned = owned_table(ruleset)
+    owned = parse_owned_table(ruleset)
     if owned is None:
         raise OffloadError(
             "the ruleset that was confirmed before cannot be read", "load the one you want with state: present"
@@ -292,7 +298,7 @@ def _records(state: TableState, wanted: WantedTable, new: str) -> tuple[dict[str
 def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Transaction]:
     """The nft texts that make the live table as wanted; none when it is."""
     load = f"load table {wanted.path}"
-    live = parse_table(state.table) if state.table is not None else None
+    live = parse_objects(state.table) if state.table is not None else None
     kept = _kept(state, wanted, keep)
     joining, leaving = device_changes(wanted, state.links, state.flowtables)
     join = "".join(f"{line}\n" for line, _device in joining)
@@ -334,12 +340,12 @@ def _without_devices(state: TableState, wanted: WantedTable, keep: bool) -> str:
     """The transaction for a dry run: devices stay out, because their features may still be off in check mode."""
     if state.table is None:
         return transactions(wanted, (), None, ())[0]
-    return transactions(wanted, (), parse_table(state.table), state.flowtables, _kept(state, wanted, keep))[0]
+    return transactions(wanted, (), parse_objects(state.table), state.flowtables, _kept(state, wanted, keep))[0]
 
 
 def _renamed(state: TableState, wanted: WantedTable) -> tuple[str, str] | None:
     """The table that the boot file still names, when that is another one."""
-    old = owned_table(state.files.get(paths.RULESET, ""))
+    old = parse_owned_table(state.files.get(paths.RULESET, ""))
     return None if old == (wanted.family, wanted.name) else old
 
 
@@ -371,7 +377,7 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
 
 def plan_absent(state: TableState, family: str, table: str, token: str) -> ConfirmedPlan:
     """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
-    written = owned_table(state.files.get(paths.RULESET, ""))
+    written = parse_owned_table(state.files.get(paths.RULESET, ""))
     live = state.table is not None
     changes = file_changes(state.files, dict.fromkeys(own_files()))
     texts = []

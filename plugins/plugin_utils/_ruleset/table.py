@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .._core.errors import OffloadError
 from .._observe.parse.boot import HEADER
-from .._observe.parse.nft import statements
+from .._observe.parse.nft import parse_statements
 from .._observe.state import Flowtable
 
 # A rule may name anything and a map may name chains, so rules go first, then maps, then what they named.
@@ -208,7 +208,7 @@ def _declarations(text: str) -> dict[tuple[str, str], tuple[tuple[str, ...], ...
     """(kind, name) of HOLDERS -> the words of each statement in it. Definitions count as part of what names one."""
     found: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     defined: list[tuple[str, ...]] = []
-    for said in statements(text):
+    for said in parse_statements(text):
         if said.kind in HOLDERS:
             found.setdefault((said.kind, said.name), []).append(said.words)
         elif not said.table:

@@ -5,9 +5,9 @@
 # PRIVATE to the collection: may change at any time.
 """Rung 6, bypassing: measured over a sample, forwarded packets stay out of the forward chain.
 
-The first packets of each flow, ICMP and the ends of connections walk it on every router. What counts is therefore only
-what the fast path should have taken: packets of flows that are offloaded (late) and of flows that are established, had
-10 packets and more, and still are not (slow).
+The first packets of each flow, ICMP and the ends of connections traverse it on every router. What counts is therefore
+only what the fast path should have taken: packets of flows that are offloaded (late) and of flows that are established,
+had 10 packets and more, and still are not (slow).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._observe.state import Direction, Sample
-from .._observe.topology import GUESTS, below
+from .._observe.topology import GUEST_KINDS, find_hook_devices
 from .finding import Finding, Kind, RungResult, rung
 from .offloading import may_be_meant
 from .subject import Subject
@@ -23,7 +23,7 @@ from .subject import Subject
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",
     "error",
-    "One direction of offloaded flows walks the forward chain",
+    "One direction of offloaded flows traverses the forward chain",
     "A flow is offloaded in both directions, but the fast path only takes what comes in by a device of the flowtable."
     " The other direction is as slow as without offload, while connection tracking, nft and ethtool all say that the"
     " flow is offloaded. Up to Linux 6.12 at least a flowtable that lacks one of the two devices does this.",
@@ -33,9 +33,9 @@ ONE_DIRECTION = Kind(
 SLOW_SHARE = Kind(
     "bypassing.slow-share",
     "error",
-    "Much of what could take the fast path walks the forward chain",
-    "Of the packets of established TCP and UDP flows, a larger share than slow_share allows walked the forward chain."
-    " Flows of fewer than 10 packets do not count, so that name look-ups and short connections accuse nobody.",
+    "Much of what could take the fast path traverses the forward chain",
+    "Of the packets of established TCP and UDP flows, a larger share than slow_share allows traversed the forward"
+    " chain. Flows of fewer than 10 packets do not count, so that name look-ups and short connections accuse nobody.",
     "see the findings of the rungs below; without any, see whether the 'flow add' rule is meant for these protocols and"
     " devices, and whether a verdict, notrack or a ct helper keeps the flows from it; where they are to stay slow,"
     " raise slow_share",
@@ -73,7 +73,7 @@ choice."""
 
 
 def uncovered(subject: Subject) -> list[Finding]:
-    """Directions most of whose packets belong to offloaded flows and still walk the forward chain."""
+    """Directions most of whose packets belong to offloaded flows and still traverse the forward chain."""
     sample = subject.state.sample
     if sample is None or not subject.flowtables:
         return []
@@ -88,9 +88,11 @@ def uncovered(subject: Subject) -> list[Finding]:
         elif guests:
             why = "its containers or virtual machines are in no flowtable"
         else:
-            why = f"although {', '.join(below(subject.state.devices, enters)) or enters} is in the flowtable"
-        message = f"packets from {enters} to {leaves} ({families}) walk the forward chain, {why}"
-        evidence = [f"{packets} packets of offloaded flows walked it, {bypassed} from {enters} bypassed it"]
+            why = (
+                f"although {', '.join(find_hook_devices(subject.state.devices, enters)) or enters} is in the flowtable"
+            )
+        message = f"packets from {enters} to {leaves} ({families}) traverse the forward chain, {why}"
+        evidence = [f"{packets} packets of offloaded flows traversed it, {bypassed} from {enters} bypassed it"]
         devices = ", ".join(missing) or enters
         one = ONE_DIRECTION.found(message, *evidence, measured(sample), devices=devices)
         found.append(replace(one, severity="info") if guests else one)
@@ -98,7 +100,7 @@ def uncovered(subject: Subject) -> list[Finding]:
 
 
 def slow_share(subject: Subject) -> list[Finding]:
-    """More of what could bypass than the threshold walked the chain, for another reason than a missing direction."""
+    """More of what could bypass than the threshold traversed the chain, for another reason than a missing direction."""
     sample = subject.state.sample
     if sample is None or not subject.flowtables or _slow_ways(subject, sample):
         return []
@@ -113,7 +115,7 @@ def slow_share(subject: Subject) -> list[Finding]:
     protocols = " and ".join(sorted(sample.slow_protocols)) or "TCP and UDP"
     unlisted = {name for way in sample.directions if way.slow for name in _unlisted(subject, way.enters)}
     message = (
-        f"{share:g} % of the packets that could bypass the forward chain walked it ({protocols}), more than"
+        f"{share:g} % of the packets that could bypass the forward chain traversed it ({protocols}), more than"
         f" {subject.expectation.slow_share} %"
         + (f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else "")
     )
@@ -160,7 +162,7 @@ def judge(subject: Subject) -> RungResult:
     if by_nic := sum(_by_nic(subject, sample).values()):
         evidence.append(f"NICs received {by_nic} bytes at least that the kernel never saw")
     if sample.full:
-        evidence.append("more flows or devices were seen than could be told apart: this is the least that walked it")
+        evidence.append("more flows or devices were seen than could be told apart: this is the least that traversed it")
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
     share = _share(subject, sample)
@@ -172,19 +174,18 @@ def judge(subject: Subject) -> RungResult:
 def measured(sample: Sample) -> str:
     """The sample in one line."""
     total = sample.total
-    said = (
-        f"in {sample.seconds:g} seconds {total.bypassed} packets bypassed the forward chain, {total.walked} walked it"
-    )
+    line = f"in {sample.seconds:g} seconds {total.bypassed} packets bypassed the forward chain"
+    line += f", {total.traversed} traversed it"
     if not sample.classed:
-        return f"{said}; nft_ct is not loaded, so which of these could have bypassed it is not known"
-    said += f", of which {total.late} were of offloaded flows and {total.slow} of flows that could be"
-    return said if total.share is None else f"{said}: {total.share:g} % slow, give or take {total.error:g}"
+        return f"{line}; nft_ct is not loaded, so which of these could have bypassed it is not known"
+    line += f", of which {total.late} were of offloaded flows and {total.slow} of flows that could be"
+    return line if total.share is None else f"{line}: {total.share:g} % slow, give or take {total.error:g}"
 
 
 def _described(sample: Sample) -> list[str]:
     """The slowest directions, one line each."""
     return [
-        f"{way.family} from {way.enters} to {way.leaves}: {way.walked} walked the forward chain, {way.late} of"
+        f"{way.family} from {way.enters} to {way.leaves}: {way.traversed} traversed the forward chain, {way.late} of"
         f" offloaded flows, {way.slow} of {way.slow_flows} flows that could be; {way.bypassed} from {way.enters}"
         " bypassed it"
         for way in sample.directions[:4]
@@ -205,8 +206,8 @@ def _slow_ways(subject: Subject, sample: Sample) -> dict[tuple[str, str], list[D
 
 
 def _doubtful(subject: Subject, sample: Sample, way: Direction) -> bool:
-    """A direction from listed devices that walks the chain, with too few packets to accuse and too many to prove."""
-    listed = bool(below(subject.state.devices, way.enters)) and not _unlisted(subject, way.enters)
+    """A direction from listed devices that traverses the chain, with too few packets to accuse, too many to prove."""
+    listed = bool(find_hook_devices(subject.state.devices, way.enters)) and not _unlisted(subject, way.enters)
     return listed and way.late >= 10 and way.late > way.bypassed and not _in_nic(subject, sample, way)
 
 
@@ -214,7 +215,7 @@ def _has_guests(subject: Subject, name: str) -> bool:
     """A bridge with ports of containers or virtual machines, which no flowtable is meant to list."""
     device = subject.state.devices.get(name)
     ports = device.lowers if device is not None and device.kind == "bridge" else ()
-    return any(subject.state.devices[port].kind in GUESTS for port in ports if port in subject.state.devices)
+    return any(subject.state.devices[port].kind in GUEST_KINDS for port in ports if port in subject.state.devices)
 
 
 def _in_nic(subject: Subject, sample: Sample, way: Direction) -> bool:
@@ -224,7 +225,7 @@ def _in_nic(subject: Subject, sample: Sample, way: Direction) -> bool:
     by_nic = _by_nic(subject, sample)
     if not by_nic:
         return not (_counted(subject) and any(flowtable.counter for flowtable in subject.flowtables))
-    lowers = below(subject.state.devices, way.enters) or [way.enters]
+    lowers = find_hook_devices(subject.state.devices, way.enters) or [way.enters]
     return sum(by_nic.get(name, 0) for name in lowers) > way.late_bytes
 
 
@@ -232,7 +233,11 @@ def _unlisted(subject: Subject, enters: str) -> list[str]:
     """What a flowtable must list for packets that come in here, and none of the judged ones does."""
     flowtables = subject.flowtables
     listed = {device.name for flowtable in flowtables for device in subject.existing_devices(flowtable)}
-    return [] if enters in listed else [name for name in below(subject.state.devices, enters) if name not in listed]
+    return (
+        []
+        if enters in listed
+        else [name for name in find_hook_devices(subject.state.devices, enters) if name not in listed]
+    )
 
 
 def _in_hardware(subject: Subject) -> int:
@@ -243,12 +248,12 @@ def _in_hardware(subject: Subject) -> int:
 def _counted(subject: Subject) -> bool:
     """Does connection tracking count packets of flows in hardware?"""
     carried = subject.state.flows.carried.get("hardware") if subject.state.flows is not None else None
-    return carried is not None and carried.there + carried.back > 0
+    return carried is not None and carried.original + carried.reply > 0
 
 
 def _carried(subject: Subject) -> int:
     """Packets that NICs forwarded, as connection tracking counts them: of all flows as of those sampled, over the
-    seconds of the sample, without those that walked the forward chain and those that software took, which it counts
+    seconds of the sample, without those that traversed the forward chain and those that software took, which it counts
     too (nf_flow_offload_ip_hook: nf_ct_acct_update)."""
     flows, sample = subject.state.flows, subject.state.sample
     if flows is None or sample is None or not _counted(subject):
@@ -256,7 +261,7 @@ def _carried(subject: Subject) -> int:
     both = [flows.carried[name] for name in ("hardware", "software") if name in flows.carried]
     all_flows = max((flows.total or 0) / max(flows.sampled, 1), 1)
     same_time = min(sample.seconds / flows.carried_seconds, 1) if flows.carried_seconds else 1
-    counted = sum(carried.there + carried.back for carried in both) * all_flows * same_time
+    counted = sum(carried.original + carried.reply for carried in both) * all_flows * same_time
     return max(round(counted) - sample.total.late - sample.total.bypassed, 0)
 
 
@@ -269,14 +274,14 @@ def _by_nic(subject: Subject, sample: Sample) -> dict[str, int]:
     return {
         name: received
         for name, received in sample.nic_devices.items()
-        if name not in subject.state.beside.redirected
+        if name not in subject.state.other_handlers.redirected
         and not (name in subject.state.devices and subject.state.devices[name].kind == "dsa")
     }
 
 
 def _could(sample: Sample) -> int:
-    """Packets that walked the chain and could have bypassed it; where they are not told apart, all that walked."""
-    return sample.total.late + sample.total.slow if sample.classed else sample.total.walked
+    """Packets that traversed the chain and could have bypassed it; where they cannot be told apart, all of them."""
+    return sample.total.late + sample.total.slow if sample.classed else sample.total.traversed
 
 
 def _bypassed(subject: Subject, sample: Sample) -> bool:
@@ -288,7 +293,7 @@ def _bypassed(subject: Subject, sample: Sample) -> bool:
 
 
 def _share(subject: Subject, sample: Sample) -> float | None:
-    """Percent of the packets that could bypass the chain that walked it; None where the rest is not known.
+    """Percent of the packets that could bypass the chain that traversed it; None where the rest is not known.
 
     Where a NIC forwards, its packets count, or else its bytes, of which the least is known, so that the share is
     at most as large.

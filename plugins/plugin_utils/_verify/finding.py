@@ -73,7 +73,7 @@ class Expectation:
     table: str = "inet nft_offload"
     """'family table' whose flowtables are judged; where it does not exist, every flowtable is"""
     slow_share: int = 50
-    """percent of the packets that could bypass the forward chain that may walk it"""
+    """percent of the packets that could bypass the forward chain that may traverse it"""
     least_packets: int = 100
     """fewer prove nothing, and accuse nobody"""
 

@@ -217,7 +217,7 @@ def _split(table: DriverTable) -> tuple[list[str], list[str], list[str]]:
     """Lines of the sampled flows with both directions in the table, with one, and with none."""
     found: tuple[list[str], list[str], list[str]] = ([], [], [])
     for flow in table.flows:
-        found[2 - sum(flow.there)].append(flow.line)
+        found[2 - sum(flow.bound)].append(flow.line)
     return found
 
 

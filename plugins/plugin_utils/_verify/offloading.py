@@ -108,7 +108,7 @@ def flows(subject: Subject) -> list[Finding]:
             message, counted(subject.state.flows), *subject.state.flows.examples.get("slow", ())[:2]
         )
         # packets of a tunnel are not for the fast path, and may be all there is
-        return [replace(found, severity="info") if any(subject.state.beside.ipsec.values()) else found]
+        return [replace(found, severity="info") if any(subject.state.other_handlers.ipsec.values()) else found]
     message = "connection tracking shows no forwarded flow that passed a packet while the router was looked at"
     if subject.state.flows.recent_slow:
         message = "only one forwarded flow passed packets while the router was looked at, which is too few to tell"
@@ -167,12 +167,12 @@ def _slow(seen: Flows, word: str) -> list[str]:
 
 def _reason(subject: Subject) -> str:
     """The likeliest reason that the picture has, as the end of a sentence."""
-    redirected = sorted(subject.state.beside.redirected)
+    redirected = sorted(subject.state.other_handlers.redirected)
     if redirected:
         return f", likely because all that comes in through {', '.join(redirected)} is redirected"
     if subject.state.exclusions:
         return f", likely because of '{subject.state.exclusions[0].text}' in chain {subject.state.exclusions[0].chain}"
-    if any(subject.state.beside.ipsec.values()):
+    if any(subject.state.other_handlers.ipsec.values()):
         return ", likely because of IPsec policies"
     return ""
 
@@ -183,7 +183,7 @@ def may_be_meant(subject: Subject) -> bool:
     Not in a table of ours whose every 'flow add' makes no difference between eligible flows and is the first rule of a
     chain at the forward hook. IPsec, notrack and ct helpers keep flows out as well.
     """
-    if subject.state.exclusions or any(subject.state.beside.ipsec.values()) or not subject.owned:
+    if subject.state.exclusions or any(subject.state.other_handlers.ipsec.values()) or not subject.owned:
         return True
     return not all(
         any(

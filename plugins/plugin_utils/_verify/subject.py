@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .._observe.state import Device, FlowRule, Flowtable, RouterState
-from .._observe.topology import has_paths
+from .._observe.topology import sees_lowers
 from .finding import Expectation
 
 DEFAULT_TABLE = "inet nft_offload"
@@ -65,7 +65,7 @@ class Subject:
     @cached_property
     def sees_lowers(self) -> bool:
         """Does this kernel's fast path look below bridges, VLANs and PPPoE (_observe/topology.py)?"""
-        return has_paths(self.state.platform.kernel_version)
+        return sees_lowers(self.state.platform.kernel_version)
 
     @cached_property
     def modules_in_use(self) -> frozenset[str]:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
-    Beside,
     Boot,
     DriverFlow,
     DriverTable,
     FlowRule,
     Flowtable,
     Hook,
+    OtherHandlers,
     RouterState,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
@@ -111,7 +111,7 @@ ENTRY = (
 
 
 def beside(state: RouterState, **changes: Any) -> RouterState:
-    return replace(state, beside=Beside(**changes))
+    return replace(state, other_handlers=OtherHandlers(**changes))
 
 
 def table(*there: tuple[bool, bool], looks: int = 2, orphans: int = 0, looked_up: int = 0) -> DriverTable:

@@ -21,8 +21,8 @@ from tests.unit.helpers.routers import ON, flows, foreign, with_device
 WANTED = Flowtable("inet", "fw4", "ft", ("lan0", "wan0"), "filter")
 STOCK = OpenWrtFirewall(
     values={"flow_offloading": "1"},
-    truths={"flow_offloading": True, "flow_offloading_hw": False},
-    wanted=WANTED,
+    effective={"flow_offloading": True, "flow_offloading_hw": False},
+    desired=WANTED,
     rule=OWN_RULE,
     loaded=frozenset({"state", "table", "enabled"}),
 )
@@ -44,14 +44,14 @@ def having(state: RouterState = OPENWRT, **changes: Any) -> RouterState:
 
 CASES: dict[str, Case] = {
     "Wi-Fi came after the firewall": case(
-        having(wanted=replace(WANTED, devices=("lan0", "phy0-ap0", "wan0"))),
+        having(desired=replace(WANTED, devices=("lan0", "phy0-ap0", "wan0"))),
         "configured.openwrt-differs",
         "loaded",
         "live is lan0, wan0 in software, and fw4 would make lan0, phy0-ap0, wan0 in software",
         configured="failed",
     ),
     "a load that failed left software in place of hardware": case(
-        having(wanted=replace(WANTED, hardware=True)), "configured.openwrt-differs", "loaded"
+        having(desired=replace(WANTED, hardware=True)), "configured.openwrt-differs", "loaded"
     ),
     "the firewall was stopped": case(
         traffic(having(replace(OPENWRT, flowtables=(), rules=()), loaded=frozenset({"enabled"})), "ipv4 tcp slow 1"),
@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
     ),
     "fw4 falls back to software": case(
         having(
-            truths={"flow_offloading": True, "flow_offloading_hw": True},
+            effective={"flow_offloading": True, "flow_offloading_hw": True},
             complaints=("Hardware flow offloading unavailable, falling back to software offloading",),
         ),
         "configured.openwrt-fallback",
@@ -77,8 +77,8 @@ CASES: dict[str, Case] = {
         traffic(
             having(
                 replace(OPENWRT, flowtables=(), rules=()),
-                truths={"flow_offloading": False, "flow_offloading_hw": True},
-                wanted=None,
+                effective={"flow_offloading": False, "flow_offloading_hw": True},
+                desired=None,
                 rule="",
             ),
             "ipv4 tcp slow 1",
@@ -89,8 +89,8 @@ CASES: dict[str, Case] = {
     "a value that ends fw4": case(
         having(
             values={"flow_offloading": "enabled"},
-            truths={"flow_offloading": None, "flow_offloading_hw": False},
-            wanted=None,
+            effective={"flow_offloading": None, "flow_offloading_hw": False},
+            desired=None,
             rule="",
         ),
         "configured.openwrt-no-truth configured.boot-not-judged",
@@ -124,7 +124,7 @@ CASES["Wi-Fi without WED"] = case(
         both(
             having(
                 replace(OPENWRT, flowtables=(TRIO,), flows=flows(hardware=1)),
-                wanted=TRIO,
+                desired=TRIO,
                 loaded=STOCK.loaded | {"wed-off"},
             ),
             hw_tc_offload=ON,

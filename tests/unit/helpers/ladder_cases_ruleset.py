@@ -131,9 +131,11 @@ RULESET = {
         THEIRS,
         "offloading",
     ),
-    "shadowed": case(with_rule(HARD, shadow=ACCEPT), "configured.rule-shadowed", "loaded", f"it comes after {ACCEPT}"),
+    "shadowed": case(
+        with_rule(HARD, shadowed_by=ACCEPT), "configured.rule-shadowed", "loaded", f"it comes after {ACCEPT}"
+    ),
     "one of two shadowed": case(
-        replace(HARD, rules=(*HARD.rules, *with_rule(HARD, shadow=ACCEPT).rules)), "", "hardware"
+        replace(HARD, rules=(*HARD.rules, *with_rule(HARD, shadowed_by=ACCEPT).rules)), "", "hardware"
     ),
     "TCP only": case(with_rule(HARD, text=RULE.replace("{ tcp, udp }", "tcp")), "configured.rule-partial", "hardware"),
     "a rule for each protocol": case(

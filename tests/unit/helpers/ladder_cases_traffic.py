@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""More broken routers: hooks, flows, what walks the forward chain, and the hardware."""
+"""More broken routers: hooks, flows, what traverses the forward chain, and the hardware."""
 
 from __future__ import annotations
 
@@ -126,18 +126,18 @@ OFFLOADING = {
 }
 
 # TCP and UDP, each way; the first packets of each flow, some pings
-BOTH_WAYS = ("fast 4 lan0 300", "fast 4 wan0 310", "walked4 lan0 wan0 12 900", "walked4 wan0 lan0 10 800")
-BOTH_WAYS6 = ("fast 6 lan0 150", "fast 6 wan0 150", "walked6 lan0 wan0 9 900", "slow6 lan0 wan0 udp 1 11 900")
+BOTH_WAYS = ("fast 4 lan0 300", "fast 4 wan0 310", "traversed4 lan0 wan0 12 900", "traversed4 wan0 lan0 10 800")
+BOTH_WAYS6 = ("fast 6 lan0 150", "fast 6 wan0 150", "traversed6 lan0 wan0 9 900", "slow6 lan0 wan0 udp 1 11 900")
 ONLY_LAN = replace(with_flowtable(SOFT, devices=("lan0",)), hooks=(SOFT.hooks or ())[:1], boot=Boot())
-COUNTED = {"hardware": Carried(flows=4, there=200, back=190)}
-NAME_LOOKUPS = ("walked4 lan0 wan0 5000 400000", "walked4 wan0 lan0 5000 900000")
+COUNTED = {"hardware": Carried(flows=4, original=200, reply=190)}
+NAME_LOOKUPS = ("traversed4 lan0 wan0 5000 400000", "traversed4 wan0 lan0 5000 900000")
 
 BYPASSING = {
     "both ways": case(
         with_sample(SOFT, *BOTH_WAYS, *BOTH_WAYS6),
         "",
         "bypassing",
-        "in 3.02 seconds 910 packets bypassed the forward chain, 31 walked it",
+        "in 3.02 seconds 910 packets bypassed the forward chain, 31 traversed it",
         "1.19 % slow, give or take 0.93",
         bypassing="proven",
     ),
@@ -145,7 +145,7 @@ BYPASSING = {
         with_sample(
             with_device(with_device(SOFT, "veth1", kind="veth"), "docker0", kind="bridge", lowers=("veth1",), up=True),
             *BOTH_WAYS,
-            "walked4 docker0 wan0 520 90000",
+            "traversed4 docker0 wan0 520 90000",
             "late4 docker0 wan0 500 89000",
         ),
         "bypassing.one-direction",
@@ -153,13 +153,13 @@ BYPASSING = {
         "containers or virtual machines are in no flowtable",
     ),
     "in hardware, packets not told apart": case(
-        with_sample(HARD, "fast 4 lan0 200", "walked4 wan0 lan0 18000 900000", classed=False),
+        with_sample(HARD, "fast 4 lan0 200", "traversed4 wan0 lan0 18000 900000", classed=False),
         "",
         "hardware",
         bypassing="unproven",
     ),
     "too few late ones to accuse": case(
-        with_sample(SOFT, "fast 4 wan0 3000", "walked4 lan0 wan0 260 9000", "late4 lan0 wan0 250 8000"),
+        with_sample(SOFT, "fast 4 wan0 3000", "traversed4 lan0 wan0 260 9000", "late4 lan0 wan0 250 8000"),
         "",
         "offloading",
         bypassing="unproven",
@@ -169,10 +169,10 @@ BYPASSING = {
             with_sample(
                 replace(HARD, flows=flows(hardware=4)),
                 "fast 4 lan0 400",
-                "walked4 lan0 wan0 600 90000",
+                "traversed4 lan0 wan0 600 90000",
                 "slow4 lan0 wan0 udp 3 600 90000",
             ),
-            hardware=Carried(flows=4, there=400, back=0),
+            hardware=Carried(flows=4, original=400, reply=0),
         ),
         "bypassing.slow-share",
         "offloading",
@@ -191,14 +191,14 @@ BYPASSING = {
         with_sample(bare(), *NAME_LOOKUPS), "configured.no-flowtable loaded.not-loaded loaded.not-at-boot", "supported"
     ),
     "hardly a packet": case(
-        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "walked4 lan0 wan0 4 400"),
+        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "traversed4 lan0 wan0 4 400"),
         "bypassing.little-traffic",
         "offloading",
         "fewer than 100 packets",
         bypassing="unproven",
     ),
     "hardly a packet, but enough": case(
-        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "walked4 lan0 wan0 4 400"),
+        with_sample(SOFT, "fast 4 lan0 40", "fast 4 wan0 41", "traversed4 lan0 wan0 4 400"),
         "",
         "bypassing",
         expect=Expectation(least_packets=80),
@@ -210,16 +210,16 @@ BYPASSING = {
         with_sample(
             ONLY_LAN,
             "fast 4 lan0 300",
-            "walked4 lan0 wan0 8 800",
-            "walked4 wan0 lan0 310 90000",
+            "traversed4 lan0 wan0 8 800",
+            "traversed4 wan0 lan0 310 90000",
             "late4 wan0 lan0 302 89000",
             "late6 wan0 lan0 20 8000",
-            "walked6 wan0 lan0 21 8100",
+            "traversed6 wan0 lan0 21 8100",
         ),
         "bypassing.one-direction configured.other-flowtable configured.boot-not-judged",
         "loaded",
-        "packets from wan0 to lan0 (ipv4 and ipv6) walk the forward chain, wan0 is in no flowtable",
-        "322 packets of offloaded flows walked it, 0 from wan0 bypassed it",
+        "packets from wan0 to lan0 (ipv4 and ipv6) traverse the forward chain, wan0 is in no flowtable",
+        "322 packets of offloaded flows traversed it, 0 from wan0 bypassed it",
         expect=Expectation(table="inet other"),
         configured="failed",
         bypassing="failed",
@@ -229,7 +229,7 @@ BYPASSING = {
             with_sample(
                 with_flowtable(HARD, counter=True),
                 "fast 4 lan0 300",
-                "walked4 wan0 lan0 310 90000",
+                "traversed4 wan0 lan0 310 90000",
                 "late4 wan0 lan0 302 89000",
             ),
             **COUNTED,
@@ -243,20 +243,20 @@ BYPASSING = {
         with_sample(
             with_device(with_device(BRIDGE, "lan1", up=True), "br0", lowers=("lan0", "lan1")),
             "fast 4 wan0 300",
-            "walked4 br0 wan0 310 90000",
+            "traversed4 br0 wan0 310 90000",
             "late4 br0 wan0 302 89000",
         ),
         "bypassing.one-direction",
         "offloading",
-        "packets from br0 to wan0 (ipv4) walk the forward chain, lan1 is in no flowtable",
+        "packets from br0 to wan0 (ipv4) traverse the forward chain, lan1 is in no flowtable",
     ),
     "a tunnel by choice": case(
-        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "walked4 wg0 lan0 900 9", "late4 wg0 lan0 890 9"),
+        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "traversed4 wg0 lan0 900 9", "late4 wg0 lan0 890 9"),
         "",
         "bypassing",
     ),
     "bridged frames that netfilter sees": case(
-        with_sample(SOFT, *BOTH_WAYS, "walked4 br0 br0 900 9", "late4 br0 br0 890 9", "slow4 br0 br0 tcp 1 9000 9"),
+        with_sample(SOFT, *BOTH_WAYS, "traversed4 br0 br0 900 9", "late4 br0 br0 890 9", "slow4 br0 br0 tcp 1 9000 9"),
         "",
         "bypassing",
     ),
@@ -265,18 +265,18 @@ BYPASSING = {
             SOFT,
             "fast 4 lan0 100",
             "fast 4 wan0 100",
-            "walked4 lan0 wan0 700 7",
+            "traversed4 lan0 wan0 700 7",
             "slow4 lan0 wan0 udp 3 650 7",
             "slow4 wan0 lan0 udp 3 640 7",
         ),
         "bypassing.slow-share",
         "offloading",
-        "86.58 % of the packets that could bypass the forward chain walked it (udp), more than 50 %",
-        "ipv4 from lan0 to wan0: 700 walked the forward chain, 0 of offloaded flows, 650 of 3 flows",
+        "86.58 % of the packets that could bypass the forward chain traversed it (udp), more than 50 %",
+        "ipv4 from lan0 to wan0: 700 traversed the forward chain, 0 of offloaded flows, 650 of 3 flows",
         bypassing="failed",
     ),
     "slow flows by a device that is not listed": case(
-        with_sample(SOFT, "walked4 mgmt0 wan0 700 7", "slow4 mgmt0 wan0 tcp 3 650 7"),
+        with_sample(SOFT, "traversed4 mgmt0 wan0 700 7", "slow4 mgmt0 wan0 tcp 3 650 7"),
         "bypassing.slow-share",
         "offloading",
         "; in no flowtable: mgmt0",
@@ -288,13 +288,13 @@ BYPASSING = {
         expect=Expectation(slow_share=90),
     ),
     "as many slow as fast, give or take": case(
-        with_sample(SOFT, "fast 4 lan0 100", "slow4 lan0 wan0 udp 3 105 7", "walked4 lan0 wan0 110 7"),
+        with_sample(SOFT, "fast 4 lan0 100", "slow4 lan0 wan0 udp 3 105 7", "traversed4 lan0 wan0 110 7"),
         "",
         "offloading",
         bypassing="unproven",
     ),
     "the NIC forwards, conntrack counts": case(
-        with_carried(with_sample(HARD, "walked4 lan0 wan0 6 600"), **COUNTED),
+        with_carried(with_sample(HARD, "traversed4 lan0 wan0 6 600"), **COUNTED),
         "",
         "hardware",
         "beside these NICs forwarded about 390 packets, as connection tracking counted",
@@ -302,13 +302,13 @@ BYPASSING = {
         hardware="proven",
     ),
     "the NIC forwards, conntrack counts for longer than the sample took": case(
-        with_carried(with_sample(HARD, "walked4 lan0 wan0 6 600", seconds=1.51), **COUNTED),
+        with_carried(with_sample(HARD, "traversed4 lan0 wan0 6 600", seconds=1.51), **COUNTED),
         "",
         "hardware",
         "beside these NICs forwarded about 195 packets",
     ),
     "the NIC forwards, its counters tell": case(
-        with_sample(HARD, "device lan0 9000 9000000 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
+        with_sample(HARD, "device lan0 9000 9000000 1 1", "arrived lan0 9 900", "traversed4 lan0 wan0 6 600"),
         "",
         "hardware",
         "NICs received 8997768 bytes at least that the kernel never saw",
@@ -319,7 +319,7 @@ BYPASSING = {
             with_device(HARD, "lan0", kind="dsa", lowers=("eth0",)),
             "device lan0 9000 9000000 1 1",
             "arrived lan0 9 900",
-            "walked4 lan0 wan0 6 600",
+            "traversed4 lan0 wan0 6 600",
         ),
         "bypassing.not-counted",
         "hardware",
@@ -330,7 +330,7 @@ BYPASSING = {
             beside(HARD, redirected={"wan0": "ifb4wan0"}),
             "device wan0 9000 9000000 1 1",
             "arrived wan0 9 900",
-            "walked4 lan0 wan0 6 600",
+            "traversed4 lan0 wan0 6 600",
         ),
         "bypassing.not-counted configured.ingress-redirected",
         "hardware",
@@ -345,13 +345,13 @@ BYPASSING = {
         expect=Expectation(slow_share=90),
     ),
     "marked as in hardware, and forwarded in software": case(
-        with_sample(HARD, "fast 4 lan0 300", "fast 4 wan0 300", "walked4 lan0 wan0 6 600"),
+        with_sample(HARD, "fast 4 lan0 300", "fast 4 wan0 300", "traversed4 lan0 wan0 6 600"),
         "",
         "hardware",
         bypassing="proven",
     ),
     "the NIC forwards, nothing counts": case(
-        with_sample(HARD, "device lan0 9 900 1 1", "arrived lan0 9 900", "walked4 lan0 wan0 6 600"),
+        with_sample(HARD, "device lan0 9 900 1 1", "arrived lan0 9 900", "traversed4 lan0 wan0 6 600"),
         "bypassing.not-counted",
         "hardware",
         bypassing="unproven",
@@ -360,13 +360,13 @@ BYPASSING = {
         with_sample(HARD, *BOTH_WAYS), "", "hardware", "0 % slow", bypassing="proven"
     ),
     "the NIC forwards uncounted, others are slow": case(
-        with_sample(HARD, "walked4 lan0 wan0 700 7", "slow4 lan0 wan0 udp 3 650 7"),
+        with_sample(HARD, "traversed4 lan0 wan0 700 7", "slow4 lan0 wan0 udp 3 650 7"),
         "bypassing.not-counted",
         "hardware",
         bypassing="unproven",
     ),
     "late though listed, and the NIC tells nothing": case(
-        with_sample(HARD, "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+        with_sample(HARD, "traversed4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
         "bypassing.not-counted",
         "hardware",
         bypassing="unproven",
@@ -374,7 +374,7 @@ BYPASSING = {
     "some are late, but the NIC forwards more": case(
         with_sample(
             HARD,
-            "walked4 wan0 lan0 310 90000",
+            "traversed4 wan0 lan0 310 90000",
             "late4 wan0 lan0 302 89000",
             "device wan0 9999 9000000 1 1",
             "arrived wan0 310 90000",
@@ -385,25 +385,32 @@ BYPASSING = {
     ),
     "the NIC forwards one direction": case(
         with_carried(
-            with_sample(with_flowtable(HARD, counter=True), "walked4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
+            with_sample(
+                with_flowtable(HARD, counter=True), "traversed4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"
+            ),
             **COUNTED,
         ),
         "bypassing.one-direction",
         "offloading",
     ),
     "the NIC forwards little, much is slow": case(
-        with_carried(with_sample(HARD, "walked4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"), **COUNTED),
+        with_carried(with_sample(HARD, "traversed4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"), **COUNTED),
         "bypassing.slow-share",
         "offloading",
     ),
     "nft_ct not loaded": case(
         with_sample(SOFT, *BOTH_WAYS, classed=False), "", "bypassing", "nft_ct is not loaded", bypassing="proven"
     ),
-    "nft_ct not loaded, much walks": case(
-        with_sample(SOFT, *BOTH_WAYS, "walked4 lan0 dmz0 9000 9", classed=False), "", "offloading", bypassing="unproven"
+    "nft_ct not loaded, much traverses": case(
+        with_sample(SOFT, *BOTH_WAYS, "traversed4 lan0 dmz0 9000 9", classed=False),
+        "",
+        "offloading",
+        bypassing="unproven",
     ),
     "no hooks at ingress": case(
-        with_sample(SOFT, "unhooked Error: no such thing", "walked4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"),
+        with_sample(
+            SOFT, "unhooked Error: no such thing", "traversed4 lan0 wan0 7000 7", "slow4 lan0 wan0 udp 3 6500 7"
+        ),
         "",
         "offloading",
         "could not be counted: Error: no such thing",

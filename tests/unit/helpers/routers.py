@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.paths import DEVICE_RULES, RULESET_UNIT
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import owned_table
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import diff_listings, statements
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import parse_owned_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import diff_listings, parse_statements
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import (
     mark_first_rules,
     parse_conditions,
@@ -63,7 +63,7 @@ def flows(hardware: int = 0, software: int = 0, slow: int = 0, local: int = 1, r
 
 def conditions_of(rule: str) -> tuple[frozenset[str], str]:
     """Of a rule's text: protocols out of tcp and udp, and its other conditions."""
-    found = statements(f"table x {{\nchain x {{\n{rule}\n}}\n}}\n")
+    found = parse_statements(f"table x {{\nchain x {{\n{rule}\n}}\n}}\n")
     return parse_conditions(next((statement.words for statement in found if statement.words), ()))
 
 
@@ -73,7 +73,7 @@ def parsed(state: RouterState) -> RouterState:
     compared = boot.listing is not None and boot.live is not None
     boot = replace(
         boot,
-        table=" ".join(owned_table(boot.ruleset or "") or ()),
+        table=" ".join(parse_owned_table(boot.ruleset or "") or ()),
         differences=diff_listings(boot.listing or "", boot.live or "") if compared else (),
     )
     conditions = [conditions_of(rule.text) for rule in state.rules]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.paths import DEVICE_RULES, RULESET_UNIT
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot, Device, RouterState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
 
@@ -238,7 +238,7 @@ class Shape:
 def told(shape: Shape) -> RouterState:
     """What is made of the answer of such a router."""
     table, _chains = RULESETS[shape.ruleset]
-    state = state_of(Answer(_answer(shape)))
+    state = read_state(Answer(_answer(shape)))
     if table != "inet nft_offload":
         return state
     wanted = WantedTable("inet", "nft_offload", OVERLAY, (WantedFlowtable("ft", tuple(shape.names), shape.hardware),))

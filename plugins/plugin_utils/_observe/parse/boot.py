@@ -14,7 +14,7 @@ from ..._core.sections import Answer
 from ..._systems.registry import starters
 from ..state import Boot
 from .ethtool import parse_feature_record
-from .nft import diff_listings, families_filtered
+from .nft import diff_listings, parse_filtered_families
 from .platform import parse_platform
 
 HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
@@ -23,22 +23,22 @@ READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
 
 
-def parse_boot(answer: Answer) -> Boot:
+def read_boot(answer: Answer) -> Boot:
     """What this collection left for the next boot; a router that it never touched has nothing."""
-    ruleset, live = _whole(answer, "boot.ruleset"), _whole(answer, "live")
-    listing = _whole(answer, f"file.{paths.LISTING}")
-    attachments = parse_attachments(_whole(answer, f"file.{paths.DEVICES}") or "")
-    record = parse_feature_record(_whole(answer, f"file.{paths.FEATURES}") or "")
+    ruleset, live = _whole_text(answer, "boot.ruleset"), _whole_text(answer, "live")
+    listing = _whole_text(answer, f"file.{paths.LISTING}")
+    attachments = parse_attachments(_whole_text(answer, f"file.{paths.DEVICES}") or "")
+    record = parse_feature_record(_whole_text(answer, f"file.{paths.FEATURES}") or "")
     features = {key: wanted for key, (wanted, _found) in record.items()}
     existing = answer.lines("boot.files") if answer.ok("boot.files") else []
     unit_enabled = answer.ok("boot.enabled") and answer.text("boot.enabled").strip() == "enabled"
     needed = {"ruleset": ruleset is not None, "devices": bool(attachments), "features": bool(features)}
     return Boot(
         ruleset=ruleset,
-        filters=bool(families_filtered(ruleset or "")),
+        filters=bool(parse_filtered_families(ruleset or "")),
         listing=listing,
         live=live,
-        table=" ".join(owned_table(ruleset or "") or ()),
+        table=" ".join(parse_owned_table(ruleset or "") or ()),
         differences=diff_listings(listing, live) if listing is not None and live is not None else (),
         attachments=attachments,
         features=features,
@@ -50,7 +50,7 @@ def parse_boot(answer: Answer) -> Boot:
     )
 
 
-def owned_table(boot_text: str) -> tuple[str, str] | None:
+def parse_owned_table(boot_text: str) -> tuple[str, str] | None:
     """(family, table) that the file for boot loads; None for a text that this collection did not write."""
     match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
     return (match[1], match[2]) if match else None
@@ -62,6 +62,6 @@ def parse_attachments(text: str) -> dict[str, str]:
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 
 
-def _whole(answer: Answer, name: str) -> str | None:
+def _whole_text(answer: Answer, name: str) -> str | None:
     """A file or listing to its last line end, which the section protocol leaves out; None where it was not read."""
     return answer.text(name) + "\n" if answer.ok(name) else None

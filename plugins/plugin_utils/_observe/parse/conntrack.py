@@ -50,13 +50,13 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
         examples={kind: tuple(lines) for kind, lines in examples.items()},
         recent_slow=numbers.get("recent", 0),
         recent=recent,
-        error=error(numbers.get("sampled", 0), numbers.get("total", 0)),
+        error=estimate_error(numbers.get("sampled", 0), numbers.get("total", 0)),
         carried=carried,
         carried_seconds=between,
     )
 
 
-def error(sampled: int, total: int) -> float:
+def estimate_error(sampled: int, total: int) -> float:
     """Percentage points that a share of the sampled may be off: 95 %, at worst (a half), drawn without return."""
     if not 0 < sampled < total:
         return 0.0

@@ -27,27 +27,27 @@ TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes i
 def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) -> dict[str, Device]:
     """From the sections of TEXTS; a missing one says nothing."""
     unknown = unknown if unknown is not None else []
-    values = _values(texts.get("devices", ""), unknown)
-    links = _links(texts.get("links", ""))
-    forwarding = _pairs(r"(?P<value>ipv[46])/conf/(?P<device>[^/]+)/forwarding:1", texts.get("forwarding", ""))
-    addresses = _pairs(r"(?P<device>\S+) inet6? (?P<value>\S+)", texts.get("addresses", ""))
-    routes = _default_routes(texts)
+    values = _parse_values(texts.get("devices", ""), unknown)
+    links = _parse_links(texts.get("links", ""))
+    forwarding = _collect_pairs(r"(?P<value>ipv[46])/conf/(?P<device>[^/]+)/forwarding:1", texts.get("forwarding", ""))
+    addresses = _collect_pairs(r"(?P<device>\S+) inet6? (?P<value>\S+)", texts.get("addresses", ""))
+    routes = _parse_default_routes(texts)
     devices = {
         name: Device(
             name=name,
-            index=_number(value.get("IFINDEX", "")),
-            kind=_kind(value, links.get(name, {})),
+            index=_parse_number(value.get("IFINDEX", "")),
+            kind=_derive_kind(value, links.get(name, {})),
             driver=links.get(name, {}).get("device/driver", ""),
-            up=bool(_number(value.get("flags", "")) & IFF_UP),
+            up=bool(_parse_number(value.get("flags", "")) & IFF_UP),
             master=links.get(name, {}).get("master", ""),
-            lowers=_lowers(links.get(name, {})),
+            lowers=_list_lowers(links.get(name, {})),
             addresses=addresses.get(name, ()),
             forwarding=forwarding.get(name, ()),
             default_route=routes.get(name, ()),
         )
         for name, value in values.items()
     }
-    return _over_pppoe(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("pppoe", ""))
+    return _add_pppoe_lower(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("pppoe", ""))
 
 
 def parse_forwarding(text: str) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def parse_forwarding(text: str) -> tuple[str, ...]:
     return (("ipv4",) if ipv4 else ()) + (("ipv6",) if ipv6 else ())
 
 
-def _number(text: str) -> int:
+def _parse_number(text: str) -> int:
     """Decimal, or hexadecimal with 0x; 0 when it is neither."""
     try:
         return int(text, 0)
@@ -70,7 +70,7 @@ def _number(text: str) -> int:
         return 0
 
 
-def _values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:
+def _parse_values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:
     """``./lan0/flags:0x1003`` and ``./lan0/uevent:DEVTYPE=vlan`` -> device -> name -> value."""
     found: dict[str, dict[str, str]] = {}
     for line in text.splitlines():
@@ -82,7 +82,7 @@ def _values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _links(text: str) -> dict[str, dict[str, str]]:
+def _parse_links(text: str) -> dict[str, dict[str, str]]:
     """``... ./lan0/device/driver -> ../../bus/pci/drivers/igb`` -> device -> link -> last part of what it points to."""
     found: dict[str, dict[str, str]] = {}
     for match in re.finditer(r" \./([^/\s]+)/(\S+) -> (?:.*/)?([^/\n]+)$", text, re.MULTILINE):
@@ -90,7 +90,7 @@ def _links(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def _pairs(pattern: str, text: str) -> dict[str, tuple[str, ...]]:
+def _collect_pairs(pattern: str, text: str) -> dict[str, tuple[str, ...]]:
     """Device -> values, from lines of this pattern; each value once, in the order of the lines."""
     found: dict[str, dict[str, None]] = {}
     for line in text.splitlines():
@@ -99,7 +99,7 @@ def _pairs(pattern: str, text: str) -> dict[str, tuple[str, ...]]:
     return {device: tuple(values) for device, values in found.items()}
 
 
-def _default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def _parse_default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """``default via 192.0.2.1 dev wan0`` -> device -> families; a multipath route names a device a line."""
     found: dict[str, dict[str, None]] = {}
     for family in ("ipv4", "ipv6"):
@@ -110,11 +110,11 @@ def _default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {device: tuple(families) for device, families in found.items()}
 
 
-def _lowers(links: Values) -> tuple[str, ...]:
+def _list_lowers(links: Values) -> tuple[str, ...]:
     return tuple(sorted(link.removeprefix("lower_") for link in links if link.startswith("lower_")))
 
 
-def _kind(values: Values, links: Values) -> str:
+def _derive_kind(values: Values, links: Values) -> str:
     """The kernel's own word where it has one (SET_NETDEV_DEVTYPE): bridge, vlan, bond, wireguard, dsa, ..."""
     if values.get("type") == ARPHRD_LOOPBACK:
         return "loopback"
@@ -128,12 +128,12 @@ def _kind(values: Values, links: Values) -> str:
         return "nic"
     # the other end of a veth is its iflink (veth.c: veth_get_iflink); 0 is none
     apart = values.get("iflink", "0") not in {"0", values.get("IFINDEX")}
-    if apart and values.get("type") == ARPHRD_ETHER and not _lowers(links):
+    if apart and values.get("type") == ARPHRD_ETHER and not _list_lowers(links):
         return "veth"
     return "virtual"
 
 
-def _over_pppoe(devices: dict[str, Device], text: str) -> dict[str, Device]:
+def _add_pppoe_lower(devices: dict[str, Device], text: str) -> dict[str, Device]:
     """A ppp device has no link to its NIC, but with one such device and one session (/proc/net/pppoe) it is known."""
     nics = re.findall(r"^\S+ +[0-9A-Fa-f:]{17} +(\S+)$", text, re.MULTILINE)
     sessions = [nic for nic in nics if nic in devices]

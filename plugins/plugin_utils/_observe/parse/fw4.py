@@ -52,7 +52,7 @@ class Fw4Config:
     """option -> value as it is spelt"""
     sections: int = 0
 
-    def truth(self, option: str) -> bool | None:
+    def effective(self, option: str) -> bool | None:
         """None for a value that fw4 does not take."""
         value = self.values.get(option, "")
         return True if value in TRUE else False if value in FALSE else None
@@ -91,7 +91,7 @@ def parse_complaints(text: str) -> tuple[str, ...]:
     return tuple(line.removeprefix("[!] ") for line in text.splitlines() if line.startswith("[!]") or "rror: " in line)
 
 
-def parse_firewall(answer: Answer) -> OpenWrtFirewall | None:
+def read_fw4(answer: Answer) -> OpenWrtFirewall | None:
     """All of it, for those who only look; None where there is no fw4."""
     if "fw4.uci" not in answer:
         return None
@@ -101,10 +101,10 @@ def parse_firewall(answer: Answer) -> OpenWrtFirewall | None:
     rule = re.search(r"^\s*(.*flow (?:offload|add) @ft.*?);?$", printed, re.MULTILINE)
     return OpenWrtFirewall(
         values=config.values,
-        truths={option: config.truth(option) for option in OPTIONS},
+        effective={option: config.effective(option) for option in OPTIONS},
         sections=config.sections,
         staged=tuple(answer.lines("fw4.staged")),
-        wanted=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
+        desired=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
         rule=rule[1] if rule else "",
         complaints=parse_complaints(printed),
         loaded=frozenset(answer.text("fw4.loaded").split()),

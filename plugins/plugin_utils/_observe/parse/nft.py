@@ -49,22 +49,22 @@ class Statement:
     """of anonymous chains around it; 0 is the object itself"""
 
 
-def families_filtered(text: str) -> frozenset[str]:
+def parse_filtered_families(text: str) -> frozenset[str]:
     """Of ip and ip6, those of which a text has a chain that filters what comes to the router itself."""
     families = {
         said.family
-        for said in statements(text)
+        for said in parse_statements(text)
         if said.kind == "chain" and said.words[:2] == ("type", "filter") and ("hook", "input") in pairwise(said.words)
     }
     return frozenset(ip for family in families for ip in (("ip", "ip6") if family == "inet" else (family or "ip",)))
 
 
-def included(text: str) -> frozenset[str]:
+def parse_includes(text: str) -> frozenset[str]:
     """The files that a text includes, as it names them."""
-    return frozenset(said.text for said in statements(text) if said.words[:1] == ("include",))
+    return frozenset(said.text for said in parse_statements(text) if said.words[:1] == ("include",))
 
 
-def statements(text: str) -> Iterator[Statement]:
+def parse_statements(text: str) -> Iterator[Statement]:
     """Every statement of a listing, in order."""
     place = Statement()
     level = 0  # 0 outside, 1 in a table, 2 in an object, 3 and more in anonymous chains
@@ -76,7 +76,7 @@ def statements(text: str) -> Iterator[Statement]:
         nonlocal words, start
         if words and start is not None:
             where = (place.family, place.table, place.kind, place.name)
-            yield Statement(*where, tuple(words), _line(text[start:end]), max(level - 2, 0))
+            yield Statement(*where, tuple(words), _join_line(text[start:end]), max(level - 2, 0))
         words, start = [], None
 
     for match in _TOKEN.finditer(text):
@@ -96,7 +96,7 @@ def statements(text: str) -> Iterator[Statement]:
             if level >= 2:
                 yield from said(match.start())
             else:
-                place = _opened(place, level, words)
+                place = _open_block(place, level, words)
                 yield place
                 words, start = [], None
             level += 1
@@ -111,11 +111,11 @@ def statements(text: str) -> Iterator[Statement]:
     yield from said(len(text))
 
 
-def _line(text: str) -> str:
+def _join_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _opened(place: Statement, level: int, words: list[str]) -> Statement:
+def _open_block(place: Statement, level: int, words: list[str]) -> Statement:
     if level == 1:
         return Statement(place.family, place.table, " ".join(words[:-1]), words[-1] if words else "")
     if words[:1] == ["table"] and len(words) in {2, 3}:
@@ -127,7 +127,7 @@ def parse_flowtables(text: str, unknown: list[str] | None = None) -> tuple[Flowt
     """The flowtables of ``nft list flowtables``, of a table or of a whole ruleset."""
     unknown = unknown if unknown is not None else []
     found: dict[tuple[str, str, str], Flowtable] = {}
-    for said in statements(text):
+    for said in parse_statements(text):
         key = (said.family, said.table, said.name)
         if not said.table:
             if said.words:
@@ -135,11 +135,11 @@ def parse_flowtables(text: str, unknown: list[str] | None = None) -> tuple[Flowt
         elif said.kind == "flowtable":
             known = found.setdefault(key, Flowtable(*key))
             if said.words:
-                found[key] = _with(known, said, unknown)
+                found[key] = _add_line(known, said, unknown)
     return tuple(found.values())
 
 
-def _with(flowtable: Flowtable, said: Statement, unknown: list[str]) -> Flowtable:
+def _add_line(flowtable: Flowtable, said: Statement, unknown: list[str]) -> Flowtable:
     """The flowtable with one more of its lines understood."""
     match said.words:
         case ("hook", "ingress", "priority", *priority) if priority:
@@ -154,10 +154,10 @@ def _with(flowtable: Flowtable, said: Statement, unknown: list[str]) -> Flowtabl
     return flowtable
 
 
-def parse_table(text: str) -> dict[str, tuple[str, ...]]:
+def parse_objects(text: str) -> dict[str, tuple[str, ...]]:
     """Names of what stands in the tables of a listing, by kind as ``nft delete`` takes it: chain, ct helper, ..."""
     found: dict[str, list[str]] = {}
-    for said in statements(text):
+    for said in parse_statements(text):
         if said.table and said.kind and not said.words:
             found.setdefault(said.kind, []).append(said.name)
     return {kind: tuple(names) for kind, names in found.items()}

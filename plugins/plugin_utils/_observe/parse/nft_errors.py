@@ -18,7 +18,7 @@ BARE = re.compile(r"^(?:Error|nft): (?P<says>.*)$")
 class NftError:
     """One complaint; ``line`` and ``column`` count from 1, and are 0 where nft named no place."""
 
-    says: str
+    message: str
     line: int = 0
     column: int = 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .nft import statements
+from .nft import parse_statements
 
 _COUNTS = re.compile(r"\s*SPD IN +([0-9]{1,9}) OUT ([0-9]{1,9}) FWD ([0-9]{1,9})\b.*")
 
@@ -39,11 +39,11 @@ def parse_legacy_tables(text: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if re.fullmatch(r"ip6? \S+", line.strip()))
 
 
-def forward_chains(text: str) -> tuple[str, ...]:
+def parse_forward_chains(text: str) -> tuple[str, ...]:
     """Base chains at the forward hook, in a ruleset or what sh/read/nftables.sh keeps of it; no dormant ones."""
     dormant: set[tuple[str, str]] = set()
     found: dict[str, tuple[str, str]] = {}
-    for said in statements(text):
+    for said in parse_statements(text):
         if not said.kind and said.words[:1] == ("flags",) and "dormant" in said.words:
             dormant.add((said.family, said.table))
         at_forward = ("hook", "forward") in zip(said.words, said.words[1:], strict=False)
@@ -52,11 +52,11 @@ def forward_chains(text: str) -> tuple[str, ...]:
     return tuple(chain for chain, table in found.items() if table not in dormant)
 
 
-def queues(text: str) -> tuple[str, ...]:
+def parse_queues(text: str) -> tuple[str, ...]:
     """Chains that hand packets to a program, those of the router's own packets left out."""
     own: set[tuple[str, str, str]] = set()
     found: dict[str, None] = {}
-    for said in statements(text):
+    for said in parse_statements(text):
         place = (said.family, said.table, said.name)
         if said.kind == "chain" and said.words[:1] == ("type",):
             own |= {place} if {"input", "output"} & set(said.words) else set()
@@ -65,10 +65,10 @@ def queues(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def clamps_mss(text: str) -> bool:
+def has_mss_clamp(text: str) -> bool:
     """Does any rule set the MSS of TCP connections?"""
     return any(
         triple == ("maxseg", "size", "set")
-        for said in statements(text)
+        for said in parse_statements(text)
         for triple in zip(said.words, said.words[1:], said.words[2:], strict=False)
     )

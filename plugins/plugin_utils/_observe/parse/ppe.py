@@ -52,13 +52,13 @@ def parse_entry(line: str) -> Entry | None:
     return Entry(found["index"], found["state"], found["type"], found["orig"] or "", found["new"] or "")
 
 
-def tuples(line: str) -> tuple[str, str]:
+def parse_tuples(line: str) -> tuple[str, str]:
     """Both directions of a conntrack line as an entry spells them; empty where the line has none."""
     found = [f"{src}:{sport}->{dst}:{dport}" for src, dst, sport, dport in _TUPLE.findall(line)]
     return (found[0], found[1]) if len(found) == 2 else ("", "")
 
 
-def parse_table(text: str, unknown: list[str] | None = None) -> DriverTable:
+def parse_driver_table(text: str, unknown: list[str] | None = None) -> DriverTable:
     """The looks of read_driver_table; what one look saw of a flow is seen, an orphan must be one at every look."""
     unknown = unknown if unknown is not None else []
     flows: list[str] = []
@@ -85,15 +85,15 @@ def parse_table(text: str, unknown: list[str] | None = None) -> DriverTable:
     stayed = [text for key, text in whole[-1].items() if all(key in look for look in whole)]
     return DriverTable(
         bound=bound,
-        flows=tuple(DriverFlow(line, _there(line, seen)) for line in flows),
+        flows=tuple(DriverFlow(line, _find_bound_directions(line, seen)) for line in flows),
         orphans=tuple(stayed),
         looked_up=looked,
         looks=looks,
     )
 
 
-def _there(line: str, seen: set[str]) -> tuple[bool, bool]:
-    first, second = tuples(line)
+def _find_bound_directions(line: str, seen: set[str]) -> tuple[bool, bool]:
+    first, second = parse_tuples(line)
     return first in seen, second in seen
 
 

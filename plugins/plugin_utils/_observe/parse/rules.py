@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ..state import Exclusion, FlowRule
-from .nft import Statement, statements
+from .nft import Statement, parse_statements
 
 LAYER_3 = {"ip", "ip6", "inet"}
 """families of tables whose forward hook can feed a flowtable"""
@@ -57,7 +57,7 @@ _Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
-class _Left:
+class _Remaining:
     """How much of the traffic is left, and which rule took the rest."""
 
     level: int = ALL
@@ -66,8 +66,8 @@ class _Left:
 
 def parse_rules(text: str, unknown: list[str] | None = None) -> tuple[FlowRule, ...]:
     """The rules that feed flowtables. Elements of verdict maps may follow the ruleset in tables of the same name."""
-    chains = _chains(text, unknown if unknown is not None else [])
-    left = _walked(chains)
+    chains = _parse_chains(text, unknown if unknown is not None else [])
+    left = _traverse(chains)
     return tuple(
         FlowRule(
             key[0],
@@ -81,18 +81,18 @@ def parse_rules(text: str, unknown: list[str] | None = None) -> tuple[FlowRule, 
         )
         for key, chain in chains.items()
         for number, said in enumerate(chain.lines)
-        for flowtable in _fed_by(said.words)
+        for flowtable in _list_fed(said.words)
     )
 
 
 def parse_exclusions(text: str) -> tuple[Exclusion, ...]:
     """Rules with ``notrack`` or ``ct helper set``; the reduction leaves one of each kind in a chain."""
     found = []
-    for (family, table, _kind, name), chain in _chains(text, []).items():
+    for (family, table, _kind, name), chain in _parse_chains(text, []).items():
         for number, said in enumerate(() if chain.dormant else chain.lines):
             if "notrack" in said.words and (chain.early or not chain.hook):
                 first = number == 0 and chain.hook == "prerouting"
-                everything = first and said.depth == 0 and _plain(said.words) == ("notrack",)
+                everything = first and said.depth == 0 and _deciding_words(said.words) == ("notrack",)
                 found.append(Exclusion(family, table, name, said.text, "notrack", everything))
             elif ("ct", "helper", "set") in zip(said.words, said.words[1:], said.words[2:], strict=False):
                 found.append(Exclusion(family, table, name, said.text, "helper"))
@@ -106,7 +106,7 @@ def mark_first_rules(rules: Iterable[FlowRule], listing: str) -> tuple[FlowRule,
     """
     first: set[tuple[str, ...]] = set()
     opened: set[_Key] = set()
-    for statement in statements(listing):
+    for statement in parse_statements(listing):
         key = (statement.family, statement.table, statement.kind, statement.name)
         if statement.kind != "chain" or not statement.words or statement.words[0] in {"policy", "comment"}:
             continue
@@ -122,11 +122,11 @@ def mark_first_rules(rules: Iterable[FlowRule], listing: str) -> tuple[FlowRule,
 
 def parse_conditions(words: tuple[str, ...]) -> tuple[frozenset[str], str]:
     """Of the words of a rule that feeds a flowtable: protocols out of tcp and udp, and its other conditions, if any."""
-    words = _plain(words[: words.index("flow")] if "flow" in words else words)
+    words = _deciding_words(words[: words.index("flow")] if "flow" in words else words)
     protocols = frozenset({"tcp", "udp"})
     other: list[str] = []
     while words:
-        key, end = _condition(words)
+        key, end = _find_condition(words)
         values = {word for word in words[key:end] if word not in "{},"}
         match words[:key]:
             case ("ct", "state") if "established" in values and values <= _STATES:
@@ -139,7 +139,7 @@ def parse_conditions(words: tuple[str, ...]) -> tuple[frozenset[str], str]:
     return protocols, " ".join(other)
 
 
-def _condition(words: tuple[str, ...]) -> tuple[int, int]:
+def _find_condition(words: tuple[str, ...]) -> tuple[int, int]:
     """Where the values of the condition begin that these words begin with, and where they end.
 
     ``iifname "lan0"``, ``meta l4proto { 6, 17 }``, ``ct state established,related``, ``ip saddr != 192.0.2.1``
@@ -155,11 +155,11 @@ def _condition(words: tuple[str, ...]) -> tuple[int, int]:
     return key, end
 
 
-def _chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
+def _parse_chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
     """Every chain and map that has something in it; those of dormant tables have no hooks."""
     chains: dict[_Key, _Chain] = {}
     dormant: set[tuple[str, str]] = set()
-    for said in statements(text):
+    for said in parse_statements(text):
         key = (said.family, said.table, said.kind, said.name)
         if not said.table and said.words:
             unknown.append(said.text)
@@ -170,7 +170,7 @@ def _chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
         chain = chains.setdefault(key, _Chain())
         if said.words[0] == "type":
             chain.hook = next((hook for word, hook in _pairs(said.words) if word == "hook"), "")
-            chain.early = _priority(said.words) < CONNTRACK
+            chain.early = _parse_priority(said.words) < CONNTRACK
         else:
             chain.lines.append(said)
     for key, chain in chains.items():
@@ -180,7 +180,7 @@ def _chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
     return chains
 
 
-def _priority(words: tuple[str, ...]) -> int:
+def _parse_priority(words: tuple[str, ...]) -> int:
     """``priority filter + 10``, ``priority -300``; 0 when it is not understood."""
     said = list(words[words.index("priority") + 1 :]) if "priority" in words else []
     base = PRIORITIES.get(said[0], 0) if said else 0
@@ -192,7 +192,7 @@ def _pairs(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     return pairwise(words)
 
 
-def _fed_by(words: tuple[str, ...]) -> list[str]:
+def _list_fed(words: tuple[str, ...]) -> list[str]:
     """Flowtables named by ``flow add @name``; nft up to 0.9.0 wrote ``flow offload``."""
     return [
         name[1:]
@@ -201,7 +201,7 @@ def _fed_by(words: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _leads_to(key: _Key, words: tuple[str, ...]) -> list[_Key]:
+def _list_targets(key: _Key, words: tuple[str, ...]) -> list[_Key]:
     """Chains and verdict maps that a rule, or an element of a map, leads to."""
     found: list[_Key] = []
     for verb, target in _pairs(words):
@@ -212,12 +212,12 @@ def _leads_to(key: _Key, words: tuple[str, ...]) -> list[_Key]:
     return found
 
 
-def _walked(chains: Mapping[_Key, _Chain]) -> dict[_Key, dict[int, str]]:
+def _traverse(chains: Mapping[_Key, _Chain]) -> dict[_Key, dict[int, str]]:
     """Chains and maps that a forwarded packet can get to -> number of a line that offloads -> what shadows it.
 
-    Each is walked again when more of the traffic is found to get there, so at most three times.
+    Each is traversed again when more of the traffic is found to get there, so at most three times.
     """
-    ahead = [(key, _Left()) for key, chain in chains.items() if chain.hook == "forward"]
+    ahead = [(key, _Remaining()) for key, chain in chains.items() if chain.hook == "forward"]
     best: dict[_Key, int] = {}
     shadows: dict[_Key, dict[int, str]] = {}
     passing: dict[_Key, int] = {}
@@ -229,29 +229,33 @@ def _walked(chains: Mapping[_Key, _Chain]) -> dict[_Key, dict[int, str]]:
         shadows[key] = {}
         chain = chains.get(key, _Chain())
         for number, said in enumerate(chain.lines):
-            if _fed_by(said.words) and (left.level == NOTHING or (left.level == NEW_ONLY and _of_established(said))):
+            if _list_fed(said.words) and (
+                left.level == NOTHING or (left.level == NEW_ONLY and _needs_established(said))
+            ):
                 shadows[key][number] = left.taken_by
-            ahead += [(target, left) for target in _leads_to(key, said.words)]
-            level = NOTHING if _plain(said.words) == ("return",) else _after(key, said, chains, passing, 0)
+            ahead += [(target, left) for target in _list_targets(key, said.words)]
+            level = (
+                NOTHING if _deciding_words(said.words) == ("return",) else _left_after(key, said, chains, passing, 0)
+            )
             if key[2] == "chain" and said.depth == 0 and level < left.level:
-                left = _Left(level, f"chain {key[3]}: {said.text}")
+                left = _Remaining(level, f"chain {key[3]}: {said.text}")
     return shadows
 
 
-def _of_established(said: Statement) -> bool:
+def _needs_established(said: Statement) -> bool:
     """Does the rule need established connections? Every TCP flow is one; UDP is offloaded with its second packet."""
     protocols, _other = parse_conditions(said.words)
     return protocols != {"udp"} or "established" in said.words
 
 
-def _after(key: _Key, said: Statement, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
+def _left_after(key: _Key, said: Statement, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
     """What certainly goes on after a rule that everything came to."""
-    match _plain(said.words):
+    match _deciding_words(said.words):
         case ("accept" | "drop",) | ("reject", *_) | ("goto", _):
             return NOTHING
         case ("jump", target):
-            return _through((key[0], key[1], "chain", target), chains, passing, depth + 1)
-        case ("ct", "state", "vmap", "{", *pairs) if _takes_established(pairs):
+            return _left_through((key[0], key[1], "chain", target), chains, passing, depth + 1)
+        case ("ct", "state", "vmap", "{", *pairs) if _decides_established(pairs):
             return NEW_ONLY
         case ("ct", "state", *states, "accept" | "drop"):
             values = set(states) - {"{", "}", ","}
@@ -259,41 +263,41 @@ def _after(key: _Key, said: Statement, chains: Mapping[_Key, _Chain], passing: d
     return ALL
 
 
-def _takes_established(pairs: list[str]) -> bool:
+def _decides_established(pairs: list[str]) -> bool:
     return any(
         words in {("established", ":", "accept"), ("established", ":", "drop")}
         for words in zip(pairs, pairs[1:], pairs[2:], strict=False)
     )
 
 
-def _through(key: _Key, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
+def _left_through(key: _Key, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
     """What certainly comes back from a chain that everything jumps to."""
     if key in passing or depth > DEEPEST:
         return passing.get(key, ALL)
     passing[key] = level = ALL  # while it is looked at: a loop takes nothing
     for said in chains.get(key, _Chain()).lines:
-        plain = _plain(said.words)
+        plain = _deciding_words(said.words)
         if plain == ("return",):
             break
         if plain[:1] == ("goto",):
             target = (key[0], key[1], "chain", plain[1] if len(plain) > 1 else "")
-            level = min(level, _through(target, chains, passing, depth + 1))
+            level = min(level, _left_through(target, chains, passing, depth + 1))
             break
-        if (plain[:1] != ("jump",) and {"return", "goto"} & set(said.words)) or _to_map(said.words):
+        if (plain[:1] != ("jump",) and {"return", "goto"} & set(said.words)) or _jumps_by_map(said.words):
             break  # some packets may leave from here without meeting what comes next
         if said.depth == 0:
-            level = min(level, _after(key, said, chains, passing, depth))
+            level = min(level, _left_after(key, said, chains, passing, depth))
         if level == NOTHING:
             break
     passing[key] = level
     return level
 
 
-def _to_map(words: tuple[str, ...]) -> bool:
+def _jumps_by_map(words: tuple[str, ...]) -> bool:
     return any(verb == "vmap" and target.startswith("@") for verb, target in _pairs(words))
 
 
-def _plain(words: tuple[str, ...]) -> tuple[str, ...]:
+def _deciding_words(words: tuple[str, ...]) -> tuple[str, ...]:
     """A rule's words without those that neither match nor decide: counter, log, comment."""
     found: list[str] = []
     at = 0

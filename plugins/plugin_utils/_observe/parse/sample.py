@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..state import Device, Direction, Entrance, Sample, Share
-from ..topology import below
+from ..topology import find_hook_devices
 
 MOST = 12
 """directions, and entrances, that are returned"""
@@ -26,14 +26,14 @@ PROTOCOLS = {"6": "tcp", "17": "udp"}
 
 _NUMBERS = re.compile(r"[0-9]{1,18}")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_SET = re.compile(r"(walked|late|slow|before|after)([46])")
+_SET = re.compile(r"(traversed|late|slow|before|after)([46])")
 
 
 @dataclass
 class _Counts:
     """What the lines say, packets by where they came in and went out; keys begin with the address family."""
 
-    walked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    traversed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     late: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     slow: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     flows: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -58,18 +58,18 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
                 said[key] = value.strip()
             case ["seconds", value] if _SECONDS.fullmatch(value.strip()):
                 said["seconds"] = value
-            case [_, *_] if not _count(counts, line.split()):
+            case [_, *_] if not _count_line(counts, line.split()):
                 unknown.append(f"sample: {line.strip()}")
-    entrances = _entrances(counts, devices)
-    directions = _directions(counts, devices)
-    walked, late, slow = (counter.total() for counter in (counts.walked, counts.late, counts.slow))
+    entrances = _list_entrances(counts, devices)
+    directions = _list_directions(counts, devices)
+    traversed, late, slow = (counter.total() for counter in (counts.traversed, counts.late, counts.slow))
     bypassed = (+counts.bypassed).total()
-    percent, error = share(late + slow, bypassed)
+    percent, error = estimate_share(late + slow, bypassed)
     return Sample(
         seconds=float(said["seconds"]),
-        total=Share(walked, late, slow, bypassed, percent, error),
-        entrances=tuple(sorted(entrances, key=lambda entrance: -entrance.walked - entrance.bypassed)[:MOST]),
-        directions=tuple(sorted(directions, key=lambda way: (-way.late - way.slow, -way.walked))[:MOST]),
+        total=Share(traversed, late, slow, bypassed, percent, error),
+        entrances=tuple(sorted(entrances, key=lambda entrance: -entrance.traversed - entrance.bypassed)[:MOST]),
+        directions=tuple(sorted(directions, key=lambda way: (-way.late - way.slow, -way.traversed))[:MOST]),
         slow_protocols=dict(counts.protocols),
         slow_bytes=counts.slow_bytes,
         bypassed_bytes=max(counts.bypassed_bytes, 0),
@@ -81,7 +81,7 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
     )
 
 
-def _count(counts: _Counts, words: Sequence[str]) -> bool:
+def _count_line(counts: _Counts, words: Sequence[str]) -> bool:
     """One line of numbers; False when it is none."""
     match words:
         case ["device", name, *numbers] if len(numbers) == 4 and _are_numbers(numbers):
@@ -99,8 +99,8 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
     match [name, *words]:
         case ["late", enters, leaves, *_] | ["slow", enters, leaves, *_] if enters == leaves:
             pass  # what a bridge passes on and br_netfilter shows to the forward chain is no business of a flowtable
-        case ["walked", enters, leaves, packets, size] if _are_numbers([packets, size]):
-            counts.walked[family, enters, leaves] += int(packets)
+        case ["traversed", enters, leaves, packets, size] if _are_numbers([packets, size]):
+            counts.traversed[family, enters, leaves] += int(packets)
         case ["late", enters, leaves, packets, size] if _are_numbers([packets, size]):
             counts.late[family, enters, leaves] += int(packets)
             counts.late_bytes[family, enters, leaves] += int(size)
@@ -123,42 +123,42 @@ def _are_numbers(words: Iterable[str]) -> bool:
     return all(_NUMBERS.fullmatch(word) for word in words)
 
 
-def _entrances(counts: _Counts, devices: Mapping[str, Device]) -> list[Entrance]:
+def _list_entrances(counts: _Counts, devices: Mapping[str, Device]) -> list[Entrance]:
     """One for each device that the forward chain saw, and for each listed one that is below none of these."""
-    ways = {(family, enters) for family, enters, _leaves in counts.walked}
-    known = {(family, device) for family, enters in ways for device in below(devices, enters)}
+    ways = {(family, enters) for family, enters, _leaves in counts.traversed}
+    known = {(family, device) for family, enters in ways for device in find_hook_devices(devices, enters)}
     alone = {key for key, packets in counts.bypassed.items() if packets > 0 and key not in known}
     found = []
     for family, enters in sorted(ways | alone):
-        lowers = below(devices, enters) or [enters]
-        walked, late, slow = (
+        lowers = find_hook_devices(devices, enters) or [enters]
+        traversed, late, slow = (
             sum(number for key, number in counter.items() if key[:2] == (family, enters))
-            for counter in (counts.walked, counts.late, counts.slow)
+            for counter in (counts.traversed, counts.late, counts.slow)
         )
-        bypassed = _bypassed(counts, family, lowers)
-        percent, error = share(late + slow, bypassed)
-        found.append(Entrance(walked, late, slow, bypassed, percent, error, family, enters, tuple(lowers)))
+        bypassed = _sum_bypassed(counts, family, lowers)
+        percent, error = estimate_share(late + slow, bypassed)
+        found.append(Entrance(traversed, late, slow, bypassed, percent, error, family, enters, tuple(lowers)))
     return found
 
 
-def _directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Direction]:
+def _list_directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Direction]:
     found = []
-    for way in counts.walked:
+    for way in counts.traversed:
         family, enters, leaves = way
-        walked, late, slow = counts.walked[way], counts.late[way], counts.slow[way]
-        bypassed = _bypassed(counts, family, below(devices, enters) or [enters])
-        percent, error = share(late + slow, bypassed)
+        traversed, late, slow = counts.traversed[way], counts.late[way], counts.slow[way]
+        bypassed = _sum_bypassed(counts, family, find_hook_devices(devices, enters) or [enters])
+        percent, error = estimate_share(late + slow, bypassed)
         more = counts.flows[way], counts.late_bytes[way]
-        found.append(Direction(walked, late, slow, bypassed, percent, error, family, enters, leaves, *more))
+        found.append(Direction(traversed, late, slow, bypassed, percent, error, family, enters, leaves, *more))
     return found
 
 
-def _bypassed(counts: _Counts, family: str, devices: Iterable[str]) -> int:
+def _sum_bypassed(counts: _Counts, family: str, devices: Iterable[str]) -> int:
     """Never below nothing: the packets after the flowtables are listed a moment later than those before."""
     return sum(max(counts.bypassed[family, device], 0) for device in devices)
 
 
-def share(part: int, rest: int) -> tuple[float | None, float | None]:
+def estimate_share(part: int, rest: int) -> tuple[float | None, float | None]:
     """Percent that ``part`` is of both, and the percentage points that it may be off by (Wilson's interval, 95 %)."""
     whole = part + rest
     if whole <= 0:

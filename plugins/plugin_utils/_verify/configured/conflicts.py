@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..._observe.state import Device, Flowtable
-from ..._observe.topology import forwards
+from ..._observe.topology import is_forwarding
 from ..finding import Finding, Kind
 from ..subject import Subject
 
@@ -118,7 +118,7 @@ def shaping(subject: Subject) -> list[Finding]:
         kind = SHAPER_BYPASSED if flowtable.hardware else SHAPED
         where = "hardware" if flowtable.hardware else "software"
         for device in _with_uppers(subject, flowtable):
-            if qdisc := subject.state.beside.shapers.get(device.name):
+            if qdisc := subject.state.other_handlers.shapers.get(device.name):
                 message = f"{device.name} has the qdisc {qdisc}, and flowtable {flowtable.path} offloads in {where}"
                 found[device.name] = kind.found(
                     message, f"{device.name}: qdisc {qdisc}", device=device.name, qdisc=qdisc
@@ -127,20 +127,20 @@ def shaping(subject: Subject) -> list[Finding]:
 
 
 def redirection(subject: Subject) -> list[Finding]:
-    listed = {device.name: None for flowtable in subject.flowtables for device in subject.existing_devices(flowtable)}
+    redirected = subject.state.other_handlers.redirected
     return [
         INGRESS_REDIRECTED.found(
-            f"all that comes in through {device} is redirected to {subject.state.beside.redirected[device]}",
-            f"tc filter show dev {device} ingress: Redirect to device {subject.state.beside.redirected[device]}",
+            f"all that comes in through {device} is redirected to {redirected[device]}",
+            f"tc filter show dev {device} ingress: Redirect to device {redirected[device]}",
             device=device,
         )
-        for device in listed
-        if device in subject.state.beside.redirected
+        for device in subject.listed_devices
+        if device in redirected
     ]
 
 
 def routing(subject: Subject) -> list[Finding]:
-    rules = subject.state.beside.mark_rules
+    rules = subject.state.other_handlers.mark_rules
     if not rules or not subject.flowtables:
         return []
     return [MARK_ROUTING.found(f"{_count(rules, 'rule')} of 'ip rule' route by mark", *rules[:4])]
@@ -149,11 +149,11 @@ def routing(subject: Subject) -> list[Finding]:
 def ipsec(subject: Subject) -> list[Finding]:
     if not subject.flowtables:
         return []
-    policies = {direction: count for direction, count in subject.state.beside.ipsec.items() if count}
+    policies = {direction: count for direction, count in subject.state.other_handlers.ipsec.items() if count}
     if policies:
         listed = ", ".join(f"{count} {direction}" for direction, count in policies.items())
         return [IPSEC.found(f"there are IPsec policies: {listed}", f"ip xfrm policy count: {listed}")]
-    if errors := subject.state.beside.ipsec_errors:
+    if errors := subject.state.other_handlers.ipsec_errors:
         return [
             IPSEC.found("the kernel's counters of IPsec are not zero", f"/proc/net/xfrm_stat: {', '.join(errors[:4])}")
         ]
@@ -161,7 +161,7 @@ def ipsec(subject: Subject) -> list[Finding]:
 
 
 def queueing(subject: Subject) -> list[Finding]:
-    chains = subject.state.beside.queues
+    chains = subject.state.other_handlers.queues
     if not chains or not subject.flowtables:
         return []
     return [QUEUED.found(f"{_count(chains, 'chain')} hand packets to a program", *chains[:4])]
@@ -172,8 +172,8 @@ def firewalls(subject: Subject) -> list[Finding]:
     if not flowtables:
         return []
     own = {f"{flowtable.family} {flowtable.table}" for flowtable in flowtables}
-    chains = [chain for chain in subject.state.beside.forward_chains if chain.rpartition(" ")[0] not in own]
-    legacy = [table for table in subject.state.beside.legacy_tables if table.endswith((" filter", " mangle"))]
+    chains = [chain for chain in subject.state.other_handlers.forward_chains if chain.rpartition(" ")[0] not in own]
+    legacy = [table for table in subject.state.other_handlers.legacy_tables if table.endswith((" filter", " mangle"))]
     found = []
     if chains or legacy:
         evidence = [f"chain {chain} is at the forward hook" for chain in chains[:4]]
@@ -190,7 +190,11 @@ def firewalls(subject: Subject) -> list[Finding]:
 
 def mtu(subject: Subject) -> list[Finding]:
     """Forwarding devices on the flowtables' devices, or above them, whose MTUs differ."""
-    if subject.state.beside.clamps_mss or subject.state.beside.legacy_tables or subject.state.flowtables is None:
+    if (
+        subject.state.other_handlers.clamps_mss
+        or subject.state.other_handlers.legacy_tables
+        or subject.state.flowtables is None
+    ):
         return []
     if "ruleset" in subject.state.unseen:
         return []
@@ -198,7 +202,7 @@ def mtu(subject: Subject) -> list[Finding]:
         device.name: device
         for flowtable in subject.flowtables
         for device in _with_uppers(subject, flowtable)
-        if device.mtu and forwards(device)
+        if device.mtu and is_forwarding(device)
     }
     if len({device.mtu for device in on_path.values()}) <= 1:
         return []

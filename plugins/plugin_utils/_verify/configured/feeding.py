@@ -25,16 +25,16 @@ RULE_UNREACHABLE = Kind(
     "configured.rule-unreachable",
     "error",
     "The rule that feeds the flowtable is never reached",
-    "A 'flow add' rule works only in a chain that forwarded packets walk: a base chain at the forward hook, or a chain"
-    " that one jumps to.",
+    "A 'flow add' rule works only in a chain that forwarded packets traverse: a base chain at the forward hook, or a"
+    " chain that one jumps to.",
     "put the rule into a chain at the forward hook, or jump to chain {chain} from one",
 )
 RULE_SHADOWED = Kind(
     "configured.rule-shadowed",
     "error",
     "A rule before it takes everything that the rule which feeds the flowtable could offload",
-    "Rules of a chain are walked in order until one decides. After 'ct state established,related accept', or a verdict"
-    " without any condition, no packet of an established connection gets to a 'flow add' further down.",
+    "Rules of a chain are evaluated in order until one decides. After 'ct state established,related accept', or a"
+    " verdict without any condition, no packet of an established connection gets to a 'flow add' further down.",
     "move the rule with 'flow add @{flowtable}' before it: {shadow}",
 )
 RULE_PARTIAL = Kind(
@@ -97,7 +97,7 @@ def rules(subject: Subject) -> list[Finding]:
 def _fed(subject: Subject, flowtable: Flowtable) -> list[Finding]:
     feeders = subject.feeding_rules(flowtable)
     reached = [rule for rule in feeders if rule.reachable]
-    open_to = [rule for rule in reached if not rule.shadow]
+    open_to = [rule for rule in reached if not rule.shadowed_by]
     texts = [f"chain {rule.chain}: {rule.text}" for rule in feeders]
     if not feeders:
         message = f"no rule feeds flowtable {flowtable.path}"
@@ -108,7 +108,7 @@ def _fed(subject: Subject, flowtable: Flowtable) -> list[Finding]:
         message = f"no forwarded packet reaches the rule that feeds flowtable {flowtable.path}, in chain {chains}"
         return [RULE_UNREACHABLE.found(message, *texts, chain=chains)]
     if not open_to:
-        shadow = reached[0].shadow
+        shadow = reached[0].shadowed_by
         message = f"nothing to offload gets to the rule that feeds flowtable {flowtable.path}: it comes after {shadow}"
         return [RULE_SHADOWED.found(message, f"first {shadow}", *texts, flowtable=flowtable.name, shadow=shadow)]
     protocols = {protocol for rule in open_to if not rule.conditions for protocol in rule.protocols}

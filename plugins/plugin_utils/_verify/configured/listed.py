@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ..._observe.topology import below, has_paths
+from ..._observe.topology import find_hook_devices, sees_lowers
 from ..finding import Finding, Kind
 from ..subject import Subject, describe_flowtable, match_names
 
@@ -82,7 +82,7 @@ CHECKS = (named, expected)
 
 def _covered(subject: Subject, device: str, listed: set[str]) -> bool:
     """Is the device in the list, or where flows are taken around it, all below it that the filter would pick?"""
-    lower = below(subject.state.devices, device, has_paths(subject.state.platform.kernel_version))
+    lower = find_hook_devices(subject.state.devices, device, sees_lowers(subject.state.platform.kernel_version))
     return _among(device, listed) or (bool(lower) and all(_among(name, listed) for name in lower))
 
 

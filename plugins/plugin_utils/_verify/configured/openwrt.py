@@ -96,7 +96,7 @@ OWN_RULE = "meta l4proto { tcp, udp } flow offload @ft"
 def loads_at_boot(subject: Subject) -> bool:
     """Will boot have OpenWrt's firewall offload as it does now?"""
     seen = subject.state.fw4
-    return bool(seen and seen.truths.get("flow_offloading") and "enabled" in seen.loaded and not seen.staged)
+    return bool(seen and seen.effective.get("flow_offloading") and "enabled" in seen.loaded and not seen.staged)
 
 
 def live(subject: Subject) -> list[Finding]:
@@ -106,12 +106,12 @@ def live(subject: Subject) -> list[Finding]:
     if not {"table"} & seen.loaded:
         thinks = "fw4 thinks that it is loaded" if "state" in seen.loaded else "fw4 knows that"
         return [NOT_LOADED.found("there is no table inet fw4", thinks)] if {"state", "enabled"} & seen.loaded else []
-    if None in seen.truths.values():
+    if None in seen.effective.values():
         return []  # fw4 would make nothing at all
     now = next((f for f in subject.state.flowtables if f.path == "inet fw4 ft"), None)
-    if _shape(now) == _shape(seen.wanted):
+    if _shape(now) == _shape(seen.desired):
         return []
-    return [DIFFERS.found(f"live is {_told(now)}, and fw4 would make {_told(seen.wanted)}", "fw4 print", "nft list")]
+    return [DIFFERS.found(f"live is {_told(now)}, and fw4 would make {_told(seen.desired)}", "fw4 print", "nft list")]
 
 
 def settings(subject: Subject) -> list[Finding]:
@@ -120,10 +120,10 @@ def settings(subject: Subject) -> list[Finding]:
         return []
     found = [
         NO_TRUTH.found(f"{option} is {seen.values.get(option)!r}", *seen.complaints[:2], option=option)
-        for option, truth in seen.truths.items()
+        for option, truth in seen.effective.items()
         if truth is None
     ]
-    if seen.truths.get("flow_offloading_hw") and seen.truths.get("flow_offloading") is False:
+    if seen.effective.get("flow_offloading_hw") and seen.effective.get("flow_offloading") is False:
         found.append(HARDWARE_ALONE.found("flow_offloading_hw is on, and flow_offloading is not"))
     found += [FALLBACK.found("fw4 falls back to software", said) for said in seen.complaints if "falling back" in said]
     if seen.staged:

@@ -26,7 +26,7 @@ NO_FLOWTABLE = Kind(
     "configured.no-flowtable",
     "error",
     "There is no flowtable",
-    "Without a flowtable every forwarded packet walks the forward chain.",
+    "Without a flowtable every forwarded packet traverses the forward chain.",
     "declare one with kmod.nft_offload.ruleset or the role kmod.nft_offload.flow_offload",
 )
 FLAG_MISSING = Kind(

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..._observe.state import Device, Flowtable
-from ..._observe.topology import below, flowtable_devices, has_paths, ways
+from ..._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from ..finding import Finding, Kind
 from ..subject import Subject, describe_flowtable
 from . import listed
@@ -129,7 +129,7 @@ KINDS = (
 
 def layers(subject: Subject) -> list[Finding]:
     """Devices that stand above or below the one that should be listed."""
-    if not has_paths(subject.state.platform.kernel_version):
+    if not sees_lowers(subject.state.platform.kernel_version):
         return []
     found: list[Finding] = []
     for flowtable in subject.flowtables:
@@ -143,7 +143,7 @@ def layers(subject: Subject) -> list[Finding]:
 
 def _stacked(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A bridge, VLAN or PPPoE device that is listed."""
-    lower = below(subject.state.devices, device.name)
+    lower = find_hook_devices(subject.state.devices, device.name)
     both = [name for name in lower if name in names]
     if lower in {(), (device.name,)}:
         return
@@ -166,7 +166,7 @@ def _stacked(subject: Subject, flowtable: Flowtable, device: Device, names: set[
 def _bonded(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A member of a bond that is listed, unless something else than the bond needs it, such as a VLAN of its own."""
     bond = subject.state.devices.get(device.master)
-    if bond is None or bond.kind != "bond" or device.name in flowtable_devices(subject.state.devices):
+    if bond is None or bond.kind != "bond" or device.name in pick_flowtable_devices(subject.state.devices):
         return
     evidence = [describe_flowtable(flowtable), f"{device.name} is a member of {bond.name}"]
     if bond.name in names:
@@ -182,7 +182,7 @@ def _switched(subject: Subject, flowtable: Flowtable, device: Device, names: set
     ports = sorted(
         port.name for port in subject.state.devices.values() if port.kind == "dsa" and device.name in port.lowers
     )
-    if ports and not names & set(ports) and device.name not in flowtable_devices(subject.state.devices):
+    if ports and not names & set(ports) and device.name not in pick_flowtable_devices(subject.state.devices):
         message = f"flowtable {flowtable.path} has {device.name}, and none of the ports {', '.join(ports)}"
         yield CONDUIT.found(message, describe_flowtable(flowtable), device=device.name, ports=", ".join(ports))
 
@@ -191,7 +191,9 @@ def directions(subject: Subject) -> list[Finding]:
     """Devices that forward, which are those with addresses or a default route, against those that are listed."""
     forwarding = {
         name: lower
-        for name, lower in ways(subject.state.devices, has_paths(subject.state.platform.kernel_version)).items()
+        for name, lower in map_hook_devices(
+            subject.state.devices, sees_lowers(subject.state.platform.kernel_version)
+        ).items()
         if lower
     }
     fed = [flowtable for flowtable in subject.flowtables if subject.existing_devices(flowtable)]

@@ -8,7 +8,7 @@ read_nftables() {
   section ruleset _ruleset
   case $_rules in *"vmap @"*) section maps _verdict_maps ;; esac
   section live nft -s -t list table "$1" "$2"
-  _told=
+  _any=
   set -f # a name may hold a *
   for _device in $_listed; do
     case $_device in
@@ -17,7 +17,7 @@ read_nftables() {
     esac
   done
   set +f
-  [ "$_listed" = " " ] || [ -n "$_told" ] || section hooks _count_hooks
+  [ "$_listed" = " " ] || [ -n "$_any" ] || section hooks _count_hooks
 }
 
 _list_hooks() {
@@ -31,7 +31,7 @@ _hooks_of() {
   '') ;;
   *"No such device"*) printf '%s\n' "$_hooks" ;;
   *)
-    _told=yes
+    _any=yes
     printf '%s\n' "$_hooks"
     ;;
   esac

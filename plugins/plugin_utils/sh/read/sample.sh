@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # the nonce stands before all fragments, and flowtables.sh found the flowtables
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What walks the forward chain, and what the fast path takes before it, over a few seconds and beside any firewall:
+# What traverses the forward chain, and what the fast path takes before it, over a few seconds and beside any firewall:
 # counted by tables of our own, which only count, and which go again whatever happens to this shell.
 # Of packets that a NIC forwards by itself they see nothing; for those there are its counters and conntrack's.
 
@@ -40,7 +40,7 @@ _begin_sample() {
   trap _drop_sample EXIT
   _load_sample || {
     # a device that has just gone, or a kernel without hooks at ingress: the forward chain can be counted still
-    _why=${_said:-nft ended with exit code $? and no word}
+    _why=${_out:-nft ended with exit code $? and no word}
     _hooked=
     _load_sample
   }
@@ -120,15 +120,15 @@ _has_ct() {
   [ -d /sys/module/nft_ct ] || grep -q '/nft_ct[.]ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
 }
 
-# All in one transaction; what nft has against it is in _said
+# All in one transaction; what nft has against it is in _out
 _load_sample() {
-  _said=$({
+  _out=$({
     _forward_table
     [ -z "$_hooked" ] || _ingress_table
   } | nft -f - 2>&1)
 }
 
-# walked: every packet through the forward chain, by where it came in and where it goes out.
+# traversed: every packet through the forward chain, by where it came in and where it goes out.
 # late: of TCP and UDP flows that are offloaded (IPS_OFFLOAD, 0x4000) and thus should have been taken before. Not those
 # that the fast path passes on by design: SYN, FIN and RST, and datagrams that came in fragments.
 # slow: by flow, of those that are established and not offloaded. A closing TCP flow has a timeout of two minutes at most
@@ -137,12 +137,12 @@ _forward_table() {
   case $_family in inet) _versions="4 6" ;; ip) _versions=4 ;; *) _versions=6 ;; esac
   echo "table $_family $_sample {"
   for _n in $_versions; do
-    echo "set walked$_n { type ifname . ifname; size 128; flags dynamic; }"
+    echo "set traversed$_n { type ifname . ifname; size 128; flags dynamic; }"
     echo "set late$_n { type ifname . ifname; size 128; flags dynamic; }"
     [ "$_ct" = no ] || echo "set slow$_n { typeof iifname . oifname . meta l4proto . ct id; size 1024; flags dynamic; }"
   done
   echo "chain forward { type filter hook forward priority -1000000; policy accept;"
-  for _n in $_versions; do echo "$(_of "$_n") update @walked$_n { iifname . oifname counter }"; done
+  for _n in $_versions; do echo "$(_of "$_n") update @traversed$_n { iifname . oifname counter }"; done
   if [ "$_ct" = yes ]; then
     echo 'meta l4proto != { tcp, udp } return'
     echo 'tcp flags & (fin | syn | rst) != 0 return'
@@ -196,19 +196,19 @@ _end_sample() {
   if [ "$_begun" = 0 ]; then
     read -r _until _rest </proc/uptime
     _after=$(_device_counters)
-    _said=$(
+    _out=$(
       nft list table "$_family" "$_sample" && { [ -z "$_hooked" ] || nft list table netdev "$_sample"; }
     ) || _begun=$?
   fi
   _drop_sample
   if [ "$_begun" != 0 ]; then
-    printf '%s\n' "$_said"
+    printf '%s\n' "$_out"
     return "$_begun"
   fi
   echo "family $_family"
   echo "classed $_ct"
   [ -n "$_hooked" ] || printf 'unhooked %s\n' "$_why" | head -n 1
-  printf '%s\n' "time $_since $_until" "$_before" "$_after" "$_said" | _reduce_sample
+  printf '%s\n' "time $_since $_until" "$_before" "$_after" "$_out" | _reduce_sample
 }
 
 # Reads all that was counted; prints seconds SECONDS, device NAME RX-PACKETS RX-BYTES TX-PACKETS TX-BYTES, what the sets

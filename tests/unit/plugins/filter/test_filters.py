@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kmod.nft_offload.plugins.filter.flowtable_devices import FilterModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import state_of
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Device
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import flowtable_devices, forwards
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import (
+    is_forwarding,
+    pick_flowtable_devices,
+)
 
 from tests.unit.helpers.captures import SUITES, answer
 
@@ -31,14 +34,14 @@ def lan(name: str, kind: str = "nic", *lowers: str, **values: Any) -> Device:
 
 
 def chosen(*devices: Device) -> list[str]:
-    return flowtable_devices({found.name: found for found in devices})
+    return pick_flowtable_devices({found.name: found for found in devices})
 
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_lab_routers(suite: str) -> None:
-    assert select(state_of(answer(suite, "router")).as_result()) == ["lan0", "wan0"]
-    assert select(state_of(answer(suite, "user")).as_result()) == ["lan0", "wan0"]
-    assert select(state_of(answer(suite, "devices")).as_result()) == ["bond0", "lan0", "wan0", "wg0"]
+    assert select(read_state(answer(suite, "router")).as_result()) == ["lan0", "wan0"]
+    assert select(read_state(answer(suite, "user")).as_result()) == ["lan0", "wan0"]
+    assert select(read_state(answer(suite, "devices")).as_result()) == ["bond0", "lan0", "wan0", "wg0"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_topologies(devices: list[Device], names: list[str]) -> None:
     ],
 )
 def test_forwards(found: Device, expected: bool) -> None:
-    assert forwards(found) is expected
+    assert is_forwarding(found) is expected
 
 
 def test_two_vlans_of_one_nic_are_both_directions() -> None:

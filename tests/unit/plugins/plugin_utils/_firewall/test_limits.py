@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_objects
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
     WantedTable,
     kept_objects,
@@ -114,7 +114,7 @@ def test_what_was_counted_stays_with_its_rule_and_its_limit(
     text = without_flowtable(net.firewall(input=after, load=False))
     new = WantedTable("inet", "nft_offload", text, ())
     kept = kept_objects(old.boot_text(), new.boot_text(), recorded, listed("-t"))
-    net.run("nft", "-f", "-", text="".join(transactions(new, (), parse_table(listed("-t")), (), kept)))
+    net.run("nft", "-f", "-", text="".join(transactions(new, (), parse_objects(listed("-t")), (), kept)))
     (limit,) = (rule["limit"] for rule in after if rule["services"] == "https")
     answers = [dial(net, "wan", router, 443) for _each in range(6)]
     if not passed:

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import router_ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import (
     normalise_listing,
-    parse_table,
+    parse_objects,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
@@ -56,7 +56,7 @@ def test_the_module_loads_it_and_loads_it_again(name: str, program: str, keep: b
     kept = kept_objects(*[wanted.boot_text()] * 4) if keep else frozenset()
     assert bool(kept) is (keep and name != "overlay")
     first = transactions(wanted, (), None, ())
-    second = transactions(wanted, (), parse_table(wanted.content), (), kept)
+    second = transactions(wanted, (), parse_objects(wanted.content), (), kept)
     assert len(first) == len(second) == 1
     (tmp_path / "first").write_text(first[0])
     (tmp_path / "second").write_text(second[0])
@@ -100,7 +100,7 @@ def test_a_router_can_go_back_to_it(name: str, program: str, tmp_path: Path) -> 
 def test_verify_finds_the_rule_that_feeds_the_flowtable(name: str) -> None:
     unknown: list[str] = []
     (rule,) = parse_rules(golden(name), unknown)
-    assert (rule.flowtable, rule.reachable, rule.shadow, unknown) == ("ft", True, "", [])
+    assert (rule.flowtable, rule.reachable, rule.shadowed_by, unknown) == ("ft", True, "", [])
     assert (rule.protocols, rule.conditions) == (frozenset({"tcp", "udp"}), "")
 
 
@@ -117,7 +117,7 @@ def test_verify_reads_it_as_the_router_lists_it(name: str) -> None:
     reduce = ["sh", "-c", f". {SCRIPTS / 'read/nftables.sh'}; _reduce"]
     reduced = subprocess.run(reduce, input=listing, capture_output=True, text=True, check=True).stdout
     (rule,) = parse_rules(reduced)
-    assert (rule.flowtable, rule.reachable, rule.shadow) == ("ft", True, "")
+    assert (rule.flowtable, rule.reachable, rule.shadowed_by) == ("ft", True, "")
     assert len(reduced) < 6000, "a large firewall is not sent whole"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.offload_info import ActionModule
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import without
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import omit_keys
 
 from tests.unit.helpers.openwrt_fw4 import stocked
 from tests.unit.helpers.openwrt_root import OpenWrt
@@ -30,8 +30,8 @@ def seen(router: OpenWrt) -> dict[str, Any]:
 
 def test_as_it_comes(router: OpenWrt) -> None:
     fw4 = seen(router)
-    assert fw4["truths"] == {"flow_offloading": False, "flow_offloading_hw": False}
-    assert (fw4["wanted"], fw4["rule"], fw4["staged"], fw4["complaints"]) == (None, "", [], [])
+    assert fw4["effective"] == {"flow_offloading": False, "flow_offloading_hw": False}
+    assert (fw4["desired"], fw4["rule"], fw4["staged"], fw4["complaints"]) == (None, "", [], [])
     assert fw4["loaded"] == ["enabled", "state", "table"]
 
 
@@ -39,7 +39,7 @@ def test_staged_and_rendered_but_not_live(router: OpenWrt) -> None:
     router.sh("uci set firewall.@defaults[0].flow_offloading=1")
     fw4 = seen(router)
     assert fw4["staged"] == ["firewall.cfg01e63d.flow_offloading='1'"]
-    assert fw4["wanted"]["devices"] == ["br-lan", "wan"]
+    assert fw4["desired"]["devices"] == ["br-lan", "wan"]
     assert fw4["rule"] == "meta l4proto { tcp, udp } flow offload @ft"
 
 
@@ -51,7 +51,7 @@ def test_stopped(router: OpenWrt) -> None:
 def test_a_value_that_ends_fw4(router: OpenWrt) -> None:
     router.sh("uci set firewall.@defaults[0].flow_offloading_hw=enabled; uci commit firewall")
     fw4 = seen(router)
-    assert fw4["truths"]["flow_offloading_hw"] is None
+    assert fw4["effective"]["flow_offloading_hw"] is None
     assert "invalid value 'enabled'" in fw4["complaints"][0]
 
 
@@ -63,7 +63,7 @@ def test_what_a_choice_needs(router: OpenWrt) -> None:
     boot = small["router"].pop("boot")
     assert set(small["router"]) == {"platform", "devices", "flowtables", "unseen", "not_understood"}
     devices = small["router"].pop("devices")
-    assert devices == {name: without(seen, "mtu", "qdisc") for name, seen in whole["devices"].items()} != {}
+    assert devices == {name: omit_keys(seen, "mtu", "qdisc") for name, seen in whole["devices"].items()} != {}
     assert small["router"] == {name: whole[name] for name in small["router"]}
     assert boot == {name: whole["boot"][name] for name in ("ruleset", "filters", "attachments", "features")}
 

@@ -20,8 +20,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import (
     FRAGMENTS,
     SERVICES,
-    reading,
-    state_of,
+    list_calls,
+    read_state,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     FLOWTABLE_MODULES,
@@ -47,7 +47,7 @@ HOOK = {
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_router_with_traffic(suite: str) -> None:
-    state = state_of(answer(suite, "router"))
+    state = read_state(answer(suite, "router"))
     assert state.not_understood == ()
     assert state.platform.kernel_version == KERNELS[suite]
     assert state.platform.package_manager == "apt"
@@ -80,7 +80,7 @@ def test_a_router_with_traffic(suite: str) -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_hooks(suite: str) -> None:
-    state = state_of(answer(suite, "router"))
+    state = read_state(answer(suite, "router"))
     if HOOK[suite] is None:
         assert state.hooks is None
         assert "hooks" in state.unseen
@@ -93,20 +93,20 @@ def test_hooks(suite: str) -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_what_a_user_without_rights_sees(suite: str) -> None:
-    state = state_of(answer(suite, "user"))
+    state = read_state(answer(suite, "user"))
     assert state.platform.uid == 65534
     assert (state.flowtables, state.rules, state.hooks, state.flows) == (None, (), None, None)
     assert state.unseen.keys() == {"flowtables", "ruleset", "conntrack"}
     assert "Permission denied" in state.unseen["conntrack"]
     assert "not permitted" in state.unseen["flowtables"]
-    assert state.devices == state_of(answer(suite, "router")).devices
+    assert state.devices == read_state(answer(suite, "router")).devices
     assert state.not_understood == ()
 
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_odd_names_spoil_nothing_else(suite: str) -> None:
-    state = state_of(answer(suite, "names"))
-    usual = state_of(answer(suite, "router"))
+    state = read_state(answer(suite, "names"))
+    usual = read_state(answer(suite, "router"))
     assert state.flowtables is not None
     assert usual.flowtables is not None
     assert state.flowtables[:3] == usual.flowtables
@@ -122,7 +122,7 @@ def without(*names: str) -> dict[str, Section]:
 
 
 def test_a_router_without_nft() -> None:
-    state = state_of(Answer(without("flowtables", "ruleset", "maps", "live", "hooks")))
+    state = read_state(Answer(without("flowtables", "ruleset", "maps", "live", "hooks")))
     assert (state.flowtables, state.rules, state.hooks, state.boot.live) == (None, (), None, None)
     assert state.unseen == {"flowtables": "nft is not installed"}
     assert state.flows is not None
@@ -131,7 +131,7 @@ def test_a_router_without_nft() -> None:
 def test_a_router_without_ethtool_and_ip() -> None:
     answered = without("features ", "addresses", "routes ")
     platform = Section(ROUTER["platform"].text.replace("has=ethtool\n", ""), 0)
-    state = state_of(Answer({**answered, "platform": platform}))
+    state = read_state(Answer({**answered, "platform": platform}))
     assert state.unseen == {"hw_tc_offload": "ethtool is not installed", "addresses": "ip is not installed"}
     assert state.devices["lan0"].hw_tc_offload is None
     assert state.devices["lan0"].addresses == ()
@@ -146,7 +146,7 @@ def test_a_router_without_ethtool_and_ip() -> None:
 )
 def test_hooks_that_cannot_be_listed_and_a_device_that_is_gone(said: str, hooks: tuple[Hook, ...] | None) -> None:
     failed = {"hooks lan0": Section(said, 1), "hooks wan0": Section(said, 1)}
-    state = state_of(Answer({**ROUTER, **failed}))
+    state = read_state(Answer({**ROUTER, **failed}))
     assert state.hooks == hooks
     assert state.unseen == ({"hooks": said.splitlines()[0]} if hooks is None else {})
 
@@ -154,17 +154,17 @@ def test_hooks_that_cannot_be_listed_and_a_device_that_is_gone(said: str, hooks:
 @pytest.mark.parametrize(("count", "hooks"), [(Section("0", 1), None), (Section("5", 0), ())])
 def test_nothing_listed_where_nothing_can_be(count: Section, hooks: tuple[Hook, ...] | None) -> None:
     """Debian 12: nft 1.0.6 on a kernel without NETFILTER_NETLINK_HOOK lists nothing, and succeeds."""
-    state = state_of(Answer({**ROUTER, "hooks lan0": Section("", 0), "hooks wan0": Section("", 0), "hooks": count}))
+    state = read_state(Answer({**ROUTER, "hooks lan0": Section("", 0), "hooks wan0": Section("", 0), "hooks": count}))
     assert state.hooks == hooks
     assert ("hooks" in state.unseen) == (hooks is None)
 
 
 def test_a_flowtable_without_devices_has_no_hooks_to_list() -> None:
-    assert state_of(Answer(without("hooks "))).hooks == ()
+    assert read_state(Answer(without("hooks "))).hooks == ()
 
 
 def test_a_ruleset_that_fails_half_way_is_told() -> None:
-    state = state_of(
+    state = read_state(
         Answer({**ROUTER, "ruleset": Section("Error: Could not process rule: Interrupted system call", 1)})
     )
     assert (state.flowtables, state.rules) == (None, ())
@@ -173,7 +173,7 @@ def test_a_ruleset_that_fails_half_way_is_told() -> None:
 
 def test_pages_of_unknown_lines_are_cut() -> None:
     lines = [f"line {n} {'x' * 300}" for n in range(100)] * 2
-    state = state_of(Answer({**ROUTER, "flowtables": Section("\n".join(lines), 0)}))
+    state = read_state(Answer({**ROUTER, "flowtables": Section("\n".join(lines), 0)}))
     assert len(state.not_understood) == 21
     assert state.not_understood[-1] == "... and 80 more"
     assert len(state.not_understood[0]) == 200
@@ -181,14 +181,14 @@ def test_pages_of_unknown_lines_are_cut() -> None:
 
 def test_firewalls() -> None:
     words = ["active", *["inactive"] * (len(SERVICES) - 2), "active"]
-    state = state_of(Answer({**ROUTER, "services": Section("\n".join(words), 3)}))
+    state = read_state(Answer({**ROUTER, "services": Section("\n".join(words), 3)}))
     assert state.firewall == f"{SERVICES[0]}, {SERVICES[-1]}"
     openwrt = Section("uid=0\nhas=fw4\nhas=ethtool", 0)
-    assert state_of(Answer({**without("services"), "platform": openwrt})).firewall == "fw4"
+    assert read_state(Answer({**without("services"), "platform": openwrt})).firewall == "fw4"
 
 
 def test_an_empty_answer_is_a_picture_of_nothing() -> None:
-    state = state_of(Answer({}))
+    state = read_state(Answer({}))
     assert (state.devices, state.flowtables, state.hooks, state.flows) == ({}, None, None, None)
     assert state.unseen.keys() == {"flowtables", "addresses", "hw_tc_offload"}
 
@@ -196,7 +196,7 @@ def test_an_empty_answer_is_a_picture_of_nothing() -> None:
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("name", ["router", "devices", "names", "user"])
 def test_the_result_is_small_and_plain(suite: str, name: str) -> None:
-    result = state_of(answer(suite, name)).as_result()
+    result = read_state(answer(suite, name)).as_result()
     assert json.loads(json.dumps(result)) == result
     assert len(json.dumps(result["flows"])) < 2000
     assert len(json.dumps(result)) < 5000 + 300 * len(result["devices"])
@@ -212,21 +212,21 @@ PARTS = st.builds(
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(SECTIONS), PARTS))
 def test_no_answer_is_too_odd(sections: dict[str, Section]) -> None:
-    json.dumps(state_of(Answer(sections)).as_result())
-    json.dumps(state_of(Answer({**ROUTER, **sections})).as_result())
+    json.dumps(read_state(Answer(sections)).as_result())
+    json.dumps(read_state(Answer({**ROUTER, **sections})).as_result())
 
 
 def test_the_calls_name_functions_that_the_fragments_have() -> None:
     text = "".join((SCRIPTS / f"{name}.sh").read_text() for name in FRAGMENTS)
-    for function, *_arguments in reading():
+    for function, *_arguments in list_calls():
         assert f"\n{function}() {{\n" in text
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_this_machine_can_be_read(shell: list[str], tmp_path: Path) -> None:
     """Whatever it is: no shell and no tool of it may make the script stumble."""
-    sections = parse(run_script(shell, compose(NONCE, FRAGMENTS, reading()), tmp_path), NONCE)
-    state = state_of(sections)
+    sections = parse(run_script(shell, compose(NONCE, FRAGMENTS, list_calls()), tmp_path), NONCE)
+    state = read_state(sections)
     assert state.devices["lo"].kind == "loopback"
     assert state.platform.kernel
     assert not [part.text for part in sections.values() if "syntax error" in part.text]

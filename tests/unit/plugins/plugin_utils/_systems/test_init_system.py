@@ -15,7 +15,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Verb
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import parse_boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import read_boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import state as _ruleset_state
@@ -144,9 +144,9 @@ def test_verifying_sees_what_boot_will_start(sprout: Platform) -> None:
         "boot.files": Section("\n".join(path for path in existing if path not in Sprout.ruleset.links), 0),
     }
     enabled = {"/etc/sprout/table": False, "/etc/sprout/hotplug": True, "/etc/sprout/features": True}
-    assert parse_boot(Answer(answer)).enabled == enabled
+    assert read_boot(Answer(answer)).enabled == enabled
     answer["boot.files"] = Section("\n".join(existing), 0)
-    assert all(parse_boot(Answer(answer)).enabled.values())
+    assert all(read_boot(Answer(answer)).enabled.values())
 
 
 def test_without_the_row_boot_starts_nothing() -> None:

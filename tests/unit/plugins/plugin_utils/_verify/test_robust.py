@@ -11,7 +11,6 @@ from typing import Any
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import parse_sample
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     FLOWTABLE_MODULES,
-    Beside,
     Boot,
     Carried,
     Device,
@@ -24,6 +23,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     Flowtable,
     Hook,
     Kernel,
+    OtherHandlers,
     Platform,
     RouterState,
 )
@@ -40,7 +40,7 @@ TEXTS = st.none() | st.sampled_from([router().boot.ruleset, router().boot.live])
 COUNTS = st.integers(min_value=0, max_value=1_000_000)
 COUNTED = st.builds(
     "{}4 {} {} {} {} {}".format,
-    st.sampled_from(["walked", "late", "slow", "before", "after"]),
+    st.sampled_from(["traversed", "late", "slow", "before", "after"]),
     st.sampled_from(["lan0", "wan0", "br0"]),
     st.sampled_from(["lan0", "wan0", "tcp", "500"]),
     st.sampled_from(["udp 4", "700", ""]),
@@ -133,8 +133,8 @@ STATES = st.builds(
         looks=st.integers(0, 2),
     ),
     work=st.dictionaries(st.sampled_from(["add", "del"]), COUNTS),
-    beside=st.builds(
-        Beside,
+    other_handlers=st.builds(
+        OtherHandlers,
         shapers=st.dictionaries(NAMES, NAMES, max_size=2),
         redirected=st.dictionaries(NAMES, NAMES, max_size=2),
         mark_rules=st.lists(NAMES, max_size=2).map(tuple),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Device, RouterState
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import flowtable_devices
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import pick_flowtable_devices
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.configured import listed, topology
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject
@@ -26,7 +26,7 @@ LOWER = {"supported", "loaded", "configured", "bound"}
 
 
 def picked(name: str) -> list[str]:
-    return flowtable_devices({device.name: device for device in TOPOLOGIES[name]})
+    return pick_flowtable_devices({device.name: device for device in TOPOLOGIES[name]})
 
 
 def found(state: RouterState, expectation: Expectation | None = None, infos: bool = False) -> set[str]:
@@ -42,9 +42,9 @@ def found(state: RouterState, expectation: Expectation | None = None, infos: boo
 def test_a_healthy_router_is_not_accused(name: str, suite: str, hardware: bool, ruleset: str) -> None:
     names = picked(name)
     state = told(Shape(suite, TOPOLOGIES[name], names, hardware, ruleset))
-    assert flowtable_devices(state.devices) == names
+    assert pick_flowtable_devices(state.devices) == names
     assert state.not_understood == ()
-    assert all(rule.reachable and not rule.shadow for rule in state.rules)
+    assert all(rule.reachable and not rule.shadowed_by for rule in state.rules)
     for expect in ("any", "hardware" if hardware else "software"):
         assert found(state, Expectation(expect, devices=tuple(names))) == set()
     verdict = verdict_on(state)
@@ -134,7 +134,7 @@ def test_guests_are_not_missed_but_may_be_listed() -> None:
 
 def test_before_linux_5_13_the_devices_with_the_addresses_count() -> None:
     devices = {device.name: device for device in TOPOLOGIES["bridge"]}
-    assert flowtable_devices(devices, paths=False) == ["br-lan", "wan0"]
+    assert pick_flowtable_devices(devices, lowers=False) == ["br-lan", "wan0"]
     shape = Shape("bookworm", TOPOLOGIES["bridge"], ["br-lan", "wan0"], ruleset="firewalld")
     state = told(shape)
     old = replace(state, platform=replace(state.platform, kernel="5.10.0-30-amd64"))
@@ -173,7 +173,7 @@ DEVICES = st.builds(
 def test_whatever_the_filter_picks_is_not_accused(found: list[Device], hardware: bool, kernel: str) -> None:
     """Also of networks that nobody would build."""
     devices = {device.name: device for device in found}
-    names = tuple(flowtable_devices(devices, paths=kernel != "5.10.0"))
+    names = tuple(pick_flowtable_devices(devices, lowers=kernel != "5.10.0"))
     state = with_boot(with_flowtable(router(hardware, kernel), devices=names), attachments=dict.fromkeys(names, ""))
     state = replace(state, devices=devices)
     for check in (*listed.CHECKS, *topology.CHECKS):

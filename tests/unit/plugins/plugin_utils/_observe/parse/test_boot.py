@@ -14,7 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.bo
     HEADER,
     READ,
     parse_attachments,
-    parse_boot,
+    read_boot,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import starter_paths, starters
@@ -39,7 +39,7 @@ WHOLE = {
 
 
 def test_all_of_it() -> None:
-    assert parse_boot(Answer(WHOLE)) == Boot(
+    assert read_boot(Answer(WHOLE)) == Boot(
         ruleset="table inet t {\n}\n",
         listing="table inet t {\n}\n",
         live="table inet t {\n}\n",
@@ -50,38 +50,38 @@ def test_all_of_it() -> None:
 
 
 def test_a_router_that_was_never_touched() -> None:
-    assert parse_boot(Answer({})) == Boot()
+    assert read_boot(Answer({})) == Boot()
     gone = {"live": Section("Error: No such file or directory", 1), "boot.files": Section("", 0)}
-    assert parse_boot(Answer(gone | {"boot.enabled": Section("Failed to get unit file state", 1)})) == Boot()
+    assert read_boot(Answer(gone | {"boot.enabled": Section("Failed to get unit file state", 1)})) == Boot()
 
 
 @pytest.mark.parametrize("word", ["disabled", "masked", "Failed to get unit file state for nft-offload.service"])
 def test_a_unit_that_is_not_enabled(word: str) -> None:
-    enabled = parse_boot(Answer(WHOLE | {"boot.enabled": Section(word, 1)})).enabled
+    enabled = read_boot(Answer(WHOLE | {"boot.enabled": Section(word, 1)})).enabled
     assert enabled == {**dict.fromkeys(PIECES, True), paths.RULESET_UNIT: False}
 
 
 @pytest.mark.parametrize("gone", FILES)
 def test_a_piece_that_lacks_a_file_does_nothing(gone: str) -> None:
     there = "\n".join(file for file in FILES if file != gone)
-    enabled = parse_boot(Answer(WHOLE | {"boot.files": Section(there, 0)})).enabled
+    enabled = read_boot(Answer(WHOLE | {"boot.files": Section(there, 0)})).enabled
     assert enabled == {piece: gone not in files for piece, files in PIECES.items()}
 
 
 def test_only_what_is_needed_or_there_counts() -> None:
     only_features = {name: part for name, part in WHOLE.items() if name.endswith(("features", "files", "enabled"))}
     files = Section("\n".join(PIECES[paths.FEATURES_RULES]), 0)
-    assert parse_boot(Answer(only_features | {"boot.files": files})).enabled == {paths.FEATURES_RULES: True}
-    left = parse_boot(Answer({"boot.files": Section(paths.DEVICE_RULES, 0)})).enabled
+    assert read_boot(Answer(only_features | {"boot.files": files})).enabled == {paths.FEATURES_RULES: True}
+    left = read_boot(Answer({"boot.files": Section(paths.DEVICE_RULES, 0)})).enabled
     assert left == {paths.DEVICE_RULES: False}
 
 
 def test_what_the_texts_for_boot_mean() -> None:
     """The table that boot loads, and how the live one differs from it."""
     ruleset = Section(f"{HEADER}\ntable inet nft_offload\n", 0)
-    boot = parse_boot(Answer({**WHOLE, "boot.ruleset": ruleset, "live": Section("table inet t {\n\tx\n}", 0)}))
+    boot = read_boot(Answer({**WHOLE, "boot.ruleset": ruleset, "live": Section("table inet t {\n\tx\n}", 0)}))
     assert (boot.table, boot.differences) == ("inet nft_offload", ("+x",))
-    assert (parse_boot(Answer(WHOLE)).table, parse_boot(Answer(WHOLE)).differences) == ("", ())
+    assert (read_boot(Answer(WHOLE)).table, read_boot(Answer(WHOLE)).differences) == ("", ())
 
 
 def test_attachments() -> None:
@@ -90,7 +90,7 @@ def test_attachments() -> None:
 
 @given(st.dictionaries(st.sampled_from(sorted(WHOLE)), st.builds(Section, st.text(), st.integers(0, 1))))
 def test_no_text_is_too_odd(answer: dict[str, Section]) -> None:
-    parse_boot(Answer(answer))
+    read_boot(Answer(answer))
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -12,12 +12,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse import policy
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.link import (
     Traffic,
+    find_shapers,
     parse_links,
     parse_tc,
-    shapers,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import state_of
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Beside
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import OtherHandlers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,9 +27,9 @@ ANSWER = answer("linux-6.18", "conflicts")
 
 
 def test_a_router_with_everything_beside() -> None:
-    state = state_of(Answer({**answer("trixie", "router"), **ANSWER}))
+    state = read_state(Answer({**answer("trixie", "router"), **ANSWER}))
     assert state.not_understood == ()
-    assert state.beside == Beside(
+    assert state.other_handlers == OtherHandlers(
         shapers={"lan0": "tbf", "wan0": "htb"},
         redirected={"wan0": "ifb4wan0"},
         mark_rules=(
@@ -47,7 +47,7 @@ def test_a_router_with_everything_beside() -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_router_that_told_of_nothing(suite: str) -> None:
-    beside = state_of(answer(suite, "router")).beside
+    beside = read_state(answer(suite, "router")).other_handlers
     assert (beside.shapers, beside.redirected, beside.ipsec, beside.clamps_mss) == ({}, {}, {}, False)
     assert beside.forward_chains == ("inet nft_offload forward",)  # table ip off is dormant
 
@@ -92,8 +92,8 @@ eth2 qdisc fq_codel 0: root refcnt 2 limit 10240p flows 1024 quantum 1514 target
 
 def test_shapers() -> None:
     links = {"eth0": (1500, "mq"), "eth1": (1500, "htb"), "eth2": (1500, "fq_codel"), "pppoe": (1492, "cake")}
-    assert shapers(links, parse_tc(MQ)) == {"eth0": "cake", "pppoe": "cake"}
-    assert shapers(links, Traffic({}, {})) == {"eth1": "htb", "pppoe": "cake"}
+    assert find_shapers(links, parse_tc(MQ)) == {"eth0": "cake", "pppoe": "cake"}
+    assert find_shapers(links, Traffic({}, {})) == {"eth1": "htb", "pppoe": "cake"}
 
 
 MATCHALL = """\
@@ -140,7 +140,7 @@ def test_policies() -> None:
 
 
 def test_what_busybox_says_of_ipsec_is_nothing() -> None:
-    assert state_of(Answer({**ANSWER, "xfrm": Section("Usage: ip", 1)})).beside.ipsec == {}
+    assert read_state(Answer({**ANSWER, "xfrm": Section("Usage: ip", 1)})).other_handlers.ipsec == {}
 
 
 RULESET = """\
@@ -180,8 +180,8 @@ table netdev n {
 @pytest.mark.parametrize("awk", AWKS)
 def test_the_ruleset_of_others(awk: str, tmp_path: Path) -> None:
     reduced = call("nftables", "_reduce", RULESET, awk, tmp_path)
-    assert policy.forward_chains(reduced) == ("inet ids fwd", "ip filter FORWARD")
-    assert [found.partition(":")[0] for found in policy.queues(reduced)] == ["inet ids fwd", "ip filter FORWARD"]
+    assert policy.parse_forward_chains(reduced) == ("inet ids fwd", "ip filter FORWARD")
+    assert [found.partition(":")[0] for found in policy.parse_queues(reduced)] == ["inet ids fwd", "ip filter FORWARD"]
 
 
 @pytest.mark.parametrize("awk", AWKS)
@@ -193,18 +193,18 @@ def test_clamping(other: tuple[str, ...], clamped: bool, awk: str, tmp_path: Pat
     text = RULESET
     for word in other:
         text = text.replace(word, "other")
-    assert policy.clamps_mss(call("nftables", "_reduce", text, awk, tmp_path)) == clamped
+    assert policy.has_mss_clamp(call("nftables", "_reduce", text, awk, tmp_path)) == clamped
 
 
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     for line in (text, f"eth0 qdisc {text}", f"eth0 filter {text}", f"table {text}", f"ipv4 {text} fwmark"):
         parse_links(line)
-        shapers({}, parse_tc(line))
+        find_shapers({}, parse_tc(line))
         policy.parse_mark_rules(line)
         policy.parse_policy_counts(line)
         policy.parse_xfrm_errors(line)
         policy.parse_legacy_tables(line)
-        policy.forward_chains(line)
-        policy.queues(line)
-        policy.clamps_mss(line)
+        policy.parse_forward_chains(line)
+        policy.parse_queues(line)
+        policy.has_mss_clamp(line)

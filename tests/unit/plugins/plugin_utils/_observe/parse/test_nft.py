@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import (
     normalise_listing,
     parse_flowtables,
-    parse_table,
-    statements,
+    parse_objects,
+    parse_statements,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import FlowRule, Flowtable
@@ -73,7 +73,7 @@ def test_what_a_string_says_is_no_flowtable() -> None:
         f'\tcomment "{inside}"', "\tchain c {", f'\t\tlog prefix "{inside}"', f'\t\tcomment "\n{inside}\n"', "\t}"
     )
     assert parse_flowtables(text) == ()
-    assert parse_table(text) == {"chain": ("c",)}
+    assert parse_objects(text) == {"chain": ("c",)}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_line_outside_of_tables_is_told(text: str) -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_objects_of_real_tables(suite: str) -> None:
-    kinds = parse_table(captured(suite, "ruleset").split("table ip nat")[0])
+    kinds = parse_objects(captured(suite, "ruleset").split("table ip nat")[0])
     assert {kind: set(names) for kind, names in kinds.items()} == {
         "chain": {"feed", "viamap", "other", "nowhere", "ports-22", "forward"},
         "counter": {"cnt"},
@@ -275,7 +275,7 @@ def test_reduction_of_real_rulesets(suite: str, awk: str, tmp_path: Path) -> Non
     full = captured(suite, "ruleset")
     reduced = call("nftables", "_reduce", full, awk, tmp_path)
     assert parse_rules(reduced) == parse_rules(full)
-    assert parse_table(reduced).keys() == {"chain", "map"}
+    assert parse_objects(reduced).keys() == {"chain", "map"}
     assert len(reduced) < len(full) / 2
 
 
@@ -372,11 +372,11 @@ def test_no_text_is_too_odd(text: str) -> None:
     unknown: list[str] = []
     parse_flowtables(text, unknown)
     parse_rules(text, unknown)
-    parse_table(text)
+    parse_objects(text)
     normalise_listing(text)
     assert all(isinstance(line, str) for line in unknown)
 
 
 def test_depth_is_no_danger() -> None:
     text = "table inet t {\nchain c {\n" + "jump {\n" * 5000 + "flow add @ft\n" + "{" * 5000
-    assert [said.words for said in statements(text) if said.words][-2] == ("flow", "add", "@ft")
+    assert [said.words for said in parse_statements(text) if said.words][-2] == ("flow", "add", "@ft")

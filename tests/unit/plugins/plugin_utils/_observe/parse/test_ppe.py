@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.ppe import (
     Entry,
+    parse_driver_table,
     parse_entry,
-    parse_table,
+    parse_tuples,
     parse_work,
-    tuples,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import DriverTable
 from hypothesis import given
@@ -95,8 +95,8 @@ def test_a_flow_is_spelt_as_its_entries_are() -> None:
     first, second = (parse_entry(line) for line in (MTK, BACK))
     assert first is not None
     assert second is not None
-    assert tuples(FLOW) == (first.orig, second.orig)
-    assert tuples("ipv4 2 icmp 1 20 src=192.0.2.1 dst=192.0.2.2 type=8") == ("", "")
+    assert parse_tuples(FLOW) == (first.orig, second.orig)
+    assert parse_tuples("ipv4 2 icmp 1 20 src=192.0.2.1 dst=192.0.2.2 type=8") == ("", "")
 
 
 def look(awk: str, cwd: Path, how: str, flows: str, conntrack: str, *entries: str) -> str:
@@ -109,10 +109,10 @@ def look(awk: str, cwd: Path, how: str, flows: str, conntrack: str, *entries: st
 def test_both_directions(awk: str, tmp_path: Path) -> None:
     said = look(awk, tmp_path, "whole", FLOW, FLOW, AIROHA, MTK, V6, BACK, BRIDGED, ROUTED)
     unknown: list[str] = []
-    table = parse_table(f"flow {FLOW}\n{said}", unknown)
+    table = parse_driver_table(f"flow {FLOW}\n{said}", unknown)
     assert unknown == []
     assert "missing" not in said
-    assert [flow.there for flow in table.flows] == [(True, True)]
+    assert [flow.bound for flow in table.flows] == [(True, True)]
     assert (table.bound, table.orphans, table.looked_up, table.looks) == (6, (), 0, 1)
 
 
@@ -121,18 +121,18 @@ def test_both_directions(awk: str, tmp_path: Path) -> None:
 def test_one_direction(entry: str, there: tuple[bool, bool], awk: str, tmp_path: Path) -> None:
     said = look(awk, tmp_path, "whole", FLOW, FLOW, entry)
     assert said.count("missing ") == 2 - sum(there)
-    assert parse_table(f"flow {FLOW}\n{said}{said}").flows[0].there == there
-    assert parse_table(f"flow {FLOW}\n{said}{said}").looks == 2
+    assert parse_driver_table(f"flow {FLOW}\n{said}{said}").flows[0].bound == there
+    assert parse_driver_table(f"flow {FLOW}\n{said}{said}").looks == 2
 
 
 @pytest.mark.parametrize("awk", AWKS)
 def test_what_one_look_saw_is_there(awk: str, tmp_path: Path) -> None:
     looks = [look(awk, tmp_path, "", FLOW, "", entry) for entry in (MTK, BACK)]
-    assert parse_table(f"flow {FLOW}\n{looks[0]}{looks[1]}").flows[0].there == (True, True)
+    assert parse_driver_table(f"flow {FLOW}\n{looks[0]}{looks[1]}").flows[0].bound == (True, True)
 
 
 def test_an_entry_that_is_not_bound_is_not_there() -> None:
-    assert parse_table(f"flow {FLOW}\nentry {UNBOUND}\nbound 1\nlooked 0").flows[0].there == (False, False)
+    assert parse_driver_table(f"flow {FLOW}\nentry {UNBOUND}\nbound 1\nlooked 0").flows[0].bound == (False, False)
 
 
 @pytest.mark.parametrize("awk", AWKS)
@@ -140,10 +140,10 @@ def test_orphans(awk: str, tmp_path: Path) -> None:
     other = FLOW.replace("38720", "1").replace("3578", "2")
     known = MTK.replace("38720", "1").replace("3578", "2")
     said = look(awk, tmp_path, "whole", FLOW, f"{FLOW}\n{other}", MTK, BACK, known, ORPHAN, AIROHA, V6)
-    table = parse_table(f"flow {FLOW}\n{said}{said}")
+    table = parse_driver_table(f"flow {FLOW}\n{said}{said}")
     assert (table.orphans, table.looked_up) == ((ORPHAN,), 2)
-    assert parse_table(f"flow {FLOW}\n{said}bound 2\nlooked 1").orphans == ()
-    assert parse_table(f"flow {FLOW}\nbound 2\nlooked 1\n{said}").orphans == ()
+    assert parse_driver_table(f"flow {FLOW}\n{said}bound 2\nlooked 1").orphans == ()
+    assert parse_driver_table(f"flow {FLOW}\nbound 2\nlooked 1\n{said}").orphans == ()
     assert look(awk, tmp_path, "", FLOW, "", MTK, ORPHAN).count("orphan") == 0
     asked = look(awk, tmp_path, "ask", FLOW, "", MTK, *[ORPHAN] * 20)
     assert (asked.count(f"ask {ORPHAN}\n"), "looked 8\n" in asked) == (8, True)
@@ -209,14 +209,14 @@ def test_a_second_look_where_something_is_missing(
     for name, lines in (("conntrack", (FLOW,)), ("bind", first), ("later", later)):
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
     unknown: list[str] = []
-    table = parse_table(call("driver_table", f"{FILES}\n_driver_table 4096 {wait}", "", awk, tmp_path), unknown)
+    table = parse_driver_table(call("driver_table", f"{FILES}\n_driver_table 4096 {wait}", "", awk, tmp_path), unknown)
     assert unknown == []
-    assert (table.looks, [flow.there for flow in table.flows], table.orphans) == (looks, [there], orphans)
+    assert (table.looks, [flow.bound for flow in table.flows], table.orphans) == (looks, [there], orphans)
 
 
 @pytest.mark.parametrize("awk", AWKS)
 def test_no_traffic_no_flows(awk: str, tmp_path: Path) -> None:
-    assert parse_table(look(awk, tmp_path, "whole", "", "")) == DriverTable(bound=0)
+    assert parse_driver_table(look(awk, tmp_path, "whole", "", "")) == DriverTable(bound=0)
     assert call("driver_table", "_in_hardware", f"{FLOW.replace('HW_', '')}\n" + f"{FLOW}\n" * 20, awk, tmp_path) == (
         f"{FLOW}\n" * 8
     )
@@ -225,7 +225,7 @@ def test_no_traffic_no_flows(awk: str, tmp_path: Path) -> None:
 def test_an_unknown_line_is_told() -> None:
     unknown: list[str] = []
     text = "flow\nentry what\norphan (i)0x00e06|state=BIND|\nbound x\nlooked\nhello\n\nmissing a->b"
-    parse_table(text, unknown)
+    parse_driver_table(text, unknown)
     assert unknown == [f"ppe: {line}" for line in text.splitlines()[:6]]
 
 
@@ -244,7 +244,7 @@ WORDS = st.sampled_from(["flow", "entry", "orphan", "bound", "looked", "9", "²"
 
 @given(st.one_of(st.text(), st.lists(WORDS).map(" ".join)))
 def test_no_text_is_too_odd(text: str) -> None:
-    parse_table(text)
+    parse_driver_table(text)
     parse_entry(text)
     parse_work(text)
     parse_work("wq_add wq_del\n" + text)

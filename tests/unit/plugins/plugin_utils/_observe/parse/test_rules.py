@@ -39,7 +39,7 @@ def shadow(text: str, tmp_path: Path) -> str:
     assert rule.reachable
     reduced = call("nftables", "_reduce", text, "awk", tmp_path)
     assert parse_rules(reduced) == (rule,)
-    return rule.shadow
+    return rule.shadowed_by
 
 
 SHADOWING = [
@@ -153,7 +153,7 @@ def test_udp_is_offloaded_before_it_is_established(rule: str, expected: bool, tm
 def test_nothing_is_shadowed_in_real_rulesets(suite: str, tmp_path: Path) -> None:
     full = captured(suite, "ruleset")
     for text in (full, call("nftables", "_reduce", full, "awk", tmp_path)):
-        assert [rule.shadow for rule in parse_rules(text)] == [""] * 5
+        assert [rule.shadowed_by for rule in parse_rules(text)] == [""] * 5
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_thousands_of_rules_of_others_cost_nothing(awk: str, tmp_path: Path) -> 
     reduced = call("nftables", "_reduce", others + ruleset(FLOW), awk, tmp_path)
     assert len(reduced) < 600
     (rule,) = parse_rules(reduced)
-    assert (rule.reachable, rule.shadow) == (True, "")
+    assert (rule.reachable, rule.shadowed_by) == (True, "")
 
 
 @pytest.mark.parametrize("awk", AWKS)

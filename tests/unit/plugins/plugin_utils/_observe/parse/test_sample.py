@@ -10,7 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import MOST, parse_sample, share
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import (
+    MOST,
+    estimate_share,
+    parse_sample,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     Device,
     Direction,
@@ -37,7 +41,7 @@ wan0 0 0 0 0
 lan0 9223372036854775000 150 6100 61
 wan0 1 1 1 1
 table inet nft_offload_sample_9_ab {
-	set walked4 {
+	set traversed4 {
 		type ifname . ifname
 		size 128	# count 2
 		flags dynamic
@@ -61,15 +65,15 @@ table inet nft_offload_sample_9_ab {
 				"br0" . "wan0.7" . tcp . 1 counter packets 9 bytes 500 }
 	}
 
-	set walked6 {
+	set traversed6 {
 		type ifname . ifname
 		elements = { "counter" . "}" counter packets 1 bytes 2, "packets" . "a,b{=" counter packets 3 bytes 4 }
 	}
 
 	chain forward {
 		type filter hook forward priority -1000000; policy accept;
-		meta nfproto ipv4 update @walked4 { iifname . oifname counter }
-		meta nfproto ipv6 update @walked6 { iifname . oifname counter packets 0 bytes 0 }
+		meta nfproto ipv4 update @traversed4 { iifname . oifname counter }
+		meta nfproto ipv6 update @traversed6 { iifname . oifname counter packets 0 bytes 0 }
 	}
 }
 table netdev nft_offload_sample_9_ab {
@@ -83,12 +87,12 @@ LINES = {
     "seconds 3.06",
     "device lan0 100 9223372036854769664 1 100",
     "device wan0 1 1 1 1",
-    "walked4 br0 wan0.7 12 900",
-    "walked4 wan0.7 br0 4000000000 5000000000000",
+    "traversed4 br0 wan0.7 12 900",
+    "traversed4 wan0.7 br0 4000000000 5000000000000",
     "slow4 br0 wan0.7 tcp 2 100 9600",
     "slow4 br0 wan0.7 udp 1 11 1100",
-    "walked6 counter } 1 2",
-    "walked6 packets a,b{= 3 4",
+    "traversed6 counter } 1 2",
+    "traversed6 packets a,b{= 3 4",
     "before4 lan0 7 8",
 }
 
@@ -145,9 +149,9 @@ def test_shares() -> None:
 family inet
 classed yes
 seconds 3.06
-walked4 br0 wan0.7 112 900
-walked4 wan0.7 br0 30 900
-walked6 br0 wan0.7 5 900
+traversed4 br0 wan0.7 112 900
+traversed4 wan0.7 br0 30 900
+traversed6 br0 wan0.7 5 900
 slow4 br0 wan0.7 tcp 2 60 9600
 slow4 br0 wan0.7 17 1 40 400
 late4 wan0.7 br0 25 2000
@@ -163,16 +167,16 @@ after4 lan1 202 20000
     assert unknown == []
     assert sample == Sample(
         seconds=3.06,
-        total=Share(147, 25, 100, 315, *share(125, 315)),
+        total=Share(147, 25, 100, 315, *estimate_share(125, 315)),
         entrances=(
-            Entrance(112, 0, 100, 200, *share(100, 200), "ipv4", "br0", ("lan0", "lan1")),
-            Entrance(30, 25, 0, 75, *share(25, 75), "ipv4", "wan0.7", ("wan0",)),
-            Entrance(0, 0, 0, 40, *share(0, 40), "ipv6", "wan0", ("wan0",)),
+            Entrance(112, 0, 100, 200, *estimate_share(100, 200), "ipv4", "br0", ("lan0", "lan1")),
+            Entrance(30, 25, 0, 75, *estimate_share(25, 75), "ipv4", "wan0.7", ("wan0",)),
+            Entrance(0, 0, 0, 40, *estimate_share(0, 40), "ipv6", "wan0", ("wan0",)),
             Entrance(5, 0, 0, 0, None, None, "ipv6", "br0", ("lan0", "lan1")),
         ),
         directions=(
-            Direction(112, 0, 100, 200, *share(100, 200), "ipv4", "br0", "wan0.7", 3),
-            Direction(30, 25, 0, 75, *share(25, 75), "ipv4", "wan0.7", "br0", 0, 2000),
+            Direction(112, 0, 100, 200, *estimate_share(100, 200), "ipv4", "br0", "wan0.7", 3),
+            Direction(30, 25, 0, 75, *estimate_share(25, 75), "ipv4", "wan0.7", "br0", 0, 2000),
             Direction(5, 0, 0, 0, None, None, "ipv6", "br0", "wan0.7"),
         ),
         slow_protocols={"tcp": 60, "udp": 40},
@@ -186,7 +190,7 @@ after4 lan1 202 20000
     [(0, 0, None, None), (0, 100, 0.0, 3.7), (50, 50, 50.0, 9.62), (1, 0, 100, 79.35)],
 )
 def test_a_share_and_its_error(part: int, rest: int, percent: float | None, error: float | None) -> None:
-    assert share(part, rest) == (percent, error)
+    assert estimate_share(part, rest) == (percent, error)
 
 
 def test_bytes_that_only_the_nic_saw() -> None:
@@ -197,16 +201,16 @@ def test_bytes_that_only_the_nic_saw() -> None:
 
 
 def test_many_directions_stay_few() -> None:
-    lines = [f"walked4 in{n} out{m} 1 1" for n in range(11) for m in range(11)]
+    lines = [f"traversed4 in{n} out{m} 1 1" for n in range(11) for m in range(11)]
     sample = parse_sample("\n".join(lines), {})
-    assert sample.total.walked == 121
+    assert sample.total.traversed == 121
     assert (len(sample.directions), len(sample.entrances)) == (MOST, 11)
     assert len(json.dumps(asdict(sample))) < 7000
 
 
 @pytest.mark.parametrize(
     "line",
-    ["walked4 lan0 wan0 5", "walked5 lan0 wan0 5 5", "seconds x", "late4 a b c 5", "slow4 a b tcp 5 5",
+    ["traversed4 lan0 wan0 5", "walked5 lan0 wan0 5 5", "seconds x", "late4 a b c 5", "slow4 a b tcp 5 5",
      "before4 a -1 2", "device lan0 1 2 3", "arrived lan0 x 1", "what"],
 )  # fmt: skip
 def test_an_unknown_line_is_told(line: str) -> None:
@@ -216,7 +220,21 @@ def test_an_unknown_line_is_told(line: str) -> None:
 
 
 WORDS = st.sampled_from(
-    ["walked4", "late6", "slow4", "before4", "after6", "device", "arrived", "seconds", "br0", "wan0", "9", "²", "1.5"]
+    [
+        "traversed4",
+        "late6",
+        "slow4",
+        "before4",
+        "after6",
+        "device",
+        "arrived",
+        "seconds",
+        "br0",
+        "wan0",
+        "9",
+        "²",
+        "1.5",
+    ]
 )
 
 

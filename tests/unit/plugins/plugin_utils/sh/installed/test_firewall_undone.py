@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_objects
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedTable, transactions
 
 from tests.unit.helpers.firewalls import NFT, golden, needs_namespaces, without_flowtable
@@ -45,7 +45,7 @@ nft -s list table inet nft_offload >after
 def test_there_and_back(old: str, new: str, program: str, tmp_path: Path) -> None:
     before, after = (WantedTable("inet", "nft_offload", without_flowtable(golden(name)), ()) for name in (old, new))
     (tmp_path / "old.nft").write_text(transactions(before, (), None, ())[0])
-    (tmp_path / "new.nft").write_text(transactions(after, (), parse_table(before.content), ())[0])
+    (tmp_path / "new.nft").write_text(transactions(after, (), parse_objects(before.content), ())[0])
     (tmp_path / "guard.sh").write_text(paths.installed("guard.sh"))
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/nft").write_text(f'#!/bin/sh\nexec {shutil.which(program)} "$@"\n')

@@ -130,8 +130,8 @@ def test_counts_what_walks_the_chain(tmp_path: Path) -> None:
         assert ways == {(family, *way) for family in ("ipv4", "ipv6") for way in (("lan0", "wan0"), ("wan0", "lan0"))}
         assert {way.slow_flows for way in sample.directions} == {1}
         # 100 a second are sent; the sets are listed one after the other
-        assert all(30 <= way.walked <= 200 for way in sample.directions)
-        assert all(abs(way.slow - way.walked) <= 5 for way in sample.directions)
+        assert all(30 <= way.traversed <= 200 for way in sample.directions)
+        assert all(abs(way.slow - way.traversed) <= 5 for way in sample.directions)
         assert 1 <= sample.seconds < 1.9
         assert (sample.total.late, sample.total.bypassed, sample.total.share) == (0, 0, 100.0)
         assert (sample.classed, sample.unhooked, set(sample.slow_protocols)) == (True, "", {"udp"})
