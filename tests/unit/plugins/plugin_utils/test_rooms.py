@@ -12,32 +12,8 @@ from pathlib import Path
 
 import pytest
 
-PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
-PLUGIN_UTILS = PLUGINS / "plugin_utils"
-# Room -> the rooms that it may import from. Read it from the top: no room rests on one that stands below it.
-ARROWS = {
-    "_core": set(),
-    "_systems": {"_core"},
-    "_observe": {"_core", "_systems"},
-    "_verify": {"_core", "_systems", "_observe"},
-    "_report": {"_core", "_verify"},
-    "_confirm": {"_core"},
-    "_kernel": {"_core", "_systems", "_observe"},
-    "_nic": {"_core", "_systems", "_observe"},
-    "_ruleset": {"_core", "_systems", "_observe", "_confirm"},
-    "_fw4": {"_core", "_systems", "_observe", "_confirm"},
-    "_firewall": {"_core", "_observe", "_verify", "_confirm"},
-}
-# (room, part of another room that it may not import from, what to do instead)
-CLOSED = (
-    (
-        "_verify",
-        "_observe/parse",
-        "Judging parses nothing: parse the text where the router is read (_observe/reading.py: state_of), keep what it "
-        "means in a field of RouterState (_observe/state.py), and have the check take it from Subject.state.",
-    ),
-)
-SCRIPTS = "sh"
+from tests.unit.helpers.rooms import ARROWS, CLOSED, PLUGIN_UTILS, PLUGINS, SCRIPTS
+
 MOST_ENTRIES = 12
 ADVICE = (
     "A line of code belongs to the room whose question it answers (docs/docsite/rst/architecture.rst). Move what both "
