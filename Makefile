@@ -19,7 +19,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv demo down test lint format ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost clean
+        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost bench-role clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -152,6 +152,7 @@ $(LAB_PARTS): venv
 FAULTS ?=
 SAFETY ?=
 COST ?=
+ROLE_BENCH ?=
 PYTHON_WITH_COLLECTION := PYTHONPATH=$(CURDIR)/build/collections $(VENV)/bin/python
 
 faults: system venv ## every fault and healthy router that can be built, on three kernels: hours
@@ -162,6 +163,9 @@ safety: system venv ## inject every fault into changes of the firewall; matrix i
 
 cost: system venv ## what a verify costs with up to a million connections
 	LAB_MEMORY=1536 $(PYTHON_WITH_COLLECTION) -m bench.cost $(COST)
+
+bench-role: system venv ## what a run of the role costs the controller, with one router and with fifty
+	$(PYTHON_WITH_COLLECTION) -m bench.role $(ROLE_BENCH)
 
 # Each scenario ends in pytest-testinfra; one that ran no test there is a failure.
 molecule: venv ## Molecule scenarios
