@@ -18,7 +18,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
-.PHONY: help system venv demo down test lint format ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
+.PHONY: help system venv demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
         ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost bench-role clean
 
 help: ## show the targets
@@ -101,6 +101,9 @@ format: venv ## write Python and shell in the style that ruff and shfmt ask for
 	ruff check --fix-only .
 	ruff format .
 	$(SCRIPTS) | xargs shfmt --write
+
+findings: venv ## write the page of all findings
+	$(PYTHON_WITH_COLLECTION) -m tests.tools.findings_page
 
 # Many of them wait for a guard's deadline, so more at a time than there are cores.
 unit: venv ## unit tests

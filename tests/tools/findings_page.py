@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the documentation page of all findings from the tables in the code.
 
-usage: PYTHONPATH=build/collections python -m tests.tools.findings_page
+usage: make findings
 """
 
 from __future__ import annotations

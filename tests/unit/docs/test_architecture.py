@@ -19,7 +19,7 @@ PAGES = {
     "contributing": ROOT / "CONTRIBUTING.md",
 }
 PATH = re.compile(r"(?<![\w./:<>-])((?:[\w.*-]+/)+[\w.*-]*)")
-ANY = re.compile(r"\b(?:NAME|ROOM|TOOL|RUNG|MANAGER|INIT)\b")
+ANY = re.compile(r"(?<![A-Z])(?:NAME|ROOM|TOOL|RUNG|MANAGER|INIT)(?![A-Z])")
 """in a path: whatever is called so"""
 CLASS = re.compile(r"^    (Answer|RouterState|Subject|Verdict|Plan)\b.*?(_\w+/\w+\.py)", re.MULTILINE)
 PLACES = (ROOT, PLUGIN_UTILS, ROOT / "roles/flow_offload/tasks")

@@ -18,9 +18,7 @@ KINDS = [*kinds(), *fleet.KINDS]
 
 
 def test_the_page_is_the_code() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), (
-        "run: PYTHONPATH=build/collections python -m tests.tools.findings_page"
-    )
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: make findings"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.id)
