@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A kernel that can offload, and the tools to tell it to: now and at boot."""
+"""A kernel that can offload, and the tools that make it: now and at boot."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ..plugin_utils._core.action import ChangeAction, Options
 from ..plugin_utils._core.plan import Plan, StepError
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._core.sections import Answer, Call
-from ..plugin_utils._kernel import feeds as _feeds
 from ..plugin_utils._kernel import plan as _kernel
 from ..plugin_utils._observe.require import require_root
 from ..plugin_utils._observe.state import FLOWTABLE_MODULES
+from ..plugin_utils._systems.registry import package_reading, package_removal_reading, package_scripts
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -28,37 +28,37 @@ class ActionModule(ChangeAction[Plan]):
     """The kernel_support action."""
 
     SPEC = ARGUMENT_SPEC
-    FRAGMENTS = ("read/platform", "read/kernel", "read/feeds", "read/files")
-    VERBS = ("apply/kernel", "apply/feeds")
+    FRAGMENTS = ("read/platform", "read/kernel", *package_scripts(), "read/files")
+    VERBS = ("apply/kernel",)
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
-        self.image = ""
         try:
             return super().work(router, options)
         except StepError as error:
-            raise _feeds.explained(error, self.image) from None
+            raise _kernel.explain_package_error(error, self.before) from None
 
     def reading(self, options: Options) -> Sequence[Call]:
         _kernel.check_packages(options["packages"])
-        packages: list[Call] = [
-            ("read_packages", *options["packages"]),
-            ("read_feeds", *_feeds.feed_names(options["packages"])),
-        ]
-        removal: list[Call] = [("read_removal", paths.KERNEL_FOUND), ("read_feed_removal", paths.KERNEL_FOUND)]
         return [
             ("read_platform",),
             ("read_modules", *FLOWTABLE_MODULES),
-            ("read_files", *_kernel.OWN_FILES, *_kernel.USERS_FILES),
-            *(packages if options["state"] == "present" else removal),
+            ("read_files", *_kernel.own_files(), *_kernel.FILES_IN_USE),
+            *(
+                package_reading(options["packages"])
+                if options["state"] == "present"
+                else [("read_tables",), *package_removal_reading(paths.KERNEL_FOUND)]
+            ),
         ]
 
     def plan(self, answer: Answer, options: Options) -> Plan:
         state = _kernel.read_state(answer)
         require_root(state.platform)
-        self.image = self.image or state.image
+        if not self.system_scripts:
+            self.before = state
+            self.system_scripts = state.manager.apply_scripts if state.manager else ()
         if options["state"] == "absent":
             return _kernel.plan_absent(state, self.checking)
         return _kernel.plan_present(state, options["packages"])
 
     def prove(self, plan: Plan, answer: Answer, options: Options) -> dict[str, Any]:
-        return _kernel.proven(plan.result, super().prove(plan, answer, options))
+        return _kernel.combine_results(plan.result, super().prove(plan, answer, options))

@@ -130,19 +130,14 @@ REMEDIES = (
     ("Read-only file system", "make that file system writable (mount -o remount,rw) and run the play again"),
     ("Permission denied", "run the task as root, or set become: true"),
     ("Operation not permitted", "run the task as root, or set become: true"),
-    ("Could not get lock", "wait for the package manager that is running on the router, then run the play again"),
-    ("Could not lock", "wait for the package manager that is running on the router, then run the play again"),
-    ("Unable to lock database", "wait for the package manager that is running on the router, then run the play again"),
-    ("Failed to fetch", "give the router a way to its package source, or install the package by hand"),
     ("Could not change any device features", "the driver refused, see the kernel log (dmesg); leave the device out"),
     ("did not become o", "the driver refused, see the kernel log (dmesg); leave the device out"),
-    ("Unable to locate package", "add a package source that has it to the router, or install it by hand"),
     ("Device or resource busy", "the driver cannot take a second flowtable: remove the other one that uses the device"),
     ("fw4 reload: ", "fw4 ends with 0 whatever nft says: find the reason above, in logread or dmesg, then try again"),
 )
 
 
-def remedy_for(text: str) -> str:
-    """What helps against an error text of a router's tool."""
+def remedy_for(text: str, more: Sequence[tuple[str, str]] = ()) -> str:
+    """What helps against an error text of a router's tool; ``more`` are (part of a text, remedy) of that tool alone."""
     other = "put right what the router complains of, then run the play again"
-    return next((remedy for part, remedy in REMEDIES if part in text), other)
+    return next((remedy for part, remedy in (*REMEDIES, *more) if part in text), other)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What kernel_support may do to a router: sh/apply/kernel.sh (modules, apt) and sh/apply/feeds.sh (opkg, apk)."""
+"""What kernel_support may do to a router: sh/apply/kernel.sh; for packages see _systems/verbs.py."""
 
 from __future__ import annotations
 
@@ -29,66 +29,3 @@ class UnloadModules(Verb):
     """Unload modules in this order, all or none."""
 
     modules: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class UpdatePackages(Verb):
-    """Update the package lists of apt."""
-
-
-@dataclass(frozen=True)
-class SimulateInstall(Verb):
-    """Ask apt what it would install."""
-
-    packages: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class InstallPackages(Verb):
-    """Install with apt, all or none."""
-
-    packages: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class UninstallNew(Verb):
-    """Purge what ``InstallPackages`` brought."""
-
-
-@dataclass(frozen=True)
-class Uninstall(Verb):
-    """Uninstall with apt; ``how`` is remove or purge."""
-
-    how: str
-    packages: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class UpdateFeeds(Verb):
-    """Update the package lists of opkg or apk."""
-
-
-@dataclass(frozen=True)
-class SimulateFromFeeds(Verb):
-    """Ask opkg or apk what they would install."""
-
-    packages: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class InstallFromFeeds(Verb):
-    """Install with opkg or apk, all or none."""
-
-    packages: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class UninstallFeedNew(Verb):
-    """Uninstall what ``InstallFromFeeds`` brought."""
-
-
-@dataclass(frozen=True)
-class UninstallFromFeeds(Verb):
-    """Uninstall with opkg or apk, with what came for these packages alone."""
-
-    packages: tuple[str, ...]

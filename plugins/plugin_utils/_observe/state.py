@@ -54,12 +54,6 @@ class Platform:
         except (IndexError, ValueError):
             return 0, 0
 
-    @property
-    def package_manager(self) -> str:
-        """apt, opkg, apk, or empty."""
-        names = {"apt-get": "apt", "opkg": "opkg", "apk": "apk"}
-        return next((name for command, name in names.items() if command in self.commands), "")
-
 
 @dataclass(frozen=True)
 class Kernel:

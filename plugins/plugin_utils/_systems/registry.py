@@ -7,13 +7,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 
+from .._core.sections import Call
+from .apk_openwrt import ApkOpenWrt
+from .apt import Apt
 from .init_system import RULESET_SCRIPTS, InitSystem, Starter
+from .opkg import Opkg
+from .package_manager import PackageManager
 from .procd import Procd
 from .systemd import Systemd
 
+PACKAGE_MANAGERS: tuple[PackageManager, ...] = (Apt(), Opkg(), ApkOpenWrt())
+"""the first that a router has is used"""
 INIT_SYSTEMS: tuple[InitSystem, ...] = (Systemd(), Procd())
+
+
+def find_package_manager(init: str, commands: Collection[str]) -> PackageManager | None:
+    """The package manager of a router with this init system and these commands (``Platform``); None: none is known."""
+    return next((one for one in named_package_managers(commands) if one.init in {"", init}), None)
+
+
+def named_package_managers(commands: Collection[str]) -> list[PackageManager]:
+    """Those whose command the router has, whether or not they are supported on its distribution."""
+    return [manager for manager in PACKAGE_MANAGERS if manager.command in commands]
+
+
+def package_scripts() -> tuple[str, ...]:
+    """The fragments of sh/read that ``package_reading`` and ``package_removal_reading`` need."""
+    return _once(script for manager in PACKAGE_MANAGERS for script in manager.read_scripts)
+
+
+def package_reading(packages: Sequence[str]) -> list[Call]:
+    """Calls that read of these packages, whichever package manager the router has."""
+    return list(dict.fromkeys(tuple(call) for manager in PACKAGE_MANAGERS for call in manager.reading(packages)))
+
+
+def package_removal_reading(record: str) -> list[Call]:
+    """Calls that read of the removal of the packages in the file ``record``, whichever package manager there is."""
+    return list(dict.fromkeys(tuple(call) for one in PACKAGE_MANAGERS for call in one.removal_reading(record)))
 
 
 def find_init_system(name: str) -> InitSystem | None:
@@ -25,6 +57,11 @@ def init_scripts(name: str) -> tuple[str, ...]:
     """The fragments of sh/apply with the verbs of that init system."""
     init = find_init_system(name)
     return init.scripts if init else ()
+
+
+def modules_lists() -> tuple[str, ...]:
+    """The files with the modules that boot loads, of every init system."""
+    return _once(init.modules_list for init in INIT_SYSTEMS)
 
 
 def reports_features(name: str) -> bool:

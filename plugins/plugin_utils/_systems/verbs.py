@@ -3,7 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What an init system may do to a router: sh/apply/systemd.sh and sh/apply/procd.sh."""
+"""What may be done to a router through its init system and its package manager.
+
+An init system has verbs of its own, in its fragment of sh/apply; those about packages are in that of each package
+manager, by the same names.
+"""
 
 from __future__ import annotations
 
@@ -41,3 +45,38 @@ class EnableInit(Verb):
     """Have OpenWrt's boot start an init script."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class UpdatePackages(Verb):
+    """Update the package lists."""
+
+
+@dataclass(frozen=True)
+class SimulateInstall(Verb):
+    """Fail where ``InstallPackages`` would, and change nothing."""
+
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InstallPackages(Verb):
+    """Install packages, all or none."""
+
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UninstallNew(Verb):
+    """Uninstall what ``InstallPackages`` brought."""
+
+
+@dataclass(frozen=True)
+class UninstallPackages(Verb):
+    """Uninstall packages, with what came for them alone.
+
+    ``how`` is purge, or remove where their configuration stays.
+    """
+
+    how: str
+    packages: tuple[str, ...]

@@ -19,6 +19,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
     fragment,
     parse,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import PackageManager
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import PACKAGE_MANAGERS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,10 +176,13 @@ def test_fragments_lose_only_what_a_reader_needs() -> None:
         assert fragment(name).splitlines() == [line for line in lines if line and not line.startswith("#")]
 
 
-def test_fragments_that_meet_in_a_script_name_no_function_alike() -> None:
+@pytest.mark.parametrize("manager", PACKAGE_MANAGERS, ids=lambda manager: manager.name)
+def test_fragments_that_meet_in_a_script_name_no_function_alike(manager: PackageManager) -> None:
     """The later one would take the place of the other without a word."""
+    of_others = {script for other in PACKAGE_MANAGERS for script in other.apply_scripts} - {*manager.apply_scripts}
+    names = [name for name in NAMES if name not in of_others]
     defined = [
-        (function, name) for name in NAMES for function in re.findall(r"^([a-z_]+)\(\)", fragment(name), re.MULTILINE)
+        (function, name) for name in names for function in re.findall(r"^([a-z_]+)\(\)", fragment(name), re.MULTILINE)
     ]
     assert [pair for pair in defined if Counter(function for function, _name in defined)[pair[0]] > 1] == []
 

@@ -12,13 +12,22 @@ from dataclasses import fields
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Stage, Verb
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import PACKAGE_MANAGERS
 
 ROOMS = sorted(file.parent.name for file in SCRIPTS.parent.glob("_*/verbs.py"))
 for _room in ROOMS:
     importlib.import_module(f"ansible_collections.kmod.nft_offload.plugins.plugin_utils.{_room}.verbs")
 OURS = [verb for verb in Verb.__subclasses__() if verb.__module__.startswith("ansible_collections.")]
 VERBS = sorted(OURS, key=lambda verb: verb.function())
-APPLY = "\n".join(file.read_text() for file in sorted((SCRIPTS / "apply").glob("*.sh")))
+OF_PACKAGES = {script for manager in PACKAGE_MANAGERS for script in manager.apply_scripts}
+ALL = {f"apply/{file.stem}" for file in (SCRIPTS / "apply").glob("*.sh")}
+APPLY = {
+    manager.name: "\n".join(
+        (SCRIPTS / f"{name}.sh").read_text() for name in sorted(ALL - OF_PACKAGES | set(manager.apply_scripts))
+    )
+    for manager in PACKAGE_MANAGERS
+}
+"""package manager -> every script of sh/apply that may reach its router"""
 
 
 def test_every_room_with_verbs_is_looked_at() -> None:
@@ -26,12 +35,13 @@ def test_every_room_with_verbs_is_looked_at() -> None:
     assert len({verb.function() for verb in VERBS}) == len(VERBS)
 
 
+@pytest.mark.parametrize("manager", APPLY)
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.function())
-def test_a_verb_is_a_function_with_its_arguments(verb: type[Verb]) -> None:
+def test_a_verb_is_a_function_with_its_arguments(verb: type[Verb], manager: str) -> None:
     """The comment above the function names them: DEVICE, on|off, PACKAGE..., [FROM TO]..., COMMAND [ARGUMENT...]."""
     name = verb.function()
-    assert len(re.findall(rf"^{name}\(\) {{$", APPLY, re.MULTILINE)) == 1, f"no function {name} in sh/apply"
-    usage = re.search(rf"^# {name}\b([^:\n]*)", APPLY, re.MULTILINE)
+    assert len(re.findall(rf"^{name}\(\) {{$", APPLY[manager], re.MULTILINE)) == 1, f"no function {name} in sh/apply"
+    usage = re.search(rf"^# {name}\b([^:\n]*)", APPLY[manager], re.MULTILINE)
     arguments = (
         re.findall(r"[A-Z]+ \[[A-Z]+\.\.\.\]|\[[A-Z ]+\]\.\.\.|[A-Z|a-z]+(?:\.\.\.)?", usage[1]) if usage else []
     )

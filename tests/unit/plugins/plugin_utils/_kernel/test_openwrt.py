@@ -12,11 +12,8 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.kernel_support import ActionModule
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, compose, parse
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.feeds import explained
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.verbs import InstallPackages
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.packages import parse_feed_removals
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.opkg import Opkg
 
 from tests.unit.helpers.openwrt_root import MODULES, NEEDS, OpenWrt
 from tests.unit.helpers.shells import NONCE
@@ -282,13 +279,13 @@ def test_another_opkg_is_at_work(state: str, tmp_path: Path) -> None:
     assert "nft_flow_offload " in str(router.read(MODULES))
 
 
-@pytest.mark.parametrize("verb", ["install_from_feeds", "uninstall_from_feeds"])
-def test_another_opkg_comes_in_between(verb: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", [["install_packages"], ["uninstall_packages", "purge"]], ids=lambda verb: verb[0])
+def test_another_opkg_comes_in_between(verb: list[str], tmp_path: Path) -> None:
     router = stocked(tmp_path / "root", "24.10.4")
     router.do(ActionModule, NOTHING)
     there = packages(router)
-    fragments = ("apply/steps", *ActionModule.VERBS, *ActionModule.FRAGMENTS)
-    calls: list[Call] = [("section", "done", verb, "kmod-nft-offload"), ("section", "undone", "uninstall_feed_new")]
+    fragments = ("apply/steps", *ActionModule.VERBS, *Opkg.apply_scripts, *ActionModule.FRAGMENTS)
+    calls: list[Call] = [("section", "done", *verb, "kmod-nft-offload"), ("section", "undone", "uninstall_new")]
     answer = parse(router.sh(f"{LOCKED}\n{compose(NONCE, fragments, calls)}"), NONCE)
     assert answer["done"].rc != 0 and "Could not lock" in answer["done"].text
     assert packages(router) == there, "what it does not tell did not come just now"
@@ -298,38 +295,3 @@ def test_the_firewall_of_before(tmp_path: Path) -> None:
     router = OpenWrt(tmp_path / "root", "21.02.7")
     with pytest.raises(OffloadError, match=r"OpenWrt 21\.02\.7 has fw3.*kmod-ipt-offload.*to OpenWrt 22\.03"):
         router.do(ActionModule, NOTHING)
-
-
-# --- what they say
-
-SAID = {
-    "opkg 24.10": """Collected errors:
- * pkg_hash_check_unresolved: cannot find dependency kernel (= 6.6.56~94d4e8-r1) for kmod-nf-flow
- * pkg_hash_fetch_best_installation_candidate: Packages for kmod-nf-flow found, but incompatible with the architectures
- * opkg_install_cmd: Cannot install package kmod-nft-offload.""",
-    "opkg 23.05": """Collected errors:
- * satisfy_dependencies_for: Cannot satisfy the following dependencies for kmod-nf-flow:
- *      kernel (= 6.6.56~94d4e8-r1)
- * opkg_install_cmd: Cannot install package kmod-nf-flow.""",
-    "apk": """ERROR: unable to select packages:
-  kernel-6.12.87~24374d-r1:
-    breaks: kmod-nf-flow-6.12.71-r1[kernel=6.6.56~94d4e8-r1]
-    satisfies: world[kernel=6.12.87~24374d-r1]""",
-}
-
-
-@pytest.mark.parametrize("manager", SAID)
-def test_a_mismatch_in_their_words(manager: str) -> None:
-    error = StepError(Step("install kmod-nft-offload", InstallPackages(())), SAID[manager], "nothing was left changed")
-    assert "the feed's kmod-nf-flow is for the kernel 6.6.56~94d4e8-r1, and this image has 1.2" in str(
-        explained(error, "1.2")
-    )
-
-
-def test_what_keeps_a_package() -> None:
-    opkg = " * print_dependents_warning: Package a is depended upon by packages:\n * print_dependents_warning: \tb\n"
-    assert parse_feed_removals(opkg) == {"b"}
-    assert parse_feed_removals("Removing package a from root...\n") == set()
-    assert parse_feed_removals("(1/2) Purging a (1-r1)\n(2/2) Purging c (1-r1)\n") == set(), "c came for a alone"
-    apk = "World updated, but the following packages are not removed due to:\n  a: b c\n     d\n\n(1/1) Purging e (1)\n"
-    assert parse_feed_removals(apk) == {"b", "c", "d"}

@@ -24,6 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.plan impo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.modules import LoadedModule, ModuleFacts
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import FLOWTABLE_MODULES, Kernel, Platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import Inventory
 
 TOOLS = ("nftables", "ethtool")
 NEEDS = {
@@ -49,8 +50,10 @@ def facts(state: str = "available", live: dict[str, LoadedModule] | None = None,
 BARE = KernelState(
     platform=DEBIAN,
     facts=facts(),
-    packages={"nftables": "", "ethtool": ""},
-    candidates={"nftables": "1.1.3-1", "ethtool": "1:6.14.2-1"},
+    inventory=Inventory(
+        statuses={"nftables": "", "ethtool": ""},
+        candidates={"nftables": "1.1.3-1", "ethtool": "1:6.14.2-1"},
+    ),
 )
 LIVE = {
     "nft_flow_offload": LoadedModule(0),
@@ -64,6 +67,11 @@ LIVE = {
 }
 
 
+def with_packages(state: KernelState, **changes: Any) -> KernelState:
+    """The state with another inventory; ``changes`` are its fields."""
+    return replace(state, inventory=replace(state.inventory, **changes))
+
+
 def carried_out(plan: Plan, state: KernelState) -> KernelState:
     """The router after the plan: what its verbs do, in short."""
     files = {path: text for path, text in state.files.items() if path not in plan.removed}
@@ -72,11 +80,12 @@ def carried_out(plan: Plan, state: KernelState) -> KernelState:
     for step in plan.steps:
         verb, *words = step.call
         if verb == "install_packages":
-            commands = state.platform.commands | {_kernel.TOOLS.get(word, word) for word in words}
+            commands = state.platform.commands | {_kernel.COMMANDS.get(word, word) for word in words}
             platform = replace(state.platform, commands=commands, nft_version=(1, 1, 3))
-            packages = {**state.packages, **dict.fromkeys(words, "installed")}
+            statuses = {**state.inventory.statuses, **dict.fromkeys(words, "installed")}
             state = replace(
-                state, platform=platform, packages=packages, removals={word: frozenset({word}) for word in words}
+                with_packages(state, statuses=statuses, removals={word: frozenset({word}) for word in words}),
+                platform=platform,
             )
         elif verb == "load_modules":
             state = replace(state, facts=facts("loaded", LIVE))
@@ -88,8 +97,9 @@ def carried_out(plan: Plan, state: KernelState) -> KernelState:
                 if name not in gone
             }
             state = replace(state, facts=facts("available", live))
-        elif verb == "uninstall":
-            state = replace(state, removals={n: r for n, r in state.removals.items() if n not in words[1:]})
+        elif verb == "uninstall_packages":
+            left = {n: r for n, r in state.inventory.removals.items() if n not in words[1:]}
+            state = with_packages(state, removals=left)
     return state
 
 
@@ -123,14 +133,14 @@ def test_second_run_changes_nothing() -> None:
 
 
 def test_lists_without_a_package_are_updated_first() -> None:
-    plan = plan_present(replace(BARE, candidates={"ethtool": "1:6.14.2-1"}), TOOLS)
+    plan = plan_present(with_packages(BARE, candidates={"ethtool": "1:6.14.2-1"}), TOOLS)
     assert plan.actions()[1:3] == ["update the package lists", "install nftables, ethtool"]
     assert not plan.checks, "a simulation would fail for want of the lists"
 
 
 def test_command_from_elsewhere_is_enough() -> None:
     platform = replace(DEBIAN, commands=frozenset({"nft"}), nft_version=(1, 0, 6))
-    state = replace(BARE, platform=platform, packages={"nftables": "", "ethtool": "installed"})
+    state = replace(with_packages(BARE, statuses={"nftables": "", "ethtool": "installed"}), platform=platform)
     plan = plan_present(state, TOOLS)
     assert "install" not in " ".join(plan.actions())
     assert parse_record(plan.files[paths.KERNEL_FOUND][1]).packages == {}
@@ -161,11 +171,11 @@ def test_modules_in_the_kernel_need_no_boot_file() -> None:
 def test_ubuntu_has_a_package_for_the_modules() -> None:
     extra = f"linux-modules-extra-{DEBIAN.kernel}"
     ubuntu = replace(BARE, platform=replace(DEBIAN, os_id="ubuntu"), facts=facts("missing"))
-    plan = plan_present(replace(ubuntu, candidates={**BARE.candidates, extra: "6.8.0"}), TOOLS)
+    plan = plan_present(with_packages(ubuntu, candidates={**BARE.inventory.candidates, extra: "6.8.0"}), TOOLS)
     assert [step.call[0] for step in plan.steps] == ["install_packages", "load_modules"]
     assert extra in plan.steps[0].call
     with pytest.raises(OffloadError, match="built without flowtables"):
-        plan_present(replace(ubuntu, packages={**BARE.packages, extra: "installed"}), TOOLS)
+        plan_present(with_packages(ubuntu, statuses={**BARE.inventory.statuses, extra: "installed"}), TOOLS)
 
 
 def platform(**changes: Any) -> KernelState:
@@ -183,7 +193,7 @@ def platform(**changes: Any) -> KernelState:
         (platform(commands=frozenset({"apk"})), "apk are supported by kernel_support only where"),
         (platform(commands=frozenset()), "nft, ethtool is missing, and this router has no apt"),
         (platform(commands=frozenset({"nft", "ethtool"}), nft_version=(0, 9, 8)), "nft 0.9.8 is too old.*0.9.9"),
-        (replace(BARE, candidates={"nftables": "0.9.8-3.1"}), "nft 0.9.8 is too old"),
+        (with_packages(BARE, candidates={"nftables": "0.9.8-3.1"}), "nft 0.9.8 is too old"),
     ],
 )
 def test_routers_that_cannot(state: KernelState, says: str) -> None:
@@ -216,7 +226,7 @@ def test_absent_takes_back_exactly_what_was_brought() -> None:
     plan = plan_absent(state, checking=False)
     unload, uninstall = (step.call for step in plan.steps)
     assert set(unload[1:]) == BROUGHT, "nfnetlink was there before"
-    assert uninstall == ("uninstall", "purge", "ethtool", "nftables")
+    assert uninstall == ("uninstall_packages", "purge", "ethtool", "nftables")
     assert set(plan.removed) == {paths.MODULES_LOAD, paths.KERNEL_FOUND}
     after = carried_out(plan, state)
     assert not plan_absent(after, checking=False).changed
@@ -224,20 +234,19 @@ def test_absent_takes_back_exactly_what_was_brought() -> None:
 
 
 def test_configuration_left_from_before_stays() -> None:
-    state = replace(BARE, packages={"nftables": "config-files", "ethtool": ""})
+    state = with_packages(BARE, statuses={"nftables": "config-files", "ethtool": ""})
     plan = plan_absent(carried_out(plan_present(state, TOOLS), state), checking=False)
     assert [step.call for step in plan.steps[1:]] == [
-        ("uninstall", "purge", "ethtool"),
-        ("uninstall", "remove", "nftables"),
+        ("uninstall_packages", "purge", "ethtool"),
+        ("uninstall_packages", "remove", "nftables"),
     ]
 
 
 def test_what_others_use_by_now_stays() -> None:
     state = carried_out(plan_present(BARE, TOOLS), BARE)
     conntrack = LoadedModule(3, LIVE["nf_conntrack"].users | {"nf_nat"})
-    state = replace(
-        state,
-        facts=facts("loaded", {**LIVE, "nf_conntrack": conntrack, "nft_flow_offload": LoadedModule(1)}),
+    state = with_packages(
+        replace(state, facts=facts("loaded", {**LIVE, "nf_conntrack": conntrack, "nft_flow_offload": LoadedModule(1)})),
         removals={"nftables": frozenset({"nftables", "firewalld"}), "ethtool": frozenset({"ethtool"})},
         used={"ethtool": ("ethtool.service is active",)},
     )
@@ -260,9 +269,8 @@ def test_what_others_use_by_now_stays() -> None:
 
 def test_what_stays_is_told_though_it_is_not_noted() -> None:
     """The second reading knows the packages that stay, and has no nft to ask any more where that went."""
-    state = replace(
-        carried_out(plan_present(BARE, TOOLS), BARE),
-        tables=("table inet sets",),
+    state = with_packages(
+        replace(carried_out(plan_present(BARE, TOOLS), BARE), tables=("table inet sets",)),
         used={"ethtool": ("ethtool.service is active",)},
     )
     first = plan_absent(state, checking=False)
@@ -271,7 +279,7 @@ def test_what_stays_is_told_though_it_is_not_noted() -> None:
     assert (
         first.result["kept"].items() > second.result["kept"].items() == {"ethtool": "ethtool.service is active"}.items()
     )
-    assert _kernel.proven(first.result, second.result) == {**second.result, "kept": first.result["kept"]}
+    assert _kernel.combine_results(first.result, second.result) == {**second.result, "kept": first.result["kept"]}
 
 
 def test_nf_tables_stays_while_there_is_a_table() -> None:
@@ -283,7 +291,7 @@ def test_nf_tables_stays_while_there_is_a_table() -> None:
 
 def test_absent_waits_for_those_that_need_it() -> None:
     state = carried_out(plan_present(BARE, TOOLS), BARE)
-    for path, module in _kernel.USERS_FILES.items():
+    for path, module in _kernel.FILES_IN_USE.items():
         needed = replace(state, files={**state.files, path: "x\n"})
         with pytest.raises(OffloadError, match=f"{module} with state: absent first"):
             plan_absent(needed, checking=False)
@@ -341,10 +349,10 @@ def test_sections_become_a_state() -> None:
         "used.ethtool": Section("", 3),
     }
     state = _kernel.read_state(Answer(answer))
-    assert state.packages == {"nftables": "installed", "ethtool": ""}
-    assert state.candidates == {"ethtool": "1:6.1-1"}
-    assert state.removals == {"nftables": frozenset({"nftables"}), "ethtool": frozenset()}
-    assert state.used == {"nftables": ("/etc/nftables.conf was edited",)}
+    assert state.inventory.statuses == {"nftables": "installed", "ethtool": ""}
+    assert state.inventory.candidates == {"ethtool": "1:6.1-1"}
+    assert state.inventory.removals == {"nftables": frozenset({"nftables"}), "ethtool": frozenset()}
+    assert state.inventory.used == {"nftables": ("/etc/nftables.conf was edited",)}
     assert state.tables == ("table ip a", "table inet b")
     assert state.flowtables == {"table inet b"}
     assert state.record.modules == {"nf_tables"}

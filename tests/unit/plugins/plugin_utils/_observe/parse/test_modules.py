@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What sh/read/kernel.sh prints of modules and packages, mostly as Debian 13 has it."""
+"""What sh/read/kernel.sh prints of modules, mostly as Debian 13 has it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.mo
     LoadedModule,
     parse_module_facts,
     parse_modules,
-)
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.packages import (
-    parse_candidates,
-    parse_removals,
-    parse_statuses,
-    upstream_version,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import FLOWTABLE_MODULES
 from hypothesis import given
@@ -95,52 +89,10 @@ def test_nothing_there() -> None:
     assert kernel.flowtable_sysctl is None
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(["live=", "file=", "boot=", "sys=", "", "  Candidate: ", "Remv "]), st.text()))
-)
+@given(st.lists(st.tuples(st.sampled_from(["live=", "file=", "boot=", "sys=", ""]), st.text())))
 def test_no_text_is_too_much(lines: list[tuple[str, str]]) -> None:
     text = "\n".join(key + value for key, value in lines)
     parse_modules(text)
-    parse_candidates(text)
-    parse_statuses(text)
-    parse_removals(text)
-
-
-POLICY = """\
-nftables:
-  Installed: (none)
-  Candidate: 1.1.3-1
-  Version table:
-     1.1.3-1 500
-        500 file:/var/lib/lab/apt ./ Packages
-ethtool:
-  Installed: (none)
-  Candidate: (none)
-  Version table:
-conntrack:
-  Installed: (none)
-  Candidate: 1:1.4.8-2
-  Version table:
-     1:1.4.8-2 500
-N: Unable to locate package nonexist
-"""
-
-
-def test_packages() -> None:
-    assert parse_candidates(POLICY) == {"nftables": "1.1.3-1", "conntrack": "1:1.4.8-2"}
-    assert parse_statuses("nftables installed\nethtool config-files\nconntrack \n") == {
-        "nftables": "installed",
-        "ethtool": "config-files",
-        "conntrack": "",
-    }
-    removal = "The following packages will be REMOVED:\n  nftables\nRemv firewalld [2.3-1]\nRemv nftables [1.1.3-1]\n"
-    assert parse_removals(removal) == {"firewalld", "nftables"}
-
-
-def test_versions() -> None:
-    assert upstream_version("1:1.4.8-2") == (1, 4, 8)
-    assert upstream_version("0.9.8-3.1+deb11u2") == (0, 9, 8)
-    assert upstream_version("git-1") == ()
 
 
 @pytest.mark.parametrize(("text", "accounting"), [("acct=1", True), ("acct=0", False), ("acct=", None), ("", None)])

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""OpenWrt's feeds, which opkg and apk share: names, and what a refusal means for the router. Pure: no I/O.
+
+Modules of another kernel would load, and read the running kernel's structures at the wrong places: modversions are off
+in OpenWrt, and the kernel that a package depends on is the only check. So nothing is ever forced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from .._core.sections import Answer, Call
+from .package_manager import Inventory, PackageManager, Reason
+
+MODULES_PACKAGE = "kmod-nft-offload"
+OTHER_IMAGE = (
+    "install an image of the feed's kernel with sysupgrade (attended sysupgrade keeps the packages), or an image that "
+    f"has {MODULES_PACKAGE} in it"
+)
+UNREACHABLE = Reason(
+    re.compile(
+        r"^[ *]*(?P<line>.*?(?:Failed to download|wget returned|network error|unexpected end of file|temporary error"
+        r"|remote server returned error|wget: exited).*?)[ *]*$",
+        re.MULTILINE,
+    ),
+    "the package feeds could not be read: {line}",
+    "give the router a way to its package feeds, or install the packages by hand",
+)
+"""comes first: what follows a download that failed is mostly an echo of it"""
+
+
+def mismatch(pattern: str) -> Reason:
+    """Another kernel's feed; ``pattern`` has the groups ``package``, and ``kernel`` that it is for."""
+    return Reason(
+        re.compile(pattern),
+        "the feed's {package} is for the kernel {kernel}, and this image has {image}; nothing was changed",
+        OTHER_IMAGE,
+    )
+
+
+def unknown_package(pattern: str) -> Reason:
+    """``pattern`` has the group ``package``."""
+    return Reason(
+        re.compile(pattern, re.MULTILINE),
+        "the router's feeds have no package {package}",
+        f"images that were not built by OpenWrt's own builders often have no feed of modules: {OTHER_IMAGE}",
+    )
+
+
+class Feeds(PackageManager):
+    """What opkg and apk have in common."""
+
+    init = "procd"
+    distribution = "OpenWrt"
+    read_scripts = ("read/feeds",)
+    names: ClassVar = {"nftables": "nftables-json"}
+    """fw4 needs an nft that speaks JSON"""
+    lists_modules = True
+    broken_modules_remedy = (
+        "install a whole image with sysupgrade: kernel and modules of this one do not belong together"
+    )
+
+    def reading(self, packages: Sequence[str]) -> list[Call]:
+        return [("read_feeds", *self.local_names(packages))]
+
+    def removal_reading(self, record: str) -> list[Call]:
+        return [("read_feed_removal", record)]
+
+    def modules_package(self, release: str, os_id: str) -> str:
+        return MODULES_PACKAGE
+
+    def read(self, answer: Answer) -> Inventory:
+        """With the version of the package ``kernel``, and what is staged in UCI."""
+        lines = [line.partition("=") for line in answer.lines("image")]
+        staged = [option for key, _equals, option in lines if key == "staged"]
+        return replace(
+            super().read(answer),
+            image=next((version for key, _equals, version in lines if key == "kernel"), ""),
+            warnings=(_warn_of_staged(staged),) if staged else (),
+        )
+
+
+def _warn_of_staged(options: Sequence[str]) -> str:
+    return (
+        f"somebody staged changes of UCI and did not commit them ({', '.join(options[:5])}): a package that brings "
+        "uci-defaults commits them when it is installed"
+    )

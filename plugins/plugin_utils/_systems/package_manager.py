@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""What every package manager has to say of itself: how it is asked, what packages are called, how its errors read.
+
+One more is a file beside this one with a subclass of ``PackageManager``, a row in registry.py, its command in
+sh/read/platform.sh, and two fragments: in sh/read what its calls call, which print nothing on a router that has another
+one, and in sh/apply a function for each verb of verbs.py that is about packages. Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from .._core.errors import OffloadError
+from .._core.plan import remedy_for
+from .._core.sections import Answer, Call
+
+WAIT = "wait for the package manager that is running on the router, then run the play again"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a package manager reports."""
+
+    statuses: Mapping[str, str] = field(default_factory=dict)
+    """package -> its status in dpkg's words: installed, config-files, empty for one that is not there"""
+    candidates: Mapping[str, str] = field(default_factory=dict)
+    """package that is not installed -> version that would be installed"""
+    removals: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """installed package -> packages that are in the way of its removal; the package itself may be among them"""
+    used: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """installed package -> signs that somebody uses it by now"""
+    image: str = ""
+    """version of the kernel that every package of modules has to be for, where the package manager knows it"""
+    warnings: tuple[str, ...] = ()
+    """what has to be known before anything is installed"""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a package manager refused, found in its output."""
+
+    pattern: re.Pattern[str]
+    """its named groups are for ``problem``"""
+    problem: str
+    """text for str.format, with the groups' names in braces, and {image} for ``Inventory.image``"""
+    remedy: str
+
+
+class PackageManager(ABC):
+    """One package manager. A package manager that serves one distribution only names its init system."""
+
+    name: ClassVar[str]
+    """as messages call it"""
+    command: ClassVar[str]
+    """the command by which sh/read/platform.sh recognises it"""
+    init: ClassVar[str] = ""
+    """init system of the only distribution it is supported on; empty: on any"""
+    distribution: ClassVar[str] = ""
+    """what that distribution is called"""
+    read_scripts: ClassVar[tuple[str, ...]]
+    """fragments of sh/read with what ``reading`` and ``removal_reading`` call"""
+    apply_scripts: ClassVar[tuple[str, ...]]
+    """fragments of sh/apply with its verbs"""
+    names: ClassVar[Mapping[str, str]] = {}
+    """package as the option ``packages`` names it (Debian's name) -> what it is called here, where that differs"""
+    lists_modules: ClassVar[bool] = False
+    """packages of modules bring lists of what boot loads"""
+    broken_modules_remedy: ClassVar[str] = ""
+    """what to do where the package of modules is installed, and its modules are not there"""
+    reasons: ClassVar[Sequence[Reason]] = ()
+    """why it refuses; the first that is found counts"""
+    remedies: ClassVar[Sequence[tuple[str, str]]] = ()
+    """(part of an output that speaks for itself, what to do)"""
+
+    @abstractmethod
+    def reading(self, packages: Sequence[str]) -> list[Call]:
+        """Calls that print the status and candidate of each of these packages, and of the package of modules."""
+
+    @abstractmethod
+    def removal_reading(self, record: str) -> list[Call]:
+        """Calls that print what the removal of each package in the file ``record`` means; see paths.KERNEL_FOUND."""
+
+    @abstractmethod
+    def parse_removal(self, output: str) -> frozenset[str]:
+        """What a simulated removal of one package printed -> see ``Inventory.removals``."""
+
+    @abstractmethod
+    def modules_package(self, release: str, os_id: str) -> str:
+        """The package with the fast path's modules for a kernel of this release; empty where the kernel's own has them.
+
+        ``os_id`` is ID of /etc/os-release.
+        """
+
+    def local_names(self, packages: Iterable[str]) -> list[str]:
+        """What these packages of the option ``packages`` are called here."""
+        return [self.names.get(package, package) for package in packages]
+
+    def read(self, answer: Answer) -> Inventory:
+        """The sections of ``reading`` or ``removal_reading`` -> Inventory; OffloadError where nothing can be known."""
+        if "installed" in answer and not answer.ok("installed"):
+            output = answer.text("installed").strip()
+            raise OffloadError(
+                f"{self.name} does not tell what is installed: {output}", remedy_for(output, self.remedies)
+            )
+        return Inventory(
+            statuses=parse_statuses(answer.text("packages")),
+            candidates=parse_candidates(answer.text("candidates")),
+            removals={package: self.parse_removal(part.text) for package, part in answer.each("removal.").items()},
+            used={p: tuple(part.text.split("\n")) for p, part in answer.each("used.").items() if part.text},
+        )
+
+    def explain(self, output: str, image: str) -> tuple[str, str] | None:
+        """(what is wrong, what to do) for the output of a verb that failed; None where it speaks for itself.
+
+        ``image`` is ``Inventory.image``.
+        """
+        for reason in self.reasons:
+            if found := reason.pattern.search(output):
+                return reason.problem.format(image=image or "another one", **found.groupdict()), reason.remedy
+        return None
+
+
+def parse_statuses(text: str) -> dict[str, str]:
+    """Lines ``PACKAGE STATUS`` (dpkg-query's db:Status-Status); an unknown package has no status."""
+    words = (line.split() for line in text.splitlines())
+    return {w[0]: w[1] if len(w) > 1 else "" for w in words if w}
+
+
+def parse_candidates(text: str) -> dict[str, str]:
+    """As apt-cache policy prints it -> package -> version; left out where none is known."""
+    found: dict[str, str] = {}
+    package = ""
+    for line in text.splitlines():
+        if match := re.fullmatch(r"(\S+):", line):
+            package = match.group(1)
+        elif package and (match := re.fullmatch(r"  Candidate: ([^(\s]\S*)", line)):
+            found[package] = match.group(1)
+    return found
+
+
+def upstream_version(version: str) -> tuple[int, ...]:
+    """1:1.1.3-1 -> (1, 1, 3); empty when it does not start with a number (deb-version(7))."""
+    match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
+    return tuple(int(part) for part in match.group(1).split(".")) if match else ()

@@ -1,0 +1,32 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# How apply/feeds.sh asks opkg (_systems/opkg.py).
+
+_list_installed() {
+  opkg list-installed
+}
+
+_update_lists() {
+  opkg update
+}
+
+_plan_install() {
+  opkg --noaction install "$@"
+}
+
+_install() {
+  opkg install "$@"
+}
+
+_remove() {
+  opkg remove "$@"
+}
+
+_remove_with_orphans() {
+  opkg --autoremove remove "$@"
+}
+
+# it keeps no list of what it was asked for
+_world() {
+  :
+}
