@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What no file of this tree may say, what every file must say, and what ships must not lean on."""
+"""What no file of this tree may contain, what every file must, and what shipped files must not depend on."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_ships_stands_alone() -> None:
 
 
 def test_what_ships_flushes_no_ruleset() -> None:
-    """One finding tells of somebody else's."""
+    """Only a finding about another firewall mentions it."""
     shipped = {name: text for name, text in TREE.items() if name.startswith(SHIPPED)}
     assert {name for name, text in shipped.items() if re.search(r"flush\s+ruleset", text)} == {
         "plugins/plugin_utils/_verify/bypassing.py"

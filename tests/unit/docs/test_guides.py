@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Without the flowtable, which this machine's kernel may not have: the examples of the guides, with real packets.
 
-Each example is taken from its guide, so what is printed there is what runs here.
+Each example is taken from its guide, so what the guide prints is what runs here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def send(net: Network, side: str, address: str, port: int, **options: object) ->
 @needs_namespaces
 @BOTH
 def test_overlay(net: Network, version: int) -> None:
-    """The firewall that is there decides; the overlay leaves out what it is told to."""
+    """The existing firewall decides; the overlay leaves out what its exclusions name."""
     theirs = (
         "table inet theirs { chain forward { type filter hook forward priority filter; policy accept; "
         "iifname wan0 ct state new drop; }; }"
@@ -106,9 +106,9 @@ def test_router_spares_what_the_lan_opens_unless_it_is_looked_at() -> None:
     assert router_restricted_pairs(described) == [{"from": [], "to": []}]
     for zone in described["zones"]:
         zone["antispoof"] = "none"
-    ways = [(" ".join(way["from"]), " ".join(way["to"])) for way in router_restricted_pairs(described)]
-    assert [other for one, other in ways if one == "lan0"] == ["lan0"]
-    assert len(ways) == 9, "of nine pairs all but two, and the devices of no zone"
+    pairs = [(" ".join(pair["from"]), " ".join(pair["to"])) for pair in router_restricted_pairs(described)]
+    assert [other for one, other in pairs if one == "lan0"] == ["lan0"]
+    assert len(pairs) == 9, "of nine pairs all but two, and the devices of no zone"
 
 
 @needs_namespaces
@@ -156,7 +156,7 @@ def probes(net: Network, version: int) -> dict[str, str]:
 @needs_namespaces
 @BOTH
 def test_migrating(net: Network, version: int) -> None:
-    """The description lets through what the file did, but for what the guide says; alone and while both are loaded."""
+    """The description accepts what the file did, with the exceptions in the guide; alone and beside the file."""
     (old,) = blocks("migrating", "text")
     net.run("nft", "-f", "-", text=old)
     by_hand = probes(net, version)

@@ -41,18 +41,23 @@ def parse(lines: list[str]) -> Table:
             name = ""
         elif name:
             table[name].append(line)
-    return {key: flowtable(said) if key.startswith("flowtable") else said for key, said in table.items()}
+    return {key: flowtable(listed) if key.startswith("flowtable") else listed for key, listed in table.items()}
 
 
-def flowtable(said: list[str]) -> list[str]:
-    hook = next(line for line in said if "hook" in line).replace(" 0", " filter")
-    devices = ", ".join(sorted(devices_of(said)))
+def flowtable(listed: list[str]) -> list[str]:
+    hook = next(line for line in listed if "hook" in line).replace(" 0", " filter")
+    devices = ", ".join(sorted(devices_of(listed)))
     shown = [f"\t\tdevices = {{ {devices} }}"] if devices else []
-    return [hook, *shown, *[line for line in said if "flags" in line], *[line for line in said if "counter" in line]]
+    return [
+        hook,
+        *shown,
+        *[line for line in listed if "flags" in line],
+        *[line for line in listed if "counter" in line],
+    ]
 
 
-def devices_of(said: list[str]) -> set[str]:
-    words = {word for line in said if "devices" in line for word in re.findall(r'[^\s{},"=]+', line)}
+def devices_of(listed: list[str]) -> set[str]:
+    words = {word for line in listed if "devices" in line for word in re.findall(r'[^\s{},"=]+', line)}
     return words - {"devices"}
 
 
@@ -69,7 +74,9 @@ def load(text: str) -> None:
         time.sleep(2)
     files = list((PLACE / "tables").iterdir())
     state = {file.name.replace("-", " "): parse(file.read_text().splitlines()) for file in files}
-    bound = {d for t in state.values() for said in t.values() if "\t\tflags offload" in said for d in devices_of(said)}
+    bound = {
+        d for t in state.values() for listed in t.values() if "\t\tflags offload" in listed for d in devices_of(listed)
+    }
     lines = iter(text.splitlines())
     for line in lines:
         words = line.split()
@@ -78,8 +85,8 @@ def load(text: str) -> None:
             block = []
             while words[-1] == "{" and (inner := next(lines)) != "}":
                 block.append(inner)
-            for key, said in parse(block).items():
-                merge(table, key, said, bound)
+            for key, listed in parse(block).items():
+                merge(table, key, listed, bound)
         elif words and not line.startswith("#"):
             act(state, line, bound)
     for file in files:
@@ -102,32 +109,32 @@ def act(state: dict[str, Table], line: str, bound: set[str]) -> None:
             del state[name]
         return
     table, key = state[name], f"{kind} {rest[2]}"
-    said = [f"\t\t{part.strip()}" for part in line.partition("{")[2].rpartition("}")[0].split(";") if part.strip()]
+    listed = [f"\t\t{part.strip()}" for part in line.partition("{")[2].rpartition("}")[0].split(";") if part.strip()]
     if words[0] == "add":
-        merge(table, key, flowtable(said), bound)
+        merge(table, key, flowtable(listed), bound)
     elif key not in table:
         raise Refused("No such file or directory")
-    elif said:
-        left = devices_of(table[key]) - devices_of(said)
+    elif listed:
+        left = devices_of(table[key]) - devices_of(listed)
         others = [line for line in table[key] if "devices" not in line]
         table[key] = flowtable([*others, f"devices = {' '.join(left)}"])
     else:
         del table[key]
 
 
-def merge(table: Table, key: str, said: list[str], bound: set[str]) -> None:
+def merge(table: Table, key: str, listed: list[str], bound: set[str]) -> None:
     """Declare an object; a flowtable keeps the devices that it has."""
     if not key.startswith("flowtable"):
-        table[key] = said
+        table[key] = listed
         return
     old = table.get(key)
-    hardware = "\t\tflags offload" in said
+    hardware = "\t\tflags offload" in listed
     if old is not None and ("\t\tflags offload" in old) != hardware:
         raise Refused("Operation not supported")
-    new = devices_of(said) - (devices_of(old) if old else set())
+    new = devices_of(listed) - (devices_of(old) if old else set())
     if hardware and new & bound:
         raise Refused("Device or resource busy")
-    table[key] = flowtable([*said, *(old or [])[1:2]])
+    table[key] = flowtable([*listed, *(old or [])[1:2]])
 
 
 def main() -> int:

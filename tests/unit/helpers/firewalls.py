@@ -20,7 +20,7 @@ from ansible_collections.kmod.nft_offload.plugins.filter.router_ruleset import r
 GOLDEN = Path(__file__).with_name("golden")
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.yml"))
 NFT = os.environ.get("NFT", "nft").split()
-"""set NFT to the paths of others to have these judge as well"""
+"""names or paths of nft; set NFT to test with several"""
 
 
 def rendered(variables: Mapping[str, Any], files: Mapping[str, str] | None = None) -> str:

@@ -29,7 +29,8 @@ def family_of(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def told(peer: Any) -> bytes:
+def describe_peer(peer: Any) -> bytes:
+    """ "ADDRESS PORT" of the other end, as it is sent back to it."""
     return f"{peer[0].removeprefix('::ffff:')} {peer[1]}".encode()
 
 
@@ -38,14 +39,14 @@ def serve(port: int) -> None:
     listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
     datagrams = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    # the answer has to leave from the address that was asked
+    # the answer must leave from the address that got the question
     datagrams.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     datagrams.bind(("::", port))
 
     def stream() -> None:
         while True:
             connection, peer = listener.accept()
-            connection.sendall(told(peer))
+            connection.sendall(describe_peer(peer))
             threading.Thread(target=echo, args=(connection,), daemon=True).start()
 
     def echo(connection: socket.socket) -> None:
@@ -61,7 +62,7 @@ def serve(port: int) -> None:
         while True:
             data, control, _flags, peer = datagrams.recvmsg(4096, 256)
             where = [(level, kind, value) for level, kind, value in control if kind == socket.IPV6_PKTINFO]
-            datagrams.sendmsg([told(peer) if data == b"who" else data], where, 0, peer)
+            datagrams.sendmsg([describe_peer(peer) if data == b"who" else data], where, 0, peer)
 
     for job in (stream, packets):
         threading.Thread(target=job, daemon=True).start()

@@ -174,7 +174,7 @@ class OpenWrt:
 
 
 class Execs(Router):
-    """The way to it: each exec over a connection of its own once it was told to reconnect."""
+    """Execs on such a router; after ``reconnect`` they come over a new connection."""
 
     def __init__(self, router: OpenWrt, before: str = "") -> None:
         self.name = "router"

@@ -83,7 +83,7 @@ class Sandbox:
         return Change(replace(plan or self.plan(), id=name), timeout)
 
     def run(self, calls: Sequence[Call], connection: str = "192.0.2.1 1 192.0.2.2 22") -> Answer:
-        """One exec, over a connection that sshd would tell so."""
+        """One exec, over the connection that sshd would describe so in SSH_CONNECTION."""
         # what the guard is started with on a router must be the shell under test
         script = compose(NONCE, FRAGMENTS, calls).replace("/bin/sh ", f"{self.sh} ").replace(" sh ", f" {self.sh} ")
         environment = {

@@ -44,7 +44,7 @@ def nothing(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("there", "chosen"),
+    ("installed", "chosen"),
     [
         ({"docker": "exit 0"}, "docker"),
         ({"podman": "exit 0"}, "podman"),
@@ -52,8 +52,8 @@ def nothing(tmp_path: Path) -> str:
         ({"docker": DOWN, "podman": "exit 0"}, "podman"),
     ],
 )
-def test_the_one_that_answers_is_used(tmp_path: Path, there: Mapping[str, str], chosen: str) -> None:
-    done = run(commands(tmp_path, there), "/bin/sh", str(SCENARIO / "runtime.sh"))
+def test_the_one_that_answers_is_used(tmp_path: Path, installed: Mapping[str, str], chosen: str) -> None:
+    done = run(commands(tmp_path, installed), "/bin/sh", str(SCENARIO / "runtime.sh"))
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{chosen}\n", "")
 
 
@@ -63,7 +63,7 @@ def test_neither_is_installed(tmp_path: Path) -> None:
     assert done.stderr == "SKIPPED: no container can be run here, docker is not installed, podman is not installed\n"
 
 
-def test_the_target_says_so_and_is_content(nothing: str) -> None:
+def test_the_target_prints_it_and_succeeds(nothing: str) -> None:
     done = run(nothing, "make", "--no-print-directory", "--old-file=venv", "molecule-rootfs")
     assert (done.returncode, done.stdout, done.stderr.strip()) == (0, "", NEITHER)
 

@@ -53,7 +53,7 @@ def test_a_failed_router_ends_the_rollout_after_its_batch(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("playbook", ["rollout", "verify", "rollback"])
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("variables", "message"),
     [
         ("flow_offload_requir=bypassing", "the role flow_offload knows no flow_offload_requir"),
         ("flow_offload_sample=61", "flow_offload_sample must be 0 to 60 seconds, got 61. Remedy: correct the number"),
@@ -67,14 +67,14 @@ def test_a_failed_router_ends_the_rollout_after_its_batch(tmp_path: Path) -> Non
         ("flow_offload_mode=hw", "value of flow_offload_mode must be one of: auto, hardware, software, disabled"),
     ],
 )
-def test_what_is_wrong_reaches_no_router(tmp_path: Path, playbook: str, said: str, told: str) -> None:
-    output = run(tmp_path, playbook, "-e", said)
-    assert told in output
+def test_wrong_variables_reach_no_router(tmp_path: Path, playbook: str, variables: str, message: str) -> None:
+    output = run(tmp_path, playbook, "-e", variables)
+    assert message in output
     assert "UNREACHABLE!" not in output
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("variables", "message"),
     [
         ("flow_offload_ruleset=", "neither auto, overlay, router or fw4 nor a template that can be found"),
         ("flow_offload_ruleset=.", "neither auto, overlay, router or fw4 nor a template that can be found"),
@@ -110,14 +110,14 @@ def test_what_is_wrong_reaches_no_router(tmp_path: Path, playbook: str, said: st
         ),
     ],
 )
-def test_the_role_asks_no_router_with_what_is_wrong(tmp_path: Path, said: str, told: str) -> None:
-    output = run(tmp_path, "rollout", "-e", said)
-    assert told in output
+def test_the_role_runs_nothing_with_wrong_variables(tmp_path: Path, variables: str, message: str) -> None:
+    output = run(tmp_path, "rollout", "-e", variables)
+    assert message in output
     assert "UNREACHABLE!" not in output
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "message"),
     [
         ('{"flow_offload_router": 10}', "flow_offload_router: a dictionary was expected, not 10"),
         (
@@ -130,12 +130,12 @@ def test_the_role_asks_no_router_with_what_is_wrong(tmp_path: Path, said: str, t
         ),
     ],
 )
-def test_a_play_of_your_own_is_told_the_same(tmp_path: Path, variables: str, told: str) -> None:
-    """Ansible checks the role's variables first there, against argument_specs.yml."""
+def test_your_own_play_fails_alike(tmp_path: Path, variables: str, message: str) -> None:
+    """There, Ansible first checks the role's variables against argument_specs.yml."""
     play = tmp_path / "play.yml"
     play.write_text("[{hosts: all, gather_facts: false, roles: [kmod.nft_offload.flow_offload]}]", encoding="utf-8")
     output = run(tmp_path, str(play), "-e", variables)
-    assert f"r1: {told}" in output
+    assert f"r1: {message}" in output
     assert "UNREACHABLE!" not in output
 
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What fw4 is asked. Of a ruleset only its head, the flowtable and the rule that feeds it, since the stand-in's others differ.
+# Commands for fw4. Of a ruleset only its head, the flowtable and the rule that feeds it: the stand-in's others differ.
 ruleset() {
   awk '
     /^table inet fw4 [{]/ { print; inside = 1; next }
@@ -11,18 +11,18 @@ ruleset() {
 }
 shown() {
   echo "\$ fw4 print"
-  fw4 print 2>/tmp/said | ruleset
-  trouble </tmp/said
+  fw4 print 2>/tmp/output | ruleset
+  filter_errors </tmp/output
 }
-# where the real one's program stands when it ends is its own business
-trouble() {
+# without the position in the program where the real one ends
+filter_errors() {
   awk '/^Usage/ { print; exit } /^In / { skip = 1 } /^([[]|The )/ { skip = 0 } !skip'
 }
 run() {
   echo "\$ $*"
-  "$@" >/tmp/said 2>&1
+  "$@" >/tmp/output 2>&1
   code=$?
-  trouble </tmp/said
+  filter_errors </tmp/output
   [ "$code" = 0 ] || echo "[$code]"
 }
 firewall() {

@@ -31,8 +31,8 @@ listing() {
     END { print "}" }'
 }
 
-# judge TEXT MODE
-judge() {
+# check_text TEXT MODE
+check_text() {
   [ -f "$refuses" ] || touch "$refuses"
   while read -r kind word; do
     case $kind in
@@ -122,5 +122,5 @@ case "$1 $2" in
   ;;
 *) text=$* ;;
 esac
-judge "$text" "$check"
+check_text "$text" "$check"
 [ "$check" = check ] || load "$text"

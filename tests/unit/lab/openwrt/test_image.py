@@ -43,8 +43,8 @@ def test_hosts_are_reached_on_their_own_disk() -> None:
         OPENWRT.host_command("dmz", "true")
 
 
-@pytest.mark.parametrize(("router", "said"), [(DEBIAN, "lan0 fake"), (OPENWRT, "lan0 share-block fake")])
-def test_nics_of_openwrt_share_their_block(monkeypatch: pytest.MonkeyPatch, router: Router, said: str) -> None:
+@pytest.mark.parametrize(("router", "faults"), [(DEBIAN, "lan0 fake"), (OPENWRT, "lan0 share-block fake")])
+def test_nics_of_openwrt_share_their_block(monkeypatch: pytest.MonkeyPatch, router: Router, faults: str) -> None:
     done: list[str] = []
 
     def run(_self: Login, command: Command, **_options: object) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ def test_nics_of_openwrt_share_their_block(monkeypatch: pytest.MonkeyPatch, rout
 
     monkeypatch.setattr(Login, "run", run)
     labnic.set_faults(router, "lan0", ["fake"])
-    assert done == [f"echo {said} >/sys/module/labnic/parameters/fault"]
+    assert done == [f"echo {faults} >/sys/module/labnic/parameters/fault"]
 
 
 @pytest.mark.parametrize("part", ["uci.sh", "guest/sbin/procd", "root.py", "new"])

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The router like OpenWrt: its stand-ins answer as the real programs did to the same list of commands, and what is not
-there is not there. openwrt/NAME.txt is what the real program said to openwrt/NAME.sh."""
+"""The router like OpenWrt: stand-ins answer as the real programs did to the same list of commands, and programs that
+OpenWrt lacks are missing. NAME.txt is the output of the real program for NAME.sh."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def router(tmp_path: Path) -> OpenWrt:
 @pytest.mark.parametrize("program", ["uci", "ubus", "fw4"])
 def test_as_the_real_one(program: str, router: OpenWrt) -> None:
     router.write("/list", (LISTS / f"{program}.sh").read_text())
-    said = router.sh("mkdir /w && cd /w && . /list 2>/errors; cat /errors")
-    assert said == (LISTS / f"{program}.txt").read_text()
+    output = router.sh("mkdir /w && cd /w && . /list 2>/errors; cat /errors")
+    assert output == (LISTS / f"{program}.txt").read_text()
 
 
 def test_a_commit_to_a_full_disk_loses_the_file(tmp_path: Path) -> None:

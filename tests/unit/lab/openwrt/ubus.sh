@@ -1,11 +1,11 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What ubus is asked: of two devices, three interfaces and a board.
+# Commands for ubus, with two devices, three interfaces and a board.
 run() {
   echo "\$ $*"
-  "$@" >/tmp/said 2>&1
+  "$@" >/tmp/output 2>&1
   code=$?
-  sed '/^Usage: /q; s/@[0-9a-f]*$/@id/' /tmp/said
+  sed '/^Usage: /q; s/@[0-9a-f]*$/@id/' /tmp/output
   [ "$code" = 0 ] || echo "[$code]"
 }
 mkdir -p /etc/stand-in /sys/class/net/eth0 /sys/class/net/br-lan

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What uci is asked, in a directory of its own with /tmp and /etc/config for nobody else; `uci` is the program under test.
+# Commands for uci, the program under test, in a directory and with a /tmp and an /etc/config of its own.
 mkdir -p /etc/config own
 files() {
   for file in /etc/config/* /tmp/.uci/* own/*; do
@@ -12,9 +12,9 @@ files() {
 }
 run() {
   echo "\$ $*"
-  "$@" >/tmp/said 2>&1
+  "$@" >/tmp/output 2>&1
   code=$?
-  sed '/^Usage: /q' /tmp/said
+  sed '/^Usage: /q' /tmp/output
   [ "$code" = 0 ] || echo "[$code]"
 }
 fresh() {
