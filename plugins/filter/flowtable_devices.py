@@ -87,7 +87,7 @@ def select(router: Any) -> list[str]:
 
 
 class FilterModule:
-    """Ansible's way to find the filter."""
+    """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {"flowtable_devices": select}

@@ -68,7 +68,7 @@ def overlay_ruleset(exclude: Any) -> str:
 
 
 class FilterModule:
-    """Ansible's way to find the filter."""
+    """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {"overlay_ruleset": overlay_ruleset}

@@ -90,7 +90,7 @@ def router_restricted_pairs(router: Any, files: Mapping[str, str] | None = None)
 
 
 class FilterModule:
-    """Ansible's way to find the filter."""
+    """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {"router_restricted_pairs": router_restricted_pairs}

@@ -107,7 +107,7 @@ def router_ruleset(
 
 
 class FilterModule:
-    """Ansible's way to find the filter."""
+    """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {"router_ruleset": router_ruleset}

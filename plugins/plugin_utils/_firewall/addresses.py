@@ -17,68 +17,77 @@ Extra = Callable[[str], list[str]]
 
 
 def address_chains(firewall: Firewall, text: Text, extra: Extra) -> None:
-    """The chains of type nat, where there is something to translate."""
-    _destinations(firewall, text, extra("dstnat"))
-    _sources(firewall, text, extra("srcnat"))
+    """Add the chains of type nat to ``text``, where there is something to translate.
+
+    ``extra`` returns the user\'s own lines for a place.
+    """
+    _render_destinations(firewall, text, extra("dstnat"))
+    _render_sources(firewall, text, extra("srcnat"))
 
 
-def _destinations(firewall: Firewall, text: Text, extra: list[str]) -> None:
+def _render_destinations(firewall: Firewall, text: Text, extra: list[str]) -> None:
     zones = {}
     for zone in firewall.zones.values():
-        zones[zone.name] = [line for said in firewall.port_forwards for line in _forwarded(said, zone.name)]
-    says = "flow_offload_router.port_forwards, for IPv4"
-    text.dispatch("dstnat", hook("nat", "prerouting", "dstnat", "accept"), "iifname", firewall, zones, says, extra)
+        zones[zone.name] = [line for entry in firewall.port_forwards for line in _forward_rules(entry, zone.name)]
+    comment = "flow_offload_router.port_forwards, for IPv4"
+    text.dispatch("dstnat", hook("nat", "prerouting", "dstnat", "accept"), "iifname", firewall, zones, comment, extra)
 
 
-def _forwarded(said: PortForward, zone: str) -> Iterator[str]:
+def _forward_rules(entry: PortForward, zone: str) -> Iterator[str]:
     """The rules of one port forward for what comes from a zone."""
-    if not said.ipv4 or zone not in (*said.zones, *said.hairpin):
+    if not entry.ipv4 or zone not in (*entry.zones, *entry.hairpin):
         return
     sources = [""]
-    dialled = f"ip daddr {said.address}" if said.address else "fib daddr type local"
-    if zone not in said.zones and not said.address:
+    dialled = f"ip daddr {entry.address}" if entry.address else "fib daddr type local"
+    if zone not in entry.zones and not entry.address:
         dialled += " fib daddr . iif type != local"
-    if said.sources is not None:
-        sources = [f"ip saddr {value} " for value in said.sources.get("ipv4", ())]
-    if sources == [""] and not said.address:
+    if entry.sources is not None:
+        sources = [f"ip saddr {value} " for value in entry.sources.get("ipv4", ())]
+    if sources == [""] and not entry.address:
         sources = ["meta nfproto ipv4 "]
-    yield f"# {said.where}{'.hairpin' if zone in said.hairpin else ''}: {said.name}"
-    target = said.ipv4 if said.target_port is None else f"{said.ipv4}:{said.target_port}"
-    for port in said.ports:
+    yield f"# {entry.where}{'.hairpin' if zone in entry.hairpin else ''}: {entry.name}"
+    target = entry.ipv4 if entry.target_port is None else f"{entry.ipv4}:{entry.target_port}"
+    for port in entry.ports:
         for match in matches([port], "ipv4"):
             yield from (f"{source}{dialled} {match} dnat ip to {target}" for source in sources)
 
 
-def _sources(firewall: Firewall, text: Text, extra: list[str]) -> None:
-    lines = list(_hairpins(firewall))
+def _render_sources(firewall: Firewall, text: Text, extra: list[str]) -> None:
+    lines = list(_hairpin_rules(firewall))
     zones = {}
     for zone in firewall.zones.values():
-        body = [line for said in firewall.source_nat if zone.name in said.to for line in _translated(firewall, said)]
+        body = [
+            line
+            for entry in firewall.source_nat
+            if zone.name in entry.to
+            for line in _translation_rules(firewall, entry)
+        ]
         if zone["masquerade"]:
             body += [f"# {zone.where}.masquerade", "meta nfproto ipv4 masquerade"]
         zones[zone.name] = body
-    says = "flow_offload_router.source_nat and zones.masquerade"
+    comment = "flow_offload_router.source_nat and zones.masquerade"
     first = [*extra, *lines]
-    text.dispatch("srcnat", hook("nat", "postrouting", "srcnat", "accept"), "oifname", firewall, zones, says, first)
+    text.dispatch("srcnat", hook("nat", "postrouting", "srcnat", "accept"), "oifname", firewall, zones, comment, first)
 
 
-def _hairpins(firewall: Firewall) -> Iterator[str]:
+def _hairpin_rules(firewall: Firewall) -> Iterator[str]:
     """A server in the client's own zone would answer it directly, past the translation; so it has to see the router."""
     for zone in firewall.zones.values():
-        if any(said.ipv4 and zone.name == said.to and zone.name in said.hairpin for said in firewall.port_forwards):
+        if any(entry.ipv4 and zone.name == entry.to and zone.name in entry.hairpin for entry in firewall.port_forwards):
             devices = names(zone.devices)
             yield f'iifname {devices} oifname {devices} ct status dnat masquerade comment "hairpin"'
 
 
-def _translated(firewall: Firewall, said: SourceNat) -> Iterator[str]:
-    yield f"# {said.where}"
-    for family in said.families:
+def _translation_rules(firewall: Firewall, entry: SourceNat) -> Iterator[str]:
+    """The rules of one entry of source_nat."""
+    yield f"# {entry.where}"
+    for family in entry.families:
         ip = IP[family]
         to = {
             "none": "accept",
             "masquerade": "masquerade",
-            "snat": f"snat {ip} to {said.address}" if said.address else f"snat {ip} to {ip} saddr map @{said.map}",
-        }[said.action]
-        every = firewall.families if said.action == "none" and len(said.families) == len(firewall.families) else ()
-        for match in variants(every, (family,), (), said.sources, said.destinations):
+            "snat": f"snat {ip} to {entry.address}" if entry.address else f"snat {ip} to {ip} saddr map @{entry.map}",
+        }[entry.action]
+        every = firewall.families if entry.action == "none" and len(entry.families) == len(firewall.families) else ()
+        for match in variants(every, (family,), (), entry.sources, entry.destinations):
             yield f"{match} {to}".strip()

@@ -44,9 +44,9 @@ def lines_of(text: str, where: str) -> Iterator[Line]:
     ``where`` is the key that names the file, and its path.
     """
     for number, line in enumerate(text.splitlines(), start=1):
-        said = line.partition("#")[0].partition(";")[0].strip().rstrip(",").rstrip()
-        if said:
-            yield Line(said, f"{where}, line {number}")
+        element = line.partition("#")[0].partition(";")[0].strip().rstrip(",").rstrip()
+        if element:
+            yield Line(element, f"{where}, line {number}")
 
 
 def _number(text: str, family: str) -> int:
@@ -57,12 +57,12 @@ def _address(number: int, family: str) -> str:
     return socket.inet_ntop(_SOCKET[family], number.to_bytes(BITS[family] // 8, "big"))
 
 
-def address_span(said: Line) -> tuple[str, Span]:
+def address_span(line: Line) -> tuple[str, Span]:
     """``192.0.2.1``, ``2001:db8::/32`` or ``a-b`` -> family and span; raises OffloadError."""
-    if not ADDRESS.match(said.text):
-        raise OffloadError(f"{said.where}: {said.text!r} is no address", REMEDY)
-    family = "ipv6" if ":" in said.text else "ipv4"
-    first, dash, last = said.text.partition("-")
+    if not ADDRESS.match(line.text):
+        raise OffloadError(f"{line.where}: {line.text!r} is not an address", REMEDY)
+    family = "ipv6" if ":" in line.text else "ipv4"
+    first, dash, last = line.text.partition("-")
     base, slash, length = first.partition("/")
     size = 1
     try:
@@ -71,12 +71,12 @@ def address_span(said: Line) -> tuple[str, Span]:
             size <<= BITS[family] - int(length)
         high = _number(last.strip(), family) if dash else low + size - 1
     except (OSError, ValueError):
-        raise OffloadError(f"{said.where}: {said.text!r} is no address", REMEDY) from None
+        raise OffloadError(f"{line.where}: {line.text!r} is not an address", REMEDY) from None
     if low % size:
         meant = f"{_address(low - low % size, family)}/{length}"
-        raise OffloadError(f"{said.where}: {said.text!r} has bits behind its length", f"did you mean {meant}?")
+        raise OffloadError(f"{line.where}: {line.text!r} has bits behind its length", f"did you mean {meant}?")
     if high < low:
-        raise OffloadError(f"{said.where}: {said.text!r} is no range", REMEDY)
+        raise OffloadError(f"{line.where}: {line.text!r} is not a range", REMEDY)
     return family, (low, high)
 
 
@@ -91,6 +91,7 @@ def span_text(low: int, high: int, family: str) -> str:
 
 
 def range_text(low: int, high: int, family: str) -> str:
+    """A span of addresses as ``first-last``, which nft takes where a prefix is not allowed too."""
     return f"{_address(low, family)}-{_address(high, family)}"
 
 
@@ -132,7 +133,7 @@ def mapped(lines: Iterable[Line], key: str, value: str) -> list[str]:
     for line in lines:
         words = line.text.replace(" : ", " ").split(None, 1)
         if len(words) != 2:
-            raise OffloadError(f"{line.where}: {line.text!r} is no pair", "write a key, a space and a value")
+            raise OffloadError(f"{line.where}: {line.text!r} is not a pair", "write a key, a space and a value")
         at = _typed(Line(words[0], line.where), key)
         other = _typed(Line(words[1], line.where), value)
         if other[0][0] != other[0][1]:
@@ -152,7 +153,7 @@ def _typed(line: Line, kind: str) -> tuple[Span, str]:
     if kind in BITS:
         family, found = address_span(line)
         if family != kind:
-            raise OffloadError(f"{line.where}: {line.text} is no {kind} address", REMEDY)
+            raise OffloadError(f"{line.where}: {line.text} is not an {kind} address", REMEDY)
         return found, span_text(*found, family)
     if kind == "port":
         found = read_span(line.text, line.where)
@@ -161,7 +162,7 @@ def _typed(line: Line, kind: str) -> tuple[Span, str]:
         number = read_mark(line)
         return (number, number), f"{number:#x}"
     if not re.match(r"(accept|drop|continue|return|(?:jump|goto) [A-Za-z_][A-Za-z0-9_]*)\Z", line.text):
-        raise OffloadError(f"{line.where}: {line.text!r} is no verdict", "write accept, drop, return or jump CHAIN")
+        raise OffloadError(f"{line.where}: {line.text!r} is not a verdict", "write accept, drop, return or jump CHAIN")
     return (0, 0), line.text
 
 
@@ -172,7 +173,7 @@ def read_mark(line: Line) -> int:
     except ValueError:
         number = -1
     if not 0 <= number < 1 << 32:
-        raise OffloadError(f"{line.where}: {line.text!r} is no mark", "write a number such as 0x10")
+        raise OffloadError(f"{line.where}: {line.text!r} is not a mark", "write a number such as 0x10")
     return number
 
 

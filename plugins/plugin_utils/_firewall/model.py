@@ -129,7 +129,8 @@ class Exclusion:
     dscp: tuple[str, ...]
     devices: tuple[str, ...]
     packets: int
-    says: str
+    comment: str
+    """the key that it comes from, and what it excludes"""
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,9 @@ class Firewall:
     blocklists: Sequence[Blocklist]
     log: Options
     extra: Mapping[str, Sequence[tuple[str, str]]]
-    """place -> where it is said, and the text"""
+    """place -> (the key that it comes from, the text) of each"""
     exclusions: Sequence[Exclusion] = field(default=())
 
     def devices(self, *zones: str) -> list[str]:
+        """The devices of these zones, in order."""
         return [device for zone in zones for device in self.zones[zone].devices]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What a description names before it says what may go where: families, services, sets and maps, zones. Pure: no I/O.
+"""What a description names before its rules use it: families, services, sets and maps, zones. Pure: no I/O.
 
 Every error names the key that is wrong, such as ``flow_offload_router.zones[1].devices``.
 """
@@ -57,10 +57,10 @@ BOGONS = {
 }
 
 
-def check(pattern: re.Pattern[str], text: str, where: str, says: str) -> str:
-    """The text, when it fits; raises OffloadError."""
+def require_match(pattern: re.Pattern[str], text: str, where: str, expected: str) -> str:
+    """The text, where it matches; else raises OffloadError, naming what was expected."""
     if not pattern.match(text):
-        raise OffloadError(f"{where}: {says}, not {text!r}", "correct it")
+        raise OffloadError(f"{where}: {expected}, not {text!r}", "correct it")
     return text
 
 
@@ -68,23 +68,23 @@ def device_name(text: str, where: str) -> str:
     """The name of one device; raises OffloadError, also for what other firewalls take as the begin of many names."""
     if text.endswith(("*", "+")):
         raise OffloadError(f"{where}: {text!r} looks like a pattern, which is not possible here", "name each device")
-    return check(DEVICE, text, where, "a device's name was expected")
+    return require_match(DEVICE, text, where, "a device's name was expected")
 
 
-def within(number: int, low: int, high: int, where: str) -> None:
+def require_within(number: int, low: int, high: int, where: str) -> None:
     """Raise OffloadError for a number that nft or the kernel would refuse, or take for another one."""
     if not low <= number <= high:
         raise OffloadError(f"{where}: {number} is not from {low} to {high}", "write a number of these")
 
 
-def not_empty(said: Options, where: str, *keys: str) -> None:
+def refuse_empty(options: Options, where: str, *keys: str) -> None:
     """Raise OffloadError for a list that is there and empty: it would take everything instead of nothing."""
     for key in keys:
-        if said[key] is not None and not said[key]:
-            raise OffloadError(f"{where}.{key} is empty", "leave it out for all, or say which")
+        if options[key] is not None and not options[key]:
+            raise OffloadError(f"{where}.{key} is empty", "leave it out for all, or name which")
 
 
-def not_nfts(name: str, where: str) -> None:
+def refuse_keyword(name: str, where: str) -> None:
     """Raise OffloadError for a word of nft's own."""
     if KEYWORD.match(name):
         raise OffloadError(f"{where}: {name} is a word of nft's own", f"use another name, such as my_{name}")
@@ -97,62 +97,62 @@ class Names:
         self.options = options
         self.files = files
         self.families = FAMILIES if options["family"] == "both" else (options["family"],)
-        self.services = {name: services.read_services(said, {}, name) for name, said in services.SERVICES.items()}
+        self.services = {name: services.read_services(ports, {}, name) for name, ports in services.SERVICES.items()}
         self.sets: dict[str, str] = {}
         """name -> addresses or ports"""
         self.maps: dict[str, tuple[str, str]] = {}
         """name -> key and value"""
         self.declared: list[Declared] = []
-        for where, said in self.each("sets"):
-            self._set(where, said)
-        for where, said in self.each("maps"):
-            self._map(where, said)
+        for where, item in self.items("sets"):
+            self._add_set(where, item)
+        for where, item in self.items("maps"):
+            self._add_map(where, item)
         # after the sets, which their ports may name
-        for where, said in self.each("services"):
-            self._service(where, said)
+        for where, item in self.items("services"):
+            self._add_service(where, item)
         self.zones: dict[str, Zone] = {}
         held: dict[str, str] = {}
-        for where, said in self.each("zones"):
-            self._zone(where, said, held)
+        for where, item in self.items("zones"):
+            self._add_zone(where, item, held)
         if not self.zones:
-            problem = f"{ROUTER}.zones is empty: a firewall without zones would cut the router off"
+            problem = f"{ROUTER}.zones is empty: a firewall without zones would lock everyone out"
             raise OffloadError(problem, "describe the zones")
-        self._bogons()
+        self._add_bogons()
 
-    def each(self, key: str) -> list[tuple[str, Options]]:
-        """(where it is said, what) of the items of a list."""
-        return [(f"{ROUTER}.{key}[{number}]", said) for number, said in enumerate(self.options[key])]
+    def items(self, key: str) -> list[tuple[str, Options]]:
+        """(Key with its number, item) of each item of a list."""
+        return [(f"{ROUTER}.{key}[{number}]", item) for number, item in enumerate(self.options[key])]
 
-    def _service(self, where: str, said: Options) -> None:
-        name = check(SERVICE, said["name"], f"{where}.name", "a service's name is a word in small letters")
+    def _add_service(self, where: str, item: Options) -> None:
+        name = require_match(SERVICE, item["name"], f"{where}.name", "a service's name is a word in small letters")
         if name in self.services or name in services.PROTOCOLS:
             raise OffloadError(f"{where}.name: there is a service {name} already", "give it another name")
-        if not said["ports"]:
+        if not item["ports"]:
             raise OffloadError(f"{where}.ports: service {name} has no ports", "name one, or leave the service out")
-        self.services[name] = self.ports(said["ports"], f"{where}.ports")
+        self.services[name] = self.read_ports(item["ports"], f"{where}.ports")
 
-    def text(self, path: str, where: str) -> str:
-        """Of a file on the controller, which the role has read."""
+    def file_text(self, path: str, where: str) -> str:
+        """The text of a file that the description names; raises OffloadError where it was not handed over."""
         if path not in self.files:
             raise OffloadError(f"{where}: there is no text of {path}", "hand it over in the option files")
         return self.files[path].removeprefix("\ufeff")  # editors of Windows begin UTF-8 with it
 
-    def _lines(self, said: Options, where: str) -> list[elements.Line]:
+    def _lines(self, item: Options, where: str) -> list[elements.Line]:
         """The elements that stand in the variable, then those of the file."""
         lines = []
-        for number, item in enumerate(said["elements"]):
-            text = item if isinstance(item, str) else f"{item['key']} {item['value']}"
+        for number, element in enumerate(item["elements"]):
+            text = element if isinstance(element, str) else f"{element['key']} {element['value']}"
             lines.append(elements.Line(text, f"{where}.elements[{number}]"))
-        if said["file"]:
-            lines += elements.lines_of(self.text(said["file"], f"{where}.file"), f"{where}.file: {said['file']}")
+        if item["file"]:
+            lines += elements.lines_of(self.file_text(item["file"], f"{where}.file"), f"{where}.file: {item['file']}")
         return lines
 
-    def _new(self, said: Options, where: str) -> str:
+    def _new_name(self, item: Options, where: str) -> str:
         """The name of a set or a map; nft keeps both in one place."""
-        name = check(NAME, said["name"], f"{where}.name", "a name is a word in small letters")
-        wanted = {name} if said.get("type") != "addresses" else {name + suffix for suffix in SUFFIX.values()}
+        name = require_match(NAME, item["name"], f"{where}.name", "a name is a word in small letters")
+        wanted = {name} if item.get("type") != "addresses" else {name + suffix for suffix in SUFFIX.values()}
         for each in sorted(wanted):
-            not_nfts(each, f"{where}.name")
+            refuse_keyword(each, f"{where}.name")
         if name.startswith(RESERVED):
             raise OffloadError(f"{where}.name: {name} is a name of our own", f"begin it with none of {RESERVED}")
         taken = {declared.name: declared.where for declared in self.declared}
@@ -160,11 +160,11 @@ class Names:
             raise OffloadError(f"{where}.name: {name} and {taken[clash]} would both be {clash}", "rename one of them")
         return name
 
-    def _set(self, where: str, said: Options) -> None:
-        name = self._new(said, where)
-        lines = self._lines(said, where)
-        self.sets[name] = said["type"]
-        if said["type"] == "ports":
+    def _add_set(self, where: str, item: Options) -> None:
+        name = self._new_name(item, where)
+        lines = self._lines(item, where)
+        self.sets[name] = item["type"]
+        if item["type"] == "ports":
             self.declared.append(Declared("set", name, "inet_service", tuple(elements.ports(lines)), where))
             return
         found = elements.addresses(lines)
@@ -172,23 +172,23 @@ class Names:
             values = tuple(found.get(family, ()))
             self.declared.append(Declared("set", name + SUFFIX[family], f"{family}_addr", values, where))
 
-    def _map(self, where: str, said: Options) -> None:
-        name = self._new(said, where)
-        key, value = said["key"], said["value"]
-        pairs = elements.mapped(self._lines(said, where), key, value)
+    def _add_map(self, where: str, item: Options) -> None:
+        name = self._new_name(item, where)
+        key, value = item["key"], item["value"]
+        pairs = elements.mapped(self._lines(item, where), key, value)
         self.maps[name] = (key, value)
         flags = "interval" if any(re.search("[-/]", pair.split(" : ")[0]) for pair in pairs) else ""
         self.declared.append(Declared("map", name, f"{VALUES[key]} : {VALUES[value]}", tuple(pairs), where, flags))
 
-    def _zone(self, where: str, said: Options, held: dict[str, str]) -> None:
-        name = check(NAME, said["name"], f"{where}.name", "a zone's name is a word in small letters")
+    def _add_zone(self, where: str, item: Options, held: dict[str, str]) -> None:
+        name = require_match(NAME, item["name"], f"{where}.name", "a zone's name is a word in small letters")
         if name in self.zones:
             raise OffloadError(f"{where}.name: two zones have the same name ({name})", "give each its own name")
         if "_to_" in name or name.startswith("to_"):
             raise OffloadError(f"{where}.name: {name} could be taken for a pair of zones", "leave 'to_' out of it")
-        if not said["devices"]:
+        if not item["devices"]:
             raise OffloadError(f"{where}.devices: zone {name} has no device", "name one, or leave the zone out")
-        for device in said["devices"]:
+        for device in item["devices"]:
             device_name(device, f"{where}.devices")
             if held.get(device) == name:
                 raise OffloadError(
@@ -198,51 +198,53 @@ class Names:
                 problem = f"{where}.devices: a device is in two zones ({device} in {held[device]} and in {name})"
                 raise OffloadError(problem, "leave it in one of them")
             held[device] = name
-        if said["masquerade"] and "ipv4" not in self.families:
+        if item["masquerade"] and "ipv4" not in self.families:
             problem = f"{where}.masquerade: it is for IPv4, and {ROUTER}.family is ipv6"
             raise OffloadError(problem, "leave one of the two out")
-        if said["mss"] not in (None, "pmtu"):
-            check(SIZE, said["mss"], f"{where}.mss", "a segment size such as 1360, or pmtu, was expected")
-            within(int(said["mss"]), SMALLEST, 9999, f"{where}.mss")
-        ports = self.ports(said["services"], f"{where}.services")
-        self.zones[name] = Zone(name, tuple(said["devices"]), ports, said, where)
+        if item["mss"] not in (None, "pmtu"):
+            require_match(SIZE, item["mss"], f"{where}.mss", "a segment size such as 1360, or pmtu, was expected")
+            require_within(int(item["mss"]), SMALLEST, 9999, f"{where}.mss")
+        ports = self.read_ports(item["services"], f"{where}.services")
+        self.zones[name] = Zone(name, tuple(item["devices"]), ports, item, where)
 
-    def ports(self, said: Sequence[str] | None, where: str) -> tuple[Port, ...]:
+    def read_ports(self, texts: Sequence[str] | None, where: str) -> tuple[Port, ...]:
         """Services by name or as ports; sets of ports must exist."""
-        found = services.read_services(said or (), self.services, where)
+        found = services.read_services(texts or (), self.services, where)
         for port in found:
             if port.named and self.sets.get(port.named) != "ports":
-                raise OffloadError(f"{where}: there is no set of ports {port.named!r}", self.known("ports"))
+                raise OffloadError(f"{where}: there is no set of ports {port.named!r}", self.list_sets("ports"))
         return found
 
-    def known(self, kind: str) -> str:
+    def list_sets(self, kind: str) -> str:
         """The remedy for a name that no set of that kind has."""
         names = ", ".join(sorted(name for name, other in self.sets.items() if other == kind))
         return f"the sets of {kind} are: {names}" if names else f"declare it in {ROUTER}.sets"
 
-    def zones_named(self, said: Sequence[str], where: str) -> tuple[str, ...]:
+    def read_zones(self, texts: Sequence[str], where: str) -> tuple[str, ...]:
         """Each once; raises OffloadError for one that does not exist."""
-        if unknown := [name for name in said if name not in self.zones]:
+        if unknown := [name for name in texts if name not in self.zones]:
             problem = f"{where} names {', '.join(unknown)}, but the zones are {', '.join(self.zones)}"
             raise OffloadError(problem, "correct the name")
-        return tuple(dict.fromkeys(said))
+        return tuple(dict.fromkeys(texts))
 
-    def zones_needed(self, said: Sequence[str], where: str) -> tuple[str, ...]:
+    def read_one_or_more_zones(self, texts: Sequence[str], where: str) -> tuple[str, ...]:
         """At least one."""
-        if not said:
+        if not texts:
             raise OffloadError(f"{where} is empty", f"name a zone; the zones are {', '.join(self.zones)}")
-        return self.zones_named(said, where)
+        return self.read_zones(texts, where)
 
-    def hosts(self, said: Sequence[str] | None, where: str) -> Hosts | None:
-        """Addresses and ``@sets`` by family; None for nothing said, which is everyone."""
-        if not said:
+    def read_hosts(self, texts: Sequence[str] | None, where: str) -> Hosts | None:
+        """Addresses and ``@sets`` by family; None where there are none, which is everyone."""
+        if not texts:
             return None
-        literal = elements.addresses(elements.Line(item, where) for item in said if not item.startswith("@"))
+        literal = elements.addresses(elements.Line(item, where) for item in texts if not item.startswith("@"))
         found = {family: [services.braces(values)] for family, values in literal.items() if family in self.families}
-        for item in dict.fromkeys(said):
+        for item in dict.fromkeys(texts):
             if item.startswith("@"):
                 if self.sets.get(item[1:]) != "addresses":
-                    raise OffloadError(f"{where}: there is no set of addresses {item[1:]!r}", self.known("addresses"))
+                    raise OffloadError(
+                        f"{where}: there is no set of addresses {item[1:]!r}", self.list_sets("addresses")
+                    )
                 for family in self.families:
                     found.setdefault(family, []).append(item + SUFFIX[family])
         if not found:
@@ -250,7 +252,7 @@ class Names:
             raise OffloadError(problem, "leave one of the two out")
         return found
 
-    def _bogons(self) -> None:
+    def _add_bogons(self) -> None:
         """Our own sets, where a zone asks for them: the addresses less the exceptions."""
         where = f"{ROUTER}.bogon_exceptions"
         except_for = [elements.address_span(elements.Line(item, where)) for item in self.options["bogon_exceptions"]]
@@ -258,9 +260,9 @@ class Names:
             if except_for:
                 raise OffloadError(f"{where}: no zone filters bogons", "set bogons: true in a zone, or leave it out")
             return
-        says = f"{ROUTER}.zones.bogons, less {where}" if except_for else f"{ROUTER}.zones.bogons"
+        origin = f"{ROUTER}.zones.bogons, less {where}" if except_for else f"{ROUTER}.zones.bogons"
         for family in self.families:
             spans = [elements.address_span(elements.Line(text, where))[1] for text in BOGONS[family].split()]
             left = elements.without(spans, [span for other, span in except_for if other == family])
             values = tuple(elements.span_text(*span, family) for span in left)
-            self.declared.append(Declared("set", f"bogons{SUFFIX[family]}", f"{family}_addr", values, says))
+            self.declared.append(Declared("set", f"bogons{SUFFIX[family]}", f"{family}_addr", values, origin))

@@ -21,7 +21,7 @@ from typing import Any
 from .._core.errors import OffloadError
 from . import elements, services, spec
 from .model import Exclusion, Hosts
-from .names import Names, check, device_name
+from .names import Names, device_name, require_match
 from .services import Port
 from .text import IP, Text, names
 
@@ -29,54 +29,57 @@ EXCLUDE = "flow_offload_exclude"
 FEED = "flow add @ft"
 REPLIES = "ct direction reply"
 STATES = "ct state { established, related } meta l4proto { tcp, udp }"
+DSCP_EXPECTED = "a class such as ef or cs5, or a number up to 63, was expected"
 DSCP = re.compile(r"(cs[0-7]|af[1-4][1-3]|be|ef|[0-9]|[1-5][0-9]|6[0-3])\Z")
 
 
 def read_exclude(exclude: list[Mapping[str, Any]], router: Names | None = None) -> list[Exclusion]:
     """The exclusions; ``router`` knows the zones, sets and services of flow_offload_router where there is one."""
-    said = spec.checked(EXCLUDE, exclude)
-    return [_exclusion(f"{EXCLUDE}[{number}]", item, router) for number, item in enumerate(said)]
+    items = spec.checked(EXCLUDE, exclude)
+    return [_exclusion(f"{EXCLUDE}[{number}]", item, router) for number, item in enumerate(items)]
 
 
-def _exclusion(where: str, said: Mapping[str, Any], router: Names | None) -> Exclusion:
-    if not any(value for value in said.values()):
-        raise OffloadError(f"{where}: it excludes nothing", f"give it one of {', '.join(said)}")
-    if said["zones"] and router is None:
+def _exclusion(where: str, item: Mapping[str, Any], router: Names | None) -> Exclusion:
+    if not any(value for value in item.values()):
+        raise OffloadError(f"{where}: it excludes nothing", f"give it one of {', '.join(item)}")
+    if item["zones"] and router is None:
         raise OffloadError(
             f"{where}.zones: only flow_offload_ruleset: router has zones", "name the devices in devices instead"
         )
-    devices = [device_name(device, f"{where}.devices") for device in said["devices"]]
+    devices = [device_name(device, f"{where}.devices") for device in item["devices"]]
     if router is not None:
-        zones = router.zones_named(said["zones"], f"{where}.zones")
+        zones = router.read_zones(item["zones"], f"{where}.zones")
         devices += [device for zone in zones for device in router.zones[zone].devices]
-    if said["packets"] is not None and not 1 <= said["packets"] <= 1_000_000:
-        raise OffloadError(f"{where}.packets: {said['packets']} is no number of packets", "write one from 1 on")
-    ports = _ports(where, said["services"], router)
+    if item["packets"] is not None and not 1 <= item["packets"] <= 1_000_000:
+        raise OffloadError(f"{where}.packets: {item['packets']} is not a number of packets", "write one from 1 on")
+    ports = _ports(where, item["services"], router)
     return Exclusion(
         ports=ports,
-        addresses=_hosts(where, said["addresses"], router),
-        marks=tuple(_mark(mark, f"{where}.marks") for mark in said["marks"]),
+        addresses=_hosts(where, item["addresses"], router),
+        marks=tuple(_mark(mark, f"{where}.marks") for mark in item["marks"]),
         dscp=tuple(
-            check(DSCP, value.lower(), f"{where}.dscp", "a class such as ef or cs5, or a number up to 63, was expected")
-            for value in said["dscp"]
+            require_match(
+                DSCP, value.lower(), f"{where}.dscp", "a class such as ef or cs5, or a number up to 63, was expected"
+            )
+            for value in item["dscp"]
         ),
         devices=tuple(dict.fromkeys(devices)),
-        packets=said["packets"] or 0,
-        says=f"{where}: {'; '.join(f'{key} {_told(value)}' for key, value in said.items() if value)}",
+        packets=item["packets"] or 0,
+        comment=f"{where}: {'; '.join(f'{key} {_joined(value)}' for key, value in item.items() if value)}",
     )
 
 
-def _told(value: Any) -> str:
+def _joined(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
-def _ports(where: str, said: Sequence[str], router: Names | None) -> tuple[Port, ...]:
+def _ports(where: str, texts: Sequence[str], router: Names | None) -> tuple[Port, ...]:
     where = f"{where}.services"
     if router is not None:
-        ports = router.ports(said, where)
+        ports = router.read_ports(texts, where)
     else:
         known = {name: services.read_services(ports, {}, name) for name, ports in services.SERVICES.items()}
-        ports = services.read_services(said, known, where)
+        ports = services.read_services(texts, known, where)
         if named := [port.named for port in ports if port.named]:
             raise OffloadError(f"{where}: only flow_offload_ruleset: router has sets (@{named[0]})", "write the ports")
     if slow := [port.protocol for port in ports if port.protocol not in ("tcp", "udp")]:
@@ -86,13 +89,13 @@ def _ports(where: str, said: Sequence[str], router: Names | None) -> tuple[Port,
     return ports
 
 
-def _hosts(where: str, said: Sequence[str], router: Names | None) -> Hosts | None:
+def _hosts(where: str, texts: Sequence[str], router: Names | None) -> Hosts | None:
     where = f"{where}.addresses"
     if router is not None:
-        return router.hosts(said, where)
-    if named := [item for item in said if item.startswith("@")]:
+        return router.read_hosts(texts, where)
+    if named := [item for item in texts if item.startswith("@")]:
         raise OffloadError(f"{where}: only flow_offload_ruleset: router has sets ({named[0]})", "write the addresses")
-    found = elements.addresses(elements.Line(item, where) for item in said)
+    found = elements.addresses(elements.Line(item, where) for item in texts)
     return {family: [services.braces(values)] for family, values in found.items()} or None
 
 
@@ -110,57 +113,63 @@ def _mark(text: str, where: str) -> str:
     return f"& {bits:#x} == {number:#x}"
 
 
-def returns(said: Exclusion) -> list[str]:
+def render_exclusion(exclusion: Exclusion) -> list[str]:
     """The rules of an exclusion: any of the matches of a line, of every line, keeps a flow out."""
     parts: list[list[str]] = []
-    if said.ports:
-        parts.append(services.matches(said.ports, "both", "meta l4proto {protocol} ct original proto-dst"))
-    if said.addresses is not None:
+    if exclusion.ports:
+        parts.append(services.matches(exclusion.ports, "both", "meta l4proto {protocol} ct original proto-dst"))
+    if exclusion.addresses is not None:
         sides = ("saddr", "daddr")
         parts.append(
             [
                 f"{IP[family]} {side} {value}"
-                for family, values in said.addresses.items()
+                for family, values in exclusion.addresses.items()
                 for value in values
                 for side in sides
             ]
         )
-    if said.devices:
-        parts.append([f"{side} {names(said.devices)}" for side in ("iifname", "oifname")])
-    if said.packets:
-        parts.append([f"ct packets < {said.packets}"])
+    if exclusion.devices:
+        parts.append([f"{side} {names(exclusion.devices)}" for side in ("iifname", "oifname")])
+    if exclusion.packets:
+        parts.append([f"ct packets < {exclusion.packets}"])
     packet: list[list[str]] = []
-    if said.marks:
-        packet.append([f"{kind} mark {mark}" for mark in said.marks for kind in ("ct", "meta")])
-    if said.dscp:
-        value = services.braces(said.dscp)
+    if exclusion.marks:
+        packet.append([f"{kind} mark {mark}" for mark in exclusion.marks for kind in ("ct", "meta")])
+    if exclusion.dscp:
+        value = services.braces(exclusion.dscp)
         packet.append([f"ip dscp {value}", f"ip6 dscp {value}"])
-    ways = [*product(*parts, *packet), *(product(*parts, [REPLIES]) if packet else ())]
-    return [f"{' '.join(line)} return" for line in ways]
+    matches = [*product(*parts, *packet), *(product(*parts, [REPLIES]) if packet else ())]
+    return [f"{' '.join(line)} return" for line in matches]
 
 
-def feed(text: Text, exclusions: Sequence[Exclusion], extra: Sequence[str]) -> str:
-    """The line of the forward chain that feeds the flowtable; with exclusions, through a chain of its own."""
+def add_feeding_rule(text: Text, exclusions: Sequence[Exclusion], extra: Sequence[str]) -> str:
+    """The rule for the forward chain that feeds the flowtable.
+
+    With exclusions, or ``extra`` lines of the user's, it does so through a chain of its own, added to ``text``.
+    """
     if not exclusions and not extra:
         return f"{STATES} {FEED}"
     lines: list[str] = []
-    for said in exclusions:
-        lines += [f"# {said.says}", *returns(said)]
+    for exclusion in exclusions:
+        lines += [f"# {exclusion.comment}", *render_exclusion(exclusion)]
     if extra:
         lines += [
             *extra,
             "# what these returned for one side, the other side's packets must not offload",
             f"{REPLIES} return",
         ]
-    says = f"{EXCLUDE}: what returns from here stays on the slow path"
-    text.chain("fast_path", [*lines, FEED], says, later=True)
+    comment = f"{EXCLUDE}: what returns from here stays on the slow path"
+    text.chain("fast_path", [*lines, FEED], comment, later=True)
     return f"{STATES} jump fast_path"
 
 
 def overlay(exclude: list[Mapping[str, Any]], table: str = "inet nft_offload") -> str:
-    """The small table beside the firewall that is there."""
+    """The text of the small table beside the firewall that is there; ``exclude`` is flow_offload_exclude.
+
+    Raises OffloadError naming the key that is wrong.
+    """
     text = Text()
-    line = feed(text, read_exclude(exclude), ())
+    line = add_feeding_rule(text, read_exclude(exclude), ())
     text.chain(
         "forward",
         [line],

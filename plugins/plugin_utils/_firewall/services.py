@@ -85,6 +85,7 @@ class Port:
 
 
 def span(low: int, high: int) -> str:
+    """Ports as nft takes them: ``443`` or ``8000-8010``."""
     return str(low) if low == high else f"{low}-{high}"
 
 
@@ -93,7 +94,7 @@ def read_span(text: str, where: str) -> tuple[int, int]:
     match = re.match(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z", text)
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= low <= high <= 65535:
-        raise OffloadError(f"{where}: {text!r} is no port", "write a port such as 443, or two such as 8000-8010")
+        raise OffloadError(f"{where}: {text!r} is not a port", "write a port such as 443, or two such as 8000-8010")
     return low, high
 
 
@@ -105,7 +106,7 @@ def read_port(text: str, where: str) -> Port | None:
     if slash and protocol in WITH_PORTS:
         return Port(protocol, *read_span(ports, where))
     if slash:
-        raise OffloadError(f"{where}: {protocol!r} is no protocol with ports", f"use {', '.join(WITH_PORTS)}")
+        raise OffloadError(f"{where}: {protocol!r} is not a protocol with ports", f"use {', '.join(WITH_PORTS)}")
     return Port(text) if text in PROTOCOLS else None
 
 
@@ -147,8 +148,8 @@ def matches(ports: Iterable[Port], family: str, side: str = DPORT) -> list[str]:
     """One nft match for each protocol; none at all for what the family does not have, such as IGMP in IPv6.
 
     ``family`` is ipv4 or ipv6, or both where it does not matter; ``side`` is how a port is asked for. Another one than
-    DPORT gets a match for each range: nft 1.0.6 lists a set of ``ct original proto-dst`` in a way that it cannot read
-    again, so a router could not go back to such a table.
+    DPORT gets a match for each range: nft 1.0.6 cannot read again how it lists a set of ``ct original
+    proto-dst``, so a router could not go back to such a table.
     """
     ports = sorted(ports)
     found: list[str] = [f"{side.format(protocol=port.protocol)} @{port.named}" for port in ports if port.named]

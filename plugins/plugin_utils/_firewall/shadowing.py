@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""Whether one part of a description takes all that another one is about: sets are as good as what they hold. Pure."""
+"""Does one part of a description take all that another one is about, so that it is shadowed? Pure: no I/O.
+
+A set counts as what it holds."""
 
 from __future__ import annotations
 
@@ -15,19 +17,19 @@ from .model import Declared, Hosts
 from .services import Port
 
 
-class Covers:
-    """Knows the declared sets; each is read once, when it is asked for."""
+class Shadowing:
+    """Compares ports and addresses. It knows the declared sets, and reads each once, when it is first needed."""
 
     def __init__(self, declared: Iterable[Declared]) -> None:
-        self.declared = {said.name: said for said in declared}
-        self.read: dict[str, list[Span]] = {}
+        self.declared = {one.name: one for one in declared}
+        self.spans: dict[str, list[Span]] = {}
 
     def _set(self, name: str) -> list[Span]:
-        if name not in self.read:
-            said = self.declared[name]
-            read = services.read_span if said.type == "inet_service" else _span
-            self.read[name] = [read(element, said.where) for element in said.elements]
-        return self.read[name]
+        if name not in self.spans:
+            declared = self.declared[name]
+            read = services.read_span if declared.type == "inet_service" else _span
+            self.spans[name] = [read(element, declared.where) for element in declared.elements]
+        return self.spans[name]
 
     def _spans(self, port: Port) -> list[Span]:
         return self._set(port.named) if port.named else [(port.low, port.high)]
@@ -42,7 +44,7 @@ class Covers:
             for b in other
         )
 
-    def ports(self, wide: Sequence[Port], narrow: Sequence[Port]) -> bool:
+    def covers_ports(self, wide: Sequence[Port], narrow: Sequence[Port]) -> bool:
         """Does ``wide`` have all ports of ``narrow``? No ports mean every one."""
         if not wide or not narrow:
             return not wide
@@ -51,7 +53,7 @@ class Covers:
             spans.setdefault(port.protocol, []).extend(self._spans(port))
         return all(port in wide or _within(self._spans(port), spans.get(port.protocol, [])) for port in narrow)
 
-    def hosts(self, wide: Hosts | None, narrow: Hosts | None, family: str) -> bool:
+    def covers_hosts(self, wide: Hosts | None, narrow: Hosts | None, family: str) -> bool:
         """Does ``wide`` have all addresses of ``narrow``? None means everyone."""
         if wide is None or narrow is None:
             return wide is None

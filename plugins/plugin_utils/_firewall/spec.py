@@ -5,8 +5,8 @@
 # PRIVATE to the collection: may change at any time.
 """What flow_offload_router and flow_offload_exclude may hold.
 
-roles/flow_offload/meta/argument_specs.yml says the same with words; a unit test keeps the two alike. Checked here as
-well, because Ansible checks a role's variable but hands it on as it was written: without defaults, with "no" for false.
+roles/flow_offload/meta/argument_specs.yml documents the same; a unit test compares the two. Ansible does not check
+these two variables, and hands them on as they are written: without defaults, with "no" for false.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def normalised(value: Any, option: Mapping[str, Any], where: str) -> Any:
     """The value of an option, with what Ansible would take for something else put right.
 
     It takes null for left out, splits a text at its commas, and leaves the blanks around what stood between them.
-    Raises OffloadError for what is no dictionary where one belongs, which is a TypeError inside of Ansible.
+    Raises OffloadError for anything else where a dictionary belongs, which is a TypeError inside of Ansible.
     """
     options = option.get("options")
     if options and option["type"] == "list":

@@ -82,31 +82,31 @@ class Table:
         if self.firewall.extra.get("output"):
             text.chain("output", self.extra("output"), "", hook("filter", "output", "filter", "accept"))
         if self.refusing:
-            told = [
+            lines = [
                 "# in the middle of a TCP connection nobody is told: the other end may be right",
                 "meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn drop",
                 "meta l4proto tcp reject with tcp reset",
                 "reject with icmpx admin-prohibited",
             ]
-            text.chain("refuse", told, "action, input and forward: reject", later=True)
-        says = [f"zone {zone.name}: {', '.join(zone.devices)}" for zone in zones]
-        return text.rendered(table, ["flow_offload_router", *says])
+            text.chain("refuse", lines, "action, input and forward: reject", later=True)
+        comments = [f"zone {zone.name}: {', '.join(zone.devices)}" for zone in zones]
+        return text.rendered(table, ["flow_offload_router", *comments])
 
     def extra(self, place: str) -> list[str]:
         """The user's own lines for that place, with where they come from."""
         lines: list[str] = []
-        for where, said in self.firewall.extra.get(place, ()):
-            lines += [f"# {where}", *textwrap.dedent(said).strip("\n").split("\n")]
+        for where, own in self.firewall.extra.get(place, ()):
+            lines += [f"# {where}", *textwrap.dedent(own).strip("\n").split("\n")]
         return lines
 
     # --- what is refused
 
-    def log(self, says: str) -> str:
-        """What a log line begins with; at most as many lines as flow_offload_router.log says."""
+    def log(self, event: str) -> str:
+        """What a log line begins with; at most as many lines as flow_offload_router.log allows."""
         log = self.firewall.log
         to = f"group {log['group']}" if log["group"] is not None else f"level {log['level']}"
         limit = f"limit rate {log['rate']} burst {log['burst']} packets"
-        prefix = f"{log['prefix']}{says}".encode()[:LOG_PREFIX].decode(errors="ignore")
+        prefix = f"{log['prefix']}{event}".encode()[:LOG_PREFIX].decode(errors="ignore")
         return f'{limit} log prefix "{prefix}: " {to}'
 
     def verdict(self, action: str) -> str:
@@ -134,9 +134,9 @@ class Table:
     def early(self) -> None:
         """Before connection tracking: what has no business here costs no entry."""
         zones = {name: list(self._early(name)) for name in self.firewall.zones}
-        says = "Before connection tracking: flow_offload_router.blocklists, zones.bogons, zones.antispoof"
+        comment = "Before connection tracking: flow_offload_router.blocklists, zones.bogons, zones.antispoof"
         first = hook("filter", "prerouting", "raw", "accept")
-        self.text.dispatch("early", first, "iifname", self.firewall, zones, says, self.extra("early"))
+        self.text.dispatch("early", first, "iifname", self.firewall, zones, comment, self.extra("early"))
 
     def _early(self, name: str) -> Iterator[str]:
         zone, families = self.firewall.zones[name], self.firewall.families
@@ -149,8 +149,8 @@ class Table:
         if zone["bogons"]:
             for family in reversed(families):  # IPv4 is last: its DHCP is spared what comes after, and nothing else
                 if family == "ipv4" and zone["dhcp_client"]:
-                    says = "a DHCP server may have a private address"
-                    yield f'meta nfproto ipv4 udp sport 67 udp dport 68 return comment "{says}"'
+                    comment = "a DHCP server may have a private address"
+                    yield f'meta nfproto ipv4 udp sport 67 udp dport 68 return comment "{comment}"'
                 yield f"{IP[family]} saddr @bogons{SUFFIX[family]} {self.text.counter('bogons')} drop"
 
     def _blocked(self, name: str, side: str, log: bool, match: str = "") -> Iterator[str]:
@@ -182,9 +182,9 @@ class Table:
             *self.extra("input"),
         ]
         zones = {name: list(self._input(name)) for name in firewall.zones}
-        says = "What the router itself takes: flow_offload_router.zones.services and .input"
+        comment = "What the router itself takes: flow_offload_router.zones.services and .input"
         first = hook("filter", "input", "filter", "drop")
-        self.text.dispatch("input", first, "iifname", firewall, zones, says, lines, "goto")
+        self.text.dispatch("input", first, "iifname", firewall, zones, comment, lines, "goto")
 
     def _input(self, name: str) -> Iterator[str]:
         """A zone's services, the rules for it, its policy."""
@@ -213,36 +213,36 @@ class Table:
     def forward(self) -> None:
         firewall, text = self.firewall, self.text
         lines = [*self.families(), f"ct state invalid {text.counter('invalid')} drop"]
-        lines.append(offload.feed(text, firewall.exclusions, self.extra("fast_path")))
+        lines.append(offload.add_feeding_rule(text, firewall.exclusions, self.extra("fast_path")))
         lines.append("ct state { established, related } accept")
         if "ipv6" in firewall.families:
             lines.append('icmpv6 type { 130-143, 148, 149, 151-153 } drop comment "RFC 4890: of one link only"')
         lines += [*self.extra("forward"), *self._blocked_ahead()]
         pairs = {pair: self._pair(*pair) for pair in self._pairs()}
         if pairs:
-            lines += vmap("iifname . oifname", self._ways(pairs))
+            lines += vmap("iifname . oifname", self._device_pairs(pairs))
         zones = {name: list(self.end("forward", name)) for name in firewall.zones}
         self._mss()
-        says = "What may cross this router: flow_offload_router.forward and .port_forwards; then each zone's policy"
+        comment = "What may cross this router: flow_offload_router.forward and .port_forwards; then each zone's policy"
         first = hook("filter", "forward", "filter", "drop")
-        text.dispatch("forward", first, "iifname", firewall, zones, says, lines, "goto")
+        text.dispatch("forward", first, "iifname", firewall, zones, comment, lines, "goto")
         for (one, other), body in pairs.items():
             text.chain(f"{one}_to_{other}", body, f"{one} to {other}")
 
     def _pairs(self) -> list[tuple[str, str]]:
-        """Pairs of zones that something is said about, in the zones' own order."""
+        """Pairs of zones that rules or port forwards are about, in the zones' own order."""
         rules, servers = self.firewall.forward, self.firewall.port_forwards
-        said = {(one, other) for rule in rules for one in rule.zones for other in rule.to}
-        said |= {(one, server.to) for server in servers for one in (*server.zones, *server.hairpin)}
+        pairs = {(one, other) for rule in rules for one in rule.zones for other in rule.to}
+        pairs |= {(one, server.to) for server in servers for one in (*server.zones, *server.hairpin)}
         order = {name: number for number, name in enumerate(self.firewall.zones)}
-        return sorted(said, key=lambda pair: (order[pair[0]], order[pair[1]]))
+        return sorted(pairs, key=lambda pair: (order[pair[0]], order[pair[1]]))
 
-    def _ways(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    def _device_pairs(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         """From device to device, and the chain for it."""
         for one, other in pairs:
             for device in self.firewall.zones[one].devices:
-                for way_out in self.firewall.zones[other].devices:
-                    yield f'"{device}" . "{way_out}"', f"jump {one}_to_{other}"
+                for target in self.firewall.zones[other].devices:
+                    yield f'"{device}" . "{target}"', f"jump {one}_to_{other}"
 
     def _blocked_ahead(self) -> Iterator[str]:
         """Connections to where nobody should go."""
@@ -260,16 +260,16 @@ class Table:
         for number, rule in enumerate(self.firewall.forward):
             if one in rule.zones and other in rule.to:
                 lines += self.rule(rule, f"forward_{number}")
-        for said in self.firewall.port_forwards:
-            if other != said.to or one not in (*said.zones, *said.hairpin):
+        for entry in self.firewall.port_forwards:
+            if other != entry.to or one not in (*entry.zones, *entry.hairpin):
                 continue
-            lines.append(f"# {said.where}: {said.name}")
-            if said.ipv4:
-                ports = [port.moved(said.target_port) for port in said.ports]
-                found = variants((), ("ipv4",), ports, said.sources, {"ipv4": [said.ipv4]})
+            lines.append(f"# {entry.where}: {entry.name}")
+            if entry.ipv4:
+                ports = [port.moved(entry.target_port) for port in entry.ports]
+                found = variants((), ("ipv4",), ports, entry.sources, {"ipv4": [entry.ipv4]})
                 lines += [f"{match} ct status dnat accept" for match in found]
-            if said.ipv6 and one in said.zones:
-                found = variants((), ("ipv6",), said.ports, said.sources, {"ipv6": [said.ipv6]})
+            if entry.ipv6 and one in entry.zones:
+                found = variants((), ("ipv6",), entry.ports, entry.sources, {"ipv6": [entry.ipv6]})
                 lines += [f"{match} accept" for match in found]
         return lines
 
@@ -281,20 +281,20 @@ class Table:
                 lines += [f"{side} {names(zone.devices)} {CLAMP} {size}" for side in ("iifname", "oifname")]
         extra = self.extra("mangle")
         if lines or extra:
-            says = "flow_offload_router.zones.mss: no TCP segment longer than the way out takes"
-            self.text.chain("mangle", [*lines, *extra], says, hook("filter", "forward", "mangle", "accept"))
+            comment = "flow_offload_router.zones.mss: no TCP segment longer than the way out takes"
+            self.text.chain("mangle", [*lines, *extra], comment, hook("filter", "forward", "mangle", "accept"))
 
     # --- a rule of flow_offload_router.input or .forward
 
     def rule(self, rule: Rule, name: str) -> list[str]:
         """Its lines in the chain of a zone or of a pair; limits and logging are in a chain that all of them share."""
         found = variants(self.firewall.families, rule.families, rule.ports, rule.sources, rule.destinations)
-        says = f"# {rule.where}{': ' if rule['comment'] else ''}{rule['comment'] or ''}"
+        comment = f"# {rule.where}{': ' if rule['comment'] else ''}{rule['comment'] or ''}"
         if rule["limit"] or rule["connections"] or rule["log"]:
             self._shared(rule, f"rule_{name}", name)
-            return [says, *(f"{match} goto rule_{name}".strip() for match in found)]
+            return [comment, *(f"{match} goto rule_{name}".strip() for match in found)]
         verdict = self._verdict(rule)
-        return [says, *(f"{match} {verdict}".strip() for match in found)]
+        return [comment, *(f"{match} {verdict}".strip() for match in found)]
 
     def _verdict(self, rule: Rule) -> str:
         count = f"{self.text.counter(rule['counter'])} " if rule["counter"] else ""
@@ -307,11 +307,11 @@ class Table:
         lines: list[str] = []
         over = f"{self.text.counter('over_limit')} drop" if rule["limit"] or rule["connections"] else ""
         for key in PER_SOURCE:
-            said = rule[key]
-            if said and said["per"] == "all":
-                match = self.text.limit(f"limit_{name}", said) if key == "limit" else f"ct count over {said['max']}"
+            option = rule[key]
+            if option and option["per"] == "all":
+                match = self.text.limit(f"limit_{name}", option) if key == "limit" else f"ct count over {option['max']}"
                 lines.append(f"{match} {over}")
-            elif said:
+            elif option:
                 within = f"{chain}_within_{key}"
                 lines += [*self._each(rule, key, f"{key}_{name}", f"goto {within}"), over]
                 self.text.chain(chain, lines, rule.where, later=True)
@@ -324,12 +324,12 @@ class Table:
         """What is within a limit for each source address, in a set that fills itself."""
         within, verb, flags, timeout = PER_SOURCE[key]
         within = within.format_map(rule[key])
-        # The module keeps what a set holds where its declaration stays (_table.kept_objects), and an element goes on
-        # with the limit that it came with, so the declaration says whose elements these are and with which limit.
-        says = f"{within}, rule {identity(rule)}"
+        # The module keeps what a set holds where its declaration stays (_ruleset.table), and an element goes on
+        # with the limit that it came with, so the declaration names whose elements these are and with which limit.
+        comment = f"{within}, rule {identity(rule)}"
         for family in rule.families:
             of_family = f"{name}_v{SUFFIX[family]}"
-            self.text.sets.append(Declared("set", of_family, f"{family}_addr", (), rule.where, flags, timeout, says))
+            self.text.sets.append(Declared("set", of_family, f"{family}_addr", (), rule.where, flags, timeout, comment))
             yield f"{verb} @{of_family} {{ {SOURCE[family]} {within} }} {verdict}"
 
 

@@ -78,11 +78,11 @@ class Text:
         self.limits.append(f"limit {name} {{\n\trate over {options['rate']} burst {options['burst']} packets\n}}")
         return f'limit name "{name}"'
 
-    def chain(self, name: str, lines: Iterable[str], says: str = "", hook: str = "", later: bool = False) -> None:
-        """``hook`` is the first line of a chain that packets come to by themselves."""
+    def chain(self, name: str, lines: Iterable[str], comment: str = "", hook: str = "", later: bool = False) -> None:
+        """Add a chain, with ``hook`` as the first line of a base chain; ``later`` puts it below all base chains."""
         body = [hook] if hook else []
         body += lines
-        head = [f"# {line}" for line in textwrap.wrap(says, WIDTH)] if says else []
+        head = [f"# {line}" for line in textwrap.wrap(comment, WIDTH)] if comment else []
         chains = self.later if later else self.chains
         chains.append("\n".join([*head, f"chain {name} {{", *(f"\t{line}" if line else "" for line in body), "}"]))
 
@@ -90,48 +90,50 @@ class Text:
         self,
         name: str,
         hook: str,
-        way: str,
+        device: str,
         firewall: Firewall,
         zones: Mapping[str, Sequence[str]],
-        says: str,
+        comment: str,
         lines: Sequence[str] = (),
         verdict: str = "jump",
     ) -> None:
         """A chain at a hook, which sends packets on to the chain of their zone; zones without lines have none.
 
-        ``way`` is iifname or oifname; ``lines`` come first.
+        ``device`` is iifname or oifname, ``lines`` come first, ``verdict`` is jump or goto.
         """
         zones = {zone: body for zone, body in zones.items() if body}
         if not zones and not lines:
             return
-        pairs = [(f'"{device}"', f"{verdict} {name}_{zone}") for zone in zones for device in firewall.devices(zone)]
-        self.chain(name, [*lines, *(vmap(way, pairs) if pairs else [])], says, hook)
+        pairs = [(f'"{member}"', f"{verdict} {name}_{zone}") for zone in zones for member in firewall.devices(zone)]
+        self.chain(name, [*lines, *(vmap(device, pairs) if pairs else [])], comment, hook)
         for zone, body in zones.items():
             self.chain(f"{name}_{zone}", body, f"zone {zone}")
 
-    def rendered(self, table: str, says: Sequence[str]) -> str:
-        """The whole table."""
+    def rendered(self, table: str, comments: Sequence[str]) -> str:
+        """The text of the whole table, below its comments."""
         parts = []
         if self.counters:
             parts.append("\n".join(f"counter {name} {{ }}" for name in self.counters))
-        parts += self.limits + [_declared(said) for said in self.sets] + self.extra + self.chains + self.later
+        parts += (
+            self.limits + [_render_declared(declared) for declared in self.sets] + self.extra + self.chains + self.later
+        )
         body = "\n".join(f"\t{line}" if line.strip() else line for line in "\n\n".join(parts).split("\n"))
-        head = "".join(f"# {line}\n" for line in says)
+        head = "".join(f"# {line}\n" for line in comments)
         return f"{head}table {table} {{\n{body}\n}}\n"
 
 
-def _declared(said: Declared) -> str:
-    lines = [f"type {said.type}", *([f"flags {said.flags}"] if said.flags else [])]
-    if "dynamic" in said.flags:
+def _render_declared(declared: Declared) -> str:
+    lines = [f"type {declared.type}", *([f"flags {declared.flags}"] if declared.flags else [])]
+    if "dynamic" in declared.flags:
         lines.append("size 65535")
-    if said.timeout:
-        lines.append(f"timeout {said.timeout}")
-    if said.comment:
-        lines.append(f'comment "{said.comment}"')
-    inline = f"elements = {braces(said.elements) if len(said.elements) > 1 else '{ ' + ''.join(said.elements) + ' }'}"
-    if said.elements and len(inline) <= WIDTH:
+    if declared.timeout:
+        lines.append(f"timeout {declared.timeout}")
+    if declared.comment:
+        lines.append(f'comment "{declared.comment}"')
+    inline = f"elements = {{ {', '.join(declared.elements)} }}"
+    if declared.elements and len(inline) <= WIDTH:
         lines.append(inline)
-    elif said.elements:
-        lines += ["elements = {", *(f"\t{element}," for element in said.elements), "}"]
+    elif declared.elements:
+        lines += ["elements = {", *(f"\t{element}," for element in declared.elements), "}"]
     body = "".join(f"\t{line}\n" for line in lines)
-    return f"# {said.where}\n{said.kind} {said.name} {{\n{body}}}"
+    return f"# {declared.where}\n{declared.kind} {declared.name} {{\n{body}}}"

@@ -91,7 +91,7 @@ def read_variables(values: Values) -> dict[str, Any]:
     plain = {name: option for name, option in options.items() if name not in DESCRIBING}
     given = {name: value for name, value in values.items() if name in plain}
     if "flow_offload_checks" in given:
-        # Ansible's own check dies of what is no list of dictionaries
+        # Ansible's own check dies of anything but a list of dictionaries
         given["flow_offload_checks"] = spec.normalised(given["flow_offload_checks"], checks.SPEC, "flow_offload_checks")
     read = validate(plain, {}, given, REMEDY)
     _refuse_numbers(read)

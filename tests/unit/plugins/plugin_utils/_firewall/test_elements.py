@@ -82,7 +82,7 @@ def test_a_file_of_blocklists_as_they_are_published() -> None:
 
 @pytest.mark.parametrize("text", ["10.0.0.0/24\n", " 10.0.0.1", "10.0.0.0/ 8", "10.0.0.0/+8", "10.0.0.0/٨", "::1%eth0"])
 def test_no_address(text: str) -> None:
-    with pytest.raises(OffloadError, match=r"here: .* is no address"):
+    with pytest.raises(OffloadError, match=r"here: .* is not an address"):
         elements.addresses(lines(text))
 
 
