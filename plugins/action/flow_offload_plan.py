@@ -35,6 +35,7 @@ class ActionModule(OffloadAction):
     SPEC = ARGUMENT_SPEC
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
+        """What the steps of a part need; raises OffloadError for variables that are wrong."""
         parts: dict[str, Callable[[Router], dict[str, Any]]] = {
             "role": self._role,
             "rollout": self._rollout,

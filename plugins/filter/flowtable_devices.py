@@ -71,13 +71,16 @@ def _device(seen: Mapping[str, Any]) -> Device:
 
 
 def select(router: Any) -> list[str]:
-    """The filter; raises AnsibleFilterError for another kind of input, and when fewer than two devices forward."""
+    """The filter: names, sorted, of the devices for a flowtable, from what offload_info returned as ``router``.
+
+    Raises AnsibleFilterError for another kind of input, and when fewer than two devices forward.
+    """
     try:
         devices = {name: _device(seen) for name, seen in router["devices"].items()}
         kernel = Platform(uid=0, kernel=str(router.get("platform", {}).get("kernel", ""))).kernel_version
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleFilterError(
-            "flowtable_devices takes what offload_info returned as 'router'. Remedy: write "
+            f"flowtable_devices takes what offload_info returned as 'router', got {router!r:.60}. Remedy: write "
             "'(seen.router | kmod.nft_offload.flowtable_devices)', where seen is the registered result"
         ) from error
     try:
@@ -90,4 +93,5 @@ class FilterModule:
     """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name of each filter -> its function."""
         return {"flowtable_devices": select}

@@ -60,7 +60,7 @@ _value:
 
 
 def overlay_ruleset(exclude: Any) -> str:
-    """The filter; raises AnsibleFilterError naming the key that is wrong."""
+    """The filter: the text of the table; raises AnsibleFilterError naming the key of ``exclude`` that is wrong."""
     try:
         return overlay(exclude)
     except OffloadError as error:
@@ -71,4 +71,5 @@ class FilterModule:
     """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name of each filter -> its function."""
         return {"overlay_ruleset": overlay_ruleset}

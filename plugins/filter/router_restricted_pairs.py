@@ -93,4 +93,5 @@ class FilterModule:
     """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name of each filter -> its function."""
         return {"router_restricted_pairs": router_restricted_pairs}

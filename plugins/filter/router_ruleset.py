@@ -45,7 +45,7 @@ options:
     default: {}
   login:
     description:
-      - What the play comes in by, such as V(ssh) or V(tcp/2222). A firewall that takes none of them from any zone is
+      - What the play logs in by, such as V(ssh) or V(tcp/2222). A firewall that takes none of them from any zone is
         refused. Nothing is checked when this is empty.
     type: list
     elements: str
@@ -95,9 +95,15 @@ def router_ruleset(
     files: Mapping[str, str] | None = None,
     login: Sequence[str] = (),
 ) -> str:
-    """The filter; raises AnsibleFilterError naming the key that is wrong."""
+    """The filter: the text of the table that ``router`` and ``exclude`` describe.
+
+    ``files`` is path -> text, ``login`` services or ports that some zone must be let in by. Raises AnsibleFilterError
+    naming the key that is wrong.
+    """
     if not isinstance(router, Mapping):
-        raise AnsibleFilterError("router_ruleset takes a dictionary. Remedy: see flow_offload_router of the role")
+        raise AnsibleFilterError(
+            f"router_ruleset takes a dictionary, got {router!r:.60}. Remedy: see flow_offload_router of the role"
+        )
     try:
         firewall = read_router(router, exclude or [], files)
         refuse_conflicts(firewall, login)
@@ -110,4 +116,5 @@ class FilterModule:
     """What Ansible finds the filter by."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name of each filter -> its function."""
         return {"router_ruleset": router_ruleset}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from .model import Firewall, PortForward, SourceNat
 from .services import matches
-from .text import IP, Text, hook, names, variants
+from .text import IP, Text, base_chain, quote_devices, variants
 
 Extra = Callable[[str], list[str]]
 
@@ -30,7 +30,9 @@ def _render_destinations(firewall: Firewall, text: Text, extra: list[str]) -> No
     for zone in firewall.zones.values():
         zones[zone.name] = [line for entry in firewall.port_forwards for line in _forward_rules(entry, zone.name)]
     comment = "flow_offload_router.port_forwards, for IPv4"
-    text.dispatch("dstnat", hook("nat", "prerouting", "dstnat", "accept"), "iifname", firewall, zones, comment, extra)
+    text.dispatch(
+        "dstnat", base_chain("nat", "prerouting", "dstnat", "accept"), "iifname", firewall, zones, comment, extra
+    )
 
 
 def _forward_rules(entry: PortForward, zone: str) -> Iterator[str]:
@@ -67,14 +69,16 @@ def _render_sources(firewall: Firewall, text: Text, extra: list[str]) -> None:
         zones[zone.name] = body
     comment = "flow_offload_router.source_nat and zones.masquerade"
     first = [*extra, *lines]
-    text.dispatch("srcnat", hook("nat", "postrouting", "srcnat", "accept"), "oifname", firewall, zones, comment, first)
+    text.dispatch(
+        "srcnat", base_chain("nat", "postrouting", "srcnat", "accept"), "oifname", firewall, zones, comment, first
+    )
 
 
 def _hairpin_rules(firewall: Firewall) -> Iterator[str]:
     """A server in the client's own zone would answer it directly, past the translation; so it has to see the router."""
     for zone in firewall.zones.values():
         if any(entry.ipv4 and zone.name == entry.to and zone.name in entry.hairpin for entry in firewall.port_forwards):
-            devices = names(zone.devices)
+            devices = quote_devices(zone.devices)
             yield f'iifname {devices} oifname {devices} ct status dnat masquerade comment "hairpin"'
 
 

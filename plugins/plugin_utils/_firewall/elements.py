@@ -38,7 +38,7 @@ class Line:
     where: str
 
 
-def lines_of(text: str, where: str) -> Iterator[Line]:
+def read_lines(text: str, where: str) -> Iterator[Line]:
     """The elements of a file: one a line, ``#`` and ``;`` begin comments, as blocklists have them.
 
     ``where`` is the key that names the file, and its path.
@@ -106,14 +106,14 @@ def merge(spans: Iterable[Span], gap: int = 0) -> list[Span]:
     return merged
 
 
-def inside(narrow: Iterable[Span], wide: Iterable[Span]) -> bool:
+def is_inside(narrow: Iterable[Span], wide: Iterable[Span]) -> bool:
     """Does each of the spans lie within the others?"""
     whole = merge(wide, gap=1)
     starts = [low for low, _high in whole]
     return all((at := bisect_right(starts, low)) and high <= whole[at - 1][1] for low, high in narrow)
 
 
-def addresses(lines: Iterable[Line]) -> dict[str, list[str]]:
+def merge_addresses(lines: Iterable[Line]) -> dict[str, list[str]]:
     """Addresses of both families -> family -> what nft takes, in order; a family without any is left out."""
     spans: dict[str, list[Span]] = {}
     for line in lines:
@@ -122,12 +122,12 @@ def addresses(lines: Iterable[Line]) -> dict[str, list[str]]:
     return {family: [span_text(*each, family) for each in merge(spans[family])] for family in BITS if family in spans}
 
 
-def ports(lines: Iterable[Line]) -> list[str]:
+def merge_ports(lines: Iterable[Line]) -> list[str]:
     """Ports and ranges of them -> what nft takes, in order."""
     return [span(*each) for each in merge(read_span(line.text, line.where) for line in lines)]
 
 
-def mapped(lines: Iterable[Line], key: str, value: str) -> list[str]:
+def map_elements(lines: Iterable[Line], key: str, value: str) -> list[str]:
     """``KEY VALUE`` lines -> ``key : value`` as nft takes them, in the order of the keys; raises OffloadError."""
     found: dict[tuple[Span, str], tuple[str, str]] = {}
     for line in lines:
@@ -177,8 +177,8 @@ def read_mark(line: Line) -> int:
     return number
 
 
-def without(spans: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
-    """What is left of the spans."""
+def subtract(spans: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
+    """What is left of the spans where the holes are taken out."""
     left = merge(spans)
     for first, last in holes:
         parts = [[(low, min(high, first - 1)), (max(low, last + 1), high)] for low, high in left]

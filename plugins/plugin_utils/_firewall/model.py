@@ -34,6 +34,7 @@ class Zone:
     where: str
 
     def __getitem__(self, option: str) -> Any:
+        """An option as it is in the description, such as ``forward`` or ``action``."""
         return self.options[option]
 
 
@@ -67,6 +68,7 @@ class Rule:
     where: str
 
     def __getitem__(self, option: str) -> Any:
+        """An option as it is in the description, such as ``forward`` or ``action``."""
         return self.options[option]
 
     @property

@@ -144,7 +144,7 @@ class Names:
             text = element if isinstance(element, str) else f"{element['key']} {element['value']}"
             lines.append(elements.Line(text, f"{where}.elements[{number}]"))
         if item["file"]:
-            lines += elements.lines_of(self.file_text(item["file"], f"{where}.file"), f"{where}.file: {item['file']}")
+            lines += elements.read_lines(self.file_text(item["file"], f"{where}.file"), f"{where}.file: {item['file']}")
         return lines
 
     def _new_name(self, item: Options, where: str) -> str:
@@ -165,9 +165,9 @@ class Names:
         lines = self._lines(item, where)
         self.sets[name] = item["type"]
         if item["type"] == "ports":
-            self.declared.append(Declared("set", name, "inet_service", tuple(elements.ports(lines)), where))
+            self.declared.append(Declared("set", name, "inet_service", tuple(elements.merge_ports(lines)), where))
             return
-        found = elements.addresses(lines)
+        found = elements.merge_addresses(lines)
         for family in self.families:
             values = tuple(found.get(family, ()))
             self.declared.append(Declared("set", name + SUFFIX[family], f"{family}_addr", values, where))
@@ -175,7 +175,7 @@ class Names:
     def _add_map(self, where: str, item: Options) -> None:
         name = self._new_name(item, where)
         key, value = item["key"], item["value"]
-        pairs = elements.mapped(self._lines(item, where), key, value)
+        pairs = elements.map_elements(self._lines(item, where), key, value)
         self.maps[name] = (key, value)
         flags = "interval" if any(re.search("[-/]", pair.split(" : ")[0]) for pair in pairs) else ""
         self.declared.append(Declared("map", name, f"{VALUES[key]} : {VALUES[value]}", tuple(pairs), where, flags))
@@ -237,7 +237,7 @@ class Names:
         """Addresses and ``@sets`` by family; None where there are none, which is everyone."""
         if not texts:
             return None
-        literal = elements.addresses(elements.Line(item, where) for item in texts if not item.startswith("@"))
+        literal = elements.merge_addresses(elements.Line(item, where) for item in texts if not item.startswith("@"))
         found = {family: [services.braces(values)] for family, values in literal.items() if family in self.families}
         for item in dict.fromkeys(texts):
             if item.startswith("@"):
@@ -263,6 +263,6 @@ class Names:
         origin = f"{ROUTER}.zones.bogons, less {where}" if except_for else f"{ROUTER}.zones.bogons"
         for family in self.families:
             spans = [elements.address_span(elements.Line(text, where))[1] for text in BOGONS[family].split()]
-            left = elements.without(spans, [span for other, span in except_for if other == family])
+            left = elements.subtract(spans, [span for other, span in except_for if other == family])
             values = tuple(elements.span_text(*span, family) for span in left)
             self.declared.append(Declared("set", f"bogons{SUFFIX[family]}", f"{family}_addr", values, origin))

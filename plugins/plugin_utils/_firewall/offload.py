@@ -23,7 +23,7 @@ from . import elements, services, spec
 from .model import Exclusion, Hosts
 from .names import Names, device_name, require_match
 from .services import Port
-from .text import IP, Text, names
+from .text import IP, Text, quote_devices
 
 EXCLUDE = "flow_offload_exclude"
 FEED = "flow add @ft"
@@ -95,7 +95,7 @@ def _hosts(where: str, texts: Sequence[str], router: Names | None) -> Hosts | No
         return router.read_hosts(texts, where)
     if named := [item for item in texts if item.startswith("@")]:
         raise OffloadError(f"{where}: only flow_offload_ruleset: router has sets ({named[0]})", "write the addresses")
-    found = elements.addresses(elements.Line(item, where) for item in texts)
+    found = elements.merge_addresses(elements.Line(item, where) for item in texts)
     return {family: [services.braces(values)] for family, values in found.items()} or None
 
 
@@ -129,7 +129,7 @@ def render_exclusion(exclusion: Exclusion) -> list[str]:
             ]
         )
     if exclusion.devices:
-        parts.append([f"{side} {names(exclusion.devices)}" for side in ("iifname", "oifname")])
+        parts.append([f"{side} {quote_devices(exclusion.devices)}" for side in ("iifname", "oifname")])
     if exclusion.packets:
         parts.append([f"ct packets < {exclusion.packets}"])
     packet: list[list[str]] = []

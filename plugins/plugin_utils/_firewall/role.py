@@ -62,10 +62,12 @@ class Request:
 
     @property
     def mode(self) -> str:
+        """flow_offload_mode"""
         return str(self.values["flow_offload_mode"])
 
     @property
     def ruleset(self) -> str:
+        """flow_offload_ruleset"""
         return str(self.values["flow_offload_ruleset"])
 
 

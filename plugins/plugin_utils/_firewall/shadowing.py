@@ -75,4 +75,4 @@ def _span(text: str, where: str) -> Span:
 
 def _within(narrow: Sequence[Span], wide: Iterable[Span]) -> bool:
     """Not for a set that holds nothing: it is there to be filled on the router."""
-    return bool(narrow) and elements.inside(narrow, wide)
+    return bool(narrow) and elements.is_inside(narrow, wide)

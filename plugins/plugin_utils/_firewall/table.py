@@ -19,7 +19,7 @@ from . import offload
 from .addresses import address_chains
 from .model import SUFFIX, Declared, Firewall, Rule
 from .services import PING, matches
-from .text import IP, Text, hook, names, variants, vmap
+from .text import IP, Text, base_chain, quote_devices, variants, vmap
 
 # RFC 4890: errors that connections depend on, and what keeps a link going. Ping comes after the rules for it.
 INPUT_ICMP = {
@@ -70,6 +70,7 @@ class Table:
         """chains of rules that stand for several zones or pairs"""
 
     def rendered(self, table: str) -> str:
+        """The text of the table, which is named like ``inet nft_offload``. Once only."""
         text, zones = self.text, self.firewall.zones.values()
         text.extra += self.extra("table")
         self.early()
@@ -80,7 +81,7 @@ class Table:
             if lines := self.extra(place):
                 text.chain(f"extra_{place}", lines, later=True)
         if self.firewall.extra.get("output"):
-            text.chain("output", self.extra("output"), "", hook("filter", "output", "filter", "accept"))
+            text.chain("output", self.extra("output"), "", base_chain("filter", "output", "filter", "accept"))
         if self.refusing:
             lines = [
                 "# in the middle of a TCP connection nobody is told: the other end may be right",
@@ -123,7 +124,7 @@ class Table:
             yield "accept"
             return
         if kind == "forward" and "ipv6" in self.firewall.families:
-            zoned = names(self.firewall.devices(*self.firewall.zones))
+            zoned = quote_devices(self.firewall.devices(*self.firewall.zones))
             yield f'oifname {zoned} {PING["ipv6"]} accept comment "RFC 4890, 4.3.1: must not be dropped"'
         if self.firewall.zones[zone]["log"]:
             yield self.log(f"{kind} {zone}")
@@ -135,7 +136,7 @@ class Table:
         """Before connection tracking: what has no business here costs no entry."""
         zones = {name: list(self._early(name)) for name in self.firewall.zones}
         comment = "Before connection tracking: flow_offload_router.blocklists, zones.bogons, zones.antispoof"
-        first = hook("filter", "prerouting", "raw", "accept")
+        first = base_chain("filter", "prerouting", "raw", "accept")
         self.text.dispatch("early", first, "iifname", self.firewall, zones, comment, self.extra("early"))
 
     def _early(self, name: str) -> Iterator[str]:
@@ -170,6 +171,7 @@ class Table:
     # --- to the router
 
     def input(self) -> None:
+        """Add the chain for what comes to the router, and one for each zone."""
         firewall = self.firewall
         lines = [
             *self.families(),
@@ -183,7 +185,7 @@ class Table:
         ]
         zones = {name: list(self._input(name)) for name in firewall.zones}
         comment = "What the router itself takes: flow_offload_router.zones.services and .input"
-        first = hook("filter", "input", "filter", "drop")
+        first = base_chain("filter", "input", "filter", "drop")
         self.text.dispatch("input", first, "iifname", firewall, zones, comment, lines, "goto")
 
     def _input(self, name: str) -> Iterator[str]:
@@ -205,12 +207,13 @@ class Table:
         if not asking:
             return []
         everywhere = len(asking) == len(self.firewall.zones)
-        match = "" if everywhere else f"iifname {names(self.firewall.devices(*(z.name for z in asking)))} "
+        match = "" if everywhere else f"iifname {quote_devices(self.firewall.devices(*(z.name for z in asking)))} "
         return [match + DHCP[family] for family in self.firewall.families]
 
     # --- through the router
 
     def forward(self) -> None:
+        """Add the chain for what crosses the router, with the rule that feeds the flowtable, and one for each pair."""
         firewall, text = self.firewall, self.text
         lines = [*self.families(), f"ct state invalid {text.counter('invalid')} drop"]
         lines.append(offload.add_feeding_rule(text, firewall.exclusions, self.extra("fast_path")))
@@ -224,7 +227,7 @@ class Table:
         zones = {name: list(self.end("forward", name)) for name in firewall.zones}
         self._mss()
         comment = "What may cross this router: flow_offload_router.forward and .port_forwards; then each zone's policy"
-        first = hook("filter", "forward", "filter", "drop")
+        first = base_chain("filter", "forward", "filter", "drop")
         text.dispatch("forward", first, "iifname", firewall, zones, comment, lines, "goto")
         for (one, other), body in pairs.items():
             text.chain(f"{one}_to_{other}", body, f"{one} to {other}")
@@ -247,7 +250,7 @@ class Table:
     def _blocked_ahead(self) -> Iterator[str]:
         """Connections to where nobody should go."""
         for zone in self.firewall.zones.values():
-            match = f"oifname {names(zone.devices)} "
+            match = f"oifname {quote_devices(zone.devices)} "
             if zone["bogons"]:
                 for family in self.firewall.families:
                     yield f"{match}{IP[family]} daddr @bogons{SUFFIX[family]} {self.text.counter('bogons')} drop"
@@ -278,11 +281,11 @@ class Table:
         for zone in self.firewall.zones.values():
             if zone["mss"]:
                 size = "rt mtu" if zone["mss"] == "pmtu" else zone["mss"]
-                lines += [f"{side} {names(zone.devices)} {CLAMP} {size}" for side in ("iifname", "oifname")]
+                lines += [f"{side} {quote_devices(zone.devices)} {CLAMP} {size}" for side in ("iifname", "oifname")]
         extra = self.extra("mangle")
         if lines or extra:
             comment = "flow_offload_router.zones.mss: no TCP segment longer than the way out takes"
-            self.text.chain("mangle", [*lines, *extra], comment, hook("filter", "forward", "mangle", "accept"))
+            self.text.chain("mangle", [*lines, *extra], comment, base_chain("filter", "forward", "mangle", "accept"))
 
     # --- a rule of flow_offload_router.input or .forward
 

@@ -18,7 +18,7 @@ WIDTH = 100
 IP = {"ipv4": "ip", "ipv6": "ip6"}
 
 
-def names(devices: Iterable[str]) -> str:
+def quote_devices(devices: Iterable[str]) -> str:
     """Devices as an nft value."""
     return braces([f'"{device}"' for device in devices])
 
@@ -45,7 +45,7 @@ def variants(
     return found
 
 
-def hook(kind: str, hook: str, priority: str, policy: str) -> str:
+def base_chain(kind: str, hook: str, priority: str, policy: str) -> str:
     """The first line of a chain that packets come to by themselves."""
     return f"type {kind} hook {hook} priority {priority}; policy {policy};"
 

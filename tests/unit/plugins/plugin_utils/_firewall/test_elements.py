@@ -40,7 +40,7 @@ def held(texts: list[str]) -> list[tuple[int, int]]:
 
 @given(st.lists(NETWORKS, max_size=12))
 def test_sets_hold_what_was_written_and_nothing_overlaps(networks: list[ipaddress.IPv4Network]) -> None:
-    found = elements.addresses(lines(*map(str, networks)))
+    found = elements.merge_addresses(lines(*map(str, networks)))
     for family, version in (("ipv4", 4), ("ipv6", 6)):
         spans = held(found.get(family, []))
         assert all(before[1] < after[0] for before, after in pairwise(spans))
@@ -54,7 +54,7 @@ def test_sets_hold_what_was_written_and_nothing_overlaps(networks: list[ipaddres
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)).map(lambda pair: (min(pair), max(pair)))))
 def test_holes(holes: list[tuple[int, int]]) -> None:
-    left = elements.without([(10, 50), (40, 60)], holes)
+    left = elements.subtract([(10, 50), (40, 60)], holes)
     assert {n for low, high in left for n in range(low, high + 1)} == {
         n for n in range(10, 61) if not any(low <= n <= high for low, high in holes)
     }
@@ -62,8 +62,8 @@ def test_holes(holes: list[tuple[int, int]]) -> None:
 
 @given(st.text(max_size=20))
 def test_whatever_a_file_holds_is_taken_or_refused(text: str) -> None:
-    for line in elements.lines_of(text, "file"):
-        for read in (elements.addresses, elements.ports):
+    for line in elements.read_lines(text, "file"):
+        for read in (elements.merge_addresses, elements.merge_ports):
             try:
                 read([line])
             except OffloadError as error:
@@ -74,7 +74,7 @@ def test_a_file_of_blocklists_as_they_are_published() -> None:
     text = (
         "; Spamhaus and others\n# comment\n192.0.2.0/25 ; SBL1\n192.0.2.128/25,\n\n 2001:DB8::1 \n192.0.2.1-192.0.2.9\n"
     )
-    assert elements.addresses(elements.lines_of(text, "list")) == {
+    assert elements.merge_addresses(elements.read_lines(text, "list")) == {
         "ipv4": ["192.0.2.0/25", "192.0.2.128/25"],
         "ipv6": ["2001:db8::1"],
     }
@@ -83,34 +83,34 @@ def test_a_file_of_blocklists_as_they_are_published() -> None:
 @pytest.mark.parametrize("text", ["10.0.0.0/24\n", " 10.0.0.1", "10.0.0.0/ 8", "10.0.0.0/+8", "10.0.0.0/٨", "::1%eth0"])
 def test_no_address(text: str) -> None:
     with pytest.raises(OffloadError, match=r"here: .* is not an address"):
-        elements.addresses(lines(text))
+        elements.merge_addresses(lines(text))
 
 
 def test_a_range_may_have_spaces() -> None:
-    assert elements.addresses(lines("192.0.2.1 - 192.0.2.9")) == {"ipv4": ["192.0.2.1-192.0.2.9"]}
+    assert elements.merge_addresses(lines("192.0.2.1 - 192.0.2.9")) == {"ipv4": ["192.0.2.1-192.0.2.9"]}
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).map(lambda pair: (min(pair), max(pair)))))
 def test_inside(spans: list[tuple[int, int]]) -> None:
     wide = [(2, 4), (5, 6), (4, 5), (8, 9)]
-    assert elements.inside(spans, wide) is all(
+    assert elements.is_inside(spans, wide) is all(
         all(n in (2, 3, 4, 5, 6, 8, 9) for n in range(low, high + 1)) for low, high in spans
     )
 
 
 def test_maps() -> None:
     pairs = lines("10.0.1.0/24 203.0.113.1", "10.0.0.0/24 : 203.0.113.2", "10.0.2.1-10.0.2.5  203.0.113.3")
-    assert elements.mapped(pairs, "ipv4", "ipv4") == [
+    assert elements.map_elements(pairs, "ipv4", "ipv4") == [
         "10.0.0.0/24 : 203.0.113.2",
         "10.0.1.0/24 : 203.0.113.1",
         "10.0.2.1-10.0.2.5 : 203.0.113.3",
     ]
-    assert elements.mapped(lines("443 jump web", "80-81 accept"), "port", "verdict") == [
+    assert elements.map_elements(lines("443 jump web", "80-81 accept"), "port", "verdict") == [
         "80-81 : accept",
         "443 : jump web",
     ]
     with pytest.raises(OffloadError, match=r"10\.0\.0\.1 stands in here too"):
-        elements.mapped(lines("10.0.0.1 1", "10.0.0.1 2"), "ipv4", "mark")
+        elements.map_elements(lines("10.0.0.1 1", "10.0.0.1 2"), "ipv4", "mark")
 
 
 def test_services_are_matches() -> None:
