@@ -7,15 +7,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: offload_info
-short_description: See what a router says of flow offload
+short_description: Read the state of flow offload on a router
 version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - Returns one picture of a router, namely its kernel, network devices, flowtables, the rules that feed them, the
+  - Returns the state of a router, namely its kernel, network devices, flowtables, the rules that feed them, the
     hooks that they sit on, its connection tracking counted by class, and what the next boot will load.
-  - Judges nothing. Use M(kmod.nft_offload.offload_verify) for what the picture means.
-  - What could not be seen is null and named with the reason in RV(router.unseen), which is never the same as not
+  - Judges nothing. Use M(kmod.nft_offload.offload_verify) for what that means.
+  - What could not be read is null and named with the reason in RV(router.unseen), which is never the same as not
     being there. Without root that is the ruleset and connection tracking.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes.info_module
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   gather_subset:
     description:
-      - V(all) is the whole picture.
+      - V(all) is the whole state.
       - V(min) is what a play needs to choose devices and a mode, with less work for a slow router and a slow link.
         RV(router) has only C(platform), C(flowtables), C(unseen), C(not_understood), C(devices) without C(mtu) and
         C(qdisc), and of C(boot) C(ruleset), C(attachments) and C(features). The other options are ignored then.
@@ -82,7 +82,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 router:
-  description: The picture.
+  description: The state of the router.
   returned: success
   type: dict
   contains:
@@ -204,8 +204,8 @@ router:
           type: bool
         shadowed_by:
           description:
-            - C(chain NAME) and the rule before it that certainly takes away every packet which it could offload; empty
-              where no rule does.
+            - C(chain NAME) and the rule before it that certainly decides over every packet which it could offload;
+              empty where no rule does.
           type: str
         protocols:
           description: Those out of C(tcp) and C(udp) whose flows it takes.
@@ -258,7 +258,7 @@ router:
           description: What is called, V(flowtable) where the kernel names the flowtable (Linux 6.17 on).
           type: str
         flowtable:
-          description: Family, table and name of the flowtable, empty where the kernel does not tell.
+          description: Family, table and name of the flowtable, empty where the kernel does not name it.
           type: str
     flows:
       description: Connection tracking, sampled; null where it cannot be read.
@@ -274,7 +274,7 @@ router:
           description: Entries that were looked at.
           type: int
         seconds:
-          description: Seconds that flows were under way before they were looked at.
+          description: Seconds for which traffic was watched before the entries were read.
           type: int
         counts:
           description:
@@ -287,7 +287,7 @@ router:
           type: dict
         recent_slow:
           description:
-            - Those of class V(slow) that saw a packet while they were under way, in the last 5 seconds at most.
+            - Those of class V(slow) that passed a packet within those seconds, 5 at most.
           type: int
         recent:
           description: The same by family and protocol.
@@ -375,11 +375,11 @@ router:
           type: dict
         classed:
           description:
-            - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no
+            - Whether late and slow packets were distinguished, which needs nft_ct to be loaded. The sample loads no
               module.
           type: bool
         full:
-          description: Whether there was more than can be told apart, so that these are the least counts.
+          description: Whether there was more than the counters have room for, so that these are lower bounds.
           type: bool
         unhooked:
           description: Why bypassed packets could not be counted, empty where they were.
@@ -415,10 +415,10 @@ router:
           description: How often the table was looked at.
           type: int
     work:
-      description: Work that waits for the driver, by V(add), V(del) and V(stats); empty where the kernel does not tell.
+      description: Work that waits for the driver, by V(add), V(del) and V(stats); empty where the kernel shows none.
       type: dict
     other_handlers:
-      description: What else has a hand in forwarded packets. Empty where there is nothing, and where it cannot be seen.
+      description: What else handles forwarded packets. Empty where there is nothing, and where it cannot be read.
       type: dict
       contains:
         shapers:
@@ -499,7 +499,7 @@ router:
           takes no flows).
       type: dict
     unseen:
-      description: Part of the picture that could not be read, to the first words of what said so.
+      description: Part of the state that could not be read, to the first line of the error.
       type: dict
     not_understood:
       description: Lines of the router's tools that this version does not know.

@@ -33,7 +33,7 @@ options:
     description:
       - What the router should do. V(any) takes the flowtable as it is, and holds a hardware flowtable to its flag, so
         that flows which the NIC silently leaves in software are an error.
-      - With V(disabled) every leftover of this collection is an error, and no rung is asked of the router.
+      - With V(disabled) every leftover of this collection is an error, and no rung applies.
     type: str
     choices: [hardware, software, disabled, any]
     default: any
@@ -71,7 +71,7 @@ options:
   least_packets:
     description:
       - Fewer packets than this prove nothing for V(bypassing), and are no ground for a finding. Of 100 packets a share
-        can be told to within 10 percentage points.
+        is known to within 10 percentage points.
     type: int
     default: 100
   family:
@@ -136,7 +136,7 @@ rung:
   type: int
   sample: 7
 unproven:
-  description: Rungs of which nothing was seen either way.
+  description: Rungs that were neither shown nor refuted.
   returned: when the router could be read
   type: list
   elements: str
@@ -193,7 +193,7 @@ findings:
       description: What is wrong, with the names of this router.
       type: str
     evidence:
-      description: What the router said that shows it.
+      description: Lines of the router's output that show it.
       type: list
       elements: str
     remedy:
@@ -221,7 +221,7 @@ flows:
       description: Entries looked at.
       type: int
     seconds:
-      description: Seconds that flows were under way before they were looked at.
+      description: Seconds for which traffic was watched before the entries were read.
       type: int
     hardware:
       description: Sampled flows that the NIC took.
@@ -233,7 +233,7 @@ flows:
       description: Sampled forwarded flows that could be offloaded and are not, also those that passed no packet lately.
       type: int
     recent_slow:
-      description: Those of them that passed a packet while they were looked at, in the last 5 seconds at most.
+      description: Those of them that passed a packet within those seconds, 5 at most.
       type: int
     local:
       description: Sampled flows of the router itself, which are never offloaded.
@@ -335,10 +335,10 @@ sample:
       type: dict
     classed:
       description:
-        - Whether late and slow packets were told apart, which needs nft_ct to be loaded. The sample loads no module.
+        - Whether late and slow packets were distinguished, which needs nft_ct to be loaded. The sample loads no module.
       type: bool
     full:
-      description: Whether there was more than can be told apart, so that these are the least counts.
+      description: Whether there was more than the counters have room for, so that these are lower bounds.
       type: bool
     unhooked:
       description: Why bypassed packets could not be counted, empty where they were.

@@ -17,7 +17,7 @@ from typing import Final
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import fleet
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Kind
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "docsite" / "rst" / "findings.rst"
@@ -73,7 +73,7 @@ class _Capitals(dict[str, str]):
 
 def page() -> str:
     """The whole text of docs/docsite/rst/findings.rst."""
-    by_group = groupby([*kinds(), *fleet.KINDS], key=lambda kind: kind.id.partition(".")[0])
+    by_group = groupby([*list_kinds(), *fleet.KINDS], key=lambda kind: kind.id.partition(".")[0])
     parts = [HEAD]
     for group, members in by_group:
         parts += [f"\n{_title(group, '-')}\n{_escaped(GROUPS[group])}\n", *(_entry(kind) for kind in members)]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""The reading that shows a router whole: the calls that make it, and its sections -> RouterState. Pure: no I/O."""
+"""How a router is read in one exec: the calls, and the sections of its answer -> RouterState. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ seen with a certainty of 98 %"""
 LONGEST_SAMPLE = 60
 """seconds"""
 TRUNCATED = "# cut"
-"""what sh/read/nftables.sh ends with when there is more to a ruleset than it reads"""
+"""the last line of sh/read/nftables.sh where a ruleset is longer than it reads"""
 UNKNOWN_LINES = 20
 """that are returned at most"""
 SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall")
@@ -62,9 +62,12 @@ SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "l
 
 
 def validate_sample(seconds: int) -> None:
-    """Raises OffloadError for an option ``sample`` that is out of range."""
+    """Raise OffloadError for an option ``sample``, in seconds, that is out of range."""
     if not 0 <= seconds <= LONGEST_SAMPLE:
-        raise OffloadError(f"option sample: {seconds} seconds is out of range", f"choose 0 to {LONGEST_SAMPLE} seconds")
+        raise OffloadError(
+            f"option sample must be 0 to {LONGEST_SAMPLE} seconds, got {seconds}",
+            f"choose 0 to {LONGEST_SAMPLE} seconds",
+        )
 
 
 def list_calls(
@@ -73,10 +76,11 @@ def list_calls(
     sample: int = 0,
     measure: bool = True,
 ) -> list[Call]:
-    """The calls, for FRAGMENTS. ``family`` and ``table`` name the table that this collection keeps on the router.
+    """The calls, for the scripts FRAGMENTS, that read the whole state of a router.
 
-    Traffic is watched for ``sample`` seconds. With ``measure`` they are seconds in which tables of our own count what
-    traverses the forward chain; without it nothing on the router is touched.
+    ``family`` and ``table`` name the table that this collection keeps on the router. Traffic is watched for ``sample``
+    seconds. With ``measure``, tables of our own meanwhile count what traverses the forward chain; without it nothing on
+    the router is touched.
     """
     return [
         ("read_platform",),
@@ -96,7 +100,7 @@ def list_calls(
 
 
 def list_choice_calls() -> list[Call]:
-    """The calls, for CHOICE_FRAGMENTS, that read what a play needs to choose devices and a mode."""
+    """The calls, for the scripts CHOICE_FRAGMENTS, that read what a play needs to choose devices and a mode."""
     return [
         ("read_platform",),
         ("read_flowtables",),
@@ -108,13 +112,13 @@ def list_choice_calls() -> list[Call]:
 
 
 def read_choice(answer: Answer) -> dict[str, Any]:
-    """Of the picture as plain JSON types, the parts that ``reading_for_a_choice`` reads."""
-    picture = read_state(answer).as_result()
-    chosen = {name: picture[name] for name in ("platform", "flowtables", "unseen", "not_understood")}
+    """The parts of the state that ``list_choice_calls`` reads, as plain JSON types."""
+    state = read_state(answer).as_result()
+    chosen = {name: state[name] for name in ("platform", "flowtables", "unseen", "not_understood")}
     return {
         **chosen,
-        "devices": {name: omit_keys(seen, "mtu", "qdisc") for name, seen in picture["devices"].items()},
-        "boot": {name: picture["boot"][name] for name in ("ruleset", "filters", "attachments", "features")},
+        "devices": {name: omit_keys(seen, "mtu", "qdisc") for name, seen in state["devices"].items()},
+        "boot": {name: state["boot"][name] for name in ("ruleset", "filters", "attachments", "features")},
     }
 
 
@@ -124,7 +128,10 @@ def omit_keys(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def read_state(answer: Answer) -> RouterState:
-    """RouterState from the sections of ``reading``. What a section lacks is None or empty, and named in ``unseen``."""
+    """RouterState from the sections of ``list_calls``, or of ``list_choice_calls``.
+
+    What a missing or failed section would have shown is None or empty, and named in ``unseen`` with the reason.
+    """
     unknown: list[str] = []
     platform = parse_platform(answer.text("platform"))
     readable = answer.ok("flowtables") and answer.ok("ruleset")
@@ -157,14 +164,14 @@ def read_state(answer: Answer) -> RouterState:
 
 
 def _bound_lines(lines: list[str]) -> tuple[str, ...]:
-    """Each line once and not whole pages of them; how many are left out is told."""
+    """Each line once, UNKNOWN_LINES of them at most, and how many are left out."""
     different = list(dict.fromkeys(line[:200] for line in lines))
     left = len(different) - UNKNOWN_LINES
     return tuple(different) if left <= 0 else (*different[:UNKNOWN_LINES], f"... and {left} more")
 
 
 def _read_devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
-    """Devices with what the tools know of them: a driver that sysfs does not name, the feature, MTU and qdisc."""
+    """Name -> Device, with what the tools show: a driver that sysfs does not name, the feature, MTU and qdisc."""
     texts = {name: answer.text(name) for name in TEXTS}
     features = {device: parse_features(part.text).get(FEATURE) for device, part in answer.each("features ").items()}
     drivers = {device: parse_driver(part.text) for device, part in answer.each("driver ").items()}
@@ -209,7 +216,7 @@ def _read_hooks(answer: Answer, unknown: list[str]) -> tuple[Hook, ...] | None:
 
 
 def _find_hooks_error(answer: Answer) -> str:
-    """What nft said where it could not list the hooks of a device that is there."""
+    """The error of nft where it could not list the hooks of a device that exists; empty where it could."""
     if "hooks" in answer and not answer.ok("hooks") and not any(part.rc for part in answer.each("hooks ").values()):
         return "nft lists no hook at all, not even a chain's: this kernel has no NETFILTER_NETLINK_HOOK"
     failed = (part.text for part in answer.each("hooks ").values() if part.rc and "No such device" not in part.text)
@@ -217,13 +224,13 @@ def _find_hooks_error(answer: Answer) -> str:
 
 
 def _list_firewalls(answer: Answer, platform: Platform) -> list[str]:
-    """Services that are active (systemctl is-active says so in one line each, in order), and OpenWrt's own."""
+    """Services that are active (one line each of systemctl is-active, in order), and OpenWrt's own."""
     active = zip(SERVICES, answer.text("services").split(), strict=False)
     return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
 
 
 def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
-    """What could not be read, with the first words of the tool that failed."""
+    """Part of the state that could not be read -> the first line of the tool that failed."""
     reasons = {
         name: answer.text(name)
         for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack", "ppe", "sample")
@@ -239,4 +246,4 @@ def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
         reasons["hooks"] = error
     if TRUNCATED in (*answer.lines("ruleset"), *answer.lines("maps")):
         reasons["rules"] = "the ruleset is too long to be read whole"
-    return {name: next(iter(text.strip().splitlines()), "no word why")[:300] for name, text in reasons.items()}
+    return {name: next(iter(text.strip().splitlines()), "no reason given")[:300] for name, text in reasons.items()}

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""The typed picture of a router: what the parsers make and what the checks judge. Data only.
+"""The typed state of a router: what the parsers return and what the checks judge. Data only.
 
-Everything is what the router said at one moment. A ``None`` means that the router could not say (a tool is missing, a
-file is unreadable), which is never the same as no.
+All of it was read at one moment. A ``None`` means that it could not be read (a tool is missing, a file is unreadable),
+which is never the same as no.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Platform:
 
 @dataclass(frozen=True)
 class Kernel:
-    """The fast path's modules and the kernel's switches around it."""
+    """The fast path's modules, and the kernel's sysctls that bear on it."""
 
     modules: Mapping[str, ModuleState]
     """for each of FLOWTABLE_MODULES"""
@@ -110,7 +110,7 @@ class Device:
     qdisc: str = ""
     """kind of its root qdisc, such as fq_codel, mq or cake"""
     eswitch: str = ""
-    """mode of its embedded switch as devlink tells it: legacy or switchdev; empty where it has none, or none is told"""
+    """mode of its embedded switch as devlink shows it: legacy or switchdev; empty where it has none, or shows none"""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class FlowRule:
     reachable: bool
     """its chain hangs on the forward hook, or is jumped to from one that does"""
     shadowed_by: str = ""
-    """'chain NAME: RULE' that certainly takes every packet away that this rule could offload; empty where none does"""
+    """'chain NAME: RULE' that certainly decides over every packet that this one could offload; empty where none does"""
     protocols: frozenset[str] = frozenset({"tcp", "udp"})
     """those out of tcp and udp whose flows it takes"""
     conditions: str = ""
@@ -173,7 +173,7 @@ class Hook:
     function: str
     """such as nf_flow_offload_inet_hook, or 'flowtable' where the kernel names it (6.17 on)"""
     flowtable: str = ""
-    """'family table name' where the kernel tells (6.17 on)"""
+    """'family table name' where the kernel names it (6.17 on)"""
 
 
 FlowClass = Literal["hardware", "software", "slow", "local"]
@@ -195,7 +195,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class Flows:
-    """Conntrack, sampled: /proc/net/nf_conntrack comes in hash order, so its first lines are a fair sample."""
+    """Conntrack, sampled: /proc/net/nf_conntrack is in hash order, so its first lines are a fair sample."""
 
     total: int | None
     """entries in the table (nf_conntrack_count)"""
@@ -203,13 +203,13 @@ class Flows:
     sampled: int
     """lines looked at"""
     seconds: int
-    """for how long flows were under way before they were looked at"""
+    """for which traffic was watched before the entries were read"""
     counts: Mapping[str, int] = field(default_factory=dict)
     """'ipv4 tcp hardware' -> lines; family, protocol and FlowClass"""
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """FlowClass -> a few conntrack lines"""
     recent_slow: int = 0
-    """slow ones that saw a packet while they were looked at, within the last 5 seconds (their timeout tells)"""
+    """slow ones that passed a packet within those seconds, 5 at most (their timeout shows it)"""
     recent: Mapping[str, int] = field(default_factory=dict)
     """the same by family and protocol: 'ipv4 tcp' -> lines"""
     error: float = 0.0
@@ -251,10 +251,10 @@ class DriverTable:
 
 @dataclass(frozen=True)
 class OtherHandlers:
-    """What else has a hand in forwarded packets. Empty where there is nothing, and where it could not be seen."""
+    """What else handles forwarded packets. Empty where there is nothing, and where it could not be read."""
 
     shapers: Mapping[str, str] = field(default_factory=dict)
-    """device -> kind of the qdisc on its way out that shapes or delays: cake, htb, hfsc, tbf, ..."""
+    """device -> kind of its egress qdisc that shapes or delays: cake, htb, hfsc, tbf, ..."""
     redirected: Mapping[str, str] = field(default_factory=dict)
     """device -> device that its incoming packets are redirected to, such as ifb4wan"""
     mark_rules: tuple[str, ...] = ()
@@ -339,9 +339,9 @@ class Sample:
     nic_devices: Mapping[str, int] = field(default_factory=dict)
     """device -> those of nic_bytes that it received; the busiest ones"""
     classed: bool = True
-    """False: without nft_ct loaded, late and slow packets are not told apart, and both are 0"""
+    """False: without nft_ct loaded, late and slow packets cannot be distinguished, and both are 0"""
     full: bool = False
-    """more flows or devices were seen than are told apart, so that the counts are the least there was"""
+    """there were more flows or devices than the counters have room for, so that the counts are lower bounds"""
     unhooked: str = ""
     """why bypassed packets could not be counted; empty where they were"""
 
@@ -372,12 +372,12 @@ class Boot:
 
 @dataclass(frozen=True)
 class OpenWrtFirewall:
-    """What UCI has of offload, and what fw4 makes of it."""
+    """OpenWrt's firewall: the options of UCI about offload, and what fw4 makes of them."""
 
     values: Mapping[str, str]
     """flow_offloading and flow_offloading_hw as they are spelt, of the first section of defaults, where they are"""
     effective: Mapping[str, bool | None]
-    """both -> what fw4 takes that for; None: it does not take it, and ends"""
+    """both -> what fw4 takes that for; None: a value that ends fw4"""
     sections: int = 1
     """of defaults: fw4 uses the first"""
     staged: tuple[str, ...] = ()
@@ -385,7 +385,7 @@ class OpenWrtFirewall:
     desired: Flowtable | None = None
     """what it would load now; None: no flowtable"""
     rule: str = ""
-    """what feeds that"""
+    """the rule that feeds it"""
     complaints: tuple[str, ...] = ()
     loaded: frozenset[str] = frozenset()
     """of state (fw4 thinks that it is loaded), table (it is), enabled (boot starts it), wed-off (MediaTek's Wi-Fi takes
@@ -394,7 +394,7 @@ class OpenWrtFirewall:
 
 @dataclass(frozen=True)
 class RouterState:
-    """Everything that one exec told (_observe/reading.py: which scripts, and what becomes of each section)."""
+    """All that was read in one exec (_observe/reading.py: by which scripts, and what becomes of each section)."""
 
     platform: Platform
     kernel: Kernel
@@ -422,19 +422,20 @@ class RouterState:
     fw4: OpenWrtFirewall | None = None
     """None: another firewall, or none"""
     unseen: Mapping[str, str] = field(default_factory=dict)
-    """part of the picture that could not be read -> the router's own words, such as nft's error"""
+    """part of the state that could not be read -> the error in the router's own words, such as nft's"""
     not_understood: tuple[str, ...] = ()
-    """lines that no parser knew, for the evidence; never silently dropped"""
+    """lines that no parser understood, for the evidence; never silently dropped"""
 
     def as_result(self) -> dict[str, Any]:
-        """The picture as plain JSON types; of the long texts in ``boot`` only whether they are there."""
-        picture: dict[str, Any] = _plain(asdict(self))
-        picture["boot"].update({name: picture["boot"][name] is not None for name in ("ruleset", "listing", "live")})
-        picture["boot"]["differences"] = picture["boot"]["differences"][:MOST_DIFFERENCES]
-        return picture
+        """The state as plain JSON types; of the long texts in ``boot`` only whether they are there."""
+        result: dict[str, Any] = _plain(asdict(self))
+        result["boot"].update({name: result["boot"][name] is not None for name in ("ruleset", "listing", "live")})
+        result["boot"]["differences"] = result["boot"]["differences"][:MOST_DIFFERENCES]
+        return result
 
 
 def _plain(value: Any) -> Any:
+    """A value as JSON has it: sets sorted, keys that are tuples joined by blanks."""
     if isinstance(value, Mapping):
         return {" ".join(key) if isinstance(key, tuple) else key: _plain(item) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):

@@ -8,26 +8,26 @@
 from __future__ import annotations
 
 from .._observe.state import Flowtable, Hook
-from .finding import Finding, Kind, RungResult, rung
+from .finding import Finding, Kind, RungResult, conclude_rung
 from .subject import Subject, match_names
 
 NAMES_OUTLIVE_HOOKS = (6, 16)
-"""From here on a listed name is what was asked for and can be without a hook; before, both go together."""
+"""From here on a listed name is what was requested and can be without a hook; before, both go together."""
 
 HOOK_MISSING = Kind(
     "bound.hook-missing",
     "error",
     "A listed device has no hook",
-    "The flowtable names the device, but the kernel has no flowtable hook at its ingress, so packets that come in there"
-    " stay on the slow path. Since Linux 6.16 a name in the list is only what was asked for. Up to Linux 6.15 a device"
-    " that is re-created leaves the list together with its hook, which is configured.device-missing.",
+    "The flowtable names the device, but the kernel has no flowtable hook at its ingress, so packets that come in"
+    " there stay on the slow path. Since Linux 6.16 a name in the list only shows what was requested. Up to Linux 6.15"
+    " a device that is re-created leaves the list together with its hook, which is configured.device-missing.",
     "take {device} out of the flowtable and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
 )
 FEWER_HOOKS = Kind(
     "bound.fewer-hooks",
     "error",
     "A device has fewer hooks than flowtables that list it",
-    "Up to Linux 6.16 the kernel does not say which flowtable a hook belongs to. Some of the flowtables that list the"
+    "Up to Linux 6.16 the kernel does not show which flowtable a hook belongs to. Some of the flowtables that list the"
     " device have one, and at least one of them has none.",
     "take {device} out of the flowtables and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
 )
@@ -35,37 +35,37 @@ HOOKS_UNREADABLE = Kind(
     "bound.hooks-unreadable",
     "info",
     "The hooks cannot be listed",
-    "Since Linux 6.16 the names in a flowtable say what was asked for, so only 'nft list hooks' shows what is bound. It"
-    " needs nft 1.0.0 and a kernel with NETFILTER_NETLINK_HOOK.",
+    "Since Linux 6.16 the names in a flowtable show what was requested, so only 'nft list hooks' shows what is bound."
+    " It needs nft 1.0.0 and a kernel with NETFILTER_NETLINK_HOOK.",
     "make 'nft list hooks' work: upgrade nftables, and load nfnetlink_hook",
 )
 KINDS = (HOOK_MISSING, FEWER_HOOKS, HOOKS_UNREADABLE)
 
 
-def hooks(subject: Subject) -> list[Finding]:
+def find_missing_hooks(subject: Subject) -> list[Finding]:
     """Each existing device of each flowtable against the hooks, where they can be listed."""
     if subject.state.hooks is None:
         return []
     found = []
     for flowtable in subject.flowtables:
         for device in subject.existing_devices(flowtable):
-            kind = _lacking(subject, flowtable, device.name)
+            kind = _diagnose_hook(subject, flowtable, device.name)
             what = "has no hook" if kind is HOOK_MISSING else "may have no hook: there are fewer than flowtables"
-            evidence = [_described(hook) for hook in _flow_hooks(subject, device.name)]
+            evidence = [_describe_hook(hook) for hook in _flowtable_hooks(subject, device.name)]
             if kind is not None:
                 message = f"flowtable {flowtable.path} {what} on {device.name}"
                 found.append(kind.found(message, *evidence, device=device.name))
     return found
 
 
-def readable(subject: Subject) -> list[Finding]:
-    if subject.state.hooks is not None or not subject.flowtables or _names_are_hooks(subject):
+def find_unreadable_hooks(subject: Subject) -> list[Finding]:
+    if subject.state.hooks is not None or not subject.flowtables or _names_imply_hooks(subject):
         return []
     message = f"the hooks of Linux {subject.state.platform.kernel} could not be listed"
     return [HOOKS_UNREADABLE.found(message, *subject.read_errors("hooks"))]
 
 
-CHECKS = (hooks, readable)
+CHECKS = (find_missing_hooks, find_unreadable_hooks)
 
 
 def judge(subject: Subject) -> RungResult:
@@ -78,8 +78,8 @@ def judge(subject: Subject) -> RungResult:
         devices = dict.fromkeys(
             device.name for flowtable in flowtables for device in subject.existing_devices(flowtable)
         )
-        evidence += [f"{_described(hook)}" for device in devices for hook in _flow_hooks(subject, device)]
-    elif _names_are_hooks(subject):
+        evidence += [f"{_describe_hook(hook)}" for device in devices for hook in _flowtable_hooks(subject, device)]
+    elif _names_imply_hooks(subject):
         evidence += [
             f"flowtable {flowtable.path} lists {', '.join(flowtable.devices)}; this kernel cannot list hooks, but up"
             " to Linux 6.15 a name leaves the flowtable together with its hook"
@@ -88,14 +88,14 @@ def judge(subject: Subject) -> RungResult:
         ]
     else:
         holds = False
-    return rung("bound", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("bound", holds, evidence, [f for check in CHECKS for f in check(subject)])
 
 
-def _names_are_hooks(subject: Subject) -> bool:
+def _names_imply_hooks(subject: Subject) -> bool:
     return (0, 0) < subject.state.platform.kernel_version < NAMES_OUTLIVE_HOOKS
 
 
-def _flow_hooks(subject: Subject, device: str) -> list[Hook]:
+def _flowtable_hooks(subject: Subject, device: str) -> list[Hook]:
     """The flowtable hooks on a device, whether the kernel names the flowtable (6.17 on) or only its function."""
     return [
         hook
@@ -104,12 +104,12 @@ def _flow_hooks(subject: Subject, device: str) -> list[Hook]:
     ]
 
 
-def _lacking(subject: Subject, flowtable: Flowtable, device: str) -> Kind | None:
-    """What is wrong with this flowtable's hook on the device. Hooks without a name are told apart by their number."""
-    found = _flow_hooks(subject, device)
+def _diagnose_hook(subject: Subject, flowtable: Flowtable, device: str) -> Kind | None:
+    """What is wrong with this flowtable's hook on the device; None: nothing. Hooks without a name are only counted."""
+    found = _flowtable_hooks(subject, device)
     if any(hook.flowtable == flowtable.path for hook in found):
         return None
-    nameless = sum(not hook.flowtable and _may_be(hook, flowtable) for hook in found)
+    nameless = sum(not hook.flowtable and _may_belong_to(hook, flowtable) for hook in found)
     named = {hook.flowtable for hook in found}
     sharing = [
         other
@@ -123,13 +123,13 @@ def _lacking(subject: Subject, flowtable: Flowtable, device: str) -> Kind | None
     return FEWER_HOOKS if nameless else HOOK_MISSING
 
 
-def _may_be(hook: Hook, flowtable: Flowtable) -> bool:
-    """A hook's function tells the family (nf_flow_table_inet.c): nf_flow_offload_inet_hook, _ip_hook, _ipv6_hook."""
+def _may_belong_to(hook: Hook, flowtable: Flowtable) -> bool:
+    """A hook's function shows the family (nf_flow_table_inet.c): nf_flow_offload_inet_hook, _ip_hook, _ipv6_hook."""
     family = {"_inet_hook": "inet", "_ip_hook": "ip", "_ipv6_hook": "ip6"}
     return next((name for end, name in family.items() if hook.function.endswith(end)), flowtable.family) == (
         flowtable.family
     )
 
 
-def _described(hook: Hook) -> str:
+def _describe_hook(hook: Hook) -> str:
     return f"{hook.device}: ingress hook {hook.function}" + (f" of {hook.flowtable}" if hook.flowtable else "")

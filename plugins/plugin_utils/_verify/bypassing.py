@@ -16,8 +16,8 @@ from dataclasses import replace
 
 from .._observe.state import Direction, Sample
 from .._observe.topology import GUEST_KINDS, find_hook_devices
-from .finding import Finding, Kind, RungResult, rung
-from .offloading import may_be_meant
+from .finding import Finding, Kind, RungResult, conclude_rung
+from .offloading import may_be_intended
 from .subject import Subject
 
 ONE_DIRECTION = Kind(
@@ -25,8 +25,8 @@ ONE_DIRECTION = Kind(
     "error",
     "One direction of offloaded flows traverses the forward chain",
     "A flow is offloaded in both directions, but the fast path only takes what comes in by a device of the flowtable."
-    " The other direction is as slow as without offload, while connection tracking, nft and ethtool all say that the"
-    " flow is offloaded. Up to Linux 6.12 at least a flowtable that lacks one of the two devices does this.",
+    " The other direction is as slow as without offload, while connection tracking, nft and ethtool all show the"
+    " flow as offloaded. Up to Linux 6.12 at least a flowtable that lacks one of the two devices does this.",
     "have the flowtable list {devices} (flow_offload_devices, or devices of kmod.nft_offload.ruleset); where it does,"
     " see the findings at bound, and whether replies come back on the device that the requests left by",
 )
@@ -35,7 +35,8 @@ SLOW_SHARE = Kind(
     "error",
     "Much of what could take the fast path traverses the forward chain",
     "Of the packets of established TCP and UDP flows, a larger share than slow_share allows traversed the forward"
-    " chain. Flows of fewer than 10 packets do not count, so that name look-ups and short connections accuse nobody.",
+    " chain. Flows of fewer than 10 packets do not count, so that name look-ups and short connections are no ground"
+    " for this.",
     "see the findings of the rungs below; without any, see whether the 'flow add' rule is meant for these protocols and"
     " devices, and whether a verdict, notrack or a ct helper keeps the flows from it; where they are to stay slow,"
     " raise slow_share",
@@ -43,9 +44,8 @@ SLOW_SHARE = Kind(
 LITTLE_TRAFFIC = Kind(
     "bypassing.little-traffic",
     "info",
-    "Too few packets were forwarded to tell",
-    "Fewer packets than least_packets took either path during the sample, which is too few to tell the one from the"
-    " other.",
+    "Too few packets were forwarded to judge by",
+    "Fewer packets than least_packets were forwarded during the sample, by the fast path and the slow path together.",
     "send traffic through the router while it is verified, or raise sample",
 )
 NOT_COUNTED = Kind(
@@ -72,16 +72,19 @@ SMALL = 0.1
 choice."""
 
 
-def uncovered(subject: Subject) -> list[Finding]:
+def find_uncovered_directions(subject: Subject) -> list[Finding]:
     """Directions most of whose packets belong to offloaded flows and still traverse the forward chain."""
     sample = subject.state.sample
     if sample is None or not subject.flowtables:
         return []
     found = []
-    for (enters, leaves), ways in _slow_ways(subject, sample).items():
-        packets, bypassed = sum(way.late for way in ways), sum(way.bypassed for way in ways)
-        missing = _unlisted(subject, enters)
-        families = " and ".join(way.family for way in ways)
+    for (enters, leaves), directions in _group_slow_directions(subject, sample).items():
+        packets, bypassed = (
+            sum(direction.late for direction in directions),
+            sum(direction.bypassed for direction in directions),
+        )
+        missing = _list_uncovered_devices(subject, enters)
+        families = " and ".join(direction.family for direction in directions)
         guests = not missing and _has_guests(subject, enters)
         if missing:
             why = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} in no flowtable"
@@ -94,84 +97,93 @@ def uncovered(subject: Subject) -> list[Finding]:
         message = f"packets from {enters} to {leaves} ({families}) traverse the forward chain, {why}"
         evidence = [f"{packets} packets of offloaded flows traversed it, {bypassed} from {enters} bypassed it"]
         devices = ", ".join(missing) or enters
-        one = ONE_DIRECTION.found(message, *evidence, measured(sample), devices=devices)
+        one = ONE_DIRECTION.found(message, *evidence, describe_sample(sample), devices=devices)
         found.append(replace(one, severity="info") if guests else one)
     return found
 
 
-def slow_share(subject: Subject) -> list[Finding]:
+def find_slow_share(subject: Subject) -> list[Finding]:
     """More of what could bypass than the threshold traversed the chain, for another reason than a missing direction."""
     sample = subject.state.sample
-    if sample is None or not subject.flowtables or _slow_ways(subject, sample):
+    if sample is None or not subject.flowtables or _group_slow_directions(subject, sample):
         return []
     total = sample.total
-    share = _share(subject, sample)
+    share = _slow_percentage(subject, sample)
     if share is None or not sample.classed or total.late + total.slow < subject.expectation.least_packets:
         return []
-    if _in_hardware(subject) and not _counted(subject):
+    if _count_hardware_flows(subject) and not _has_packet_counts(subject):
         return []
     if share - (total.error or 0) <= subject.expectation.slow_share:
         return []
     protocols = " and ".join(sorted(sample.slow_protocols)) or "TCP and UDP"
-    unlisted = {name for way in sample.directions if way.slow for name in _unlisted(subject, way.enters)}
+    unlisted = {
+        name
+        for direction in sample.directions
+        if direction.slow
+        for name in _list_uncovered_devices(subject, direction.enters)
+    }
     message = (
         f"{share:g} % of the packets that could bypass the forward chain traversed it ({protocols}), more than"
         f" {subject.expectation.slow_share} %"
         + (f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else "")
     )
-    found = SLOW_SHARE.found(message, measured(sample), *_described(sample))
-    guests = any(way.late + way.slow and _has_guests(subject, way.enters) for way in sample.directions)
-    return [replace(found, severity="info") if guests or may_be_meant(subject) else found]
+    found = SLOW_SHARE.found(message, describe_sample(sample), *_describe_directions(sample))
+    guests = any(
+        direction.late + direction.slow and _has_guests(subject, direction.enters) for direction in sample.directions
+    )
+    return [replace(found, severity="info") if guests or may_be_intended(subject) else found]
 
 
-def unmeasured(subject: Subject) -> list[Finding]:
-    """Why nothing can be told, where something else than a lack of time is the reason."""
+def find_missing_measurement(subject: Subject) -> list[Finding]:
+    """Why nothing was shown, where the reason is another one than that no time was given to it."""
     if not subject.flowtables:
         return []
     sample = subject.state.sample
     if sample is None:
-        said = subject.read_errors("sample")
-        return [NOT_MEASURED.found("the forward chain could not be measured", *said)] if said else []
-    if _bypassed(subject, sample):
+        errors = subject.read_errors("sample")
+        return [NOT_MEASURED.found("the forward chain could not be measured", *errors)] if errors else []
+    if _is_bypassing(subject, sample):
         return []
-    if _in_hardware(subject) and not _counted(subject) and not _by_nic(subject, sample):
-        message = f"{_in_hardware(subject)} sampled flows are in hardware, and nothing counts their packets"
-        return [NOT_COUNTED.found(message, measured(sample))]
-    if _could(sample) < subject.expectation.least_packets:
+    if _count_hardware_flows(subject) and not _has_packet_counts(subject) and not _list_nic_bytes(subject, sample):
+        message = f"{_count_hardware_flows(subject)} sampled flows are in hardware, and nothing counts their packets"
+        return [NOT_COUNTED.found(message, describe_sample(sample))]
+    if _count_eligible_packets(sample) < subject.expectation.least_packets:
         message = (
             f"fewer than {subject.expectation.least_packets} packets that could bypass the forward chain were forwarded"
         )
-        return [LITTLE_TRAFFIC.found(message, measured(sample))]
+        return [LITTLE_TRAFFIC.found(message, describe_sample(sample))]
     return []
 
 
-CHECKS = (uncovered, slow_share, unmeasured)
+CHECKS = (find_uncovered_directions, find_slow_share, find_missing_measurement)
 
 
 def judge(subject: Subject) -> RungResult:
     if not subject.flowtables:
-        return rung("bypassing", False, [subject.why_nothing_to_judge])
+        return conclude_rung("bypassing", False, [subject.why_nothing_to_judge])
     sample = subject.state.sample
     if sample is None:
-        said = subject.read_errors("sample") or ["not measured: no time was given to it (sample), or it is a check run"]
-        return rung("bypassing", False, said, [f for check in CHECKS for f in check(subject)])
+        reason = subject.read_errors("sample") or ["not measured: the option sample is 0, or it is a check run"]
+        return conclude_rung("bypassing", False, reason, [f for check in CHECKS for f in check(subject)])
     findings = [finding for check in CHECKS for finding in check(subject)]
-    evidence = [measured(sample), *_described(sample)]
-    if carried := _carried(subject):
+    evidence = [describe_sample(sample), *_describe_directions(sample)]
+    if carried := _estimate_nic_packets(subject):
         evidence.append(f"beside these NICs forwarded about {carried} packets, as connection tracking counted")
-    if by_nic := sum(_by_nic(subject, sample).values()):
+    if by_nic := sum(_list_nic_bytes(subject, sample).values()):
         evidence.append(f"NICs received {by_nic} bytes at least that the kernel never saw")
     if sample.full:
-        evidence.append("more flows or devices were seen than could be told apart: this is the least that traversed it")
+        evidence.append(
+            "there were more flows or devices than the counters have room for: at least this many packets traversed it"
+        )
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
-    share = _share(subject, sample)
-    holds = _bypassed(subject, sample) and share is not None and share <= subject.expectation.slow_share
-    doubtful = sample.full or any(_doubtful(subject, sample, way) for way in sample.directions)
-    return rung("bypassing", holds and not doubtful, evidence, findings)
+    share = _slow_percentage(subject, sample)
+    holds = _is_bypassing(subject, sample) and share is not None and share <= subject.expectation.slow_share
+    doubtful = sample.full or any(_is_doubtful(subject, sample, direction) for direction in sample.directions)
+    return conclude_rung("bypassing", holds and not doubtful, evidence, findings)
 
 
-def measured(sample: Sample) -> str:
+def describe_sample(sample: Sample) -> str:
     """The sample in one line."""
     total = sample.total
     line = f"in {sample.seconds:g} seconds {total.bypassed} packets bypassed the forward chain"
@@ -182,33 +194,43 @@ def measured(sample: Sample) -> str:
     return line if total.share is None else f"{line}: {total.share:g} % slow, give or take {total.error:g}"
 
 
-def _described(sample: Sample) -> list[str]:
+def _describe_directions(sample: Sample) -> list[str]:
     """The slowest directions, one line each."""
     return [
-        f"{way.family} from {way.enters} to {way.leaves}: {way.traversed} traversed the forward chain, {way.late} of"
-        f" offloaded flows, {way.slow} of {way.slow_flows} flows that could be; {way.bypassed} from {way.enters}"
-        " bypassed it"
-        for way in sample.directions[:4]
+        f"{direction.family} from {direction.enters} to {direction.leaves}: {direction.traversed} traversed the"
+        f" forward chain, {direction.late} of offloaded flows, {direction.slow} of {direction.slow_flows} flows that"
+        f" could be; {direction.bypassed} from {direction.enters} bypassed it"
+        for direction in sample.directions[:4]
     ]
 
 
-def _slow_ways(subject: Subject, sample: Sample) -> dict[tuple[str, str], list[Direction]]:
+def _group_slow_directions(subject: Subject, sample: Sample) -> dict[tuple[str, str], list[Direction]]:
     """Directions that are not covered: late packets outnumber those that were taken. Both address families together."""
     found: dict[tuple[str, str], list[Direction]] = {}
-    for way in sample.directions:
-        if way.late > way.bypassed and not _in_nic(subject, sample, way):
-            found.setdefault((way.enters, way.leaves), []).append(way)
+    for direction in sample.directions:
+        if direction.late > direction.bypassed and not _may_be_in_nic(subject, sample, direction):
+            found.setdefault((direction.enters, direction.leaves), []).append(direction)
     total = sample.total
     least = max(
-        subject.expectation.least_packets, SMALL * (total.late + total.slow + total.bypassed + _carried(subject))
+        subject.expectation.least_packets,
+        SMALL * (total.late + total.slow + total.bypassed + _estimate_nic_packets(subject)),
     )
-    return {key: ways for key, ways in found.items() if sum(way.late for way in ways) >= least}
+    return {
+        key: directions for key, directions in found.items() if sum(direction.late for direction in directions) >= least
+    }
 
 
-def _doubtful(subject: Subject, sample: Sample, way: Direction) -> bool:
-    """A direction from listed devices that traverses the chain, with too few packets to accuse, too many to prove."""
-    listed = bool(find_hook_devices(subject.state.devices, way.enters)) and not _unlisted(subject, way.enters)
-    return listed and way.late >= 10 and way.late > way.bypassed and not _in_nic(subject, sample, way)
+def _is_doubtful(subject: Subject, sample: Sample, direction: Direction) -> bool:
+    """Does a direction from listed devices traverse the chain, with too few packets to report and too many to pass?"""
+    listed = bool(find_hook_devices(subject.state.devices, direction.enters)) and not _list_uncovered_devices(
+        subject, direction.enters
+    )
+    return (
+        listed
+        and direction.late >= 10
+        and direction.late > direction.bypassed
+        and not _may_be_in_nic(subject, sample, direction)
+    )
 
 
 def _has_guests(subject: Subject, name: str) -> bool:
@@ -218,18 +240,18 @@ def _has_guests(subject: Subject, name: str) -> bool:
     return any(subject.state.devices[port].kind in GUEST_KINDS for port in ports if port in subject.state.devices)
 
 
-def _in_nic(subject: Subject, sample: Sample, way: Direction) -> bool:
-    """May it be that NICs forward most of this direction? Also where nothing tells what they forward."""
-    if not _in_hardware(subject) or _unlisted(subject, way.enters):
+def _may_be_in_nic(subject: Subject, sample: Sample, direction: Direction) -> bool:
+    """May it be that NICs forward most of this direction? Also where nothing counts what they forward."""
+    if not _count_hardware_flows(subject) or _list_uncovered_devices(subject, direction.enters):
         return False
-    by_nic = _by_nic(subject, sample)
+    by_nic = _list_nic_bytes(subject, sample)
     if not by_nic:
-        return not (_counted(subject) and any(flowtable.counter for flowtable in subject.flowtables))
-    lowers = find_hook_devices(subject.state.devices, way.enters) or [way.enters]
-    return sum(by_nic.get(name, 0) for name in lowers) > way.late_bytes
+        return not (_has_packet_counts(subject) and any(flowtable.counter for flowtable in subject.flowtables))
+    lowers = find_hook_devices(subject.state.devices, direction.enters) or [direction.enters]
+    return sum(by_nic.get(name, 0) for name in lowers) > direction.late_bytes
 
 
-def _unlisted(subject: Subject, enters: str) -> list[str]:
+def _list_uncovered_devices(subject: Subject, enters: str) -> list[str]:
     """What a flowtable must list for packets that come in here, and none of the judged ones does."""
     flowtables = subject.flowtables
     listed = {device.name for flowtable in flowtables for device in subject.existing_devices(flowtable)}
@@ -240,23 +262,23 @@ def _unlisted(subject: Subject, enters: str) -> list[str]:
     )
 
 
-def _in_hardware(subject: Subject) -> int:
+def _count_hardware_flows(subject: Subject) -> int:
     """Sampled flows in hardware."""
     return subject.state.flows.of("hardware") if subject.state.flows is not None else 0
 
 
-def _counted(subject: Subject) -> bool:
+def _has_packet_counts(subject: Subject) -> bool:
     """Does connection tracking count packets of flows in hardware?"""
     carried = subject.state.flows.carried.get("hardware") if subject.state.flows is not None else None
     return carried is not None and carried.original + carried.reply > 0
 
 
-def _carried(subject: Subject) -> int:
+def _estimate_nic_packets(subject: Subject) -> int:
     """Packets that NICs forwarded, as connection tracking counts them: of all flows as of those sampled, over the
     seconds of the sample, without those that traversed the forward chain and those that software took, which it counts
     too (nf_flow_offload_ip_hook: nf_ct_acct_update)."""
     flows, sample = subject.state.flows, subject.state.sample
-    if flows is None or sample is None or not _counted(subject):
+    if flows is None or sample is None or not _has_packet_counts(subject):
         return 0
     both = [flows.carried[name] for name in ("hardware", "software") if name in flows.carried]
     all_flows = max((flows.total or 0) / max(flows.sampled, 1), 1)
@@ -265,7 +287,7 @@ def _carried(subject: Subject) -> int:
     return max(round(counted) - sample.total.late - sample.total.bypassed, 0)
 
 
-def _by_nic(subject: Subject, sample: Sample) -> dict[str, int]:
+def _list_nic_bytes(subject: Subject, sample: Sample) -> dict[str, int]:
     """Device -> bytes that it received and no flowtable's hook saw, and that its NIC may thus have forwarded.
 
     Not those of a switch's port, which also counts what the switch passes on among its ports, nor those of a device
@@ -279,33 +301,35 @@ def _by_nic(subject: Subject, sample: Sample) -> dict[str, int]:
     }
 
 
-def _could(sample: Sample) -> int:
-    """Packets that traversed the chain and could have bypassed it; where they cannot be told apart, all of them."""
+def _count_eligible_packets(sample: Sample) -> int:
+    """Packets that traversed the chain and could have bypassed it; where they cannot be distinguished, all of them."""
     return sample.total.late + sample.total.slow if sample.classed else sample.total.traversed
 
 
-def _bypassed(subject: Subject, sample: Sample) -> bool:
+def _is_bypassing(subject: Subject, sample: Sample) -> bool:
     """Were enough packets seen to take the fast path? Of a NIC's bytes, as many as that many small packets have."""
     least = subject.expectation.least_packets
-    if sample.total.bypassed + _carried(subject) >= least:
+    if sample.total.bypassed + _estimate_nic_packets(subject) >= least:
         return True
-    return _in_hardware(subject) > 0 and sum(_by_nic(subject, sample).values()) >= 64 * least
+    return _count_hardware_flows(subject) > 0 and sum(_list_nic_bytes(subject, sample).values()) >= 64 * least
 
 
-def _share(subject: Subject, sample: Sample) -> float | None:
+def _slow_percentage(subject: Subject, sample: Sample) -> float | None:
     """Percent of the packets that could bypass the chain that traversed it; None where the rest is not known.
 
     Where a NIC forwards, its packets count, or else its bytes, of which the least is known, so that the share is
     at most as large.
     """
-    if _in_hardware(subject) and not _counted(subject):
+    if _count_hardware_flows(subject) and not _has_packet_counts(subject):
         if not sample.classed:
-            return _percent(_could(sample), sample.total.bypassed) if sample.total.bypassed else None
-        return _percent(sample.slow_bytes, sample.bypassed_bytes + sum(_by_nic(subject, sample).values()))
-    if sample.unhooked and not _counted(subject):
+            return (
+                _percentage(_count_eligible_packets(sample), sample.total.bypassed) if sample.total.bypassed else None
+            )
+        return _percentage(sample.slow_bytes, sample.bypassed_bytes + sum(_list_nic_bytes(subject, sample).values()))
+    if sample.unhooked and not _has_packet_counts(subject):
         return None
-    return _percent(_could(sample), sample.total.bypassed + _carried(subject))
+    return _percentage(_count_eligible_packets(sample), sample.total.bypassed + _estimate_nic_packets(subject))
 
 
-def _percent(part: int, rest: int) -> float | None:
+def _percentage(part: int, rest: int) -> float | None:
     return round(100 * part / (part + rest), 2) if part + rest else None

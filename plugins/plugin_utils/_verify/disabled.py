@@ -3,15 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What is judged where no offload is expected: nothing of this collection is left. Every leftover is an error."""
+"""The judgement where no offload is expected: nothing of this collection may be left. Every leftover is an error."""
 
 from __future__ import annotations
 
 from .configured.rung import UNREADABLE
-from .finding import RUNGS, Finding, Kind, RungResult, rung
-from .offloading import counted
+from .finding import RUNGS, Finding, Kind, RungResult, conclude_rung
+from .offloading import describe_flows
 from .subject import Subject
-from .supported import permission
+from .supported import find_missing_permission
 
 LEFTOVER_TABLE = Kind(
     "configured.leftover-table",
@@ -39,8 +39,8 @@ LEFTOVER_FLOWS = Kind(
 KINDS = (LEFTOVER_TABLE, LEFTOVER_BOOT, LEFTOVER_FLOWS)
 
 
-def table(subject: Subject) -> list[Finding]:
-    if _unreadable(subject):
+def find_leftover_table(subject: Subject) -> list[Finding]:
+    if _is_ruleset_unreadable(subject):
         message = "the live ruleset could not be read, so a leftover would not be seen"
         return [UNREADABLE.found(message, *subject.read_errors("flowtables"))]
     if not subject.table_exists:
@@ -50,7 +50,7 @@ def table(subject: Subject) -> list[Finding]:
     return [LEFTOVER_TABLE.found(f"table {subject.expectation.table} is still there", *evidence)]
 
 
-def boot(subject: Subject) -> list[Finding]:
+def find_leftover_boot(subject: Subject) -> list[Finding]:
     left = []
     if subject.state.boot.ruleset is not None:
         left.append(f"table {subject.boot_table or 'of an unknown name'} is loaded")
@@ -67,7 +67,7 @@ def boot(subject: Subject) -> list[Finding]:
     return [LEFTOVER_BOOT.found(f"something is left for boot: {left[0]}{more}", *left)]
 
 
-def flows(subject: Subject) -> list[Finding]:
+def find_leftover_flows(subject: Subject) -> list[Finding]:
     """Offloaded flows, unless there are flowtables that they can be in."""
     seen = subject.state.flows
     if (
@@ -81,7 +81,7 @@ def flows(subject: Subject) -> list[Finding]:
     return [LEFTOVER_FLOWS.found(f"{seen.of('hardware', 'software')} flows are still offloaded", *examples[:1])]
 
 
-def _unreadable(subject: Subject) -> bool:
+def _is_ruleset_unreadable(subject: Subject) -> bool:
     """Without nft there is no table to see; with it there may be."""
     return (
         subject.state.flowtables is None
@@ -90,19 +90,19 @@ def _unreadable(subject: Subject) -> bool:
     )
 
 
-CHECKS = (permission, table, boot, flows)
+CHECKS = (find_missing_permission, find_leftover_table, find_leftover_boot, find_leftover_flows)
 
 
 def judge(subject: Subject) -> list[RungResult]:
-    """The whole ladder: no rung is asked of the router, those with leftovers fail, an unseen one is unproven."""
+    """The whole ladder: no rung applies, those with leftovers fail, one that could not be read is unproven."""
     found = [finding for check in CHECKS for finding in check(subject)]
-    evidence = {"offloading": [counted(subject.state.flows)] if subject.state.flows is not None else []}
+    evidence = {"offloading": [describe_flows(subject.state.flows)] if subject.state.flows is not None else []}
     if not found:
         evidence["configured"] = [f"there is no table {subject.expectation.table}, and nothing is left for boot"]
     return [
-        rung(
+        conclude_rung(
             name,
-            False if name == "configured" and _unreadable(subject) else None,
+            False if name == "configured" and _is_ruleset_unreadable(subject) else None,
             evidence.get(name, ["offload is expected to be off"]),
             [finding for finding in found if finding.rung == name],
         )

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What a check says, and what becomes of a rung. Data only."""
+"""What a check finds, and what becomes of a rung. Data only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Severity = Literal["info", "warning", "error"]
 """info: worth knowing; warning: works, but not as it should, or will not stay so; error: the rung does not hold"""
 
 Status = Literal["proven", "unproven", "failed", "not_applicable"]
-"""seen to hold; nothing was seen either way; seen not to hold; this rung is not asked of this router"""
+"""shown to hold; neither shown nor refuted; shown not to hold; this rung does not apply to this router"""
 
 RUNGS = ("supported", "loaded", "configured", "bound", "offloading", "bypassing", "hardware")
 """The ladder from the ground up: a rung's number is its place, counted from 1."""
@@ -34,15 +34,17 @@ class Finding:
     message: str
     """what is wrong, with the names and values of this router"""
     evidence: tuple[str, ...]
-    """what the router said that shows it"""
+    """lines of the router's output that show it"""
     remedy: str
     """what to do about it, naming the module or the command"""
 
     @property
     def rung(self) -> str:
+        """Name of the rung that it belongs to."""
         return self.id.partition(".")[0]
 
     def as_result(self) -> dict[str, Any]:
+        """As plain JSON types."""
         return {**asdict(self), "evidence": list(self.evidence)}
 
 
@@ -57,13 +59,13 @@ class Kind:
     remedy: str
 
     def found(self, message: str, *evidence: str, **names: str) -> Finding:
-        """This kind on one router."""
-        return Finding(self.id, self.severity, message, shortened(evidence), self.remedy.format_map(names))
+        """A finding of this kind on one router; ``names`` fill the remedy's braces, ``evidence`` is shortened."""
+        return Finding(self.id, self.severity, message, shorten_lines(evidence), self.remedy.format_map(names))
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the user says the router should be."""
+    """What the user expects of the router."""
 
     expect: Literal["hardware", "software", "disabled", "any"] = "any"
     require: str = ""
@@ -71,11 +73,11 @@ class Expectation:
     devices: tuple[str, ...] = ()
     """devices that must be in a flowtable"""
     table: str = "inet nft_offload"
-    """'family table' whose flowtables are judged; where it does not exist, every flowtable is"""
+    """'family table' whose flowtables are judged; where it does not exist, all are"""
     slow_share: int = 50
-    """percent of the packets that could bypass the forward chain that may traverse it"""
+    """how many percent of the packets that could bypass the forward chain may traverse it"""
     least_packets: int = 100
-    """fewer prove nothing, and accuse nobody"""
+    """packets; fewer prove nothing and are no ground for a finding"""
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,16 @@ class RungResult:
     name: str
     status: Status
     evidence: tuple[str, ...] = ()
-    """what was looked at, also where all is well"""
+    """what was seen, also where all is well"""
     findings: tuple[Finding, ...] = ()
 
     @property
     def number(self) -> int:
+        """1 to 7."""
         return RUNGS.index(self.name) + 1
 
     def as_result(self) -> dict[str, Any]:
+        """As plain JSON types; of the findings their ids."""
         return {
             "number": self.number,
             "name": self.name,
@@ -102,17 +106,22 @@ class RungResult:
         }
 
 
-def rung(name: str, holds: bool | None, evidence: Sequence[str] = (), findings: Sequence[Finding] = ()) -> RungResult:
-    """A rung's result: an error finding fails it, else ``holds`` says whether it was seen to hold (None: not asked)."""
+def conclude_rung(
+    name: str, holds: bool | None, evidence: Sequence[str] = (), findings: Sequence[Finding] = ()
+) -> RungResult:
+    """The result of a rung: failed with any error finding, else proven, unproven, or not_applicable.
+
+    ``holds``: was the rung shown to hold? None: it does not apply. ``evidence``: lines, each shortened.
+    """
     if any(finding.severity == "error" for finding in findings):
         status: Status = "failed"
     elif holds is None:
         status = "not_applicable"
     else:
         status = "proven" if holds else "unproven"
-    return RungResult(name, status, shortened(evidence), tuple(findings))
+    return RungResult(name, status, shorten_lines(evidence), tuple(findings))
 
 
-def shortened(lines: Sequence[str]) -> tuple[str, ...]:
-    """Lines that a router wrote, each short enough for a result."""
+def shorten_lines(lines: Sequence[str]) -> tuple[str, ...]:
+    """Lines of a router's output, each LONGEST_EVIDENCE characters at most."""
     return tuple(line if len(line) <= LONGEST_EVIDENCE else line[: LONGEST_EVIDENCE - 3] + "..." for line in lines)

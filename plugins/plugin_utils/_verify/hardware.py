@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from .._observe.state import DriverTable
 from .configured import nic
-from .finding import Finding, Kind, RungResult, rung
-from .offloading import counted
+from .finding import Finding, Kind, RungResult, conclude_rung
+from .offloading import describe_flows
 from .subject import Subject
 
 REFUSED = Kind(
@@ -24,7 +24,7 @@ REFUSED = Kind(
     "error",
     "The NIC refuses the flows: they are offloaded in software only",
     "The flowtable has 'flags offload' and flows are in it, but not one has the hardware bit. A NIC refuses each flow"
-    " without a word: the kernel keeps it in software and goes on listing the flowtable as a hardware one.",
+    " without an error: the kernel keeps it in software and goes on listing the flowtable as a hardware one.",
     "turn hw-tc-offload on with kmod.nft_offload.nic_features; where it is on, the driver takes the flowtable but not"
     " these flows, and software is what is left (flow_offload_mode: software)",
 )
@@ -33,7 +33,7 @@ SWITCHED_OFF = Kind(
     "error",
     "The feature hw-tc-offload was switched off after the flowtable was loaded",
     "The feature is set on for boot, but is off now, so somebody or something turned it off since. The kernel lets that"
-    " happen under a live flowtable, and 'nft list' goes on saying 'flags offload'.",
+    " happen under a live flowtable, and 'nft list' goes on showing 'flags offload'.",
     "turn it on again with kmod.nft_offload.nic_features, and find what turns it off on {device}: a network manager's"
     " profile, a tuning script, a change of the device's mode",
 )
@@ -43,7 +43,7 @@ FAKE = Kind(
     "The kernel accepted a hardware flowtable on NICs that cannot offload",
     "No device of the flowtable has hw-tc-offload. Linux refuses 'flags offload' on such devices, but OpenWrt's kernel"
     " ignores the refusal (patch 701-netfilter-nf_tables-ignore-EOPNOTSUPP-on-flowtable-d), and the flowtable works in"
-    " software while everything says hardware.",
+    " software while everything shows hardware.",
     "offload in software (flow_offload_mode: software; on OpenWrt flow_offloading_hw 0)",
 )
 SOME_FLOWS = Kind(
@@ -94,23 +94,23 @@ BACKLOG = Kind(
 KINDS = (REFUSED, SWITCHED_OFF, FAKE, SOME_FLOWS, ONE_DIRECTION, NOT_IN_TABLE, ORPHANED, BACKLOG)
 
 SOME = 2
-"""flows in software before they are worth a word: one may just be on its way into the hardware"""
+"""flows in software before there is a finding: the NIC may be about to take one"""
 MUCH_WORK = 1000
 """queued flows; a burst of connections on a healthy router queues some hundred"""
 
 
-def refused(subject: Subject) -> list[Finding]:
+def find_refused_flows(subject: Subject) -> list[Finding]:
     """Flows in software although every flowtable on the router is a hardware one."""
     seen = subject.state.flows
-    gates = nic.gates(subject)
-    if not _asked(subject):
+    gates = subject.deciding_devices
+    if not _is_expected(subject):
         return []
-    if nic.cannot(subject, gates.values()):
+    if nic.cannot_offload(subject, gates.values()):
         names = ", ".join(f"{name} ({device.driver or 'driver unknown'})" for name, device in gates.items())
-        lines = [nic.described(device) for device in list(gates.values())[:6]]
+        lines = [nic.describe_feature(device) for device in list(gates.values())[:6]]
         return [FAKE.found(f"the flowtable has 'flags offload', but none of its devices can offload: {names}", *lines)]
     off = [device for device in gates.values() if device.hw_tc_offload and not device.hw_tc_offload.active]
-    lines = [counted(seen), *seen.examples.get("software", ())[:1]] if seen is not None else []
+    lines = [describe_flows(seen), *seen.examples.get("software", ())[:1]] if seen is not None else []
     if subject.has_flows_in_hardware and len(off) < len(gates):
         return []
     at_boot = {
@@ -120,28 +120,28 @@ def refused(subject: Subject) -> list[Finding]:
     }
     switched = [d.name for d in off if d.name in at_boot and d.hw_tc_offload and not d.hw_tc_offload.fixed]
     if switched:
-        said = f"{nic.FEATURE} of {', '.join(switched)} is off, though boot turns it on"
+        reason = f"{nic.FEATURE} of {', '.join(switched)} is off, though boot turns it on"
         # a flow keeps its bit when the NIC forgets it
         what = (
-            f"{said}; the hardware bit of flows may be from before"
+            f"{reason}; the hardware bit of flows may be from before"
             if subject.has_flows_in_hardware
-            else f"no flow is in hardware, because {said}"
+            else f"no flow is in hardware, because {reason}"
         )
-        return [SWITCHED_OFF.found(what, *map(nic.described, off), *lines, device=", ".join(switched))]
+        return [SWITCHED_OFF.found(what, *map(nic.describe_feature, off), *lines, device=", ".join(switched))]
     if subject.has_flows_in_hardware:
         return []
-    if seen is None or _software_elsewhere(subject) or seen.of("software") < (1 if off else SOME):
+    if seen is None or _has_software_flowtable(subject) or seen.of("software") < (1 if off else SOME):
         return []
     message = f"{seen.of('software')} flows are offloaded in software, none in hardware"
     drivers = ", ".join(f"{name} {device.driver or 'unknown'}" for name, device in gates.items())
-    reasons = "; ".join(map(nic.described, off))
+    reasons = "; ".join(map(nic.describe_feature, off))
     reason = f"likely because of {reasons}" if off else f"although {nic.FEATURE} is not off (drivers: {drivers})"
     return [REFUSED.found(f"{message}, {reason}", *lines)]
 
 
-def some(subject: Subject) -> list[Finding]:
+def find_partial_hardware(subject: Subject) -> list[Finding]:
     seen = subject.state.flows
-    if seen is None or not _asked(subject) or _software_elsewhere(subject):
+    if seen is None or not _is_expected(subject) or _has_software_flowtable(subject):
         return []
     hardware, software = seen.of("hardware"), seen.of("software")
     if not hardware or software < SOME:
@@ -150,70 +150,74 @@ def some(subject: Subject) -> list[Finding]:
     kinds = sorted(key for key, count in seen.counts.items() if count and key.endswith(" software"))
     message = f"{hardware} of {hardware + software} offloaded flows ({share} %) are in hardware"
     lines = [
-        counted(seen),
+        describe_flows(seen),
         "in software: " + ", ".join(f"{key.removesuffix(' software')} {seen.counts[key]}" for key in kinds),
     ]
     return [SOME_FLOWS.found(message, *lines, *seen.examples.get("software", ())[:1])]
 
 
-def directions(subject: Subject) -> list[Finding]:
+def find_one_direction(subject: Subject) -> list[Finding]:
     """Sampled TCP flows against the driver's table; flows with neither direction may have been idle."""
     table = subject.state.driver_table
-    if table is None or not table.flows or table.looks < 2 or not _asked(subject):
+    if table is None or not table.flows or table.looks < 2 or not _is_expected(subject):
         return []
-    both, one, none = _split(table)
+    both, one, none = _split_flows(table)
     if both:
         return []
-    lines = [_directions(table), *one[:2], *none[:1]]
+    lines = [_describe_table(table), *one[:2], *none[:1]]
     if one:
         message = f"of {len(one)} TCP flows in hardware only one direction is in the driver's table"
         found = ONE_DIRECTION.found(message, *lines)
-        return [found if _all_able(subject) else replace(found, severity="info")]
+        return [found if _can_all_offload(subject) else replace(found, severity="info")]
     return [NOT_IN_TABLE.found(f"of {len(none)} TCP flows in hardware none is in the driver's table", *lines)]
 
 
-def orphans(subject: Subject) -> list[Finding]:
+def find_orphans(subject: Subject) -> list[Finding]:
     """Believed only if other entries were found in conntrack, so that both are known to spell addresses alike."""
     table = subject.state.driver_table
     if table is None or not table.orphans or table.looks < 2 or not subject.flowtables:
         return []
-    if not _split(table)[0] and table.looked_up <= len(table.orphans):
+    if not _split_flows(table)[0] and table.looked_up <= len(table.orphans):
         return []
     message = f"{len(table.orphans)} entries of the driver's table have no line in connection tracking"
     return [ORPHANED.found(message, f"{table.looked_up} entries looked up, at 2 looks", *table.orphans[:2])]
 
 
-def backlog(subject: Subject) -> list[Finding]:
-    if not _asked(subject) or subject.state.work.get("add", 0) < MUCH_WORK:
+def find_backlog(subject: Subject) -> list[Finding]:
+    if not _is_expected(subject) or subject.state.work.get("add", 0) < MUCH_WORK:
         return []
-    return [BACKLOG.found(f"{subject.state.work['add']} flows wait to be handed to the driver", _work(subject))]
+    return [
+        BACKLOG.found(f"{subject.state.work['add']} flows wait to be handed to the driver", _describe_work(subject))
+    ]
 
 
-CHECKS = (refused, some, directions, orphans, backlog)
+CHECKS = (find_refused_flows, find_partial_hardware, find_one_direction, find_orphans, find_backlog)
 
 
 def judge(subject: Subject) -> RungResult:
     if not subject.flowtables:
-        return rung("hardware", False, [subject.why_nothing_to_judge])
-    if not _asked(subject):
+        return conclude_rung("hardware", False, [subject.why_nothing_to_judge])
+    if not _is_expected(subject):
         expected = subject.expectation.expect == "software"
-        return rung("hardware", None, ["software is expected" if expected else "the flowtable offloads in software"])
+        return conclude_rung(
+            "hardware", None, ["software is expected" if expected else "the flowtable offloads in software"]
+        )
     seen = subject.state.flows
-    evidence = [counted(seen)] if seen is not None else []
+    evidence = [describe_flows(seen)] if seen is not None else []
     findings = [f for check in CHECKS for f in check(subject)]
     table = subject.state.driver_table
-    shown = table is None or not table.flows or bool(_split(table)[0])
+    shown = table is None or not table.flows or bool(_split_flows(table)[0])
     holds = seen is not None and seen.of("hardware") > 0 and shown
     if seen is not None and holds:
         evidence += seen.examples.get("hardware", ())[:1]
-    elif _software_elsewhere(subject):
-        evidence.append("another flowtable offloads in software, so flows in software say nothing about the NIC")
-    evidence += [_directions(subject.state.driver_table)] if subject.state.driver_table is not None else []
-    evidence += [_work(subject)] if subject.state.work else []
-    return rung("hardware", holds, evidence, findings)
+    elif _has_software_flowtable(subject):
+        evidence.append("another flowtable offloads in software, so flows in software show nothing about the NIC")
+    evidence += [_describe_table(subject.state.driver_table)] if subject.state.driver_table is not None else []
+    evidence += [_describe_work(subject)] if subject.state.work else []
+    return conclude_rung("hardware", holds, evidence, findings)
 
 
-def _split(table: DriverTable) -> tuple[list[str], list[str], list[str]]:
+def _split_flows(table: DriverTable) -> tuple[list[str], list[str], list[str]]:
     """Lines of the sampled flows with both directions in the table, with one, and with none."""
     found: tuple[list[str], list[str], list[str]] = ([], [], [])
     for flow in table.flows:
@@ -221,31 +225,31 @@ def _split(table: DriverTable) -> tuple[list[str], list[str], list[str]]:
     return found
 
 
-def _all_able(subject: Subject) -> bool:
+def _can_all_offload(subject: Subject) -> bool:
     """Has every device that decides the feature on? Not Wi-Fi, whose hardware may take one direction only."""
-    deciding = nic.gates(subject).values()
+    deciding = subject.deciding_devices.values()
     return all(d.kind != "wlan" and d.hw_tc_offload is not None and d.hw_tc_offload.active for d in deciding)
 
 
-def _directions(table: DriverTable) -> str:
+def _describe_table(table: DriverTable) -> str:
     """The driver's table in one line."""
-    both, one, none = _split(table)
+    both, one, none = _split_flows(table)
     return (
         f"the driver's own table has {table.bound} entries; of {len(table.flows)} TCP flows in hardware {len(both)}"
         f" have both directions in it, {len(one)} one, {len(none)} none"
     )
 
 
-def _work(subject: Subject) -> str:
+def _describe_work(subject: Subject) -> str:
     return (
         f"work that waits for the driver: {', '.join(f'{name} {count}' for name, count in subject.state.work.items())}"
     )
 
 
-def _asked(subject: Subject) -> bool:
+def _is_expected(subject: Subject) -> bool:
     """Is there a hardware flowtable, and is it meant to be one?"""
     return subject.expectation.expect != "software" and any(flowtable.hardware for flowtable in subject.flowtables)
 
 
-def _software_elsewhere(subject: Subject) -> bool:
+def _has_software_flowtable(subject: Subject) -> bool:
     return any(not flowtable.hardware for flowtable in subject.state.flowtables or ())

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from .._observe.state import FLOWTABLE_MODULES
-from .finding import Finding, Kind, RungResult, rung
+from .finding import Finding, Kind, RungResult, conclude_rung
 from .subject import Subject
 
 NOT_LOADED = Kind(
@@ -32,7 +32,7 @@ NOT_AT_BOOT = Kind(
     "loaded.not-at-boot",
     "warning",
     "The modules are loaded, but nothing loads them at boot",
-    "Now they are in. After a reboot only nft's loading on demand brings them back, which fails without a clear word"
+    "Now they are in. After a reboot only nft's loading on demand brings them back, which fails without a clear error"
     " where the modules cannot be found or loaded by then.",
     "list them for boot with kmod.nft_offload.kernel_support",
 )
@@ -47,7 +47,7 @@ ON_DEMAND = Kind(
 KINDS = (NOT_LOADED, MODULES_DISABLED, NOT_AT_BOOT, ON_DEMAND)
 
 
-def in_kernel(subject: Subject) -> list[Finding]:
+def find_unloaded_modules(subject: Subject) -> list[Finding]:
     lacking = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) == "available"]
     lacking = [name for name in lacking if name not in subject.modules_in_use]
     if not lacking:
@@ -60,9 +60,9 @@ def in_kernel(subject: Subject) -> list[Finding]:
     ]
 
 
-def at_boot(subject: Subject) -> list[Finding]:
-    """Modules that are in now; those that are not are told by in_kernel."""
-    lacking = _not_listed(subject)
+def find_modules_missing_at_boot(subject: Subject) -> list[Finding]:
+    """Modules that are in now; for those that are not see find_unloaded_modules."""
+    lacking = _list_modules_missing_at_boot(subject)
     if not lacking:
         return []
     names = ", ".join(lacking)
@@ -73,7 +73,7 @@ def at_boot(subject: Subject) -> list[Finding]:
     return [NOT_AT_BOOT.found(f"nothing loads {names} at boot", evidence)]
 
 
-def _not_listed(subject: Subject) -> list[str]:
+def _list_modules_missing_at_boot(subject: Subject) -> list[str]:
     """Loaded modules that no boot list brings, directly or as what a listed one depends on."""
     listed = subject.state.kernel.boot_modules
     # nf_flow_table comes with either of the other two, which depend on it (net/netfilter/Makefile).
@@ -85,7 +85,7 @@ def _not_listed(subject: Subject) -> list[str]:
     ]
 
 
-CHECKS = (in_kernel, at_boot)
+CHECKS = (find_unloaded_modules, find_modules_missing_at_boot)
 
 
 def judge(subject: Subject) -> RungResult:
@@ -99,4 +99,4 @@ def judge(subject: Subject) -> RungResult:
     if boot := sorted(subject.state.kernel.boot_modules & set(FLOWTABLE_MODULES)):
         evidence.append(f"listed for boot: {', '.join(boot)}")
     holds = set(FLOWTABLE_MODULES) <= {*there, *used}
-    return rung("loaded", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("loaded", holds, evidence, [f for check in CHECKS for f in check(subject)])

@@ -5,7 +5,7 @@
 # PRIVATE to the collection: may change at any time.
 """Rung 5, offloading: conntrack shows flows with the offload bit.
 
-What is left out is judged by flows that could have been offloaded and passed packets while the router was looked at:
+What is left out is judged by flows that could have been offloaded and passed packets while traffic was watched:
 forwarded, TCP in state ESTABLISHED or UDP that is ASSURED. Short flows, DNS, ICMP and the router's own never count.
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .._observe.state import Flows
-from .finding import Finding, Kind, RungResult, rung
+from .finding import Finding, Kind, RungResult, conclude_rung
 from .subject import Subject
 
 CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",
     "warning",
     "Connection tracking could not be read",
-    "Which flows are offloaded is told by connection tracking alone. /proc/net/nf_conntrack is missing while nothing"
+    "Only connection tracking shows which flows are offloaded. /proc/net/nf_conntrack is missing while nothing"
     " tracks connections, and on kernels without CONFIG_NF_CONNTRACK_PROCFS.",
     "see whether /proc/net/nf_conntrack is on the router; without a ruleset that uses ct nothing is tracked",
 )
@@ -89,13 +89,13 @@ KINDS = (
 )
 
 ENOUGH = 2
-"""slow flows with packets just now before it is said that none is offloaded: one may be at its handshake"""
+"""slow flows with packets just now before there is a finding that none is offloaded: one may be at its handshake"""
 MANY = 4
 """the same of one family or protocol before it is a warning that none of these is offloaded while others are"""
 NEARLY_FULL = 0.9
 
 
-def flows(subject: Subject) -> list[Finding]:
+def find_missing_offload(subject: Subject) -> list[Finding]:
     if not subject.flowtables:
         return []
     if subject.state.flows is None:
@@ -105,54 +105,66 @@ def flows(subject: Subject) -> list[Finding]:
     if subject.state.flows.recent_slow >= ENOUGH:
         message = f"{subject.state.flows.recent_slow} flows were forwarded just now, none of them offloaded"
         found = NONE_OFFLOADED.found(
-            message, counted(subject.state.flows), *subject.state.flows.examples.get("slow", ())[:2]
+            message, describe_flows(subject.state.flows), *subject.state.flows.examples.get("slow", ())[:2]
         )
         # packets of a tunnel are not for the fast path, and may be all there is
         return [replace(found, severity="info") if any(subject.state.other_handlers.ipsec.values()) else found]
-    message = "connection tracking shows no forwarded flow that passed a packet while the router was looked at"
+    message = "connection tracking shows no forwarded flow that passed a packet while traffic was watched"
     if subject.state.flows.recent_slow:
-        message = "only one forwarded flow passed packets while the router was looked at, which is too few to tell"
+        message = "only one forwarded flow passed packets while traffic was watched, which is too few to judge by"
     return [
-        NO_TRAFFIC.found(message, counted(subject.state.flows), f"looked at for {subject.state.flows.seconds} seconds")
+        NO_TRAFFIC.found(
+            message, describe_flows(subject.state.flows), f"watched for {subject.state.flows.seconds} seconds"
+        )
     ]
 
 
-def left_out(subject: Subject) -> list[Finding]:
+def find_left_out_flows(subject: Subject) -> list[Finding]:
     """What is on the slow path while other flows are offloaded."""
     seen = subject.state.flows
     if seen is None or not subject.flowtables or not seen.of("hardware", "software"):
         return []
-    found = [*_families(seen), *_protocols(seen)]
+    found = [*_find_left_out_families(seen), *_find_left_out_protocols(seen)]
     offloaded, slow = seen.of("hardware", "software"), seen.recent_slow
     if not found and slow >= 2 * ENOUGH and slow > offloaded:
-        message = f"{slow} flows passed packets on the slow path just now, {offloaded} are offloaded{_reason(subject)}"
-        found.append((slow // 2, MOST_LEFT_OUT.found(message, counted(seen), *_slow(seen, ""))))
-    meant = may_be_meant(subject)
+        message = (
+            f"{slow} flows passed packets on the slow path just now, {offloaded} are offloaded{_guess_reason(subject)}"
+        )
+        found.append((slow // 2, MOST_LEFT_OUT.found(message, describe_flows(seen), *_list_slow_examples(seen, ""))))
+    meant = may_be_intended(subject)
     return [replace(one, severity="info") if meant or count < MANY else one for count, one in found]
 
 
-def _families(seen: Flows) -> Iterator[tuple[int, Finding]]:
+def _find_left_out_families(seen: Flows) -> Iterator[tuple[int, Finding]]:
     """Of how many flows, and what is to say of them."""
     for family, other in (("ipv4", "ipv6"), ("ipv6", "ipv4")):
-        slow = _recent(seen, family)
-        if slow >= ENOUGH and not _offloaded(seen, family) and _offloaded(seen, other):
+        slow = _count_recent(seen, family)
+        if slow >= ENOUGH and not _count_offloaded(seen, family) and _count_offloaded(seen, other):
             message = f"{slow} flows of {family} passed packets just now and none is offloaded, {other} is"
-            yield slow, ONE_FAMILY.found(message, counted(seen), *_slow(seen, family), family=family)
+            yield (
+                slow,
+                ONE_FAMILY.found(message, describe_flows(seen), *_list_slow_examples(seen, family), family=family),
+            )
 
 
-def _protocols(seen: Flows) -> Iterator[tuple[int, Finding]]:
+def _find_left_out_protocols(seen: Flows) -> Iterator[tuple[int, Finding]]:
     for protocol, other in (("tcp", "udp"), ("udp", "tcp")):
-        slow = _recent(seen, protocol)
-        if slow >= ENOUGH and not _offloaded(seen, protocol) and _offloaded(seen, other):
+        slow = _count_recent(seen, protocol)
+        if slow >= ENOUGH and not _count_offloaded(seen, protocol) and _count_offloaded(seen, other):
             message = f"{slow} flows of {protocol} passed packets just now and none is offloaded, {other} is"
-            yield slow, ONE_PROTOCOL.found(message, counted(seen), *_slow(seen, protocol), protocol=protocol)
+            yield (
+                slow,
+                ONE_PROTOCOL.found(
+                    message, describe_flows(seen), *_list_slow_examples(seen, protocol), protocol=protocol
+                ),
+            )
 
 
-def _recent(seen: Flows, word: str) -> int:
+def _count_recent(seen: Flows, word: str) -> int:
     return sum(count for key, count in seen.recent.items() if word in key.split())
 
 
-def _offloaded(seen: Flows, word: str) -> int:
+def _count_offloaded(seen: Flows, word: str) -> int:
     return sum(
         count
         for key, count in seen.counts.items()
@@ -160,13 +172,13 @@ def _offloaded(seen: Flows, word: str) -> int:
     )
 
 
-def _slow(seen: Flows, word: str) -> list[str]:
+def _list_slow_examples(seen: Flows, word: str) -> list[str]:
     """Examples of slow flows, of a family or protocol."""
     return [line for line in seen.examples.get("slow", ()) if not word or word in line.split()][:2]
 
 
-def _reason(subject: Subject) -> str:
-    """The likeliest reason that the picture has, as the end of a sentence."""
+def _guess_reason(subject: Subject) -> str:
+    """The likeliest reason that the router's state shows, as the end of a sentence."""
     redirected = sorted(subject.state.other_handlers.redirected)
     if redirected:
         return f", likely because all that comes in through {', '.join(redirected)} is redirected"
@@ -177,7 +189,7 @@ def _reason(subject: Subject) -> str:
     return ""
 
 
-def may_be_meant(subject: Subject) -> bool:
+def may_be_intended(subject: Subject) -> bool:
     """Could a rule want flows to stay on the slow path?
 
     Not in a table of ours whose every 'flow add' makes no difference between eligible flows and is the first rule of a
@@ -194,7 +206,7 @@ def may_be_meant(subject: Subject) -> bool:
     )
 
 
-def room(subject: Subject) -> list[Finding]:
+def find_full_conntrack(subject: Subject) -> list[Finding]:
     """How full is connection tracking? A maximum of 0 is none."""
     seen = subject.state.flows
     if seen is None or not seen.total or not seen.maximum or not subject.flowtables:
@@ -205,20 +217,20 @@ def room(subject: Subject) -> list[Finding]:
     return [CONNTRACK_FULL.found(message, f"nf_conntrack_count {seen.total}", f"nf_conntrack_max {seen.maximum}")]
 
 
-CHECKS = (flows, left_out, room)
+CHECKS = (find_missing_offload, find_left_out_flows, find_full_conntrack)
 
 
 def judge(subject: Subject) -> RungResult:
     seen = subject.state.flows
     evidence = [] if subject.flowtables else [subject.why_nothing_to_judge]
-    evidence += [counted(seen)] if seen is not None else []
+    evidence += [describe_flows(seen)] if seen is not None else []
     holds = seen is not None and seen.of("hardware", "software") > 0
     if seen is not None and holds:
         evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
-    return rung("offloading", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("offloading", holds, evidence, [f for check in CHECKS for f in check(subject)])
 
 
-def counted(flows: Flows) -> str:
+def describe_flows(flows: Flows) -> str:
     """The sample in one line."""
     return (
         f"of {flows.sampled} sampled conntrack entries: {flows.of('hardware')} in hardware, {flows.of('software')} in"

@@ -21,7 +21,7 @@ DEFAULT_TABLE = "inet nft_offload"
 
 @dataclass(frozen=True)
 class Subject:
-    """What is judged. Built once for a verdict and passed to every check; what follows from it is computed once."""
+    """What is judged: built once for a verdict, passed to every check. What follows from it is computed once."""
 
     state: RouterState
     expectation: Expectation = field(default_factory=Expectation)
@@ -61,6 +61,29 @@ class Subject:
     def listed_devices(self) -> Mapping[str, Device]:
         """Devices that the judged flowtables list and the router has, by name, in the order listed."""
         return {device.name: device for flowtable in self.flowtables for device in self.existing_devices(flowtable)}
+
+    @cached_property
+    def deciding_devices(self) -> Mapping[str, Device]:
+        """Devices whose hw-tc-offload decides over the judged hardware flowtables, by name.
+
+        A device on top of others does not decide: a DSA port's conduit does (net/dsa/user.c), a VLAN's NIC.
+        Empty where software is expected.
+        """
+        if self.expectation.expect == "software":
+            return {}
+        found: dict[str, Device] = {}
+        seen: set[str] = set()
+        pending = [device for flowtable in self.hardware_flowtables for device in self.existing_devices(flowtable)]
+        while pending:
+            device = pending.pop(0)
+            if device.name in seen:
+                continue
+            seen.add(device.name)
+            below = [self.state.devices[name] for name in device.lowers if name in self.state.devices]
+            pending += below
+            if not below:
+                found[device.name] = device
+        return found
 
     @cached_property
     def sees_lowers(self) -> bool:

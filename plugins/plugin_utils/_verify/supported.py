@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT
 from .._systems.registry import reports_features
-from .finding import Finding, Kind, RungResult, rung
+from .finding import Finding, Kind, RungResult, conclude_rung
 from .subject import Subject
 
 NOT_PERMITTED = Kind(
     "supported.not-permitted",
     "error",
-    "The login may not look",
+    "The login may not read the ruleset",
     "Reading the ruleset and connection tracking needs root on the router. Without it nothing above this rung can be"
-    " seen, so nothing is said about the router itself.",
+    " seen, so there are no findings about the router itself.",
     "set become: true for the task, or log in as root",
 )
 KERNEL_TOO_OLD = Kind(
@@ -110,12 +110,12 @@ NFT_COUNTER = (0, 9, 4)
 """'counter' in a flowtable (b119428c)"""
 
 
-def permission(subject: Subject) -> list[Finding]:
+def find_missing_permission(subject: Subject) -> list[Finding]:
     uid = subject.state.platform.uid
     return [] if uid == 0 else [NOT_PERMITTED.found(f"the login on the router is not root (uid {uid})", f"uid {uid}")]
 
 
-def kernel(subject: Subject) -> list[Finding]:
+def find_old_kernel(subject: Subject) -> list[Finding]:
     if not (0, 0) < subject.state.platform.kernel_version < OLDEST_KERNEL:
         return []
     return [
@@ -125,7 +125,7 @@ def kernel(subject: Subject) -> list[Finding]:
     ]
 
 
-def modules(subject: Subject) -> list[Finding]:
+def find_missing_modules(subject: Subject) -> list[Finding]:
     missing = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) == "missing"]
     missing = [name for name in missing if name not in subject.modules_in_use]
     if not missing:
@@ -144,7 +144,7 @@ def modules(subject: Subject) -> list[Finding]:
     return [MODULES_MISSING.found(f"the running kernel has no {', '.join(missing)}", *evidence)]
 
 
-def nft(subject: Subject) -> list[Finding]:
+def find_old_nft(subject: Subject) -> list[Finding]:
     """Too old is an error where hardware offload is expected or nothing is there; what works is not accused."""
     version = subject.state.platform.nft_version
     if version is None:
@@ -152,12 +152,12 @@ def nft(subject: Subject) -> list[Finding]:
     if version >= OLDEST_NFT:
         return []
     if subject.state.flowtables and subject.expectation.expect != "hardware":
-        return [NFT_HIDES_FLAGS.found(f"nft {_dotted(version)} does not show 'flags offload'")]
+        return [NFT_HIDES_FLAGS.found(f"nft {_format_version(version)} does not show 'flags offload'")]
     kind = NFT_WITHOUT_COUNTER if version < NFT_COUNTER else NFT_TOO_OLD
-    return [kind.found(f"nft {_dotted(version)} is too old", f"nft {_dotted(version)}")]
+    return [kind.found(f"nft {_format_version(version)} is too old", f"nft {_format_version(version)}")]
 
 
-def ethtool(subject: Subject) -> list[Finding]:
+def find_missing_ethtool(subject: Subject) -> list[Finding]:
     needed = subject.expectation.expect == "hardware" or any(flowtable.hardware for flowtable in subject.flowtables)
     if "ethtool" in subject.state.platform.commands or not needed or subject.expectation.expect == "software":
         return []
@@ -168,7 +168,7 @@ def ethtool(subject: Subject) -> list[Finding]:
     return [ETHTOOL_MISSING.found("ethtool is not installed, and hardware offload needs a feature that it shows")]
 
 
-CHECKS = (permission, kernel, modules, nft, ethtool)
+CHECKS = (find_missing_permission, find_old_kernel, find_missing_modules, find_old_nft, find_missing_ethtool)
 
 
 def judge(subject: Subject) -> RungResult:
@@ -177,12 +177,12 @@ def judge(subject: Subject) -> RungResult:
     evidence = [
         f"kernel {platform.kernel or 'unknown'}",
         "modules: " + ", ".join(f"{name} {states.get(name, 'unknown')}" for name in FLOWTABLE_MODULES),
-        f"nft {_dotted(platform.nft_version) if platform.nft_version else 'of unknown version'}",
+        f"nft {_format_version(platform.nft_version) if platform.nft_version else 'of unknown version'}",
     ]
     known = platform.kernel_version > (0, 0) and platform.nft_version is not None
     known = known and all(name in states or name in subject.modules_in_use for name in FLOWTABLE_MODULES)
-    return rung("supported", known, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("supported", known, evidence, [f for check in CHECKS for f in check(subject)])
 
 
-def _dotted(version: tuple[int, ...]) -> str:
+def _format_version(version: tuple[int, ...]) -> str:
     return ".".join(str(part) for part in version)

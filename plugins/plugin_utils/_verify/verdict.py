@@ -19,7 +19,7 @@ from .subject import Subject
 LADDER = (supported, loaded, configured, bound, offloading, bypassing, hardware)
 
 
-def kinds() -> Iterator[Kind]:
+def list_kinds() -> Iterator[Kind]:
     """Every kind of finding, in the order of the ladder."""
     found = [kind for part in (*LADDER, disabled) for kind in part.KINDS]
     yield from sorted(found, key=lambda kind: RUNGS.index(kind.id.partition(".")[0]))
@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def unproven(self) -> list[str]:
-        """Rungs of which nothing was seen either way."""
+        """Names of the rungs that were neither shown nor refuted."""
         return [result.name for result in self.rungs if result.status == "unproven"]
 
     @property
@@ -62,7 +62,7 @@ class Verdict:
         return [f"{f.id}: {f.message}. Remedy: {f.remedy}" for f in self.findings if f.severity == "error"]
 
     def shortfall(self, expectation: Expectation) -> str:
-        """Why what must be shown is not, where no error says so already; empty when it is.
+        """Why what must be shown is not, where no error finding does; empty when it is shown.
 
         The required rung must be proven. Where offload is expected to be off, nothing may be left unseen.
         """
@@ -74,9 +74,9 @@ class Verdict:
             return ""
         if any(lower.status == "failed" for lower in self.rungs[: result.number]):
             return ""
-        said = [f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings]
+        reasons = [f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings]
         seen = "; ".join(result.evidence) or "nothing was seen of it"
-        reason = "; ".join(said) or f"{seen}. Remedy: require a rung that can be shown on this router"
+        reason = "; ".join(reasons) or f"{seen}. Remedy: require a rung that can be shown on this router"
         return f"rung {result.name} must be shown, but is {result.status.replace('_', ' ')}: {reason}"
 
     def as_result(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class Verdict:
 
 
 def judge(subject: Subject) -> Verdict:
-    """The verdict on a router's state, against what is expected of it."""
+    """The verdict on a router: all seven rungs with their evidence and findings. Pure, and never raises."""
     if subject.expectation.expect == "disabled":
         return Verdict(tuple(disabled.judge(subject)))
     return Verdict(tuple(part.judge(subject) for part in LADDER))

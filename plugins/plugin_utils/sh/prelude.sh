@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # First fragment of every script: the environment and the section protocol (_core/sections.py reads it).
-# A cut connection must not stop a change half-way, so a lost reader is not a reason to die.
+# A lost connection must not stop a change half-way, so a lost reader is not a reason to die.
 trap '' HUP PIPE
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What real routers said (captured/, made by tests/tools/capture.py), and shells to run the scripts of routers in."""
+"""What real routers printed (captured/, made by tests/tools/capture.py), and a shell to run their scripts in."""
 
 from __future__ import annotations
 

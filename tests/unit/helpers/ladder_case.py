@@ -101,7 +101,7 @@ GONE = replace(
 
 
 FOREIGN = "loaded.on-demand configured.boot-not-judged "
-"""what is said of any flowtable of another firewall"""
+"""found at any flowtable of another firewall"""
 
 
 ENTRY = (

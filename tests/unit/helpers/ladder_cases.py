@@ -72,7 +72,7 @@ SUPPORTED = {
         "hardware",
         "shown by the live ruleset: nf_flow_table, nf_flow_table_inet, nft_flow_offload",
     ),
-    "modules not told": case(with_kernel(bare(), modules={}), "configured.no-flowtable", "none", supported="unproven"),
+    "modules not known": case(with_kernel(bare(), modules={}), "configured.no-flowtable", "none", supported="unproven"),
     "no nft": case(
         with_platform(NOT_THERE, commands=frozenset(), nft_version=None),
         "supported.nft-missing",

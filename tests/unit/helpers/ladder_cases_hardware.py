@@ -89,7 +89,7 @@ HARDWARE = {
         "in software: ipv6 tcp 2, ipv6 udp 1",
         hardware="proven",
     ),
-    "one on its way": case(traffic(HARD, "ipv4 tcp hardware 3, ipv6 tcp software 1"), "", "hardware"),
+    "one not yet in hardware": case(traffic(HARD, "ipv4 tcp hardware 3, ipv6 tcp software 1"), "", "hardware"),
     "both directions": case(
         replace(HARD, driver_table=table((True, True), (True, True), looks=1)),
         "",

@@ -149,7 +149,7 @@ OFFLOADING = {
         replace(HARD, flows=flows(slow=1, recent=1)),
         "offloading.no-traffic",
         "bound",
-        "too few to tell",
+        "too few to judge by",
         offloading="unproven",
     ),
     "no flow of IPv6": case(

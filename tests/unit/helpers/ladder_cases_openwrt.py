@@ -59,11 +59,11 @@ CASES: dict[str, Case] = {
         "loaded",
         "there is no table inet fw4",
     ),
-    "fw4 thinks that it is loaded": case(
+    "fw4 has a state file, and no table": case(
         traffic(having(replace(OPENWRT, flowtables=(), rules=()), loaded=frozenset({"state"})), "ipv4 tcp slow 1"),
         "configured.openwrt-not-loaded configured.no-flowtable",
         "loaded",
-        "fw4 thinks that it is loaded",
+        "its state file shows it as loaded",
     ),
     "fw4 falls back to software": case(
         having(

@@ -152,7 +152,7 @@ RULESET = {
         "hardware",
         "chain forward: ip saddr 192.0.2.0/24",
     ),
-    "rules cut": case(
+    "rules truncated": case(
         replace(HARD, rules=(), unseen={"rules": "the ruleset is too long to be read whole"}),
         "",
         "hardware",

@@ -106,7 +106,7 @@ OFFLOADING = {
         replace(SOFT, flows=flows()),
         "offloading.no-traffic",
         "bound",
-        "looked at for 3 seconds",
+        "watched for 3 seconds",
         offloading="unproven",
         hardware="not_applicable",
     ),
@@ -125,7 +125,7 @@ OFFLOADING = {
     "some slow traffic": case(replace(SOFT, flows=flows(software=1, slow=3, recent=2)), "", "offloading", "[OFFLOAD]"),
 }
 
-# TCP and UDP, each way; the first packets of each flow, some pings
+# TCP and UDP, each direction; the first packets of each flow, some pings
 BOTH_WAYS = ("fast 4 lan0 300", "fast 4 wan0 310", "traversed4 lan0 wan0 12 900", "traversed4 wan0 lan0 10 800")
 BOTH_WAYS6 = ("fast 6 lan0 150", "fast 6 wan0 150", "traversed6 lan0 wan0 9 900", "slow6 lan0 wan0 udp 1 11 900")
 ONLY_LAN = replace(with_flowtable(SOFT, devices=("lan0",)), hooks=(SOFT.hooks or ())[:1], boot=Boot())
@@ -133,7 +133,7 @@ COUNTED = {"hardware": Carried(flows=4, original=200, reply=190)}
 NAME_LOOKUPS = ("traversed4 lan0 wan0 5000 400000", "traversed4 wan0 lan0 5000 900000")
 
 BYPASSING = {
-    "both ways": case(
+    "both directions": case(
         with_sample(SOFT, *BOTH_WAYS, *BOTH_WAYS6),
         "",
         "bypassing",
@@ -152,7 +152,7 @@ BYPASSING = {
         "bypassing",
         "containers or virtual machines are in no flowtable",
     ),
-    "in hardware, packets not told apart": case(
+    "in hardware, packets not distinguished": case(
         with_sample(HARD, "fast 4 lan0 200", "traversed4 wan0 lan0 18000 900000", classed=False),
         "",
         "hardware",
@@ -179,7 +179,7 @@ BYPASSING = {
         "60 % of the packets",
         bypassing="failed",
     ),
-    "not measured": case(SOFT, "", "offloading", "not measured: no time was given", bypassing="unproven"),
+    "not measured": case(SOFT, "", "offloading", "not measured: the option sample is 0", bypassing="unproven"),
     "refused": case(
         replace(SOFT, unseen={"sample": "Error: Could not process rule: Operation not permitted"}),
         "bypassing.not-measured",
@@ -336,11 +336,11 @@ BYPASSING = {
         "hardware",
         bypassing="unproven",
     ),
-    "more flows than can be told apart": case(
+    "more flows than counters": case(
         with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "slow4 lan0 wan0 udp 1024 10240 7", "full slow4"),
         "",
         "offloading",
-        "could be told apart",
+        "than the counters have room for",
         bypassing="unproven",
         expect=Expectation(slow_share=90),
     ),
@@ -433,9 +433,7 @@ HARDWARE = {
         "offloading",
         "unknown",
     ),
-    "one flow on its way into the NIC": case(
-        replace(HARD, flows=flows(software=1)), "", "offloading", hardware="unproven"
-    ),
+    "one flow not yet in the NIC": case(replace(HARD, flows=flows(software=1)), "", "offloading", hardware="unproven"),
     "partly taken": case(
         replace(HARD, flows=flows(hardware=1, software=7)),
         "hardware.some-flows",
@@ -450,7 +448,7 @@ HARDWARE = {
         ),
         "",
         "offloading",
-        "flows in software say nothing about the NIC",
+        "flows in software show nothing about the NIC",
         hardware="unproven",
     ),
     "as expected": case(HARD, "", "hardware", "[HW_OFFLOAD]", expect=EXPECT_HARDWARE, bypassing="unproven"),

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Healthy routers of many shapes, made up, but told in the words of real ones: text in, through every parser.
+"""Healthy routers of many shapes, made up, but with texts like those of real ones, read by every parser.
 
-Platform, modules and conntrack are what a router of the lab said (captured/). Devices and rulesets are written here in
-the same form, with the differences between the kernels: 6.1 lists no hooks, 7.2 quotes device names and tells whose a
-hook is.
+Platform, modules and conntrack are what a router of the lab printed (captured/). Devices and rulesets are written here
+in the same form, with the differences between the kernels: 6.1 lists no hooks, 7.2 quotes device names and shows whose
+a hook is.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ table ip raw {
 
 @dataclass(frozen=True)
 class Shape:
-    """A router to be made: which suite's words, which devices, whose ruleset, which of them are listed."""
+    """A router to be made: which suite's texts, which devices, whose ruleset, which of them are listed."""
 
     suite: str
     devices: Sequence[Device]
@@ -235,8 +235,8 @@ class Shape:
     """old -> new in the ruleset's text"""
 
 
-def told(shape: Shape) -> RouterState:
-    """What is made of the answer of such a router."""
+def read_shape(shape: Shape) -> RouterState:
+    """The state that is read from such a router's answer."""
     table, _chains = RULESETS[shape.ruleset]
     state = read_state(Answer(_answer(shape)))
     if table != "inet nft_offload":

@@ -24,7 +24,10 @@ READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 
 
 def read_boot(answer: Answer) -> Boot:
-    """What this collection left for the next boot; a router that it never touched has nothing."""
+    """What this collection left for the next boot; Boot() for a router that it never touched.
+
+    From the sections of ``read_boot`` and ``read_services``, the files of READ, and the live listing.
+    """
     ruleset, live = _whole_text(answer, "boot.ruleset"), _whole_text(answer, "live")
     listing = _whole_text(answer, f"file.{paths.LISTING}")
     attachments = parse_attachments(_whole_text(answer, f"file.{paths.DEVICES}") or "")

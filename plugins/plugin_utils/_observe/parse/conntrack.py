@@ -17,7 +17,10 @@ UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
 
 
 def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
-    """Lines of read_conntrack; what is not among them is unknown (None) or nothing (0)."""
+    """Lines of read_conntrack -> Flows; a number that is not among them is None (total, maximum) or 0.
+
+    Lines that are not understood are appended to ``unknown``.
+    """
     unknown = unknown if unknown is not None else []
     numbers: dict[str, int] = {}
     counts: dict[str, int] = {}
@@ -57,7 +60,10 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
 
 
 def estimate_error(sampled: int, total: int) -> float:
-    """Percentage points that a share of the sampled may be off: 95 %, at worst (a half), drawn without return."""
+    """Percentage points that a share of the sampled entries may be off from that of all ``total`` in 95 of 100 cases.
+
+    For a share of a half, which is the worst, drawn without replacement.
+    """
     if not 0 < sampled < total:
         return 0.0
     return round(100 * 1.96 * math.sqrt(0.25 / sampled * (total - sampled) / (total - 1)), 1)

@@ -25,7 +25,10 @@ TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes i
 
 
 def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) -> dict[str, Device]:
-    """From the sections of TEXTS; a missing one says nothing."""
+    """Name -> Device, in the order of their index, from the texts of the sections TEXTS; any of them may be missing.
+
+    Lines that are not understood are appended to ``unknown``.
+    """
     unknown = unknown if unknown is not None else []
     values = _parse_values(texts.get("devices", ""), unknown)
     links = _parse_links(texts.get("links", ""))
@@ -51,7 +54,7 @@ def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) ->
 
 
 def parse_forwarding(text: str) -> tuple[str, ...]:
-    """Address families that the router forwards at all, from the section forwarding.
+    """Address families (ipv4, ipv6) that the router forwards at all, from the text of the section forwarding.
 
     IPv4 is a matter of each device (IN_DEV_FORWARD). For IPv6 conf/all decides (net/ipv6/ip6_output.c: ip6_forward),
     and from Linux 6.17 on also a device's force_forwarding.

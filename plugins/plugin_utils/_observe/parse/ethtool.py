@@ -21,7 +21,10 @@ LINE = re.compile(r"\s*([^:\s]+): (on|off)(?: \[(fixed|requested (on|off))\])?\s
 
 
 def parse_features(text: str) -> dict[str, Feature]:
-    """Lines such as ``hw-tc-offload: off [fixed]``; whatever else ethtool says (headers, errors) is no feature."""
+    """``ethtool -k``, lines such as ``hw-tc-offload: off [fixed]`` -> name -> Feature.
+
+    Whatever else ethtool prints, such as headers and errors, is left out.
+    """
     found: dict[str, Feature] = {}
     for line in text.splitlines():
         match = LINE.fullmatch(line)
@@ -36,24 +39,24 @@ def parse_features(text: str) -> dict[str, Feature]:
 
 
 def parse_netifd(text: str, drivers: Mapping[str, str]) -> dict[str, Feature]:
-    """Lines ``DEVICE true|false`` -> device -> hw-tc-offload. netifd says false for off as for missing."""
-    said = (line.split(" ") for line in text.splitlines())
-    told = {words[0]: words[1] for words in said if len(words) == 2}
+    """Lines ``DEVICE true|false`` -> device -> hw-tc-offload. netifd prints false for off as for missing."""
+    lines = (line.split(" ") for line in text.splitlines())
+    values = {words[0]: words[1] for words in lines if len(words) == 2}
     return {
         device: Feature(active=value == "true")
-        for device, value in told.items()
+        for device, value in values.items()
         if value == "true" or (value == "false" and drivers.get(device) in CHANGEABLE)
     }
 
 
 def parse_driver(text: str) -> str:
-    """The driver's name, empty when it has none."""
+    """``ethtool -i`` -> the driver's name, empty when it has none."""
     match = re.search(r"^driver: *(\S+)", text, re.MULTILINE)
     return match.group(1) if match else ""
 
 
 def parse_eswitch(text: str) -> str:
-    """``pci/0000:03:00.0: mode legacy inline-mode none encap-mode basic`` -> legacy; empty when no mode is told."""
+    """``pci/0000:03:00.0: mode legacy inline-mode none encap-mode basic`` -> legacy; empty when it has none."""
     match = re.search(r"^pci/\S+: mode (legacy|switchdev)\b", text, re.MULTILINE)
     return match.group(1) if match else ""
 

@@ -37,14 +37,14 @@ class Fw4Device:
     target: str
     """the NIC whose hw-tc-offload counts: for a switch port (DSA), the one that the switch hangs on"""
     hw_tc_offload: bool | None
-    """None: netifd does not tell"""
+    """None: netifd does not show it"""
     changeable: bool = False
     """it is off, and nic_features may turn it on"""
 
 
 @dataclass(frozen=True)
 class Fw4Config:
-    """UCI's view: of the section of defaults that counts, which is the first."""
+    """The section of defaults that counts in UCI, which is the first."""
 
     section: str = ""
     """its id; empty: there is none"""
@@ -53,13 +53,13 @@ class Fw4Config:
     sections: int = 0
 
     def effective(self, option: str) -> bool | None:
-        """None for a value that fw4 does not take."""
+        """What fw4 takes the option's value for; None for a value that ends it."""
         value = self.values.get(option, "")
         return True if value in TRUE else False if value in FALSE else None
 
 
 def parse_config(text: str) -> Fw4Config:
-    """``uci -X show firewall``, lines of sections of defaults."""
+    """``uci -X show firewall``, lines of sections of defaults -> the section that counts, and how many there are."""
     sections = re.findall(r"^firewall\.(\w+)=defaults$", text, re.MULTILINE)
     if not sections:
         return Fw4Config()
@@ -68,7 +68,7 @@ def parse_config(text: str) -> Fw4Config:
 
 
 def parse_flowtable(text: str) -> Fw4Table | None:
-    """The flowtable ft of a ruleset or a listing."""
+    """The flowtable ft of a ruleset's text or a listing; None where there is none."""
     block = re.search(r"flowtable ft \{(.*?)^\s*\}", text, re.DOTALL | re.MULTILINE)
     if block is None:
         return None
@@ -78,7 +78,7 @@ def parse_flowtable(text: str) -> Fw4Table | None:
 
 
 def parse_devices(text: str) -> dict[str, Fw4Device]:
-    """Lines ``NAME KIND TARGET true|false|changeable|unknown``."""
+    """Lines ``NAME KIND TARGET true|false|changeable|unknown`` -> name -> Fw4Device."""
     words = [line.split() for line in text.splitlines()]
     return {
         name: Fw4Device(kind, target, {"true": True, "false": False, "changeable": False}.get(on), on == "changeable")
@@ -87,12 +87,12 @@ def parse_devices(text: str) -> dict[str, Fw4Device]:
 
 
 def parse_complaints(text: str) -> tuple[str, ...]:
-    """What fw4 said besides the ruleset: warnings, and what ended it."""
+    """What ``fw4 print`` printed besides the ruleset: warnings, and the error that ended it."""
     return tuple(line.removeprefix("[!] ") for line in text.splitlines() if line.startswith("[!]") or "rror: " in line)
 
 
 def read_fw4(answer: Answer) -> OpenWrtFirewall | None:
-    """All of it, for those who only look; None where there is no fw4."""
+    """Options of UCI, what fw4 makes of them, and what is loaded, from the sections of read_fw4; None without fw4."""
     if "fw4.uci" not in answer:
         return None
     config = parse_config(answer.text("fw4.uci"))

@@ -18,7 +18,7 @@ _FRAME = re.compile(r"\s*(?:family \w+ (?:device \S+ )?\{|\}|)")
 
 
 def parse_hooks(text: str, unknown: list[str] | None = None) -> tuple[Hook, ...]:
-    """Hooks of every device in the text; no error, whatever it holds, and other lines go to ``unknown``."""
+    """Hooks of every device in the listing; no error, whatever the text. Other lines are appended to ``unknown``."""
     unknown = unknown if unknown is not None else []
     found: list[Hook] = []
     device: str | None = None

@@ -17,7 +17,7 @@ SHAPING = frozenset({"cake", "cake_mq", "htb", "hfsc", "tbf", "cbq", "netem"})
 
 @dataclass(frozen=True)
 class Traffic:
-    """What tc tells of the devices that it was asked about."""
+    """What tc shows of the devices that flowtables list."""
 
     qdiscs: Mapping[str, tuple[str, ...]]
     """device -> kinds that the CPU works; not those that the NIC does (offloaded)"""
@@ -26,7 +26,7 @@ class Traffic:
 
 
 def parse_links(text: str, unknown: list[str] | None = None) -> dict[str, tuple[int, str]]:
-    """Lines ``NAME MTU QDISC``, - for what is not told -> device -> (MTU or 0, root qdisc or empty)."""
+    """Lines ``NAME MTU QDISC``, - for what is missing -> device -> (MTU or 0, root qdisc or empty)."""
     unknown = unknown if unknown is not None else []
     found = {}
     for line in text.splitlines():
@@ -39,13 +39,13 @@ def parse_links(text: str, unknown: list[str] | None = None) -> dict[str, tuple[
 
 
 def parse_tc(text: str) -> Traffic:
-    """Lines of ``tc qdisc show dev`` and ``tc filter show dev X ingress``, each behind the device's name."""
+    """Lines of ``tc qdisc show dev`` and ``tc filter show dev X ingress``, each behind the device's name -> Traffic."""
     qdiscs: dict[str, list[str]] = {}
     redirected: dict[str, str] = {}
     everything = False
     for line in text.splitlines():
-        device, _space, said = line.partition(" ")
-        words = said.split()
+        device, _space, rest = line.partition(" ")
+        words = rest.split()
         match words:
             case ["qdisc", kind, *flags]:
                 qdiscs.setdefault(device, []).extend([] if "offloaded" in flags else [kind])
@@ -53,13 +53,13 @@ def parse_tc(text: str) -> Traffic:
                 everything = "matchall" in words or "u32" in words
             case ["match", what, *_]:
                 everything = everything and what == "00000000/00000000"
-        if everything and (target := re.search(r"Redirect to device (\S+)\)", said)):
+        if everything and (target := re.search(r"Redirect to device (\S+)\)", rest)):
             redirected[device] = target[1]
     return Traffic({device: tuple(dict.fromkeys(kinds)) for device, kinds in qdiscs.items()}, redirected)
 
 
 def find_shapers(links: Mapping[str, tuple[int, str]], traffic: Traffic) -> dict[str, str]:
-    """Device -> its shaping qdisc: at the root, or, where tc tells, below it (mq has one for each queue)."""
+    """Device -> its shaping qdisc: at the root, or, where tc shows it, below it (mq has one for each queue)."""
     kinds = {device: (qdisc,) for device, (_mtu, qdisc) in links.items()} | dict(traffic.qdiscs)
     shaping = {device: [kind for kind in found if kind in SHAPING] for device, found in kinds.items()}
     return {device: found[0] for device, found in shaping.items() if found}

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""sh/read/kernel.sh (read_modules) -> Kernel, and what loading or unloading modules needs to know."""
+"""sh/read/kernel.sh (read_modules) -> Kernel, and the facts that loading or unloading modules needs."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ CONNTRACK_SYSCTL: Final = "nf_conntrack_max"
 FLOWTABLE_SYSCTL: Final = "nf_flowtable_tcp_timeout"
 
 
-def _name(path: str) -> str:
+def _module_name(path: str) -> str:
     """kernel/net/netfilter/nf-flow-table.ko.xz -> nf_flow_table"""
     return path.strip().rsplit("/", 1)[-1].partition(".ko")[0].replace("-", "_")
 
 
-def _loaded(line: str) -> tuple[str, LoadedModule]:
+def _parse_loaded(line: str) -> tuple[str, LoadedModule]:
     """NAME SIZE REFERENCES USERS: ``nf_flow_table 57344 2 nft_flow_offload,nf_flow_table_inet,`` (- for no users)"""
     name, _size, references, users = [*line.split(), "", "", "-"][:4]
     held_by = frozenset(user for user in users.split(",") if user not in ("", "-"))
@@ -54,7 +54,7 @@ def _loaded(line: str) -> tuple[str, LoadedModule]:
 
 
 def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> ModuleFacts:
-    """Key=value lines of read_modules."""
+    """Key=value lines of read_modules -> ModuleFacts; ``wanted``: the modules whose state ``kernel`` has."""
     lines: dict[str, list[str]] = {}
     for line in text.splitlines():
         key, _equals, value = line.partition("=")
@@ -62,10 +62,10 @@ def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> 
     needs = {}
     for line in lines.get("file", []):
         path, _colon, rest = line.partition(":")
-        needs[_name(path)] = tuple(_name(need) for need in rest.split())
-    live = dict(_loaded(line) for line in lines.get("live", []) if line.strip())
+        needs[_module_name(path)] = tuple(_module_name(need) for need in rest.split())
+    live = dict(_parse_loaded(line) for line in lines.get("live", []) if line.strip())
     # a module in /sys/module that /proc/modules does not list is part of the kernel
-    builtin = {_name(path) for path in lines.get("builtin", [])} | set(lines.get("sys", [])) - set(live)
+    builtin = {_module_name(path) for path in lines.get("builtin", [])} | set(lines.get("sys", [])) - set(live)
     sysctls = lines.get("sysctl", [])
 
     def state(name: str) -> ModuleState:
@@ -82,7 +82,7 @@ def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> 
         live=live,
         kernel=Kernel(
             modules={name: state(name) for name in wanted},
-            boot_modules=frozenset(_name(line.split()[0]) for line in lines.get("boot", []) if line.strip()),
+            boot_modules=frozenset(_module_name(line.split()[0]) for line in lines.get("boot", []) if line.strip()),
             modules_disabled="modules_disabled" in lines,
             other_kernels=tuple(release for release in lines.get("other", []) if release),
             accounting={"0": False, "1": True}.get(lines.get("acct", [""])[-1]),
@@ -92,5 +92,5 @@ def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> 
 
 
 def parse_modules(text: str) -> Kernel:
-    """The picture alone, for those who only look."""
+    """Key=value lines of read_modules -> Kernel, without what loading and unloading modules needs."""
     return parse_module_facts(text).kernel

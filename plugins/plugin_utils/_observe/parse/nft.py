@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What ``nft list`` prints -> statements, flowtables, and the objects of a table. Rules: _observe/parse/rules.py.
+"""Listings of nft -> statements, flowtables, and the objects of a table. Rules: _observe/parse/rules.py.
 
 The text form, because nft's JSON has neither flags nor counter for flowtables (json.c, up to 1.1.6). Styles of 0.9.6 to
 1.1.7 are read: device names are quoted since 1.1.4, priorities are names or numbers. No function here raises, whatever
@@ -25,7 +25,7 @@ _TOKEN = re.compile(r'"[^"]*"|\#[^\n]*|\n|[{};,=]|[^\s{};,="#][^\s{};,=]*|["]')
 # A string without an end goes on to the end of the text
 _STRING = r'"[^"]*(?:"|\Z)'
 _LIST = rf'^[ \t]*devices = \{{(?:{_STRING}|[^"}}])*'
-# In the group, what changes by itself: the devices of a flowtable; how many elements a set holds, which nft 1.1.7 tells
+# In the group, what changes by itself: the devices of a flowtable; how many elements a set holds, which nft 1.1.7 lists
 # behind its size. Before and behind it, what only looks like that: a string, and a list without an end.
 _PASSING = re.compile(rf"{_STRING}|({_LIST}\}}[ \t;]*\n?|[ \t]+# count [0-9]+$)|{_LIST}", re.MULTILINE)
 _OPENS_CHAIN = ("jump", "goto")
@@ -50,29 +50,34 @@ class Statement:
 
 
 def parse_filtered_families(text: str) -> frozenset[str]:
-    """Of ip and ip6, those of which a text has a chain that filters what comes to the router itself."""
+    """Of ip and ip6, those for which a ruleset's text has a base chain of type filter at the input hook."""
     families = {
-        said.family
-        for said in parse_statements(text)
-        if said.kind == "chain" and said.words[:2] == ("type", "filter") and ("hook", "input") in pairwise(said.words)
+        statement.family
+        for statement in parse_statements(text)
+        if statement.kind == "chain"
+        and statement.words[:2] == ("type", "filter")
+        and ("hook", "input") in pairwise(statement.words)
     }
     return frozenset(ip for family in families for ip in (("ip", "ip6") if family == "inet" else (family or "ip",)))
 
 
 def parse_includes(text: str) -> frozenset[str]:
-    """The files that a text includes, as it names them."""
-    return frozenset(said.text for said in parse_statements(text) if said.words[:1] == ("include",))
+    """The statements ``include "FILE"`` of a ruleset's text, as they stand there."""
+    return frozenset(statement.text for statement in parse_statements(text) if statement.words[:1] == ("include",))
 
 
 def parse_statements(text: str) -> Iterator[Statement]:
-    """Every statement of a listing, in order."""
+    """Every statement of a listing or of a ruleset's text, in order; no error, whatever the text.
+
+    The line that opens a table or an object is a statement without words.
+    """
     place = Statement()
     level = 0  # 0 outside, 1 in a table, 2 in an object, 3 and more in anonymous chains
     literal = 0  # depth of braces that hold elements, not statements
     words: list[str] = []
     start: int | None = None
 
-    def said(end: int) -> Iterator[Statement]:
+    def finish(end: int) -> Iterator[Statement]:
         nonlocal words, start
         if words and start is not None:
             where = (place.family, place.table, place.kind, place.name)
@@ -94,21 +99,21 @@ def parse_statements(text: str) -> Iterator[Statement]:
                 literal = 1
                 continue
             if level >= 2:
-                yield from said(match.start())
+                yield from finish(match.start())
             else:
                 place = _open_block(place, level, words)
                 yield place
                 words, start = [], None
             level += 1
         elif token in {"}", ";", "\n"}:
-            yield from said(match.start())
+            yield from finish(match.start())
             start = None
             if token == "}" and level:
                 level -= 1
                 place = Statement(*((place.family, place.table) if level == 1 else ())) if level < 2 else place
         else:
             words.append(token)
-    yield from said(len(text))
+    yield from finish(len(text))
 
 
 def _join_line(text: str) -> str:
@@ -124,24 +129,27 @@ def _open_block(place: Statement, level: int, words: list[str]) -> Statement:
 
 
 def parse_flowtables(text: str, unknown: list[str] | None = None) -> tuple[Flowtable, ...]:
-    """The flowtables of ``nft list flowtables``, of a table or of a whole ruleset."""
+    """The flowtables of ``nft list flowtables``, of a table's listing or of a whole ruleset's.
+
+    Lines that are not understood are appended to ``unknown``.
+    """
     unknown = unknown if unknown is not None else []
     found: dict[tuple[str, str, str], Flowtable] = {}
-    for said in parse_statements(text):
-        key = (said.family, said.table, said.name)
-        if not said.table:
-            if said.words:
-                unknown.append(said.text)
-        elif said.kind == "flowtable":
+    for statement in parse_statements(text):
+        key = (statement.family, statement.table, statement.name)
+        if not statement.table:
+            if statement.words:
+                unknown.append(statement.text)
+        elif statement.kind == "flowtable":
             known = found.setdefault(key, Flowtable(*key))
-            if said.words:
-                found[key] = _add_line(known, said, unknown)
+            if statement.words:
+                found[key] = _add_line(known, statement, unknown)
     return tuple(found.values())
 
 
-def _add_line(flowtable: Flowtable, said: Statement, unknown: list[str]) -> Flowtable:
-    """The flowtable with one more of its lines understood."""
-    match said.words:
+def _add_line(flowtable: Flowtable, statement: Statement, unknown: list[str]) -> Flowtable:
+    """The flowtable with what one more of its lines sets."""
+    match statement.words:
         case ("hook", "ingress", "priority", *priority) if priority:
             return replace(flowtable, priority=" ".join(priority))
         case ("devices", "=", "{", *devices, "}"):
@@ -150,24 +158,24 @@ def _add_line(flowtable: Flowtable, said: Statement, unknown: list[str]) -> Flow
             return replace(flowtable, hardware="offload" in flags)
         case ("counter",):
             return replace(flowtable, counter=True)
-    unknown.append(f"flowtable {flowtable.path}: {said.text}")
+    unknown.append(f"flowtable {flowtable.path}: {statement.text}")
     return flowtable
 
 
 def parse_objects(text: str) -> dict[str, tuple[str, ...]]:
-    """Names of what stands in the tables of a listing, by kind as ``nft delete`` takes it: chain, ct helper, ..."""
+    """Objects of the tables of a listing: kind as ``nft delete`` takes it (chain, set, ct helper, ...) -> names."""
     found: dict[str, list[str]] = {}
-    for said in parse_statements(text):
-        if said.table and said.kind and not said.words:
-            found.setdefault(said.kind, []).append(said.name)
+    for statement in parse_statements(text):
+        if statement.table and statement.kind and not statement.words:
+            found.setdefault(statement.kind, []).append(statement.name)
     return {kind: tuple(names) for kind, names in found.items()}
 
 
 def normalise_listing(text: str) -> str:
     """A listing less what changes by itself: the devices of its flowtables, the number of elements that a set holds.
 
-    The one way in which the controller compares listings. On the router ``normalise_listing`` of sh/installed/guard.sh
-    does the same, and a test holds one against the other.
+    Every comparison of listings on the controller uses it. On the router ``normalise_listing`` of
+    sh/installed/guard.sh does the same, and a test holds one against the other.
     """
     return _PASSING.sub(lambda match: match[0] if match[1] is None else "", text)
 

@@ -3,20 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What nft says when it refuses a text -> where and why."""
+"""The errors of nft about a text that it refuses -> where and why."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-LOCATED = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+)(?:-\d+)?: Error: (?P<says>.*)$")
-BARE = re.compile(r"^(?:Error|nft): (?P<says>.*)$")
+LOCATED = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+)(?:-\d+)?: Error: (?P<message>.*)$")
+BARE = re.compile(r"^(?:Error|nft): (?P<message>.*)$")
 
 
 @dataclass(frozen=True)
 class NftError:
-    """One complaint; ``line`` and ``column`` count from 1, and are 0 where nft named no place."""
+    """One error; ``line`` and ``column`` count from 1, and are 0 where nft named no place."""
 
     message: str
     line: int = 0
@@ -24,12 +24,15 @@ class NftError:
 
 
 def parse_errors(text: str) -> list[NftError]:
-    """nft's complaints in their order: the kernel goes on after the first one, so the later ones may only be
-    echoes of it (nf_tables collects all errors of a batch: net/netfilter/nfnetlink.c)."""
+    """The output of ``nft -f`` -> its errors in their order, other lines left out.
+
+    The kernel goes on after the first error, so later ones may only be echoes of it (it collects all errors of a batch:
+    net/netfilter/nfnetlink.c).
+    """
     found = []
     for line in text.splitlines():
         if located := LOCATED.match(line):
-            found.append(NftError(located["says"], int(located["line"]), int(located["column"])))
+            found.append(NftError(located["message"], int(located["line"]), int(located["column"])))
         elif bare := BARE.match(line):
-            found.append(NftError(bare["says"]))
+            found.append(NftError(bare["message"]))
     return found

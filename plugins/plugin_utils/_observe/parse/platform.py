@@ -13,7 +13,7 @@ from ..state import Platform
 
 
 def parse_platform(text: str) -> Platform:
-    """Key=value lines; unknown keys are ignored, missing ones keep their empty default."""
+    """Key=value lines of read_platform -> Platform; unknown keys are ignored, missing ones keep their empty default."""
     values: dict[str, str] = {}
     commands: set[str] = set()
     for line in text.splitlines():

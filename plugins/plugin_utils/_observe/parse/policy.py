@@ -15,13 +15,13 @@ _COUNTS = re.compile(r"\s*SPD IN +([0-9]{1,9}) OUT ([0-9]{1,9}) FWD ([0-9]{1,9})
 
 
 def parse_mark_rules(text: str) -> tuple[str, ...]:
-    """Lines ``ipv4 from all fwmark 0x1 lookup 100``."""
+    """Lines ``ipv4 from all fwmark 0x1 lookup 100`` -> 'ipv4: from all fwmark 0x1 lookup 100'."""
     found = (re.fullmatch(r"(ipv[46])\s+(.*\bfwmark\b.*)", line.strip()) for line in text.splitlines())
     return tuple(f"{rule[1]}: {' '.join(rule[2].split())}" for rule in found if rule)
 
 
 def parse_policy_counts(text: str) -> dict[str, int]:
-    """``ip xfrm policy count``: `` SPD IN  0 OUT 1 FWD 1``; empty where ip knows no xfrm."""
+    """``ip xfrm policy count``, `` SPD IN  0 OUT 1 FWD 1`` -> in, out, fwd -> policies; empty without xfrm."""
     for line in text.splitlines():
         if found := _COUNTS.fullmatch(line):
             return dict(zip(("in", "out", "fwd"), map(int, found.groups()), strict=True))
@@ -35,40 +35,48 @@ def parse_xfrm_errors(text: str) -> tuple[str, ...]:
 
 
 def parse_legacy_tables(text: str) -> tuple[str, ...]:
-    """Lines ``ip filter``."""
+    """Lines ``ip filter``, other ones left out."""
     return tuple(line.strip() for line in text.splitlines() if re.fullmatch(r"ip6? \S+", line.strip()))
 
 
 def parse_forward_chains(text: str) -> tuple[str, ...]:
-    """Base chains at the forward hook, in a ruleset or what sh/read/nftables.sh keeps of it; no dormant ones."""
+    """'family table chain' of each base chain at the forward hook, those of dormant tables left out.
+
+    ``text`` is a ruleset, whole or as sh/read/nftables.sh reduces it.
+    """
     dormant: set[tuple[str, str]] = set()
     found: dict[str, tuple[str, str]] = {}
-    for said in parse_statements(text):
-        if not said.kind and said.words[:1] == ("flags",) and "dormant" in said.words:
-            dormant.add((said.family, said.table))
-        at_forward = ("hook", "forward") in zip(said.words, said.words[1:], strict=False)
-        if said.kind == "chain" and said.words[:1] == ("type",) and at_forward and said.family in {"ip", "ip6", "inet"}:
-            found[f"{said.family} {said.table} {said.name}"] = (said.family, said.table)
+    for statement in parse_statements(text):
+        if not statement.kind and statement.words[:1] == ("flags",) and "dormant" in statement.words:
+            dormant.add((statement.family, statement.table))
+        at_forward = ("hook", "forward") in zip(statement.words, statement.words[1:], strict=False)
+        if (
+            statement.kind == "chain"
+            and statement.words[:1] == ("type",)
+            and at_forward
+            and statement.family in {"ip", "ip6", "inet"}
+        ):
+            found[f"{statement.family} {statement.table} {statement.name}"] = (statement.family, statement.table)
     return tuple(chain for chain, table in found.items() if table not in dormant)
 
 
 def parse_queues(text: str) -> tuple[str, ...]:
-    """Chains that hand packets to a program, those of the router's own packets left out."""
+    """'family table chain: RULE' of each chain that queues packets to a program, not those at input and output."""
     own: set[tuple[str, str, str]] = set()
     found: dict[str, None] = {}
-    for said in parse_statements(text):
-        place = (said.family, said.table, said.name)
-        if said.kind == "chain" and said.words[:1] == ("type",):
-            own |= {place} if {"input", "output"} & set(said.words) else set()
-        elif said.kind == "chain" and "queue" in said.words and place not in own:
-            found[f"{' '.join(place)}: {said.text}"] = None
+    for statement in parse_statements(text):
+        place = (statement.family, statement.table, statement.name)
+        if statement.kind == "chain" and statement.words[:1] == ("type",):
+            own |= {place} if {"input", "output"} & set(statement.words) else set()
+        elif statement.kind == "chain" and "queue" in statement.words and place not in own:
+            found[f"{' '.join(place)}: {statement.text}"] = None
     return tuple(found)
 
 
 def has_mss_clamp(text: str) -> bool:
-    """Does any rule set the MSS of TCP connections?"""
+    """Does any rule of a ruleset set the MSS of TCP connections?"""
     return any(
         triple == ("maxseg", "size", "set")
-        for said in parse_statements(text)
-        for triple in zip(said.words, said.words[1:], said.words[2:], strict=False)
+        for statement in parse_statements(text)
+        for triple in zip(statement.words, statement.words[1:], statement.words[2:], strict=False)
     )

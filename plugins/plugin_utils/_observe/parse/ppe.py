@@ -45,7 +45,7 @@ class Entry:
 
 
 def parse_entry(line: str) -> Entry | None:
-    """None for a line that is no entry."""
+    """One line of a driver's table -> Entry; None for a line that is no entry."""
     found = _ENTRY.fullmatch(" ".join(line.split()))
     if found is None:
         return None
@@ -53,13 +53,18 @@ def parse_entry(line: str) -> Entry | None:
 
 
 def parse_tuples(line: str) -> tuple[str, str]:
-    """Both directions of a conntrack line as an entry spells them; empty where the line has none."""
+    """A line of conntrack -> 'address:port->address:port' of the original direction and of the reply, as entries have
+    them; both empty where the line has not two directions."""
     found = [f"{src}:{sport}->{dst}:{dport}" for src, dst, sport, dport in _TUPLE.findall(line)]
     return (found[0], found[1]) if len(found) == 2 else ("", "")
 
 
 def parse_driver_table(text: str, unknown: list[str] | None = None) -> DriverTable:
-    """The looks of read_driver_table; what one look saw of a flow is seen, an orphan must be one at every look."""
+    """Lines of read_driver_table -> DriverTable, from one look at the table or two.
+
+    A direction is bound if one look had its entry; an orphan must be one at every look. Lines that are not understood
+    are appended to ``unknown``.
+    """
     unknown = unknown if unknown is not None else []
     flows: list[str] = []
     seen: set[str] = set()
@@ -98,7 +103,10 @@ def _find_bound_directions(line: str, seen: set[str]) -> tuple[bool, bool]:
 
 
 def parse_work(text: str, unknown: list[str] | None = None) -> dict[str, int]:
-    """/proc/net/stat/nf_flowtable: a head and one row a CPU; only the sums mean something (nf_flow_table_procfs.c)."""
+    """/proc/net/stat/nf_flowtable -> add, del, stats -> queued work, summed over its rows, one a CPU.
+
+    Only the sums mean something (nf_flow_table_procfs.c). Lines that are not understood are appended to ``unknown``.
+    """
     unknown = unknown if unknown is not None else []
     head: list[str] = []
     sums: dict[str, int] = {}

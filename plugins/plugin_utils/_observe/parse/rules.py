@@ -5,15 +5,15 @@
 # PRIVATE to the collection: may change at any time.
 """A ruleset, whole or reduced by sh/read/nftables.sh -> the rules that feed flowtables, and those that keep flows out.
 
-Two questions are asked of a feeding rule. Can a forwarded packet get there at all (any jump counts, whatever its
-conditions)? And is there something before it that certainly takes away all that it could offload? Only rules without a
-condition of their own count for that, and ``ct state established accept``: a rule that is not understood takes nothing.
+A feeding rule is reachable if a forwarded packet can get there at all (any jump counts, whatever its conditions). It is
+shadowed if a rule before it certainly decides over all that it could offload. Only rules without a condition of their
+own count for that, and ``ct state established accept``: a rule that is not understood shadows nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -58,14 +58,18 @@ _Key = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class _Remaining:
-    """How much of the traffic is left, and which rule took the rest."""
+    """How much of the traffic is left at some place of a chain, and which rule decided over the rest."""
 
     level: int = ALL
-    taken_by: str = ""
+    decided_by: str = ""
 
 
 def parse_rules(text: str, unknown: list[str] | None = None) -> tuple[FlowRule, ...]:
-    """The rules that feed flowtables. Elements of verdict maps may follow the ruleset in tables of the same name."""
+    """The rules that feed flowtables, with their conditions, whether packets reach them, and what shadows them.
+
+    ``text`` is a ruleset; elements of verdict maps may follow it, in tables of the same name. Lines outside of any
+    table are appended to ``unknown``. ``first`` is not set: see ``mark_first_rules``.
+    """
     chains = _parse_chains(text, unknown if unknown is not None else [])
     left = _traverse(chains)
     return tuple(
@@ -74,14 +78,14 @@ def parse_rules(text: str, unknown: list[str] | None = None) -> tuple[FlowRule, 
             key[1],
             key[3],
             flowtable,
-            said.text,
+            statement.text,
             key in left,
             left.get(key, {}).get(number, ""),
-            *parse_conditions(said.words),
+            *parse_conditions(statement.words),
         )
         for key, chain in chains.items()
-        for number, said in enumerate(chain.lines)
-        for flowtable in _list_fed(said.words)
+        for number, statement in enumerate(chain.lines)
+        for flowtable in _list_fed(statement.words)
     )
 
 
@@ -89,13 +93,15 @@ def parse_exclusions(text: str) -> tuple[Exclusion, ...]:
     """Rules with ``notrack`` or ``ct helper set``; the reduction leaves one of each kind in a chain."""
     found = []
     for (family, table, _kind, name), chain in _parse_chains(text, []).items():
-        for number, said in enumerate(() if chain.dormant else chain.lines):
-            if "notrack" in said.words and (chain.early or not chain.hook):
+        for number, statement in enumerate(() if chain.dormant else chain.lines):
+            if "notrack" in statement.words and (chain.early or not chain.hook):
                 first = number == 0 and chain.hook == "prerouting"
-                everything = first and said.depth == 0 and _deciding_words(said.words) == ("notrack",)
-                found.append(Exclusion(family, table, name, said.text, "notrack", everything))
-            elif ("ct", "helper", "set") in zip(said.words, said.words[1:], said.words[2:], strict=False):
-                found.append(Exclusion(family, table, name, said.text, "helper"))
+                everything = first and statement.depth == 0 and _deciding_words(statement.words) == ("notrack",)
+                found.append(Exclusion(family, table, name, statement.text, "notrack", everything))
+            elif ("ct", "helper", "set") in zip(
+                statement.words, statement.words[1:], statement.words[2:], strict=False
+            ):
+                found.append(Exclusion(family, table, name, statement.text, "helper"))
     return tuple(found)
 
 
@@ -159,20 +165,20 @@ def _parse_chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
     """Every chain and map that has something in it; those of dormant tables have no hooks."""
     chains: dict[_Key, _Chain] = {}
     dormant: set[tuple[str, str]] = set()
-    for said in parse_statements(text):
-        key = (said.family, said.table, said.kind, said.name)
-        if not said.table and said.words:
-            unknown.append(said.text)
-        if not said.kind and said.words[:1] == ("flags",) and "dormant" in said.words:
-            dormant.add((said.family, said.table))
-        if said.kind not in {"chain", "map"} or not said.words or said.words[0] in {"policy", "comment"}:
+    for statement in parse_statements(text):
+        key = (statement.family, statement.table, statement.kind, statement.name)
+        if not statement.table and statement.words:
+            unknown.append(statement.text)
+        if not statement.kind and statement.words[:1] == ("flags",) and "dormant" in statement.words:
+            dormant.add((statement.family, statement.table))
+        if statement.kind not in {"chain", "map"} or not statement.words or statement.words[0] in {"policy", "comment"}:
             continue
         chain = chains.setdefault(key, _Chain())
-        if said.words[0] == "type":
-            chain.hook = next((hook for word, hook in _pairs(said.words) if word == "hook"), "")
-            chain.early = _parse_priority(said.words) < CONNTRACK
+        if statement.words[0] == "type":
+            chain.hook = next((hook for word, hook in pairwise(statement.words) if word == "hook"), "")
+            chain.early = _parse_priority(statement.words) < CONNTRACK
         else:
-            chain.lines.append(said)
+            chain.lines.append(statement)
     for key, chain in chains.items():
         chain.dormant = key[:2] in dormant
         if chain.dormant or key[0] not in LAYER_3:
@@ -182,14 +188,10 @@ def _parse_chains(text: str, unknown: list[str]) -> dict[_Key, _Chain]:
 
 def _parse_priority(words: tuple[str, ...]) -> int:
     """``priority filter + 10``, ``priority -300``; 0 when it is not understood."""
-    said = list(words[words.index("priority") + 1 :]) if "priority" in words else []
-    base = PRIORITIES.get(said[0], 0) if said else 0
-    number = "".join(said[1:] if said and said[0] in PRIORITIES else said)
+    order = list(words[words.index("priority") + 1 :]) if "priority" in words else []
+    base = PRIORITIES.get(order[0], 0) if order else 0
+    number = "".join(order[1:] if order and order[0] in PRIORITIES else order)
     return base + int(number) if re.fullmatch(r"[+-]?[0-9]{1,9}", number) else base
-
-
-def _pairs(words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    return pairwise(words)
 
 
 def _list_fed(words: tuple[str, ...]) -> list[str]:
@@ -202,9 +204,9 @@ def _list_fed(words: tuple[str, ...]) -> list[str]:
 
 
 def _list_targets(key: _Key, words: tuple[str, ...]) -> list[_Key]:
-    """Chains and verdict maps that a rule, or an element of a map, leads to."""
+    """Chains and verdict maps to which a rule, or an element of a map, passes packets on."""
     found: list[_Key] = []
-    for verb, target in _pairs(words):
+    for verb, target in pairwise(words):
         if verb in {"jump", "goto"}:
             found.append((key[0], key[1], "chain", target))
         elif verb == "vmap" and target.startswith("@"):
@@ -213,44 +215,48 @@ def _list_targets(key: _Key, words: tuple[str, ...]) -> list[_Key]:
 
 
 def _traverse(chains: Mapping[_Key, _Chain]) -> dict[_Key, dict[int, str]]:
-    """Chains and maps that a forwarded packet can get to -> number of a line that offloads -> what shadows it.
+    """Chains and maps that a forwarded packet can reach -> number of a rule that offloads -> the rule that shadows it.
 
-    Each is traversed again when more of the traffic is found to get there, so at most three times.
+    A chain is traversed again when more of the traffic is found to reach it, so at most three times.
     """
-    ahead = [(key, _Remaining()) for key, chain in chains.items() if chain.hook == "forward"]
+    pending = [(key, _Remaining()) for key, chain in chains.items() if chain.hook == "forward"]
     best: dict[_Key, int] = {}
     shadows: dict[_Key, dict[int, str]] = {}
     passing: dict[_Key, int] = {}
-    while ahead:
-        key, left = ahead.pop()
+    while pending:
+        key, left = pending.pop()
         if best.get(key, -1) >= left.level:
             continue
         best[key] = left.level
         shadows[key] = {}
         chain = chains.get(key, _Chain())
-        for number, said in enumerate(chain.lines):
-            if _list_fed(said.words) and (
-                left.level == NOTHING or (left.level == NEW_ONLY and _needs_established(said))
+        for number, statement in enumerate(chain.lines):
+            if _list_fed(statement.words) and (
+                left.level == NOTHING or (left.level == NEW_ONLY and _needs_established(statement))
             ):
-                shadows[key][number] = left.taken_by
-            ahead += [(target, left) for target in _list_targets(key, said.words)]
+                shadows[key][number] = left.decided_by
+            pending += [(target, left) for target in _list_targets(key, statement.words)]
             level = (
-                NOTHING if _deciding_words(said.words) == ("return",) else _left_after(key, said, chains, passing, 0)
+                NOTHING
+                if _deciding_words(statement.words) == ("return",)
+                else _left_after(key, statement, chains, passing, 0)
             )
-            if key[2] == "chain" and said.depth == 0 and level < left.level:
-                left = _Remaining(level, f"chain {key[3]}: {said.text}")
+            if key[2] == "chain" and statement.depth == 0 and level < left.level:
+                left = _Remaining(level, f"chain {key[3]}: {statement.text}")
     return shadows
 
 
-def _needs_established(said: Statement) -> bool:
+def _needs_established(statement: Statement) -> bool:
     """Does the rule need established connections? Every TCP flow is one; UDP is offloaded with its second packet."""
-    protocols, _other = parse_conditions(said.words)
-    return protocols != {"udp"} or "established" in said.words
+    protocols, _other = parse_conditions(statement.words)
+    return protocols != {"udp"} or "established" in statement.words
 
 
-def _left_after(key: _Key, said: Statement, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
-    """What certainly goes on after a rule that everything came to."""
-    match _deciding_words(said.words):
+def _left_after(
+    key: _Key, statement: Statement, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int
+) -> int:
+    """How much of the traffic is certainly left behind a rule that all of it reached."""
+    match _deciding_words(statement.words):
         case ("accept" | "drop",) | ("reject", *_) | ("goto", _):
             return NOTHING
         case ("jump", target):
@@ -271,22 +277,22 @@ def _decides_established(pairs: list[str]) -> bool:
 
 
 def _left_through(key: _Key, chains: Mapping[_Key, _Chain], passing: dict[_Key, int], depth: int) -> int:
-    """What certainly comes back from a chain that everything jumps to."""
+    """How much of the traffic certainly returns from a chain that all of it jumps to."""
     if key in passing or depth > DEEPEST:
         return passing.get(key, ALL)
     passing[key] = level = ALL  # while it is looked at: a loop takes nothing
-    for said in chains.get(key, _Chain()).lines:
-        plain = _deciding_words(said.words)
-        if plain == ("return",):
+    for statement in chains.get(key, _Chain()).lines:
+        deciding = _deciding_words(statement.words)
+        if deciding == ("return",):
             break
-        if plain[:1] == ("goto",):
-            target = (key[0], key[1], "chain", plain[1] if len(plain) > 1 else "")
+        if deciding[:1] == ("goto",):
+            target = (key[0], key[1], "chain", deciding[1] if len(deciding) > 1 else "")
             level = min(level, _left_through(target, chains, passing, depth + 1))
             break
-        if (plain[:1] != ("jump",) and {"return", "goto"} & set(said.words)) or _jumps_by_map(said.words):
+        if (deciding[:1] != ("jump",) and {"return", "goto"} & set(statement.words)) or _jumps_by_map(statement.words):
             break  # some packets may leave from here without meeting what comes next
-        if said.depth == 0:
-            level = min(level, _left_after(key, said, chains, passing, depth))
+        if statement.depth == 0:
+            level = min(level, _left_after(key, statement, chains, passing, depth))
         if level == NOTHING:
             break
     passing[key] = level
@@ -294,11 +300,11 @@ def _left_through(key: _Key, chains: Mapping[_Key, _Chain], passing: dict[_Key, 
 
 
 def _jumps_by_map(words: tuple[str, ...]) -> bool:
-    return any(verb == "vmap" and target.startswith("@") for verb, target in _pairs(words))
+    return any(verb == "vmap" and target.startswith("@") for verb, target in pairwise(words))
 
 
 def _deciding_words(words: tuple[str, ...]) -> tuple[str, ...]:
-    """A rule's words without those that neither match nor decide: counter, log, comment."""
+    """The words of a rule that match or decide: not counter, log and comment."""
     found: list[str] = []
     at = 0
     while at < len(words):

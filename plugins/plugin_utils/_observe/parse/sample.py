@@ -48,16 +48,19 @@ class _Counts:
 
 
 def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | None = None) -> Sample:
-    """Lines of read_sample; ``devices`` tell what lies below a bridge or a VLAN."""
+    """Lines of read_sample -> Sample. ``devices``, name -> Device, show what lies below a bridge or a VLAN.
+
+    Lines that are not understood are appended to ``unknown``.
+    """
     unknown = unknown if unknown is not None else []
     counts = _Counts()
-    said = {"seconds": "0", "classed": "no", "full": "", "unhooked": ""}
+    values = {"seconds": "0", "classed": "no", "full": "", "unhooked": ""}
     for line in text.splitlines():
         match line.split(None, 1):
             case [("family" | "classed" | "full" | "unhooked") as key, value]:
-                said[key] = value.strip()
+                values[key] = value.strip()
             case ["seconds", value] if _SECONDS.fullmatch(value.strip()):
-                said["seconds"] = value
+                values["seconds"] = value
             case [_, *_] if not _count_line(counts, line.split()):
                 unknown.append(f"sample: {line.strip()}")
     entrances = _list_entrances(counts, devices)
@@ -66,18 +69,18 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
     bypassed = (+counts.bypassed).total()
     percent, error = estimate_share(late + slow, bypassed)
     return Sample(
-        seconds=float(said["seconds"]),
+        seconds=float(values["seconds"]),
         total=Share(traversed, late, slow, bypassed, percent, error),
         entrances=tuple(sorted(entrances, key=lambda entrance: -entrance.traversed - entrance.bypassed)[:MOST]),
-        directions=tuple(sorted(directions, key=lambda way: (-way.late - way.slow, -way.traversed))[:MOST]),
+        directions=tuple(sorted(directions, key=lambda found: (-found.late - found.slow, -found.traversed))[:MOST]),
         slow_protocols=dict(counts.protocols),
         slow_bytes=counts.slow_bytes,
         bypassed_bytes=max(counts.bypassed_bytes, 0),
         nic_bytes=(+counts.unseen).total(),
         nic_devices=dict((+counts.unseen).most_common(MOST)),
-        classed=said["classed"] == "yes",
-        full=bool(said["full"]),
-        unhooked=said["unhooked"],
+        classed=values["classed"] == "yes",
+        full=bool(values["full"]),
+        unhooked=values["unhooked"],
     )
 
 
@@ -125,11 +128,11 @@ def _are_numbers(words: Iterable[str]) -> bool:
 
 def _list_entrances(counts: _Counts, devices: Mapping[str, Device]) -> list[Entrance]:
     """One for each device that the forward chain saw, and for each listed one that is below none of these."""
-    ways = {(family, enters) for family, enters, _leaves in counts.traversed}
-    known = {(family, device) for family, enters in ways for device in find_hook_devices(devices, enters)}
+    seen = {(family, enters) for family, enters, _leaves in counts.traversed}
+    known = {(family, device) for family, enters in seen for device in find_hook_devices(devices, enters)}
     alone = {key for key, packets in counts.bypassed.items() if packets > 0 and key not in known}
     found = []
-    for family, enters in sorted(ways | alone):
+    for family, enters in sorted(seen | alone):
         lowers = find_hook_devices(devices, enters) or [enters]
         traversed, late, slow = (
             sum(number for key, number in counter.items() if key[:2] == (family, enters))
@@ -143,12 +146,12 @@ def _list_entrances(counts: _Counts, devices: Mapping[str, Device]) -> list[Entr
 
 def _list_directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Direction]:
     found = []
-    for way in counts.traversed:
-        family, enters, leaves = way
-        traversed, late, slow = counts.traversed[way], counts.late[way], counts.slow[way]
+    for key in counts.traversed:
+        family, enters, leaves = key
+        traversed, late, slow = counts.traversed[key], counts.late[key], counts.slow[key]
         bypassed = _sum_bypassed(counts, family, find_hook_devices(devices, enters) or [enters])
         percent, error = estimate_share(late + slow, bypassed)
-        more = counts.flows[way], counts.late_bytes[way]
+        more = counts.flows[key], counts.late_bytes[key]
         found.append(Direction(traversed, late, slow, bypassed, percent, error, family, enters, leaves, *more))
     return found
 

@@ -52,13 +52,13 @@ NOT_JUDGED = Kind(
     "configured.boot-not-judged",
     "info",
     "Whether boot loads this flowtable is not known",
-    "The flowtable belongs to another firewall, and how that one loads its ruleset at boot is its own business.",
+    "The flowtable belongs to another firewall, and how that one loads its ruleset at boot is not known here.",
     "nothing needs to be done; a verification after a reboot shows it",
 )
 KINDS = (NOT_LIVE, NOT_PERSISTED, LIVE_DIFFERS, BOOT_DISABLED, ATTACHMENT_MISSING, NOT_JUDGED)
 
 
-def persisted(subject: Subject) -> list[Finding]:
+def find_unpersisted_table(subject: Subject) -> list[Finding]:
     """Does boot load the table that is judged, and is it live?"""
     flowtables = subject.flowtables
     if subject.state.flowtables is None:
@@ -81,7 +81,7 @@ def persisted(subject: Subject) -> list[Finding]:
     ]
 
 
-def same(subject: Subject) -> list[Finding]:
+def find_changed_table(subject: Subject) -> list[Finding]:
     """Is the table still listed as it was when boot's text was loaded?"""
     table, changes = subject.expectation.table, subject.state.boot.differences
     if subject.boot_table != table or not changes:
@@ -91,16 +91,16 @@ def same(subject: Subject) -> list[Finding]:
     return [LIVE_DIFFERS.found(message, *evidence)]
 
 
-def enabled(subject: Subject) -> list[Finding]:
+def find_disabled_pieces(subject: Subject) -> list[Finding]:
     """Pieces that boot will not use, as far as the login may ask."""
-    off = sorted(_short(piece) for piece, on in subject.state.boot.enabled.items() if not on)
+    off = sorted(_file_name(piece) for piece, on in subject.state.boot.enabled.items() if not on)
     if subject.boot_table != subject.expectation.table or not off or subject.state.platform.uid != 0:
         return []
     pieces = ", ".join(off)
     return [BOOT_DISABLED.found(f"boot will not use {pieces}", *(f"{piece}: off" for piece in off), pieces=pieces)]
 
 
-def attachments(subject: Subject) -> list[Finding]:
+def find_missing_attachments(subject: Subject) -> list[Finding]:
     if subject.boot_table != subject.expectation.table:
         return []
     left = sorted(subject.state.boot.attachments)
@@ -116,10 +116,10 @@ def attachments(subject: Subject) -> list[Finding]:
     ]
 
 
-CHECKS = (persisted, same, enabled, attachments)
+CHECKS = (find_unpersisted_table, find_changed_table, find_disabled_pieces, find_missing_attachments)
 
 
-def evidence(subject: Subject) -> list[str]:
+def describe_boot(subject: Subject) -> list[str]:
     """What was seen of boot where all is well."""
     if subject.boot_table != subject.expectation.table or any(check(subject) for check in CHECKS):
         return []
@@ -130,11 +130,11 @@ def evidence(subject: Subject) -> list[str]:
     )
     return [
         f"table {subject.expectation.table} is {compared}",
-        f"boot will use {', '.join(sorted(map(_short, subject.state.boot.enabled))) or 'its text'}",
+        f"boot will use {', '.join(sorted(map(_file_name, subject.state.boot.enabled))) or 'its text'}",
         f"devices that will join: {', '.join(sorted(subject.state.boot.attachments)) or 'none'}",
     ]
 
 
-def _short(piece: str) -> str:
+def _file_name(piece: str) -> str:
     """Name of a unit or rules file without its directory."""
     return piece.rsplit("/", 1)[-1]

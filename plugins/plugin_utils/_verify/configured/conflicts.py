@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""A part of rung 3: what else on the router has a hand in the packets that a flowtable takes.
+"""A part of rung 3: what else on the router handles the packets that a flowtable takes.
 
-Nothing here fails a rung: offload works. A warning tells of two things that cannot both work on one device; all else
-is worth knowing where traffic goes other ways than expected.
+Nothing here fails a rung: offload works. A warning is about two things that cannot both work on one device; all else
+is worth knowing where traffic takes another route than expected.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MARK_ROUTING = Kind(
     "info",
     "Packets are routed by their mark",
     "An offloaded flow keeps the route that it had when it was offloaded, which is looked up with the mark of that one"
-    " packet. Where marks are set later, or change during a connection, it takes another way than the rules say.",
+    " packet. Where marks are set later, or change during a connection, it takes another route than the rules intend.",
     "set marks before the forward hook and keep them in the connection mark, or keep such flows out of the flowtable",
 )
 IPSEC = Kind(
@@ -92,8 +92,8 @@ MTU_DIFFERS = Kind(
     "configured.mtu-differs",
     "info",
     "A device takes smaller packets than the others, and no rule clamps the MSS",
-    "Packets that are larger than the way out takes leave the fast path, for the router to answer with ICMP. Where that"
-    " answer gets lost, connections stall. A rule that sets the MSS to what the route takes avoids both.",
+    "Packets that are larger than the egress device takes leave the fast path, for the router to answer with ICMP."
+    " Where that answer gets lost, connections stall. A rule that sets the MSS to what the route takes avoids both.",
     "add 'tcp flags syn tcp option maxseg size set rt mtu' to a chain at the forward hook",
 )
 KINDS = (
@@ -112,12 +112,12 @@ WITH_RULES = frozenset({"docker", "firewalld", "ufw", "libvirtd", "shorewall", "
 """services that load rules for forwarded packets of their own accord"""
 
 
-def shaping(subject: Subject) -> list[Finding]:
+def find_shapers(subject: Subject) -> list[Finding]:
     found: dict[str, Finding] = {}
     for flowtable in subject.flowtables:
         kind = SHAPER_BYPASSED if flowtable.hardware else SHAPED
         where = "hardware" if flowtable.hardware else "software"
-        for device in _with_uppers(subject, flowtable):
+        for device in _list_devices_and_uppers(subject, flowtable):
             if qdisc := subject.state.other_handlers.shapers.get(device.name):
                 message = f"{device.name} has the qdisc {qdisc}, and flowtable {flowtable.path} offloads in {where}"
                 found[device.name] = kind.found(
@@ -126,7 +126,7 @@ def shaping(subject: Subject) -> list[Finding]:
     return list(found.values())
 
 
-def redirection(subject: Subject) -> list[Finding]:
+def find_redirections(subject: Subject) -> list[Finding]:
     redirected = subject.state.other_handlers.redirected
     return [
         INGRESS_REDIRECTED.found(
@@ -139,14 +139,14 @@ def redirection(subject: Subject) -> list[Finding]:
     ]
 
 
-def routing(subject: Subject) -> list[Finding]:
+def find_mark_routing(subject: Subject) -> list[Finding]:
     rules = subject.state.other_handlers.mark_rules
     if not rules or not subject.flowtables:
         return []
-    return [MARK_ROUTING.found(f"{_count(rules, 'rule')} of 'ip rule' route by mark", *rules[:4])]
+    return [MARK_ROUTING.found(f"{_count_things(rules, 'rule')} of 'ip rule' route by mark", *rules[:4])]
 
 
-def ipsec(subject: Subject) -> list[Finding]:
+def find_ipsec(subject: Subject) -> list[Finding]:
     if not subject.flowtables:
         return []
     policies = {direction: count for direction, count in subject.state.other_handlers.ipsec.items() if count}
@@ -160,14 +160,14 @@ def ipsec(subject: Subject) -> list[Finding]:
     return []
 
 
-def queueing(subject: Subject) -> list[Finding]:
+def find_queues(subject: Subject) -> list[Finding]:
     chains = subject.state.other_handlers.queues
     if not chains or not subject.flowtables:
         return []
-    return [QUEUED.found(f"{_count(chains, 'chain')} hand packets to a program", *chains[:4])]
+    return [QUEUED.found(f"{_count_things(chains, 'chain')} hand packets to a program", *chains[:4])]
 
 
-def firewalls(subject: Subject) -> list[Finding]:
+def find_other_firewalls(subject: Subject) -> list[Finding]:
     flowtables = subject.flowtables
     if not flowtables:
         return []
@@ -188,7 +188,7 @@ def firewalls(subject: Subject) -> list[Finding]:
     return found
 
 
-def mtu(subject: Subject) -> list[Finding]:
+def find_mtu_differences(subject: Subject) -> list[Finding]:
     """Forwarding devices on the flowtables' devices, or above them, whose MTUs differ."""
     if (
         subject.state.other_handlers.clamps_mss
@@ -201,7 +201,7 @@ def mtu(subject: Subject) -> list[Finding]:
     on_path = {
         device.name: device
         for flowtable in subject.flowtables
-        for device in _with_uppers(subject, flowtable)
+        for device in _list_devices_and_uppers(subject, flowtable)
         if device.mtu and is_forwarding(device)
     }
     if len({device.mtu for device in on_path.values()}) <= 1:
@@ -212,10 +212,18 @@ def mtu(subject: Subject) -> list[Finding]:
     return [MTU_DIFFERS.found(message, *(f"{device.name}: mtu {device.mtu}" for device in list(on_path.values())[:6]))]
 
 
-CHECKS = (shaping, redirection, routing, ipsec, queueing, firewalls, mtu)
+CHECKS = (
+    find_shapers,
+    find_redirections,
+    find_mark_routing,
+    find_ipsec,
+    find_queues,
+    find_other_firewalls,
+    find_mtu_differences,
+)
 
 
-def _with_uppers(subject: Subject, flowtable: Flowtable) -> list[Device]:
+def _list_devices_and_uppers(subject: Subject, flowtable: Flowtable) -> list[Device]:
     """The devices of a flowtable, and those that stand on them."""
     found = {device.name: device for device in subject.existing_devices(flowtable)}
     for _level in range(4):  # PPPoE on a VLAN on a bridge on a NIC
@@ -225,6 +233,6 @@ def _with_uppers(subject: Subject, flowtable: Flowtable) -> list[Device]:
     return list(found.values())
 
 
-def _count(things: Iterable[str], word: str) -> str:
+def _count_things(things: Iterable[str], word: str) -> str:
     number = len(list(things))
     return f"{number} {word}{'s' if number != 1 else ''}"

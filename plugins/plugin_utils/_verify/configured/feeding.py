@@ -87,14 +87,14 @@ KINDS = (
 )
 
 
-def rules(subject: Subject) -> list[Finding]:
-    """Does a rule feed each flowtable? Nothing is said where the rules could not be read whole."""
+def find_rule_faults(subject: Subject) -> list[Finding]:
+    """Does a rule feed each flowtable? No finding where the rules could not be read whole."""
     if subject.read_errors("ruleset", "maps", "rules"):
         return []
-    return [finding for flowtable in subject.flowtables for finding in _fed(subject, flowtable)]
+    return [finding for flowtable in subject.flowtables for finding in _judge_rules(subject, flowtable)]
 
 
-def _fed(subject: Subject, flowtable: Flowtable) -> list[Finding]:
+def _judge_rules(subject: Subject, flowtable: Flowtable) -> list[Finding]:
     feeders = subject.feeding_rules(flowtable)
     reached = [rule for rule in feeders if rule.reachable]
     open_to = [rule for rule in reached if not rule.shadowed_by]
@@ -118,7 +118,7 @@ def _fed(subject: Subject, flowtable: Flowtable) -> list[Finding]:
     return []
 
 
-def competition(subject: Subject) -> list[Finding]:
+def find_competing_flowtables(subject: Subject) -> list[Finding]:
     """Pairs of flowtables, one of them judged, that serve the same family at the same device."""
     ours = {flowtable.path for flowtable in subject.flowtables}
     fed = [f for f in subject.state.flowtables or () if any(rule.reachable for rule in subject.feeding_rules(f))]
@@ -127,7 +127,7 @@ def competition(subject: Subject) -> list[Finding]:
         shared = {device.name for device in subject.existing_devices(one)} & {
             device.name for device in subject.existing_devices(other)
         }
-        if shared and {one.path, other.path} & ours and _overlap(one.family, other.family):
+        if shared and {one.path, other.path} & ours and _do_families_overlap(one.family, other.family):
             message = f"flowtables {one.path} and {other.path} share {', '.join(sorted(shared))}"
             names = f"{one.path} and {other.path}"
             found.append(
@@ -136,11 +136,11 @@ def competition(subject: Subject) -> list[Finding]:
     return found
 
 
-def _overlap(one: str, other: str) -> bool:
+def _do_families_overlap(one: str, other: str) -> bool:
     return one == other or "inet" in {one, other}
 
 
-def exclusions(subject: Subject) -> list[Finding]:
+def find_exclusions(subject: Subject) -> list[Finding]:
     """Rules of any table that keep flows out."""
     families = {flowtable.family for flowtable in subject.flowtables}
     if not families:
@@ -150,11 +150,11 @@ def exclusions(subject: Subject) -> list[Finding]:
     gone = {family for rule in every for family in ({"ip", "ip6", "inet"} if rule.family == "inet" else {rule.family})}
     gone |= {"inet"} if {"ip", "ip6"} <= gone else set()
     if families <= gone:
-        chains = " and ".join(_place(rule) for rule in every)
-        return [NOTRACK_ALL.found(f"chain {chains} leaves everything untracked", *_texts(every), chain=chains)]
+        chains = " and ".join(_chain_path(rule) for rule in every)
+        return [NOTRACK_ALL.found(f"chain {chains} leaves everything untracked", *_describe_rules(every), chain=chains)]
     helped = [rule for rule in subject.state.exclusions if rule.kind == "helper"]
     return [
-        kind.found(f"{what} in chain {', '.join(_place(rule) for rule in found)}", *_texts(found))
+        kind.found(f"{what} in chain {', '.join(_chain_path(rule) for rule in found)}", *_describe_rules(found))
         for kind, what, found in (
             (NOTRACK_SOME, "connections are left untracked", untracked),
             (CT_HELPER, "connections get a helper", helped),
@@ -163,12 +163,12 @@ def exclusions(subject: Subject) -> list[Finding]:
     ]
 
 
-def _place(rule: Exclusion) -> str:
+def _chain_path(rule: Exclusion) -> str:
     return f"{rule.family} {rule.table} {rule.chain}"
 
 
-def _texts(rules: list[Exclusion]) -> list[str]:
-    return [f"chain {_place(rule)}: {rule.text}" for rule in rules[:3]]
+def _describe_rules(rules: list[Exclusion]) -> list[str]:
+    return [f"chain {_chain_path(rule)}: {rule.text}" for rule in rules[:3]]
 
 
-CHECKS = (rules, competition, exclusions)
+CHECKS = (find_rule_faults, find_competing_flowtables, find_exclusions)

@@ -23,7 +23,7 @@ DEVICE_UNKNOWN = Kind(
     "configured.device-unknown",
     "error",
     "A named device does not exist",
-    "Since Linux 6.16 a flowtable takes any name without a word and waits for such a device to appear, so a misspelt"
+    "Since Linux 6.16 a flowtable takes any name without an error and waits for such a device to appear, so a misspelt"
     " name looks as good as a right one. A NIC whose driver refuses the flowtable when it appears, as with its feature"
     " off, cannot appear at all while the name is listed.",
     "correct the name {device!r}, or bring that device up; if it cannot come back, take its name out of the flowtable"
@@ -41,28 +41,28 @@ DEVICE_MISSING = Kind(
 KINDS = (NO_DEVICES, DEVICE_UNKNOWN, DEVICE_MISSING)
 
 
-def named(subject: Subject) -> list[Finding]:
+def find_unknown_devices(subject: Subject) -> list[Finding]:
     """Devices that flowtables name."""
     found = []
     for flowtable in subject.flowtables:
         if not flowtable.devices:
             found.append(NO_DEVICES.found(f"flowtable {flowtable.path} has no device", describe_flowtable(flowtable)))
         found += [
-            _unknown(subject, device, f"flowtable {flowtable.path} names")
+            _report_unknown_device(subject, device, f"flowtable {flowtable.path} names")
             for device in flowtable.devices
             if subject.state.devices and not match_names(device, subject.state.devices)
         ]
     return found
 
 
-def expected(subject: Subject) -> list[Finding]:
+def find_missing_devices(subject: Subject) -> list[Finding]:
     """Devices that the user names, or that join our flowtable at boot."""
     flowtables = subject.flowtables
     if not flowtables or not subject.state.devices:
         return []
     listed = {device for flowtable in flowtables for device in flowtable.devices}
     found = [
-        _unknown(subject, device, "the option devices names")
+        _report_unknown_device(subject, device, "the option devices names")
         for device in dict.fromkeys(subject.expectation.devices)
         if device not in subject.state.devices and device not in listed
     ]
@@ -73,23 +73,23 @@ def expected(subject: Subject) -> list[Finding]:
     return found + [
         DEVICE_MISSING.found(f"device {device} is in no flowtable", *evidence, device=device)
         for device in wanted
-        if not _covered(subject, device, listed)
+        if not _is_covered(subject, device, listed)
     ]
 
 
-CHECKS = (named, expected)
+CHECKS = (find_unknown_devices, find_missing_devices)
 
 
-def _covered(subject: Subject, device: str, listed: set[str]) -> bool:
+def _is_covered(subject: Subject, device: str, listed: set[str]) -> bool:
     """Is the device in the list, or where flows are taken around it, all below it that the filter would pick?"""
     lower = find_hook_devices(subject.state.devices, device, sees_lowers(subject.state.platform.kernel_version))
-    return _among(device, listed) or (bool(lower) and all(_among(name, listed) for name in lower))
+    return _is_among(device, listed) or (bool(lower) and all(_is_among(name, listed) for name in lower))
 
 
-def _among(device: str, listed: set[str]) -> bool:
+def _is_among(device: str, listed: set[str]) -> bool:
     return any(match_names(name, [device]) for name in listed)
 
 
-def _unknown(subject: Subject, device: str, who: str) -> Finding:
+def _report_unknown_device(subject: Subject, device: str, who: str) -> Finding:
     others = ", ".join(sorted(name for name, known in subject.state.devices.items() if known.kind != "loopback"))
     return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)

@@ -6,7 +6,7 @@
 """A part of rung 3: the NICs of a hardware flowtable have hw-tc-offload on, now and after a reboot.
 
 Every driver in Linux 6.18 that takes flowtables (mlx5, mtk_eth_soc, airoha, mt76) asks tc_can_offload() for each flow,
-so with the feature off each flow is refused without a word. On does not prove that a driver takes any.
+so with the feature off each flow is refused without an error. On does not prove that a driver takes any.
 """
 
 from __future__ import annotations
@@ -108,13 +108,13 @@ ESWITCH_LEGACY = Kind(
     "mlx5 takes flowtables in switchdev mode only, on the uplink and on the ports of its virtual functions. In legacy"
     " mode it refuses them, or, where the kernel accepts them anyway, takes no flow.",
     "bring {device} into switchdev mode (devlink dev eswitch set pci/ADDRESS mode switchdev), also at boot: its devices"
-    " are created anew by that, so have the flowtable's devices attached afterwards",
+    " are created again by that, so have the flowtable's devices attached afterwards",
 )
 ESWITCH_UNKNOWN = Kind(
     "configured.eswitch-unknown",
     "info",
     "The mode of an mlx5 NIC's embedded switch could not be read",
-    "mlx5 takes flowtables in switchdev mode only. devlink, a part of iproute2, tells the mode.",
+    "mlx5 takes flowtables in switchdev mode only. devlink, a part of iproute2, shows the mode.",
     "install devlink (iproute2), and see that 'devlink dev eswitch show' says switchdev for {device}",
 )
 NOT_AT_BOOT = Kind(
@@ -139,39 +139,11 @@ KINDS = (
 )
 
 
-def gates(subject: Subject) -> dict[str, Device]:
-    """The devices whose feature decides over the judged hardware flowtables, by name.
-
-    A device on top of others has no say: a DSA port's conduit decides (net/dsa/user.c), a VLAN's NIC.
-    """
-    if subject.expectation.expect == "software":
-        return {}
-    hardware = [flowtable for flowtable in subject.flowtables if flowtable.hardware]
-    return {gate.name: gate for flowtable in hardware for gate in _below(subject, subject.existing_devices(flowtable))}
-
-
-def _below(subject: Subject, devices: list[Device]) -> list[Device]:
-    """What the devices stand on in the end: themselves where there is nothing below."""
-    found: dict[str, Device] = {}
-    seen: set[str] = set()
-    ahead = list(devices)
-    while ahead:
-        device = ahead.pop(0)
-        if device.name in seen:
-            continue
-        seen.add(device.name)
-        below = [subject.state.devices[name] for name in device.lowers if name in subject.state.devices]
-        ahead += below
-        if not below:
-            found[device.name] = device
-    return list(found.values())
-
-
-def features(subject: Subject) -> list[Finding]:
+def find_disabled_features(subject: Subject) -> list[Finding]:
     found = []
-    deciding = gates(subject)
+    deciding = subject.deciding_devices
     conduits = {lower for device in subject.state.devices.values() if device.kind == "dsa" for lower in device.lowers}
-    mixed = _mixed(subject, deciding)
+    mixed = _may_lack_feature(subject, deciding)
     for name, device in deciding.items():
         feature = device.hw_tc_offload
         driver = f"driver {device.driver or 'unknown'}"
@@ -180,39 +152,45 @@ def features(subject: Subject) -> list[Finding]:
         elif feature.active:
             continue
         elif feature.fixed and mixed:
-            found.append(ABSENT.found(f"{name} has no {FEATURE} ({driver})", described(device)))
-        elif feature.fixed and cannot(subject, deciding.values()):
-            continue  # hardware.fake tells
+            found.append(ABSENT.found(f"{name} has no {FEATURE} ({driver})", describe_feature(device)))
+        elif feature.fixed and cannot_offload(subject, deciding.values()):
+            continue  # see hardware.fake
         elif feature.fixed:
-            found.append(FIXED.found(f"{FEATURE} is fixed off on {name} ({driver})", described(device), device=name))
+            found.append(
+                FIXED.found(f"{FEATURE} is fixed off on {name} ({driver})", describe_feature(device), device=name)
+            )
         elif feature.requested:
             message = f"{FEATURE} is off on {name}, though it was requested on ({driver})"
-            found.append(NOT_ACTIVE.found(message, described(device), device=name))
+            found.append(NOT_ACTIVE.found(message, describe_feature(device), device=name))
         elif name in conduits:
             ports = [port for port in subject.state.devices.values() if port.kind == "dsa" and name in port.lowers]
             message = f"{FEATURE} is off on {name}, which carries {', '.join(port.name for port in ports)} ({driver})"
-            found.append(CONDUIT_OFF.found(message, *map(described, (device, *ports[:3])), device=name))
+            found.append(CONDUIT_OFF.found(message, *map(describe_feature, (device, *ports[:3])), device=name))
         else:
-            found.append(OFF.found(f"{FEATURE} is off on {name} ({driver})", described(device), device=name))
+            found.append(OFF.found(f"{FEATURE} is off on {name} ({driver})", describe_feature(device), device=name))
     return found
 
 
-def cannot(subject: Subject, deciding: Iterable[Device]) -> bool:
+def cannot_offload(subject: Subject, deciding: Iterable[Device]) -> bool:
     """Can none of these devices offload? No flow was seen in hardware, and all have the feature fixed off.
 
     Where there is no ethtool, as on most OpenWrt routers: all have drivers that take none, and flows are in software.
     """
     devices = list(deciding)
-    return bool(devices) and not subject.has_flows_in_hardware and all(_without(subject, device) for device in devices)
+    return (
+        bool(devices)
+        and not subject.has_flows_in_hardware
+        and all(_lacks_feature(subject, device) for device in devices)
+    )
 
 
-def _without(subject: Subject, device: Device) -> bool:
+def _lacks_feature(subject: Subject, device: Device) -> bool:
     if device.hw_tc_offload is not None:
         return device.hw_tc_offload.fixed and not device.hw_tc_offload.active
     return device.driver in TAKES_NONE and subject.state.flows is not None and subject.state.flows.of("software") > 0
 
 
-def _mixed(subject: Subject, deciding: Mapping[str, Device]) -> bool:
+def _may_lack_feature(subject: Subject, deciding: Mapping[str, Device]) -> bool:
     """May some devices be without offload?
 
     Another firewall lists what it has, and offload is on for some. In a table of ours every device was meant to be able
@@ -222,13 +200,13 @@ def _mixed(subject: Subject, deciding: Mapping[str, Device]) -> bool:
     return subject.has_flows_in_hardware or (able and not subject.owned)
 
 
-def drivers(subject: Subject) -> list[Finding]:
+def find_driver_hints(subject: Subject) -> list[Finding]:
     """Hints from what is known of drivers; what was seen in hardware is beyond hints."""
     found = []
-    for name, device in gates(subject).items() if not subject.has_flows_in_hardware else ():
+    for name, device in subject.deciding_devices.items() if not subject.has_flows_in_hardware else ():
         if device.driver in TAKES_NONE and (device.hw_tc_offload is None or device.hw_tc_offload.active):
             message = f"{device.driver}, the driver of {name}, is not known to take flowtables"
-            found.append(DRIVER_HINT.found(message, described(device), f"{name}: driver {device.driver}"))
+            found.append(DRIVER_HINT.found(message, describe_feature(device), f"{name}: driver {device.driver}"))
         elif device.driver == "mlx5_core" and device.eswitch == "legacy":
             message = f"the embedded switch of {name} is in legacy mode"
             found.append(ESWITCH_LEGACY.found(message, f"{name}: driver mlx5_core, eswitch mode legacy", device=name))
@@ -238,12 +216,12 @@ def drivers(subject: Subject) -> list[Finding]:
     return found
 
 
-def features_at_boot(subject: Subject) -> list[Finding]:
+def find_features_missing_at_boot(subject: Subject) -> list[Finding]:
     if not subject.owned:
         return []
     return [
-        NOT_AT_BOOT.found(f"nothing turns {FEATURE} on for {name} at boot", described(device))
-        for name, device in gates(subject).items()
+        NOT_AT_BOOT.found(f"nothing turns {FEATURE} on for {name} at boot", describe_feature(device))
+        for name, device in subject.deciding_devices.items()
         if device.hw_tc_offload is not None
         and device.hw_tc_offload.active
         and not device.hw_tc_offload.fixed
@@ -251,10 +229,10 @@ def features_at_boot(subject: Subject) -> list[Finding]:
     ]
 
 
-CHECKS = (features, drivers, features_at_boot)
+CHECKS = (find_disabled_features, find_driver_hints, find_features_missing_at_boot)
 
 
-def described(device: Device) -> str:
+def describe_feature(device: Device) -> str:
     """The feature as ethtool -k would print it."""
     feature = device.hw_tc_offload
     if feature is None:

@@ -25,7 +25,7 @@ DIFFERS = Kind(
     "error",
     "The live flowtable is not the one that OpenWrt's firewall would make",
     "Devices that came after the firewall, as Wi-Fi does some 20 seconds later, join with its next load only"
-    " (openwrt#22533). A load that failed leaves the old one in place without a word.",
+    " (openwrt#22533). A load that failed leaves the old one in place without an error.",
     "run kmod.nft_offload.fw4_offload, or /etc/init.d/firewall reload",
 )
 FALLBACK = Kind(
@@ -54,7 +54,7 @@ STAGED = Kind(
     "configured.openwrt-staged",
     "warning",
     "Changes of the firewall are staged and not committed",
-    "fw4 uses what is staged in UCI like what is committed, and is loaded anew whenever an interface comes up. So the"
+    "fw4 uses what is staged in UCI like what is committed, and is reloaded whenever an interface comes up. So the"
     " changes become live by chance, and are gone after a reboot.",
     "commit them with 'uci commit firewall', or drop them with 'uci revert firewall'",
 )
@@ -62,7 +62,7 @@ TWO_DEFAULTS = Kind(
     "configured.openwrt-defaults-twice",
     "warning",
     "There is more than one section of defaults",
-    "fw4 uses the first one and says so where nobody looks; options in the others do nothing.",
+    "fw4 uses the first one, with a warning that nobody sees; options in the others have no effect.",
     "make one section of them in /etc/config/firewall",
 )
 NOT_ENABLED = Kind(
@@ -84,8 +84,8 @@ WED_OFF = Kind(
     "configured.openwrt-wed-off",
     "info",
     "Wi-Fi of MediaTek takes no flows in hardware",
-    "Flows to and from its Wi-Fi go past the CPU by way of the Wireless Ethernet Dispatch (WED) alone, which is off"
-    " unless the module is told otherwise when it is loaded. mt7621 and older have none.",
+    "Flows to and from its Wi-Fi bypass the CPU only by the Wireless Ethernet Dispatch (WED), which is off"
+    " unless a parameter of the module turns it on. mt7621 and older have none.",
     "put 'mt7915e wed_enable=Y' (or the module that this Wi-Fi has) into /etc/modules.d/mt7915e, and reboot",
 )
 KINDS = (NOT_LOADED, DIFFERS, FALLBACK, HARDWARE_ALONE, NO_TRUTH, STAGED, TWO_DEFAULTS, NOT_ENABLED, EDITED, WED_OFF)
@@ -99,22 +99,28 @@ def loads_at_boot(subject: Subject) -> bool:
     return bool(seen and seen.effective.get("flow_offloading") and "enabled" in seen.loaded and not seen.staged)
 
 
-def live(subject: Subject) -> list[Finding]:
+def find_live_differences(subject: Subject) -> list[Finding]:
     seen = subject.state.fw4
     if seen is None or subject.state.flowtables is None:
         return []
     if not {"table"} & seen.loaded:
-        thinks = "fw4 thinks that it is loaded" if "state" in seen.loaded else "fw4 knows that"
+        thinks = "its state file shows it as loaded" if "state" in seen.loaded else "its state file is gone"
         return [NOT_LOADED.found("there is no table inet fw4", thinks)] if {"state", "enabled"} & seen.loaded else []
     if None in seen.effective.values():
         return []  # fw4 would make nothing at all
     now = next((f for f in subject.state.flowtables if f.path == "inet fw4 ft"), None)
-    if _shape(now) == _shape(seen.desired):
+    if _essence(now) == _essence(seen.desired):
         return []
-    return [DIFFERS.found(f"live is {_told(now)}, and fw4 would make {_told(seen.desired)}", "fw4 print", "nft list")]
+    return [
+        DIFFERS.found(
+            f"live is {_describe_flowtable(now)}, and fw4 would make {_describe_flowtable(seen.desired)}",
+            "fw4 print",
+            "nft list",
+        )
+    ]
 
 
-def settings(subject: Subject) -> list[Finding]:
+def find_setting_faults(subject: Subject) -> list[Finding]:
     seen = subject.state.fw4
     if seen is None:
         return []
@@ -125,7 +131,7 @@ def settings(subject: Subject) -> list[Finding]:
     ]
     if seen.effective.get("flow_offloading_hw") and seen.effective.get("flow_offloading") is False:
         found.append(HARDWARE_ALONE.found("flow_offloading_hw is on, and flow_offloading is not"))
-    found += [FALLBACK.found("fw4 falls back to software", said) for said in seen.complaints if "falling back" in said]
+    found += [FALLBACK.found("fw4 falls back to software", line) for line in seen.complaints if "falling back" in line]
     if seen.staged:
         found.append(STAGED.found(f"staged and not committed: {', '.join(seen.staged[:3])}", *seen.staged[:4]))
     if seen.sections > 1:
@@ -137,7 +143,7 @@ def settings(subject: Subject) -> list[Finding]:
     return found
 
 
-def wireless(subject: Subject) -> list[Finding]:
+def find_wed_off(subject: Subject) -> list[Finding]:
     if subject.state.fw4 is None or "wed-off" not in subject.state.fw4.loaded:
         return []
     hardware = [device for f in subject.flowtables if f.hardware for device in subject.existing_devices(f)]
@@ -145,14 +151,14 @@ def wireless(subject: Subject) -> list[Finding]:
     return [WED_OFF.found(f"{', '.join(names)}: wed_enable is N", *names)] if names else []
 
 
-CHECKS = (live, settings, wireless)
+CHECKS = (find_live_differences, find_setting_faults, find_wed_off)
 
 
-def _shape(flowtable: Flowtable | None) -> tuple[tuple[str, ...], bool] | None:
+def _essence(flowtable: Flowtable | None) -> tuple[tuple[str, ...], bool] | None:
     return None if flowtable is None else (tuple(sorted(flowtable.devices)), flowtable.hardware)
 
 
-def _told(flowtable: Flowtable | None) -> str:
+def _describe_flowtable(flowtable: Flowtable | None) -> str:
     if flowtable is None:
         return "no flowtable"
     return f"{', '.join(flowtable.devices) or 'no devices'} in {'hardware' if flowtable.hardware else 'software'}"

@@ -11,7 +11,7 @@ will load in at_boot.py, the NICs' features in nic.py, what else handles packets
 
 from __future__ import annotations
 
-from ..finding import Finding, Kind, RungResult, rung
+from ..finding import Finding, Kind, RungResult, conclude_rung
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable
 from . import at_boot, conflicts, feeding, listed, nic, openwrt, sysctls, topology
 
@@ -20,7 +20,7 @@ UNREADABLE = Kind(
     "warning",
     "The ruleset could not be read",
     "nft is there and the login is root, but listing the ruleset failed, as in a container without CAP_NET_ADMIN.",
-    "run 'nft list flowtables' on the router and see what it says",
+    "run 'nft list flowtables' on the router and see its error",
 )
 NO_FLOWTABLE = Kind(
     "configured.no-flowtable",
@@ -69,7 +69,7 @@ KINDS = (
 )
 
 
-def ruleset(subject: Subject) -> list[Finding]:
+def find_missing_flowtable(subject: Subject) -> list[Finding]:
     """Is there a ruleset with a flowtable at all?"""
     if subject.state.flowtables is None:
         explained = subject.state.platform.uid != 0 or "nft" not in subject.state.platform.commands
@@ -79,14 +79,14 @@ def ruleset(subject: Subject) -> list[Finding]:
             else [UNREADABLE.found("the live ruleset could not be read", *subject.read_errors("flowtables"))]
         )
     live = subject.table_exists
-    flushed = subject.boot_table == subject.expectation.table and not live  # at_boot tells
+    flushed = subject.boot_table == subject.expectation.table and not live  # see at_boot.py
     if subject.flowtables or flushed:
         return []
     where = f"table {subject.expectation.table}" if live else "the live ruleset"
     return [NO_FLOWTABLE.found(f"there is no flowtable in {where}", "nft list flowtables shows none")]
 
 
-def flags(subject: Subject) -> list[Finding]:
+def find_wrong_flags(subject: Subject) -> list[Finding]:
     found = []
     for flowtable in subject.flowtables:
         if subject.expectation.expect == "hardware" and not flowtable.hardware:
@@ -98,7 +98,7 @@ def flags(subject: Subject) -> list[Finding]:
     return found
 
 
-def expected_table(subject: Subject) -> list[Finding]:
+def find_missing_table(subject: Subject) -> list[Finding]:
     """A table that the user named and that is not there. The default one need not be: any other firewall's will do."""
     table = subject.expectation.table
     paths = [flowtable.path for flowtable in subject.flowtables]
@@ -107,7 +107,7 @@ def expected_table(subject: Subject) -> list[Finding]:
     return [OTHER_FLOWTABLE.found(f"there is no table {table}, but {', '.join(paths)}", *paths, table=f"table {table}")]
 
 
-def rules(subject: Subject) -> list[Finding]:
+def find_unread_rules(subject: Subject) -> list[Finding]:
     unread = subject.read_errors("ruleset", "maps")
     if not unread or not subject.flowtables:
         return []
@@ -115,10 +115,10 @@ def rules(subject: Subject) -> list[Finding]:
 
 
 CHECKS = (
-    ruleset,
-    expected_table,
-    flags,
-    rules,
+    find_missing_flowtable,
+    find_missing_table,
+    find_wrong_flags,
+    find_unread_rules,
     *listed.CHECKS,
     *topology.CHECKS,
     *feeding.CHECKS,
@@ -136,10 +136,10 @@ def judge(subject: Subject) -> RungResult:
     evidence += [
         f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in subject.feeding_rules(flowtable)[:2]
     ]
-    evidence += at_boot.evidence(subject)
+    evidence += at_boot.describe_boot(subject)
     if subject.state.firewall:
         evidence.append(f"in charge beside it: {subject.state.firewall}")
     evidence += [f"rules: {line}" for line in subject.read_errors("rules")]
     evidence += [f"not understood: {line}" for line in subject.state.not_understood[:3]]
     holds = bool(flowtables) and not subject.read_errors("ruleset", "maps", "rules")
-    return rung("configured", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("configured", holds, evidence, [f for check in CHECKS for f in check(subject)])

@@ -43,7 +43,7 @@ COUNTER_BLIND = Kind(
 KINDS = (FORWARDING_OFF, IPV4_OFF, IPV6_OFF, COUNTER_BLIND)
 
 
-def forwarding(subject: Subject) -> list[Finding]:
+def find_disabled_forwarding(subject: Subject) -> list[Finding]:
     on = subject.state.forwarding
     if on is None or not subject.state.devices or not subject.flowtables:
         return []
@@ -63,7 +63,7 @@ def forwarding(subject: Subject) -> list[Finding]:
     return found
 
 
-def accounting(subject: Subject) -> list[Finding]:
+def find_missing_accounting(subject: Subject) -> list[Finding]:
     counting = [flowtable.path for flowtable in subject.flowtables if flowtable.counter]
     if subject.state.kernel.accounting is not False or not counting:
         return []
@@ -71,4 +71,4 @@ def accounting(subject: Subject) -> list[Finding]:
     return [COUNTER_BLIND.found(f"what flowtable {', '.join(counting)} counts is not shown", evidence)]
 
 
-CHECKS = (forwarding, accounting)
+CHECKS = (find_disabled_forwarding, find_missing_accounting)

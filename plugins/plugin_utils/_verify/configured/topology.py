@@ -5,8 +5,9 @@
 # PRIVATE to the collection: may change at any time.
 """A part of rung 3: do the listed devices fit those that packets come in through?
 
-Where the fast path meets packets is told by _observe/topology.py, which flowtable_devices picks by: what it picks is
-never accused here. An error needs certainty. A flowtable that leaves some networks out may be meant so, and is an info.
+Where the fast path meets packets is decided in _observe/topology.py, by which the filter flowtable_devices picks as
+well: what it picks is never a finding here. An error needs certainty. A flowtable that leaves some networks out may be
+meant to, and is an info.
 """
 
 from __future__ import annotations
@@ -58,11 +59,10 @@ BRIDGE_LISTED = Kind(
     "configured.bridge-listed",
     "info",
     "A bridge is in the flowtable instead of its ports",
-    "A software flowtable works with a bridge, as OpenWrt's fw4 lists it, but takes the longer way through the"
-    " bridge for"
-    " each packet: 700 instead of 450 Mbit/s were measured on a small router once its ports were listed (openwrt#9733)."
-    " With Linux 6.19 TCP was seen to break (firewalld#1555), and with 7.2 no flow through a bridge is offloaded unless"
-    " its ports are listed.",
+    "A software flowtable works with a bridge, as OpenWrt's fw4 lists it, but each packet takes the longer path"
+    " through the bridge: 700 instead of 450 Mbit/s were measured on a small router once its ports were listed"
+    " (openwrt#9733). With Linux 6.19 TCP was seen to break (firewalld#1555), and with 7.2 no flow through a bridge is"
+    " offloaded unless its ports are listed.",
     "list its ports {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
 )
 BRIDGE_IN_HARDWARE = Kind(
@@ -127,7 +127,7 @@ KINDS = (
 )
 
 
-def layers(subject: Subject) -> list[Finding]:
+def find_wrong_layers(subject: Subject) -> list[Finding]:
     """Devices that stand above or below the one that should be listed."""
     if not sees_lowers(subject.state.platform.kernel_version):
         return []
@@ -136,12 +136,12 @@ def layers(subject: Subject) -> list[Finding]:
         devices = subject.existing_devices(flowtable)
         names = {device.name for device in devices}
         for device in devices:
-            for layer in (_stacked, _bonded, _switched):
+            for layer in (_judge_stacked, _judge_bond_member, _judge_conduit):
                 found += layer(subject, flowtable, device, names)
     return found
 
 
-def _stacked(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+def _judge_stacked(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A bridge, VLAN or PPPoE device that is listed."""
     lower = find_hook_devices(subject.state.devices, device.name)
     both = [name for name in lower if name in names]
@@ -163,7 +163,7 @@ def _stacked(subject: Subject, flowtable: Flowtable, device: Device, names: set[
     yield kind.found(message, *evidence, device=device.name, lowers=", ".join(both or lower))
 
 
-def _bonded(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+def _judge_bond_member(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A member of a bond that is listed, unless something else than the bond needs it, such as a VLAN of its own."""
     bond = subject.state.devices.get(device.master)
     if bond is None or bond.kind != "bond" or device.name in pick_flowtable_devices(subject.state.devices):
@@ -177,7 +177,7 @@ def _bonded(subject: Subject, flowtable: Flowtable, device: Device, names: set[s
         yield BOND_MEMBER.found(message, *evidence, device=device.name, bond=bond.name)
 
 
-def _switched(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
+def _judge_conduit(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """The NIC behind a switch that is listed, unless it has traffic of its own."""
     ports = sorted(
         port.name for port in subject.state.devices.values() if port.kind == "dsa" and device.name in port.lowers
@@ -187,7 +187,7 @@ def _switched(subject: Subject, flowtable: Flowtable, device: Device, names: set
         yield CONDUIT.found(message, describe_flowtable(flowtable), device=device.name, ports=", ".join(ports))
 
 
-def directions(subject: Subject) -> list[Finding]:
+def find_missing_directions(subject: Subject) -> list[Finding]:
     """Devices that forward, which are those with addresses or a default route, against those that are listed."""
     forwarding = {
         name: lower
@@ -198,29 +198,32 @@ def directions(subject: Subject) -> list[Finding]:
     }
     fed = [flowtable for flowtable in subject.flowtables if subject.existing_devices(flowtable)]
     fed = [flowtable for flowtable in fed if any(rule.reachable for rule in subject.feeding_rules(flowtable))]
-    told = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.expected(subject))
-    if len(forwarding) < 2 or not fed or told or "addresses" in subject.state.unseen:
+    reported = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.find_missing_devices(subject))
+    if len(forwarding) < 2 or not fed or reported or "addresses" in subject.state.unseen:
         return []
     names = {device.name for flowtable in fed for device in subject.existing_devices(flowtable)}
-    covered = {name for name in forwarding if names & _around(subject, name)}
+    covered = {name for name in forwarding if names & _list_device_and_lowers(subject, name)}
     missing = [name for name in forwarding if name not in covered]
-    if missing and not any(_two_ways(subject, flowtable, forwarding) for flowtable in fed):
+    if missing and not any(_covers_two_directions(subject, flowtable, forwarding) for flowtable in fed):
         wanted = sorted({lower for name in missing for lower in forwarding[name]})
-        lacking = ", ".join(_told(subject, name) for name in missing)
+        lacking = ", ".join(_name_device(subject, name) for name in missing)
         message = f"flowtable {fed[0].path} has only what {', '.join(sorted(covered))} needs, and not {lacking}"
         return [ONE_DIRECTION.found(message, *map(describe_flowtable, fed), missing=", ".join(wanted))]
-    return [*_left_out(subject, forwarding, missing), *_ports(subject, forwarding, names)]
+    return [
+        *_report_uncovered_networks(subject, forwarding, missing),
+        *_report_uncovered_ports(subject, forwarding, names),
+    ]
 
 
-def _two_ways(subject: Subject, flowtable: Flowtable, forwarding: Iterable[str]) -> bool:
+def _covers_two_directions(subject: Subject, flowtable: Flowtable, forwarding: Iterable[str]) -> bool:
     """Has it two devices that forward, or one of which it is not known what for?"""
-    around = {name: _around(subject, name) for name in forwarding}
+    around = {name: _list_device_and_lowers(subject, name) for name in forwarding}
     names = {device.name for device in subject.existing_devices(flowtable)}
     unknown = names.difference(*around.values())
     return bool(unknown) or sum(bool(names & group) for group in around.values()) > 1
 
 
-def _around(subject: Subject, name: str) -> set[str]:
+def _list_device_and_lowers(subject: Subject, name: str) -> set[str]:
     """A device that forwards and everything below it: whichever of them is listed, it may serve it."""
     found: set[str] = set()
     ahead = [name]
@@ -232,7 +235,9 @@ def _around(subject: Subject, name: str) -> set[str]:
     return found
 
 
-def _left_out(subject: Subject, forwarding: dict[str, tuple[str, ...]], missing: list[str]) -> Iterator[Finding]:
+def _report_uncovered_networks(
+    subject: Subject, forwarding: dict[str, tuple[str, ...]], missing: list[str]
+) -> Iterator[Finding]:
     """Forwarding devices that are not covered, where others are."""
     outside = {
         family: [name for name in forwarding if family in subject.state.devices[name].default_route]
@@ -245,11 +250,13 @@ def _left_out(subject: Subject, forwarding: dict[str, tuple[str, ...]], missing:
     ):
         wanted = sorted({lower for name in names for lower in forwarding[name]})
         if names:
-            message = f"no flowtable has the device of {', '.join(_told(subject, name) for name in names)}"
+            message = f"no flowtable has the device of {', '.join(_name_device(subject, name) for name in names)}"
             yield kind.found(message, missing=", ".join(wanted))
 
 
-def _ports(subject: Subject, forwarding: dict[str, tuple[str, ...]], names: set[str]) -> Iterator[Finding]:
+def _report_uncovered_ports(
+    subject: Subject, forwarding: dict[str, tuple[str, ...]], names: set[str]
+) -> Iterator[Finding]:
     for name, lower in forwarding.items():
         left = [port for port in lower if port not in names]
         if name not in names and left and len(left) < len(lower):
@@ -257,9 +264,9 @@ def _ports(subject: Subject, forwarding: dict[str, tuple[str, ...]], names: set[
             yield PORT_UNCOVERED.found(message, missing=", ".join(left))
 
 
-def _told(subject: Subject, name: str) -> str:
+def _name_device(subject: Subject, name: str) -> str:
     families = " and ".join(subject.state.devices[name].default_route)
     return f"{name} (default route of {families})" if families else name
 
 
-CHECKS = (layers, directions)
+CHECKS = (find_wrong_layers, find_missing_directions)

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What else has a hand in forwarded packets, beside the ruleset: queueing, policy routing, IPsec, the older iptables.
-# Read by _observe/parse/link.py, _observe/parse/tc.py and _observe/parse/policy.py. Where a tool is missing, its section is.
+# What else handles forwarded packets, beside the ruleset: queueing, policy routing, IPsec, the older iptables.
+# Read by _observe/parse/link.py and _observe/parse/policy.py. Where a tool is missing, its section is too.
 
-# read_conflicts: after read_flowtables, which tells the devices that flowtables list
+# read_conflicts: after read_flowtables, which sets _listed
 read_conflicts() {
   if has ip; then
     section link _link
@@ -30,7 +30,7 @@ _link() {
   }'
 }
 
-# To ask would load it; who has set up IPsec has it already
+# To list policies would load it; who has set up IPsec has it already
 _has_xfrm() {
   [ -d /sys/module/xfrm_user ] || grep -q '/xfrm_user[.]ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
 }

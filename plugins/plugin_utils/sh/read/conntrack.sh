@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What conntrack says of forwarded flows. Its table may hold millions: the file comes in hash order, so that its first
+# Forwarded flows in conntrack. Its table may hold millions: the file comes in hash order, so that its first
 # lines are a fair sample, and only counts and a few examples leave the router.
 
-# remember_flows LINES: what offloaded flows have carried so far, for read_conntrack to tell what they carried since.
+# remember_flows LINES: what offloaded flows have carried so far, so that read_conntrack can count what they carry from now on.
 # Without nf_conntrack_acct there is nothing to remember.
 remember_flows() {
   read -r _remembered_at _rest </proc/uptime
@@ -12,7 +12,7 @@ remember_flows() {
   _remembered=$(head -n "$1" /proc/net/nf_conntrack 2>/dev/null | _carried)
 }
 
-# read_conntrack LINES SECONDS: looks at so many LINES; flows were under way for SECONDS by now
+# read_conntrack LINES SECONDS: reads so many LINES; traffic was watched for SECONDS
 read_conntrack() {
   section conntrack _conntrack "$@"
 }
@@ -36,7 +36,7 @@ _conntrack() {
   } | _classify "$(($2 < 5 ? $2 : 5))"
 }
 
-# Reads conntrack; prints was KEY PACKETS-THERE PACKETS-BACK of offloaded flows
+# Reads conntrack; prints was KEY ORIGINAL-PACKETS REPLY-PACKETS of offloaded flows
 _carried() {
   awk '
     /OFFLOAD\]/ && /packets=/ {
@@ -51,13 +51,13 @@ _carried() {
   '
 }
 
-# Reads local addresses, limits, what _carried said and, below --, conntrack; prints total ENTRIES, maximum ENTRIES,
+# Reads local addresses, limits, what _carried printed and, below --, conntrack; prints total ENTRIES, maximum ENTRIES,
 # sampled LINES, recent LINES (slow flows with a packet within the last $1 seconds), recent FAMILY
 # PROTOCOL LINES, count FAMILY PROTOCOL CLASS LINES,
-# carried CLASS FLOWS PACKETS-THERE PACKETS-BACK (since _carried, of flows that both saw), and example CLASS LINE, three
+# carried CLASS FLOWS ORIGINAL-PACKETS REPLY-PACKETS (since _carried, of flows that both saw), and example CLASS LINE, three
 # of a class at most.
 # /proc/net/if_inet6 has IPv6 addresses as 32 digits, conntrack prints them in full. The timeout column is not there for
-# offloaded flows (nf_conntrack_standalone.c: ct_seq_show). A packet sets it anew; to the shorter of its two limits while
+# offloaded flows (nf_conntrack_standalone.c: ct_seq_show). A packet sets it again; to the shorter of its two limits while
 # TCP data waits to be acknowledged (nf_conntrack_proto_tcp.c: nf_conntrack_tcp_packet).
 _classify() {
   awk -v within="$1" '

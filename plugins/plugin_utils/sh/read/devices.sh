@@ -13,7 +13,7 @@ read_devices() {
   section "routes ipv6" _default_routes -6
 }
 
-# Of every table, because several ways out each have their own
+# Of every table, because several uplinks have one each
 _default_routes() {
   ip "$1" route show table all default | head -n 256
 }

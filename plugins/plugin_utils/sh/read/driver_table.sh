@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What the driver says of the flows that it took: its own table, where it publishes one (MediaTek: debugfs ppe0/bind and
+# The flows that the driver took: its own table, where it publishes one (MediaTek: debugfs ppe0/bind and
 # further ones, Airoha: ppe/bind), and the work that waits for it. Read by _observe/parse/ppe.py.
 # A table has 32768 entries at most, and a few flows of it are looked at.
 

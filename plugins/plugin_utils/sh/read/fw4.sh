@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# OpenWrt's firewall: what UCI has of offload, what fw4 makes of it, what is live. Read by _observe/parse/fw4.py.
+# OpenWrt's firewall: UCI's options about offload, what fw4 makes of them, what is live. Read by _observe/parse/fw4.py.
 
 read_fw4() {
   has fw4 && has uci || return 0
@@ -24,7 +24,7 @@ _fw4_uci() {
     $2 in defaults && $3 ~ /^flow_offloading(_hw)?$/'
 }
 
-# The flowtable and the rule that feeds it, out of many lines; what fw4 complains of
+# The flowtable and the rule that feeds it, out of many lines; warnings and errors of fw4
 _fw4_print() {
   _printed=$(fw4 print 2>&1)
   _rc=$?

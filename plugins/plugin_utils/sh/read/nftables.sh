@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154 # flowtables.sh tells _listed
+# shellcheck shell=sh disable=SC2154 # flowtables.sh sets _listed
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The live ruleset, as far as flow offload is concerned. After flowtables.sh.
 
@@ -78,7 +78,7 @@ _verdict_maps() {
 # From a ruleset, keeps in nft's own form: tables and their flags, hooks of chains, one rule of each chain that keeps flows
 # from being offloaded (notrack, ct helper); and of tables with a flowtable, the rules that feed it, those that end a chain
 # for everything or for what is established, and of all other rules only where they lead to, once for each chain, behind
-# a _ that stands for their conditions. Nothing inside of a string counts. 48 KiB are the limit, and "# cut" tells.
+# a _ that stands for their conditions. Nothing inside of a string counts. 48 KiB are the limit; "# cut" marks a ruleset that is longer.
 _reduce() {
   awk '
     function show(what) {

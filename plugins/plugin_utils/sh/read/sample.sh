@@ -17,7 +17,7 @@ read_sample() {
   read_conntrack "$2" "$1"
 }
 
-# _begin_sample SECONDS. The tables' name tells until when they are wanted, in seconds of /proc/uptime; those of a
+# _begin_sample SECONDS. The tables' name shows until when they are in use, in seconds of /proc/uptime; those of a
 # shell that was killed together with its guard go when their time is over.
 _begin_sample() {
   read -r _now _rest </proc/uptime
@@ -40,7 +40,7 @@ _begin_sample() {
   trap _drop_sample EXIT
   _load_sample || {
     # a device that has just gone, or a kernel without hooks at ingress: the forward chain can be counted still
-    _why=${_out:-nft ended with exit code $? and no word}
+    _why=${_out:-nft failed with exit code $?, no error}
     _hooked=
     _load_sample
   }
@@ -120,7 +120,7 @@ _has_ct() {
   [ -d /sys/module/nft_ct ] || grep -q '/nft_ct[.]ko' "/lib/modules/$(uname -r)/modules.builtin" 2>/dev/null
 }
 
-# All in one transaction; what nft has against it is in _out
+# All in one transaction; the error of nft is in _out
 _load_sample() {
   _out=$({
     _forward_table

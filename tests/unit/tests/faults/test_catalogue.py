@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.configured import openwrt
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
 from tests.faults.catalogue import FAULTS
 from tests.faults.matrix import Cell, Matrix, format_counts, format_matrix
@@ -22,7 +22,7 @@ from tests.faults.model import EVERYWHERE, KERNELS, NONE, Fault, value_for
 from tests.faults.topologies import ALL, TOPOLOGIES
 
 # The faults of OpenWrt's firewall are in unit tests, on stand-ins.
-OF_ROUTERS = {kind.id for kind in kinds()} - {kind.id for kind in openwrt.KINDS}
+OF_ROUTERS = {kind.id for kind in list_kinds()} - {kind.id for kind in openwrt.KINDS}
 
 
 def expected(fault: Fault) -> set[str]:

@@ -140,17 +140,17 @@ def test_a_router_without_ethtool_and_ip() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "hooks"),
+    ("error", "hooks"),
     [
         ("Error: Could not process rule: Invalid argument\nlist hooks netdev device lan0", None),
         ("Error: Could not process rule: No such device\nlist hooks netdev device lan0", ()),
     ],
 )
-def test_hooks_that_cannot_be_listed_and_a_device_that_is_gone(said: str, hooks: tuple[Hook, ...] | None) -> None:
-    failed = {"hooks lan0": Section(said, 1), "hooks wan0": Section(said, 1)}
+def test_hooks_that_cannot_be_listed_and_a_device_that_is_gone(error: str, hooks: tuple[Hook, ...] | None) -> None:
+    failed = {"hooks lan0": Section(error, 1), "hooks wan0": Section(error, 1)}
     state = read_state(Answer({**ROUTER, **failed}))
     assert state.hooks == hooks
-    assert state.unseen == ({"hooks": said.splitlines()[0]} if hooks is None else {})
+    assert state.unseen == ({"hooks": error.splitlines()[0]} if hooks is None else {})
 
 
 @pytest.mark.parametrize(("count", "hooks"), [(Section("0", 1), None), (Section("5", 0), ())])

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
 from tests.unit.helpers import (
     ladder_cases,
@@ -58,12 +58,12 @@ def test_named(case: Case) -> None:
     assert verdict.name == case.verdict
     statuses = {result.name: result.status for result in verdict.rungs}
     assert {name: statuses[name] for name in case.statuses} == case.statuses
-    said = "\n".join(
+    texts = "\n".join(
         [line for result in verdict.rungs for line in result.evidence]
         + [line for finding in verdict.findings for line in (finding.message, *finding.evidence)]
     )
     for words in case.says:
-        assert words in said
+        assert words in texts
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -93,7 +93,7 @@ def test_results_are_small_plain_and_stable(case: Case) -> None:
 
 def test_every_kind_of_finding_is_reached() -> None:
     reached = {finding for case in CASES.values() for finding in case.finds}
-    declared = {kind.id for kind in kinds()}
+    declared = {kind.id for kind in list_kinds()}
     assert reached == declared
 
 

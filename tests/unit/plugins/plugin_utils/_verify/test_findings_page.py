@@ -10,11 +10,11 @@ import re
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import fleet
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Kind
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import kinds
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
 from tests.tools.findings_page import LABEL, PAGE, page
 
-KINDS = [*kinds(), *fleet.KINDS]
+KINDS = [*list_kinds(), *fleet.KINDS]
 
 
 def test_the_page_is_the_code() -> None:

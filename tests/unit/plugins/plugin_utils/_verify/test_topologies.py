@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.unit.helpers.captures import SUITES
 from tests.unit.helpers.routers import router, verdict_on, with_boot, with_flowtable
-from tests.unit.helpers.topologies import LAN, RULESETS, TOPOLOGIES, WAN, Shape, inside, outside, part, told
+from tests.unit.helpers.topologies import LAN, RULESETS, TOPOLOGIES, WAN, Shape, inside, outside, part, read_shape
 
 LOWER = {"supported", "loaded", "configured", "bound"}
 """the rungs that are judged without traffic"""
@@ -41,7 +41,7 @@ def found(state: RouterState, expectation: Expectation | None = None, infos: boo
 @pytest.mark.parametrize("name", TOPOLOGIES)
 def test_a_healthy_router_is_not_accused(name: str, suite: str, hardware: bool, ruleset: str) -> None:
     names = picked(name)
-    state = told(Shape(suite, TOPOLOGIES[name], names, hardware, ruleset))
+    state = read_shape(Shape(suite, TOPOLOGIES[name], names, hardware, ruleset))
     assert pick_flowtable_devices(state.devices) == names
     assert state.not_understood == ()
     assert all(rule.reachable and not rule.shadowed_by for rule in state.rules)
@@ -60,7 +60,7 @@ def test_a_healthy_router_is_not_accused(name: str, suite: str, hardware: bool, 
 )
 def test_what_openwrt_lists_in_software_is_not_accused(name: str, names: list[str], suite: str) -> None:
     """fw4 since 2024-03: the devices of the networks as they are."""
-    assert found(told(Shape(suite, TOPOLOGIES[name], names, ruleset="fw4"))) == set()
+    assert found(read_shape(Shape(suite, TOPOLOGIES[name], names, ruleset="fw4"))) == set()
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -96,7 +96,7 @@ def test_what_openwrt_lists_in_software_is_not_accused(name: str, names: list[st
     ],
 )
 def test_a_mistake_is_named(name: str, names: list[str], hardware: bool, ids: str, suite: str) -> None:
-    state = told(Shape(suite, TOPOLOGIES[name], names, hardware, "firewalld"))
+    state = read_shape(Shape(suite, TOPOLOGIES[name], names, hardware, "firewalld"))
     usual = {"configured.boot-not-judged", "configured.feature-unknown", "configured.second-firewall"}
     assert found(state, infos=True) - usual == set(ids.split())
 
@@ -110,24 +110,24 @@ def test_the_classic_mistake() -> None:
         flow = FLOW_RULE if suite == "trixie" else FLOW_RULE.replace("{ tcp, udp }", "{ 6, 17 }")
         swapped = ((f"{flow}\n\t\t{accept}", f"{accept}\t\t{flow}\n"),)
         shape = Shape(suite, TOPOLOGIES["two NICs"], ["lan0", "wan0"], False, "firewalld", changes=swapped)
-        assert found(told(shape)) == {"configured.rule-shadowed"}
+        assert found(read_shape(shape)) == {"configured.rule-shadowed"}
 
 
 def test_a_device_that_serves_something_unseen_is_not_accused() -> None:
     """Such as a port with link-local addresses only, which routes go over all the same."""
     devices = (LAN, WAN, part("eth5"))
-    assert found(told(Shape("trixie", devices, ["lan0", "eth5"], ruleset="firewalld"))) == set()
+    assert found(read_shape(Shape("trixie", devices, ["lan0", "eth5"], ruleset="firewalld"))) == set()
 
 
 def test_one_device_with_all_networks_is_both_directions() -> None:
     devices = (replace(WAN, addresses=(*WAN.addresses, *LAN.addresses)),)
-    assert found(told(Shape("trixie", devices, ["wan0"], ruleset="firewalld"))) == set()
+    assert found(read_shape(Shape("trixie", devices, ["wan0"], ruleset="firewalld"))) == set()
 
 
 def test_guests_are_not_missed_but_may_be_listed() -> None:
     devices = TOPOLOGIES["guests on a bridge"]
     for names in (["lan0", "wan0"], ["docker0", "lan0", "wan0"], ["docker0", "wan0"]):
-        state = told(Shape("trixie", devices, names, ruleset="firewalld"))
+        state = read_shape(Shape("trixie", devices, names, ruleset="firewalld"))
         assert not any("bridge" in id or "port" in id for id in found(state, infos=True))
         assert found(state) == set()
 
@@ -136,18 +136,18 @@ def test_before_linux_5_13_the_devices_with_the_addresses_count() -> None:
     devices = {device.name: device for device in TOPOLOGIES["bridge"]}
     assert pick_flowtable_devices(devices, lowers=False) == ["br-lan", "wan0"]
     shape = Shape("bookworm", TOPOLOGIES["bridge"], ["br-lan", "wan0"], ruleset="firewalld")
-    state = told(shape)
+    state = read_shape(shape)
     old = replace(state, platform=replace(state.platform, kernel="5.10.0-30-amd64"))
     assert found(old, Expectation(devices=("br-lan",)), infos=True) == {
         "configured.boot-not-judged",
         "configured.second-firewall",
     }
-    assert found(told(replace(shape, names=["lan1", "lan2", "wan0"]))) == set()
+    assert found(read_shape(replace(shape, names=["lan1", "lan2", "wan0"]))) == set()
 
 
 def test_a_management_network_left_out_is_no_more_than_worth_knowing() -> None:
     devices = (LAN, inside("lan1", network=11), outside("mgmt0"))
-    state = told(Shape("trixie", devices, ["lan0", "lan1"], ruleset="firewalld"))
+    state = read_shape(Shape("trixie", devices, ["lan0", "lan1"], ruleset="firewalld"))
     assert found(state) == set()
     assert "configured.default-route-uncovered" in found(state, infos=True)
 

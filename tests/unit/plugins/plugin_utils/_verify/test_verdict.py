@@ -15,7 +15,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding i
     Finding,
     RungResult,
     Status,
-    rung,
+    conclude_rung,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict
 
@@ -55,15 +55,15 @@ def test_the_highest_rung_proven_with_none_below_it_failed(
 def test_an_unproven_rung_falls_short_and_says_why() -> None:
     idle = verdict_on(replace(HARD, flows=flows()))
     assert idle.shortfall(Expectation(require="bound")) == ""
-    said = idle.shortfall(Expectation(require="offloading"))
-    assert "rung offloading must be shown, but is unproven: connection tracking shows no forwarded flow" in said
-    assert "Remedy: send TCP or UDP traffic" in said
+    reason = idle.shortfall(Expectation(require="offloading"))
+    assert "rung offloading must be shown, but is unproven: connection tracking shows no forwarded flow" in reason
+    assert "Remedy: send TCP or UDP traffic" in reason
 
 
 def test_a_rung_that_does_not_apply_falls_short() -> None:
-    said = verdict_on(SOFT).shortfall(Expectation(require="hardware"))
-    assert said.startswith("rung hardware must be shown, but is not applicable: the flowtable offloads in software. ")
-    assert said.endswith("Remedy: require a rung that can be shown on this router")
+    reason = verdict_on(SOFT).shortfall(Expectation(require="hardware"))
+    assert reason.startswith("rung hardware must be shown, but is not applicable: the flowtable offloads in software. ")
+    assert reason.endswith("Remedy: require a rung that can be shown on this router")
 
 
 def test_bypassing_falls_short_where_it_is_not_measured() -> None:
@@ -91,11 +91,11 @@ def test_off_must_be_seen_to_be_off() -> None:
 
 def test_warnings_and_hints_fail_nothing() -> None:
     noted = [Finding(f"bound.{severity}", severity, "", (), "") for severity in ("info", "warning")]
-    assert rung("bound", True, findings=noted).status == "proven"
-    assert rung("bound", False, findings=noted).status == "unproven"
-    assert rung("bound", None, findings=noted).status == "not_applicable"
+    assert conclude_rung("bound", True, findings=noted).status == "proven"
+    assert conclude_rung("bound", False, findings=noted).status == "unproven"
+    assert conclude_rung("bound", None, findings=noted).status == "not_applicable"
 
 
 def test_long_lines_of_a_router_are_cut() -> None:
-    (line,) = rung("bound", True, ["x" * 1000]).evidence
+    (line,) = conclude_rung("bound", True, ["x" * 1000]).evidence
     assert len(line) == LONGEST_EVIDENCE and line.endswith("...")

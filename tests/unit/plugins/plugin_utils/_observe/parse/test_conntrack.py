@@ -118,9 +118,9 @@ def test_many_lines_stay_few(awk: str, tmp_path: Path) -> None:
 
 
 def counted(protocol: str, port: int, there: int, back: int, mark: str = "[HW_OFFLOAD]") -> str:
-    way = f"src={HOST4} dst={FAR4} sport={port} dport=443 packets={there} bytes=9"
+    original = f"src={HOST4} dst={FAR4} sport={port} dport=443 packets={there} bytes=9"
     reply = f"src={FAR4} dst={OWN4} sport=443 dport={port} packets={back} bytes=9"
-    return f"ipv4     2 {protocol} 6 {way} {reply} {mark} use=2"
+    return f"ipv4     2 {protocol} 6 {original} {reply} {mark} use=2"
 
 
 @pytest.mark.parametrize("awk", AWKS)

@@ -93,14 +93,14 @@ NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,30}", fullmatch=True)
 @given(
     st.dictionaries(NAMES, st.tuples(st.booleans(), st.sampled_from(["", "fixed", "requested on", "requested off"])))
 )
-def test_what_is_written_is_read(told: dict[str, tuple[bool, str]]) -> None:
+def test_what_is_written_is_read(features: dict[str, tuple[bool, str]]) -> None:
     def line(name: str, active: bool, note: str) -> str:
         return f"\t{name}: {'on' if active else 'off'}{f' [{note}]' if note else ''}\n"
 
-    text = "Features for x:\n" + "".join(line(name, *value) for name, value in told.items())
+    text = "Features for x:\n" + "".join(line(name, *value) for name, value in features.items())
     assert parse_features(text) == {
         name: Feature(active, note == "fixed", {"requested on": True, "requested off": False}.get(note))
-        for name, (active, note) in told.items()
+        for name, (active, note) in features.items()
     }
 
 

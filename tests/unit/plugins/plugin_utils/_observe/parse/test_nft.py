@@ -379,4 +379,4 @@ def test_no_text_is_too_odd(text: str) -> None:
 
 def test_depth_is_no_danger() -> None:
     text = "table inet t {\nchain c {\n" + "jump {\n" * 5000 + "flow add @ft\n" + "{" * 5000
-    assert [said.words for said in parse_statements(text) if said.words][-2] == ("flow", "add", "@ft")
+    assert [statement.words for statement in parse_statements(text) if statement.words][-2] == ("flow", "add", "@ft")

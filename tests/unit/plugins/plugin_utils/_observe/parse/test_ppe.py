@@ -107,22 +107,22 @@ def look(awk: str, cwd: Path, how: str, flows: str, conntrack: str, *entries: st
 
 @pytest.mark.parametrize("awk", AWKS)
 def test_both_directions(awk: str, tmp_path: Path) -> None:
-    said = look(awk, tmp_path, "whole", FLOW, FLOW, AIROHA, MTK, V6, BACK, BRIDGED, ROUTED)
+    output = look(awk, tmp_path, "whole", FLOW, FLOW, AIROHA, MTK, V6, BACK, BRIDGED, ROUTED)
     unknown: list[str] = []
-    table = parse_driver_table(f"flow {FLOW}\n{said}", unknown)
+    table = parse_driver_table(f"flow {FLOW}\n{output}", unknown)
     assert unknown == []
-    assert "missing" not in said
+    assert "missing" not in output
     assert [flow.bound for flow in table.flows] == [(True, True)]
     assert (table.bound, table.orphans, table.looked_up, table.looks) == (6, (), 0, 1)
 
 
 @pytest.mark.parametrize("awk", AWKS)
-@pytest.mark.parametrize(("entry", "there"), [(MTK, (True, False)), (BACK, (False, True)), (V6, (False, False))])
-def test_one_direction(entry: str, there: tuple[bool, bool], awk: str, tmp_path: Path) -> None:
-    said = look(awk, tmp_path, "whole", FLOW, FLOW, entry)
-    assert said.count("missing ") == 2 - sum(there)
-    assert parse_driver_table(f"flow {FLOW}\n{said}{said}").flows[0].bound == there
-    assert parse_driver_table(f"flow {FLOW}\n{said}{said}").looks == 2
+@pytest.mark.parametrize(("entry", "bound"), [(MTK, (True, False)), (BACK, (False, True)), (V6, (False, False))])
+def test_one_direction(entry: str, bound: tuple[bool, bool], awk: str, tmp_path: Path) -> None:
+    output = look(awk, tmp_path, "whole", FLOW, FLOW, entry)
+    assert output.count("missing ") == 2 - sum(bound)
+    assert parse_driver_table(f"flow {FLOW}\n{output}{output}").flows[0].bound == bound
+    assert parse_driver_table(f"flow {FLOW}\n{output}{output}").looks == 2
 
 
 @pytest.mark.parametrize("awk", AWKS)
@@ -139,11 +139,11 @@ def test_an_entry_that_is_not_bound_is_not_there() -> None:
 def test_orphans(awk: str, tmp_path: Path) -> None:
     other = FLOW.replace("38720", "1").replace("3578", "2")
     known = MTK.replace("38720", "1").replace("3578", "2")
-    said = look(awk, tmp_path, "whole", FLOW, f"{FLOW}\n{other}", MTK, BACK, known, ORPHAN, AIROHA, V6)
-    table = parse_driver_table(f"flow {FLOW}\n{said}{said}")
+    output = look(awk, tmp_path, "whole", FLOW, f"{FLOW}\n{other}", MTK, BACK, known, ORPHAN, AIROHA, V6)
+    table = parse_driver_table(f"flow {FLOW}\n{output}{output}")
     assert (table.orphans, table.looked_up) == ((ORPHAN,), 2)
-    assert parse_driver_table(f"flow {FLOW}\n{said}bound 2\nlooked 1").orphans == ()
-    assert parse_driver_table(f"flow {FLOW}\nbound 2\nlooked 1\n{said}").orphans == ()
+    assert parse_driver_table(f"flow {FLOW}\n{output}bound 2\nlooked 1").orphans == ()
+    assert parse_driver_table(f"flow {FLOW}\nbound 2\nlooked 1\n{output}").orphans == ()
     assert look(awk, tmp_path, "", FLOW, "", MTK, ORPHAN).count("orphan") == 0
     asked = look(awk, tmp_path, "ask", FLOW, "", MTK, *[ORPHAN] * 20)
     assert (asked.count(f"ask {ORPHAN}\n"), "looked 8\n" in asked) == (8, True)
@@ -185,7 +185,7 @@ sleep() { mv later bind; }
 
 @pytest.mark.parametrize("awk", AWKS)
 @pytest.mark.parametrize(
-    ("first", "wait", "later", "looks", "there", "orphans"),
+    ("first", "wait", "later", "looks", "bound", "orphans"),
     [
         ((MTK, BACK), 3, (), 1, (True, True), ()),
         ((MTK,), 3, (MTK,), 2, (True, False), ()),
@@ -201,7 +201,7 @@ def test_a_second_look_where_something_is_missing(
     wait: int,
     later: tuple[str, ...],
     looks: int,
-    there: tuple[bool, bool],
+    bound: tuple[bool, bool],
     orphans: tuple[str, ...],
     awk: str,
     tmp_path: Path,
@@ -211,7 +211,7 @@ def test_a_second_look_where_something_is_missing(
     unknown: list[str] = []
     table = parse_driver_table(call("driver_table", f"{FILES}\n_driver_table 4096 {wait}", "", awk, tmp_path), unknown)
     assert unknown == []
-    assert (table.looks, [flow.bound for flow in table.flows], table.orphans) == (looks, [there], orphans)
+    assert (table.looks, [flow.bound for flow in table.flows], table.orphans) == (looks, [bound], orphans)
 
 
 @pytest.mark.parametrize("awk", AWKS)

@@ -145,7 +145,7 @@ def test_another_base_chain_takes_nothing_away(tmp_path: Path) -> None:
     ],
 )
 def test_udp_is_offloaded_before_it_is_established(rule: str, expected: bool, tmp_path: Path) -> None:
-    """With its second packet, whichever way it goes, so a rule for UDP alone may come later."""
+    """With its second packet, in whichever direction it goes, so a rule for UDP alone may come later."""
     assert bool(shadow(ruleset("ct state established accept", rule), tmp_path)) is expected
 
 

@@ -139,8 +139,8 @@ def test_beside_the_flowtables(awk: str, first: str, second: str, priority: str,
 @pytest.mark.parametrize("awk", AWKS)
 def test_the_devices_of_flowtables_that_there_are(awk: str, tmp_path: Path) -> None:
     names = ["lo", "lan0", "lan01", 'la"n', "wan1", "wan*", "wan\\2", "wa"]
-    said = call("sample", "_to_hook", "\n".join([" lan0 wan* gone0 ", *names]), awk, tmp_path)
-    assert said == '"lan0", "wan1"'
+    output = call("sample", "_to_hook", "\n".join([" lan0 wan* gone0 ", *names]), awk, tmp_path)
+    assert output == '"lan0", "wan1"'
     assert call("sample", "_to_hook", " \nlo\nlan0", awk, tmp_path) == ""
 
 

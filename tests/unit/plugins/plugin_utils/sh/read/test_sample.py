@@ -126,18 +126,20 @@ def test_counts_what_walks_the_chain(tmp_path: Path) -> None:
     assert inside(commands, tmp_path, script=sampling(1), **scripts) == "table inet f\n"
     for number, _shell in enumerate(SHELLS):
         sample = sampled((tmp_path / f"answer{number}").read_text())
-        ways = {(way.family, way.enters, way.leaves) for way in sample.directions}
-        assert ways == {(family, *way) for family in ("ipv4", "ipv6") for way in (("lan0", "wan0"), ("wan0", "lan0"))}
-        assert {way.slow_flows for way in sample.directions} == {1}
+        directions = {(found.family, found.enters, found.leaves) for found in sample.directions}
+        assert directions == {
+            (family, *pair) for family in ("ipv4", "ipv6") for pair in (("lan0", "wan0"), ("wan0", "lan0"))
+        }
+        assert {direction.slow_flows for direction in sample.directions} == {1}
         # 100 a second are sent; the sets are listed one after the other
-        assert all(30 <= way.traversed <= 200 for way in sample.directions)
-        assert all(abs(way.slow - way.traversed) <= 5 for way in sample.directions)
+        assert all(30 <= direction.traversed <= 200 for direction in sample.directions)
+        assert all(abs(direction.slow - direction.traversed) <= 5 for direction in sample.directions)
         assert 1 <= sample.seconds < 1.9
         assert (sample.total.late, sample.total.bypassed, sample.total.share) == (0, 0, 100.0)
         assert (sample.classed, sample.unhooked, set(sample.slow_protocols)) == (True, "", {"udp"})
     for family in ("ip", "ip6"):
         sample = sampled((tmp_path / f"answer.{family}").read_text())
-        assert {way.family for way in sample.directions} == {"ipv4" if family == "ip" else "ipv6"}
+        assert {direction.family for direction in sample.directions} == {"ipv4" if family == "ip" else "ipv6"}
 
 
 NO_INGRESS = """
