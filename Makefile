@@ -11,6 +11,9 @@ PYTEST := $(VENV)/bin/python -m pytest
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
 export ANSIBLE_HOME := $(CURDIR)/build/ansible
+# Python is compiled once, not again in each of the many processes that tests start.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+unexport PYTHONDONTWRITEBYTECODE
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CURDIR)/build/hypothesis
 # Molecule would rather have scenarios in extensions/molecule and warns about any other place; ours stay at the top
 # level, where a reader of this tree looks for them. Naming the place ends the warning.
@@ -105,9 +108,10 @@ format: venv ## write Python and shell in the style that ruff and shfmt ask for
 findings: venv ## write the page of all findings
 	$(PYTHON_WITH_COLLECTION) -m tests.tools.findings_page
 
-# Many of them wait for a guard's deadline, so more at a time than there are cores.
+# Half of their time they wait, for a guard's deadline and the like, so more at a time than there are cores.
+UNIT_PROCESSES ?= $(shell echo $$(($$(nproc) + 6)))
 unit: venv ## unit tests
-	$(PYTEST) tests/unit --numprocesses=3 --dist=worksteal --junitxml=$(RESULTS)/unit.xml
+	$(PYTEST) tests/unit --numprocesses=$(UNIT_PROCESSES) --dist=worksteal --junitxml=$(RESULTS)/unit.xml
 
 try: venv ## one file of unit tests: make try FILE=tests/unit/... [ARGS="-x -k words"]
 	$(PYTEST) $(or $(FILE),$(error Say which: make try FILE=tests/unit/...)) $(ARGS)

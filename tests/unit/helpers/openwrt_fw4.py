@@ -42,7 +42,7 @@ def flash(router: OpenWrt) -> dict[str, tuple[str, int]]:
     }
 
 
-def settled(router: OpenWrt, seconds: float = 15) -> bool:
+def settled(router: OpenWrt, seconds: float = 60) -> bool:
     until = time.monotonic() + seconds
     while router.path("/var/run/nft-offload/pending").exists() and time.monotonic() < until:
         time.sleep(0.1)
@@ -55,7 +55,7 @@ class Lost(Execs):
     def reconnect(self, *, shared: bool = True) -> None:
         super().reconnect(shared=shared)
         if not shared:
-            assert settled(self._router, 30)
+            assert settled(self._router)
 
 
 class Meanwhile(Execs):

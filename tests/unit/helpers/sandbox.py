@@ -121,12 +121,16 @@ class Sandbox:
             for pid in (parent, guard):
                 os.kill(pid, signal.SIGKILL)
 
-    def settled(self, seconds: float = 10) -> bool:
-        """Wait until nothing is pending."""
+    def settled(self, seconds: float = 60) -> bool:
+        """Wait until nothing is pending, and what was is removed."""
         until = time.monotonic() + seconds
-        while self.pending.exists() and time.monotonic() < until:
+        while (self.pending.exists() or list(self.home.glob("gone.*"))) and time.monotonic() < until:
             time.sleep(0.1)
         return not self.pending.exists()
+
+    def end_window(self) -> None:
+        """The deadline is over for whoever reads it from now on; a guard that runs has read it already."""
+        (self.pending / "deadline").write_text("0\n")
 
 
 def outcome(router: Sandbox) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,13 @@ SLOW = OLD.replace("policy accept;", "policy accept; # SLOW")
 
 def wait_for(path: Path, pattern: str) -> None:
     """Until there is such a file."""
-    until = time.monotonic() + 20
-    while not list(path.glob(pattern)) and time.monotonic() < until:
+    wait_until(lambda: bool(list(path.glob(pattern))))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Until it does, or for a minute."""
+    until = time.monotonic() + 60
+    while not holds() and time.monotonic() < until:
         time.sleep(0.02)
 
 
@@ -38,11 +44,12 @@ def test_the_guard_is_told_to_end(router: Sandbox) -> None:
 
 
 def test_the_guard_is_killed(router: Sandbox) -> None:
-    router.load(router.change(timeout=3))
+    router.load(router.change())
     os.kill(router.guard(), signal.SIGKILL)
     assert router.table() == NEW
+    router.end_window()
     assert router.settled()
-    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 30 s"))
 
 
 @pytest.mark.parametrize("where", ["watch() {\n", "  while here; do\n", "  while here && "])
@@ -53,19 +60,21 @@ def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch,
     ends = f'[ -e "{router.place}/forked" ] || {{ : >"{router.place}/forked"; exit 2; }}\n'
     struck = text.replace(where, where + ends if where.endswith("\n") else ends + where)
     monkeypatch.setattr(paths, "installed", lambda _name: struck)
-    change = router.change(timeout=2)
+    change = router.change(timeout=3)
     check_steps(change, change.phases()[0], router.load(change))
     assert (router.place / "forked").exists()
     assert router.settled()
-    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 2 s"))
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
 
 
 def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
     """The next change finds nobody to wait for, once the deadline is over; until then it may still be confirmed."""
-    router.load(router.change(timeout=2))
+    router.load(router.change())
     router.end()
     second = router.change(name="1-00000002")
-    time.sleep(3)
+    pending = router.state().pending
+    assert pending is not None and not pending.abandoned
+    router.end_window()
     pending = router.state().pending
     assert pending is not None and pending.abandoned
     with pytest.raises(OffloadError, match="rolled back just now, because its guard had ended"):
@@ -91,7 +100,7 @@ def test_nft_is_killed_while_it_loads(router: Sandbox) -> None:
     (router.place / "bin/nft").chmod(0o755)
     with pytest.raises(OffloadError, match="nothing was left changed"):
         check_steps(change, change.phases()[0], router.load(change))
-    assert (router.table(), router.settled(2)) == (OLD, True)
+    assert (router.table(), router.settled()) == (OLD, True)
 
 
 def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
@@ -114,12 +123,12 @@ def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
 
 def test_the_guard_is_killed_while_it_rolls_back(router: Sandbox) -> None:
     router.set_table(SLOW)
-    router.load(router.change(timeout=1))
+    router.load(router.change(timeout=3))
     wait_for(router.home, "pending/roll*")
     time.sleep(0.5)
     os.kill(router.guard(), signal.SIGKILL)
-    assert router.settled(20)
-    assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "not confirmed within 1 s"))
+    assert router.settled()
+    assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "not confirmed within 3 s"))
 
 
 def test_what_rolls_back_is_killed(router: Sandbox) -> None:
@@ -133,7 +142,7 @@ def test_what_rolls_back_is_killed(router: Sandbox) -> None:
     (rolling,) = router.pending.glob("rolling.*")
     os.kill(int(rolling.suffix[1:]), signal.SIGKILL)
     giving_up.join(30)
-    assert router.settled(20)
+    assert router.settled()
     assert (router.table(), outcome(router)[0]) == (SLOW, "rolled_back")
 
 
@@ -156,9 +165,10 @@ def test_nobody_takes_over_while_it_is_rolled_back(router: Sandbox) -> None:
 
 def test_a_guard_leaves_the_next_change_alone(router: Sandbox) -> None:
     """Which has the same place."""
-    router.load(router.change(timeout=2))
+    router.load(router.change(timeout=4))
+    guard = router.guard()
     (router.pending / "id").write_text("1-00000002\n")
-    time.sleep(4)
+    wait_until(lambda: not Path(f"/proc/{guard}").exists())
     assert router.pending.exists()
     assert router.table() == NEW
 
