@@ -18,6 +18,8 @@ from tests.unit.helpers.sandbox import OLD, Sandbox
 from tests.unit.helpers.shells import ROUTER_SHELLS
 
 # A hundred times each, or with ``make fuzz`` very often.
+# How fast is not what they are about, and other processes take their share of the machine.
+settings.register_profile("default", deadline=None)
 settings.register_profile("fuzz", max_examples=5_000, deadline=None)
 
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -168,9 +168,9 @@ def test_100000_prefixes_load_in_seconds() -> None:
         "sets": [{"name": "listed", "file": "listed.txt"}],
         "blocklists": [{"set": "listed", "from": ["wan"], "to": ["wan"]}],
     }
-    started = time.monotonic()
+    started = sum(os.times()[:4])
     text = rendered({"flow_offload_router": router}, {"listed.txt": "\n".join(prefixes)})
     assert text.count("/24,") + text.count("/64,") > 100_000
     done = nft(without_flowtable(text))
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - started < 20
+    assert sum(os.times()[:4]) - started < 20, "seconds of CPU, nft's too"

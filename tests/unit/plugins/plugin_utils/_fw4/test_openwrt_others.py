@@ -19,6 +19,7 @@ from tests.unit.helpers.openwrt_fw4 import (
     STOCK,
     Lost,
     Meanwhile,
+    end_window,
     flash,
     flowtable,
     settled,
@@ -145,6 +146,7 @@ class StagingAndLost(Lost):
     def reconnect(self, *, shared: bool = True) -> None:
         if not shared:
             self._router.sh("uci set firewall.@zone[0].input=DROP")
+            end_window(self._router)
         super().reconnect(shared=shared)
 
 
@@ -155,7 +157,7 @@ def test_what_others_staged_is_not_loaded_by_a_roll_back(router: OpenWrt) -> Non
     open_to_lan(router)
     live = router.sh("nft list table inet fw4")
     with pytest.raises(OffloadError, match=rf"as it was before.*somebody staged meanwhile: {THEIRS}"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 4}, way=StagingAndLost)
+        router.do(ActionModule, SOFTWARE, way=StagingAndLost)
     assert router.sh("nft list table inet fw4; uci changes") == f"{live}{THEIRS}\n"
 
 
@@ -164,7 +166,7 @@ def test_what_others_staged_cannot_be_kept_out_of_a_roll_back(router: OpenWrt) -
     router.path("/bin/cp").unlink()
     router.write("/bin/cp", '#!/bin/sh\ncase $* in */aside) exit 1 ;; esac\nexec busybox cp "$@"\n', 0o755)
     with pytest.raises(OffloadError, match=rf"not confirmed.*could not be brought back: somebody staged.*{THEIRS}"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 4}, way=StagingAndLost)
+        router.do(ActionModule, SOFTWARE, way=StagingAndLost)
     assert 'iifname { "br-lan" } accept' in router.sh("nft list table inet fw4"), "no lock-out"
     assert router.sh("uci changes") == f"{THEIRS}\n"
 
@@ -173,7 +175,7 @@ def test_others_stage_while_it_rolls_back(router: OpenWrt) -> None:
     open_to_lan(router)
     during(router, "fw4", "-q reload", "uci set firewall.@zone[0].output=DROP")
     with pytest.raises(OffloadError, match=r"somebody staged meanwhile"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 4}, way=StagingAndLost)
+        router.do(ActionModule, SOFTWARE, way=StagingAndLost)
     assert router.sh("uci changes") == f"{THEIRS}\nfirewall.cfg02dc81.output='DROP'\n"
 
 
@@ -191,10 +193,11 @@ def test_not_confirmed_after_somebody_committed_all_that_was_staged(router: Open
         def reconnect(self, *, shared: bool = True) -> None:
             if not shared:
                 self._router.sh("uci commit firewall")
+                end_window(self._router)
             super().reconnect(shared=shared)
 
     with pytest.raises(OffloadError, match="was rolled back"):
-        router.do(ActionModule, {**SOFTWARE, "confirm_timeout": 4}, way=CommittingAndLost)
+        router.do(ActionModule, SOFTWARE, way=CommittingAndLost)
     assert settled(router)
     assert "flow_offloading" not in str(router.read(paths.FW4_CONFIG))
     assert (flowtable(router), router.sh("uci changes")) == ("", "")

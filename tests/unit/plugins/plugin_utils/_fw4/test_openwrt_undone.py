@@ -53,7 +53,7 @@ def test_a_change_that_nobody_guards_any_more(router: OpenWrt, then: dict[str, s
     with pytest.raises(KeyboardInterrupt):
         router.do(ActionModule, SOFTWARE, way=Killed)
     assert "flow_offloading" in router.sh("uci changes")
-    router.write(f"{paths.RUN}/pending/deadline", "0\n")
+    router.write("/var/run/nft-offload/pending/deadline", "0\n")
     with pytest.raises(OffloadError, match=r"it was rolled back just now.*run the play again"):
         router.do(ActionModule, then)
     assert (flowtable(router), router.sh("uci changes")) == ("", "")
