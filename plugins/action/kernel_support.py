@@ -16,7 +16,7 @@ from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._kernel import plan as _kernel
 from ..plugin_utils._observe.require import require_root
 from ..plugin_utils._observe.state import FLOWTABLE_MODULES
-from ..plugin_utils._systems.registry import package_reading, package_removal_reading, package_scripts
+from ..plugin_utils._systems.registry import list_package_calls, list_package_scripts, list_removal_calls
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -28,7 +28,7 @@ class ActionModule(ChangeAction[Plan]):
     """The kernel_support action."""
 
     SPEC = ARGUMENT_SPEC
-    FRAGMENTS = ("read/platform", "read/kernel", *package_scripts(), "read/files")
+    FRAGMENTS = ("read/platform", "read/kernel", *list_package_scripts(), "read/files")
     VERBS = ("apply/kernel",)
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
@@ -42,11 +42,11 @@ class ActionModule(ChangeAction[Plan]):
         return [
             ("read_platform",),
             ("read_modules", *FLOWTABLE_MODULES),
-            ("read_files", *_kernel.own_files(), *_kernel.FILES_IN_USE),
+            ("read_files", *_kernel.list_own_files(), *_kernel.FILES_IN_USE),
             *(
-                package_reading(options["packages"])
+                list_package_calls(options["packages"])
                 if options["state"] == "present"
-                else [("read_tables",), *package_removal_reading(paths.KERNEL_FOUND)]
+                else [("read_tables",), *list_removal_calls(paths.KERNEL_FOUND)]
             ),
         ]
 

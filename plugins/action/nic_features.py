@@ -15,7 +15,7 @@ from ..plugin_utils._core.plan import Plan
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._nic import plan as _nic
 from ..plugin_utils._observe.require import require_root
-from ..plugin_utils._systems.registry import init_scripts, reports_features
+from ..plugin_utils._systems.registry import find_init_scripts, reports_features
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -41,13 +41,13 @@ class ActionModule(ChangeAction[Plan]):
         return [
             ("read_platform",),
             ("read_nics", paths.FEATURES, "|".join(self.features), *self.devices),
-            ("read_files", *_nic.own_files()),
+            ("read_files", *_nic.list_own_files()),
         ]
 
     def plan(self, answer: Answer, options: Options) -> Plan:
         state = _nic.read_state(answer)
         require_root(state.platform)
-        self.system_scripts = init_scripts(state.platform.init)
+        self.system_scripts = find_init_scripts(state.platform.init)
         if options["state"] == "absent":
             return _nic.plan_absent(state)
         skip = options["unsupported"] == "skip"
@@ -55,8 +55,8 @@ class ActionModule(ChangeAction[Plan]):
             # ethtool may be missing: the feature can be seen all the same, and it may be on as it should
             return _nic.plan_present(state, self.devices, self.features, skip)
         if self.checking and not _nic.has_ethtool(state):
-            plan = _nic.plan_present(_nic.foreseen(state, self.features), self.devices, self.features, skip)
-            warning = "there is no ethtool yet: what the NICs can do is guessed from their having a driver"
+            plan = _nic.plan_present(_nic.assume_changeable(state, self.features), self.devices, self.features, skip)
+            warning = "there is no ethtool yet: every NIC with a driver is assumed to be able to change the features"
             return replace(plan, warnings=[*plan.warnings, warning])
         _nic.require_ethtool(state, "set a feature")
         return _nic.plan_present(state, self.devices, self.features, skip)

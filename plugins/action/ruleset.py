@@ -25,10 +25,10 @@ from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._observe.require import require_nft, require_root
 from ..plugin_utils._ruleset import plan as _ruleset
 from ..plugin_utils._ruleset.options import read_pairs, read_requests
-from ..plugin_utils._ruleset.state import FEATURE, TableState, own_files, read_state
+from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
 from ..plugin_utils._ruleset.table import check_content
 from ..plugin_utils._ruleset.undone import describe_undone
-from ..plugin_utils._systems.registry import init_scripts
+from ..plugin_utils._systems.registry import find_init_scripts
 from ..plugin_utils._systems.systemd import RULESET_UNIT
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -104,7 +104,7 @@ class ActionModule(ConfirmedAction):
         calls: list[Call] = [
             *super().reading(options),
             ("read_table", options["family"], options["table"]),
-            ("read_files", *own_files()),
+            ("read_files", *list_own_files()),
             ("read_kept", paths.HISTORY),
             ("read_unit", RULESET_UNIT),
             ("read_links",),
@@ -119,7 +119,7 @@ class ActionModule(ConfirmedAction):
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
         state = read_state(answer)
         require_root(state.platform)
-        self.system_scripts = init_scripts(state.platform.init)
+        self.system_scripts = find_init_scripts(state.platform.init)
         plan = self._plan(state, options)
         if options["keep_firewall"] and (options["state"] != "restored" or not plan.result["ruleset"]):
             _ruleset.refuse_without_firewall(state, options["family"], options["table"], self.content)

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: kernel_support
-short_description: Have the kernel modules and the tools of flow offload, now and at boot
+short_description: Install and load the kernel modules and tools of flow offload, now and at boot
 version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
@@ -17,10 +17,11 @@ description:
   - On Ubuntu it installs C(linux-modules-extra) of the running kernel when that is where the modules are.
   - On OpenWrt it installs C(kmod-nft-offload) through C(opkg) or C(apk) when the modules are missing. A feed for
     another kernel than the image has is refused and explained, in check mode too; nothing is ever forced.
-  - Notes what it brought, so that O(state=absent) leaves a router as it was found.
-  - Says why where it cannot help, and changes nothing then. The kernel is too old or was built without flowtables, it
-    was upgraded and the router not rebooted since, C(kernel.modules_disabled) is set, nft is too old, the flash is
-    full, OpenWrt is so old that it has fw3, or there is no package manager that this module knows.
+  - Records what it brought, so that O(state=absent) leaves a router as it was found.
+  - Fails with the reason and a remedy, and changes nothing, where a router cannot be made to offload. The kernel is
+    too old or was built without flowtables, it was upgraded and the router not rebooted since,
+    C(kernel.modules_disabled) is set, nft is too old, the flash is full, OpenWrt is so old that it has fw3, or there
+    is no package manager that this module knows.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
@@ -46,8 +47,8 @@ options:
     default: present
   packages:
     description:
-      - Packages that must be there. For V(nftables) and V(ethtool) it is enough that the router has the command. On
-        OpenWrt V(nftables) is C(nftables-json), which its firewall needs.
+      - Packages to install where they are missing. For V(nftables) and V(ethtool) it is enough that the router has the
+        command. On OpenWrt V(nftables) is C(nftables-json), which its firewall needs.
       - Ignored with O(state=absent).
     type: list
     elements: str
@@ -67,10 +68,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have what flow offload needs
+- name: Install and load what flow offload needs
   kmod.nft_offload.kernel_support:
 
-- name: Have the conntrack tool as well
+- name: Install the conntrack tool as well
   kmod.nft_offload.kernel_support:
     packages: [nftables, ethtool, conntrack]
 
@@ -133,7 +134,7 @@ boot:
 kept:
   description:
     - Modules and packages that this module brought and that stay because they are in use, each with who uses it. A
-      package stays noted as brought, so that a later run takes it back.
+      package stays recorded as brought, so that a later run removes it.
   returned: when O(state=absent) leaves something in place
   type: dict
   sample:

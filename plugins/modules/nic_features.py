@@ -14,9 +14,9 @@ author:
 description:
   - Sets features as C(ethtool -K) does, reads them back, and keeps them set at every boot and every time a device is
     plugged in again.
-  - The kernel reports success even where a driver refuses, so what counts here is what the device says afterwards.
-  - Notes the value that each feature had before, so that O(state=absent) leaves the devices as they were found. A
-    device or feature that is no longer asked for is given back too.
+  - The kernel reports success even where a driver refuses, so the features are read back and that result counts.
+  - Records the value that each feature had before, so that O(state=absent) leaves the devices as they were found. A
+    device or feature that is no longer requested is restored too.
   - The offload of a switch port (DSA) is that of the NIC that the switch hangs on, so C(hw-tc-offload) is set there.
     The result names that NIC.
 extends_documentation_fragment:
@@ -27,7 +27,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - A driver that refuses a change although it says that the feature can be changed shows in the real run only.
+      - A driver that reports a feature as changeable and then refuses the change is seen in the real run only.
   diff_mode:
     support: full
   idempotent:
@@ -41,7 +41,7 @@ options:
     default: present
   devices:
     description:
-      - The devices. Those of an earlier run that are not in the list are given back.
+      - The devices. Those of an earlier run that are not in the list are restored.
       - Required with O(state=present).
     type: list
     elements: str
@@ -54,16 +54,17 @@ options:
   unsupported:
     description:
       - What to do about a device that does not have a feature, or whose driver has it fixed to the other value.
-      - V(fail) says so and changes nothing. V(skip) leaves that device's feature alone, see RV(unsupported_devices).
+      - V(fail) fails the task and changes nothing. V(skip) leaves that device's feature alone, see
+        RV(unsupported_devices).
     type: str
     choices: [fail, skip]
     default: fail
 notes:
   - One SSH exec when nothing changes, two when something does.
   - Setting the features at boot needs systemd and udev, or OpenWrt. Elsewhere they are set now, with a warning.
-  - On OpenWrt without ethtool, what C(netifd) tells of C(hw-tc-offload) is enough where it is on as wanted; most
+  - On OpenWrt without ethtool, what C(netifd) reports of C(hw-tc-offload) is enough where it is on as requested; most
     drivers there have it on by themselves. To turn it on needs ethtool (see M(kmod.nft_offload.kernel_support)). When
-    an upgrade of the image takes ethtool away, boot passes over the features without a word.
+    an upgrade of the image removes ethtool, boot skips the features silently.
   - The files are C(/etc/nft-offload/features), C(/usr/local/lib/nft-offload/features), and with systemd
     C(/etc/systemd/system/nft-offload-features@.service) and C(/etc/udev/rules.d/80-nft-offload-features.rules), on
     OpenWrt C(/etc/init.d/nft-offload-features), C(/etc/hotplug.d/net/60-nft-offload-features) and
@@ -92,7 +93,7 @@ EXAMPLES = r"""
       rx-gro-hw: true
       generic-receive-offload: false
 
-- name: Give all features back
+- name: Restore all features
   kmod.nft_offload.nic_features:
     state: absent
 """
@@ -101,7 +102,7 @@ RETURN = r"""
 devices:
   description:
     - The devices of O(devices) that have the features, each with C(driver) (empty when it names none) and C(features).
-      Of each feature it tells whether it is C(active) now, C(fixed) by the driver, and what it C(was) before this
+      Of each feature it has whether it is C(active) now, C(fixed) by the driver, and what it C(was) before this
       module set it.
     - For a port of a switch (DSA), C(conduit) is the NIC on which C(hw-tc-offload) is set.
   returned: success
@@ -115,7 +116,7 @@ devices:
           fixed: false
           was: false
 unsupported_devices:
-  description: Device to reason, for those left alone because of O(unsupported=skip).
+  description: Device to reason, for those left out because of O(unsupported=skip).
   returned: success
   type: dict
   sample:
@@ -143,7 +144,7 @@ actions:
     - turn hw-tc-offload on for lan0 (driver mlx5e_rep)
     - write /etc/nft-offload/features
 device:
-  description: The device that cannot have a feature as wanted.
+  description: The device that cannot have a feature as requested.
   returned: when a device does not support a feature
   type: str
   sample: wg0

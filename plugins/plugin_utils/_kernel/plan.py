@@ -22,10 +22,10 @@ from .._observe.parse.modules import LoadedModule, ModuleFacts, parse_module_fac
 from .._observe.parse.platform import parse_platform
 from .._observe.require import require_fw4
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT, ModuleState, Platform
-from .._systems.package_manager import Inventory, PackageManager, upstream_version
-from .._systems.registry import find_init_system, find_package_manager, modules_lists, named_package_managers
+from .._systems.package_manager import Inventory, PackageManager, parse_upstream_version
+from .._systems.registry import find_init_system, find_package_manager, list_modules_files, list_package_managers
 from .._systems.verbs import InstallPackages, SimulateInstall, UninstallNew, UninstallPackages, UpdatePackages
-from .unload import brought_along, unloading, without_table
+from .unload import add_modules_on_top, plan_unloading, release_references
 from .verbs import LoadModules, UnloadModules, UnloadNew
 
 COMMANDS = {"nftables": "nft", "ethtool": "ethtool"}
@@ -38,9 +38,9 @@ FILES_IN_USE = {paths.RULESET: "ruleset", paths.FEATURES: "nic_features"}
 """file of what needs the modules and tools -> the module of this collection that takes it away"""
 
 
-def own_files() -> tuple[str, ...]:
+def list_own_files() -> tuple[str, ...]:
     """Every path that the kernel_support module may have made on a router."""
-    return (*modules_lists(), paths.KERNEL_FOUND)
+    return (*list_modules_files(), paths.KERNEL_FOUND)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class KernelState:
 
     @property
     def manager(self) -> PackageManager | None:
-        """None where there is none that can be used here."""
+        """None where none is known that can be used."""
         return find_package_manager(self.platform.init, self.platform.commands)
 
     @property
@@ -114,7 +114,7 @@ def read_state(answer: Answer) -> KernelState:
 
 
 def explain_package_error(error: StepError, state: KernelState) -> OffloadError:
-    """The same error by what it means for the router of ``state``, as far as its package manager's output tells."""
+    """The same error with what the output means for the router of ``state``, where its package manager knows that."""
     manager = state.manager
     if manager is None:
         return error
@@ -149,7 +149,7 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
     extra = _missing_modules_package(state)
     lacking = [package for package in packages if not _is_installed(state, package)]
     _require_packages(state, lacking)
-    install = [*manager.local_names(lacking), *extra] if manager else []
+    install = [*manager.translate_names(lacking), *extra] if manager else []
     load = [name for name in FLOWTABLE_MODULES if state.modules[name] == "available"]
     later = [name for name in FLOWTABLE_MODULES if state.modules[name] == "missing"]
     brought = {*load, *later, *(need for name in load for need in state.facts.needs[name])} - set(state.facts.live)
@@ -218,13 +218,13 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
     record = state.record
     own = parse_owned_table(state.files.get(paths.RULESET, "")) if checking else None
     table = f"table {' '.join(own)}" if own else ""
-    live = without_table(state.facts.live, table, state.tables, state.flowtables)
+    live = release_references(state.facts.live, table, state.tables, state.flowtables)
     tables = [other for other in state.tables if other != table]
     if tables and "nf_tables" in live:
         held = live["nf_tables"]
         live["nf_tables"] = LoadedModule(held.references + 1, held.users | set(tables))
-    brought = brought_along(record.modules, live)
-    unload, kept = unloading(brought, live)
+    brought = add_modules_on_top(record.modules, live)
+    unload, kept = plan_unloading(brought, live)
     kept = {name: why for name, why in kept.items() if name in record.modules}
     uninstall: dict[str, list[str]] = {"purge": [], "remove": []}
     for package, in_the_way in sorted(state.inventory.removals.items()):
@@ -240,7 +240,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
     gone = [*uninstall["purge"], *uninstall["remove"]]
     left = Record({name: found for name, found in record.packages.items() if name in kept})
     record_left = {paths.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
-    changes = file_changes(state.files, {**dict.fromkeys(own_files()), **record_left})
+    changes = file_changes(state.files, {**dict.fromkeys(list_own_files()), **record_left})
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
     return Plan(
         steps=[
@@ -302,7 +302,7 @@ def _require_kernel(state: KernelState) -> None:
 def _modules_package(state: KernelState) -> str:
     """The package with the modules of the running kernel; empty where there is none."""
     manager = state.manager
-    return manager.modules_package(state.platform.kernel, state.platform.os_id) if manager else ""
+    return manager.find_modules_package(state.platform.kernel, state.platform.os_id) if manager else ""
 
 
 def _missing_modules_package(state: KernelState) -> list[str]:
@@ -317,18 +317,19 @@ def _is_listed_installed(state: KernelState, package: str) -> bool:
 
 
 def _is_installed(state: KernelState, package: str) -> bool:
-    """Is a package of the option ``packages`` there, or its command from elsewhere?"""
-    return COMMANDS.get(package) in state.platform.commands or _is_listed_installed(state, _local_name(state, package))
+    """Is a package of the option ``packages`` installed, or its command from elsewhere?"""
+    local_name = _translate_name(state, package)
+    return COMMANDS.get(package) in state.platform.commands or _is_listed_installed(state, local_name)
 
 
-def _local_name(state: KernelState, package: str) -> str:
-    return state.manager.local_names([package])[0] if state.manager else package
+def _translate_name(state: KernelState, package: str) -> str:
+    return state.manager.translate_names([package])[0] if state.manager else package
 
 
 def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
     """Raise OffloadError where what is missing cannot be installed, or would be too old."""
     require_fw4(state.platform)
-    elsewhere = named_package_managers(state.platform.commands)
+    elsewhere = list_package_managers(state.platform.commands)
     if state.manager is None and elsewhere:
         other = elsewhere[0]
         raise OffloadError(
@@ -341,7 +342,7 @@ def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
         raise OffloadError(f"{names} is missing, and this router has no apt to install it with", "install it by hand")
     version = state.platform.nft_version
     if version is None and "nftables" in lacking:
-        version = upstream_version(state.inventory.candidates.get(_local_name(state, "nftables"), "")) or None
+        version = parse_upstream_version(state.inventory.candidates.get(_translate_name(state, "nftables"), "")) or None
     if version is not None and version < OLDEST_NFT:
         raise OffloadError(
             f"nft {'.'.join(str(part) for part in version)} is too old: it knows no flowtable flags",

@@ -13,11 +13,11 @@ from .._observe.parse.modules import LoadedModule
 from .._observe.state import FLOWTABLE_MODULES
 
 
-def brought_along(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> set[str]:
+def add_modules_on_top(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> set[str]:
     """The modules brought, with what the kernel loaded on top of them when rules asked for it.
 
     That is nft's expressions (nft_ct, nft_masq) and what those alone use (nf_nat). Others that came on top, such as
-    nf_conntrack_ftp, were somebody's wish and work without being referenced.
+    nf_conntrack_ftp, were loaded by somebody on purpose and work without being referenced.
     """
     found = set(brought)
 
@@ -31,8 +31,8 @@ def brought_along(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> s
     return found
 
 
-def unloading(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> tuple[list[str], dict[str, str]]:
-    """(modules to unload, in order; module that stays -> why): one is free once all its holders were unloaded."""
+def plan_unloading(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> tuple[list[str], dict[str, str]]:
+    """(modules to unload, in order; module that stays -> why): one is free once all that use it were unloaded."""
     left = {name for name in brought if name in live}
     order: list[str] = []
     while free := sorted(n for n in left if live[n].references == len(live[n].users & set(order))):
@@ -42,12 +42,12 @@ def unloading(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> tuple
     return order, {name: f"used by {', '.join(users)}" if users else "in use" for name, users in others.items()}
 
 
-def without_table(
+def release_references(
     live: Mapping[str, LoadedModule], own: str, tables: Collection[str], flowtables: Collection[str]
 ) -> dict[str, LoadedModule]:
     """The loaded modules as they will be once our table is gone, of all ``tables`` and those that hold ``flowtables``.
 
-    The kernel does not tell whose a reference is: those of a module count as ours when no other table can hold it.
+    The kernel does not report who holds a reference: those to a module count as ours when no other table can hold it.
     """
     if own not in tables:
         return dict(live)

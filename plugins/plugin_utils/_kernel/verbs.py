@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What kernel_support may do to a router: sh/apply/kernel.sh; for packages see _systems/verbs.py."""
+"""What kernel_support may change on a router: sh/apply/kernel.sh; for packages see _systems/verbs.py."""
 
 from __future__ import annotations
 

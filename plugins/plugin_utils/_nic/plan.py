@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""From what a router says of its NICs to the plan that sets their features. Pure: no I/O."""
+"""From what was read of a router's NICs to the plan that sets their features. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .._observe.parse.ethtool import parse_driver, parse_feature_record, parse_f
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Platform
 from .._systems.init_system import InitSystem, ServiceState
-from .._systems.registry import features_paths, find_init_system, reports_features
+from .._systems.registry import find_init_system, list_features_paths, reports_features
 from .verbs import SetFeature
 
 HW_TC = "hw-tc-offload"
@@ -35,14 +35,14 @@ Key = tuple[str, str]
 """(device, feature)"""
 
 
-def own_files() -> tuple[str, ...]:
+def list_own_files() -> tuple[str, ...]:
     """Every path that the nic_features module may have made on a router."""
-    return (paths.FEATURES, *features_paths())
+    return (paths.FEATURES, *list_features_paths())
 
 
 @dataclass(frozen=True)
 class Nic:
-    """One device, as ethtool tells it."""
+    """One device: its driver, empty where it names none, and its features as ethtool or netifd reports them."""
 
     driver: str
     features: Mapping[str, Feature]
@@ -50,11 +50,11 @@ class Nic:
 
 @dataclass(frozen=True)
 class NicState:
-    """What the router told of its devices and of our files."""
+    """What was read of a router's devices and of our files."""
 
     platform: Platform
     names: frozenset[str]
-    """every device there is"""
+    """of every device"""
     nics: Mapping[str, Nic] = field(default_factory=dict)
     """those asked for, those in our record, and conduits"""
     conduits: Mapping[str, str] = field(default_factory=dict)
@@ -64,12 +64,12 @@ class NicState:
 
     @property
     def record(self) -> dict[Key, tuple[str, str]]:
-        """(device, feature) -> (value wanted, value found), each on or off."""
+        """(device, feature) -> (value requested, value found), each on or off."""
         return parse_feature_record(self.files.get(paths.FEATURES, ""))
 
 
 @dataclass(frozen=True)
-class Want:
+class FeatureRequest:
     """A feature of a device as the user asked for it, and the device that it must be set on."""
 
     device: str
@@ -87,16 +87,11 @@ def read_state(answer: Answer) -> NicState:
     lines = [line.partition("=") for line in answer["nics"].text.splitlines()]
     conduits = [value.split() for key, _equals, value in lines if key == "conduit"]
     nics = {
-        name.removeprefix("driver "): Nic(
-            driver=parse_driver(part.text),
-            features=parse_features(answer[f"features {name.removeprefix('driver ')}"].text),
-        )
-        for name, part in answer.items()
-        if name.startswith("driver ")
+        name: Nic(parse_driver(part.text), parse_features(answer.text(f"features {name}")))
+        for name, part in answer.each("driver ").items()
     }
-    if "netifd" in answer:
-        told = parse_netifd(answer["netifd"].text, {name: nic.driver for name, nic in nics.items()})
-        nics |= {name: replace(nics[name], features={HW_TC: feature}) for name, feature in told.items() if name in nics}
+    reported = parse_netifd(answer.text("netifd"), {name: nic.driver for name, nic in nics.items()})
+    nics |= {name: replace(nics[name], features={HW_TC: seen}) for name, seen in reported.items() if name in nics}
     return NicState(
         platform=parse_platform(answer["platform"].text),
         names=frozenset(value for key, _equals, value in lines if key == "device"),
@@ -106,15 +101,15 @@ def read_state(answer: Answer) -> NicState:
     )
 
 
-def word(on: bool) -> str:
-    """As ethtool says it."""
+def format_value(on: bool) -> str:
+    """As ethtool prints it."""
     return "on" if on else "off"
 
 
-def foreseen(state: NicState, features: Iterable[str]) -> NicState:
+def assume_changeable(state: NicState, features: Iterable[str]) -> NicState:
     """For check mode on a router where the real run would have installed ethtool by now.
 
-    A NIC with a driver is taken for one whose features are off and can change: only ethtool could tell better.
+    Every NIC with a driver is assumed to have these features, off and changeable: only ethtool knows better.
     """
     off = {name: Feature(active=False) for name in features}
     nics = {name: replace(nic, features=off if nic.driver else {}) for name, nic in state.nics.items()}
@@ -122,51 +117,58 @@ def foreseen(state: NicState, features: Iterable[str]) -> NicState:
 
 
 def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str, bool], skip: bool) -> Plan:
-    """Plan for features as wanted, now and whenever a device appears; features no longer wanted go back."""
-    away = [device for device in devices if device not in state.names and device in {key[0] for key in state.record}]
-    here = [device for device in devices if device not in away]
-    wants = [_want(state, device, feature, on) for device in here for feature, on in features.items()]
+    """Plan for features as requested, now and whenever a device appears; features no longer requested are restored.
+
+    ``skip``: a device that cannot have them as requested is left out and named in the result, instead of an
+    OffloadError. A device that does not exist is an error either way, unless its features were set before.
+    """
+    unplugged = [
+        device for device in devices if device not in state.names and device in {key[0] for key in state.record}
+    ]
+    plugged = [device for device in devices if device not in unplugged]
+    requests = [_build_request(state, device, feature, on) for device in plugged for feature, on in features.items()]
     unsupported: dict[str, str] = {}
-    for want in wants:
-        reason = _refusal(state, want)
+    for request in requests:
+        reason = _explain_refusal(state, request)
         if reason and not skip:
-            misspelt = want.feature != HW_TC and difflib.get_close_matches(want.feature, [HW_TC])
+            misspelt = request.feature != HW_TC and difflib.get_close_matches(request.feature, [HW_TC])
             raise OffloadError(
                 f"option devices: {reason}",
                 (f"did you mean {HW_TC!r}? Else " if misspelt else "")
                 + "leave the device out, set unsupported: skip, or use a NIC whose driver can change the feature "
-                f"('ethtool -k {want.target}' lists its features)",
-                device=want.device,
+                f"('ethtool -k {request.target}' lists its features)",
+                device=request.device,
             )
         if reason:
-            unsupported.setdefault(want.device, reason)
-    settable = {w.key: w for w in wants if not _refusal(state, w) and not _feature(state, w.key).fixed}
-    if netifd_alone(state):
-        # all is as wanted, by the driver's own will; what was set before an upgrade took ethtool away stays noted
+            unsupported.setdefault(request.device, reason)
+    settable = {w.key: w for w in requests if not _explain_refusal(state, w) and not _get_feature(state, w.key).fixed}
+    if is_read_only(state):
+        # all is as requested, the driver has it on by itself; what was set while ethtool was installed stays recorded
         settable = {}
-        away = [device for device, _feature in state.record]
+        unplugged = [device for device, _feature in state.record]
     found = {
-        key: state.record[key][1] if key in state.record else word(_feature(state, key).active) for key in settable
+        key: state.record[key][1] if key in state.record else format_value(_get_feature(state, key).active)
+        for key in settable
     }
-    kept = {key: value for key, value in state.record.items() if key[0] in away}
-    record = kept | {key: (word(want.on), found[key]) for key, want in settable.items()}
+    kept = {key: value for key, value in state.record.items() if key[0] in unplugged}
+    record = kept | {key: (format_value(request.on), found[key]) for key, request in settable.items()}
     dropped = {key: value for key, (_wanted, value) in state.record.items() if key not in record}
     return _plan(
         state,
         {**{key: value for key, (value, _found) in record.items()}, **dropped},
         record,
         result={
-            "devices": _devices(state, [w for w in wants if w.device not in unsupported], found),
+            "devices": _describe_devices(state, [w for w in requests if w.device not in unsupported], found),
             "unsupported_devices": unsupported,
         },
     )
 
 
 def plan_absent(state: NicState) -> Plan:
-    """Plan that gives every feature back the value it was found with."""
+    """Plan that restores every feature to the value it was found with, and leaves no file."""
     back = {key: found for key, (_wanted, found) in state.record.items()}
-    alike = netifd_alone(state) and all(_now(state, key) == value for key, value in back.items())
-    if not alike and any(device in state.names for device, _feature in back):
+    as_found = is_read_only(state) and all(_current_value(state, key) == value for key, value in back.items())
+    if not as_found and any(device in state.names for device, _feature in back):
         require_ethtool(state, "restore a feature")
     return _plan(state, back, {}, result={"devices": {}, "unsupported_devices": {}})
 
@@ -174,20 +176,20 @@ def plan_absent(state: NicState) -> Plan:
 def _plan(
     state: NicState, values: Mapping[Key, str], record: Mapping[Key, tuple[str, str]], result: Mapping[str, Any]
 ) -> Plan:
-    """``values`` to set where a device is there and they differ, ``record`` to keep."""
+    """``values`` are set on devices that exist, where they differ; ``record`` is what the file holds then."""
     steps, undo, before, after = [], [], "", ""
     warnings: list[str] = []
     for (device, feature), value in sorted(values.items()):
         now = state.nics[device].features.get(feature) if device in state.nics else None
-        if now is None or word(now.active) == value:
+        if now is None or format_value(now.active) == value:
             continue
         if now.fixed:
             warnings.append(f"{feature} of {device} was {value} before, but its driver does not let it change any more")
             continue
-        was = word(now.active)
-        says = f"turn {feature} {value} for {device} (driver {state.nics[device].driver or 'unknown'})"
-        wished = word(now.active if now.requested is None else now.requested)
-        steps.append(Step(says, SetFeature(device, feature, value, wished)))
+        was = format_value(now.active)
+        summary = f"turn {feature} {value} for {device} (driver {state.nics[device].driver or 'unknown'})"
+        requested = format_value(now.active if now.requested is None else now.requested)
+        steps.append(Step(summary, SetFeature(device, feature, value, requested)))
         undo.append(Step(f"turn {feature} {was} for {device}", SetFeature(device, feature, was, value)))
         before += f"{device} {feature}: {was}\n"
         after += f"{device} {feature}: {value}\n"
@@ -195,14 +197,14 @@ def _plan(
     persistent = bool(record) and init is not None
     if record and not persistent:
         warnings.append(
-            "the features are set now; setting them at boot needs systemd or OpenWrt, which it does not run"
+            "the features are set now; setting them at boot needs systemd or OpenWrt, and this router runs neither"
         )
     changes = file_changes(state.files, _files(record, init))
     closing: list[Step] = []
     if init and record:
-        closing = init.steps_after_writing(init.features, state.files, changes.written, ServiceState())
+        closing = init.plan_after_writing(init.features, state.files, changes.written, ServiceState())
     elif init:
-        closing = init.steps_after_removing(init.features, changes.removed, ServiceState())
+        closing = init.plan_after_removing(init.features, changes.removed, ServiceState())
     return Plan(
         steps=steps,
         files=changes.written,
@@ -216,90 +218,97 @@ def _plan(
 
 
 def _files(record: Mapping[Key, tuple[str, str]], init: InitSystem | None) -> Wanted:
-    """The record is kept where nothing uses it at boot too: it tells how the features were found."""
+    """The record is kept where nothing uses it at boot too: it has the values that were found."""
     if not record:
-        return dict.fromkeys(own_files())
+        return dict.fromkeys(list_own_files())
     head = "# Written by kmod.nft_offload: DEVICE FEATURE, its value from now on, its value before.\n"
     lines = "".join(f"{' '.join((*key, *values))}\n" for key, values in sorted(record.items()))
     return {paths.FEATURES: ("0644", head + lines), **(init.features.written if init else {})}
 
 
 def has_ethtool(state: NicState) -> bool:
+    """Can features be read and set?"""
     return "ethtool" in state.platform.commands
 
 
-def netifd_alone(state: NicState) -> bool:
-    """OpenWrt without ethtool: what there is can be seen, and nothing can be set."""
+def is_read_only(state: NicState) -> bool:
+    """OpenWrt without ethtool: its features are reported, and cannot be set."""
     return reports_features(state.platform.init) and not has_ethtool(state)
 
 
 def require_ethtool(state: NicState, what: str) -> None:
+    """Raise OffloadError where there is no ethtool to do ``what`` with."""
     if not has_ethtool(state):
         raise OffloadError(f"there is no ethtool on this router to {what} with", "run kmod.nft_offload.kernel_support")
 
 
-def _want(state: NicState, device: str, feature: str, on: bool) -> Want:
-    """What gates a switch port's flow offload is the NIC that the switch hangs on (net/dsa/user.c)."""
+def _build_request(state: NicState, device: str, feature: str, on: bool) -> FeatureRequest:
+    """The flow offload of a switch port is gated by the NIC that the switch hangs on (net/dsa/user.c)."""
     if device not in state.names:
-        near = difflib.get_close_matches(device, sorted(state.names), n=1)
+        similar = difflib.get_close_matches(device, sorted(state.names), n=1)
         raise OffloadError(
             f"option devices: there is no device {device!r} on this router",
-            (f"did you mean {near[0]!r}? " if near else "") + f"The devices are: {', '.join(sorted(state.names))}",
+            (f"did you mean {similar[0]!r}? " if similar else "")
+            + f"The devices are: {', '.join(sorted(state.names))}",
         )
-    return Want(device, feature, on, state.conduits.get(device, device) if feature == HW_TC else device)
+    return FeatureRequest(device, feature, on, state.conduits.get(device, device) if feature == HW_TC else device)
 
 
-def _feature(state: NicState, key: Key) -> Feature:
+def _get_feature(state: NicState, key: Key) -> Feature:
     return state.nics[key[0]].features[key[1]]
 
 
-def _now(state: NicState, key: Key) -> str:
-    """on or off, as far as it is known."""
+def _current_value(state: NicState, key: Key) -> str:
+    """on, off or unknown."""
     feature = state.nics[key[0]].features.get(key[1]) if key[0] in state.nics else None
-    return word(feature.active) if feature is not None else "unknown"
+    return format_value(feature.active) if feature is not None else "unknown"
 
 
-def _refusal(state: NicState, want: Want) -> str:
-    """Why a feature cannot be as wanted; empty when it can."""
-    nic = state.nics.get(want.target, Nic("", {}))
+def _explain_refusal(state: NicState, request: FeatureRequest) -> str:
+    """Why a feature cannot be as requested; empty where it can."""
+    nic = state.nics.get(request.target, Nic("", {}))
     driver = f"driver {nic.driver or 'unknown'}"
-    feature = nic.features.get(want.feature)
+    feature = nic.features.get(request.feature)
     if feature is None:
-        return f"{want.target} ({driver}) has no feature {want.feature}"
-    if feature.active != want.on and netifd_alone(state):
-        now, wanted = word(feature.active), word(want.on)
-        return f"{want.feature} of {want.target} is {now}, and there is no ethtool to turn it {wanted}"
-    if feature.fixed and feature.active != want.on:
-        return f"{want.feature} of {want.target} is fixed {word(feature.active)} by its {driver}"
+        return f"{request.target} ({driver}) has no feature {request.feature}"
+    if feature.active != request.on and is_read_only(state):
+        now, requested = format_value(feature.active), format_value(request.on)
+        return f"{request.feature} of {request.target} is {now}, and there is no ethtool to turn it {requested}"
+    if feature.fixed and feature.active != request.on:
+        return f"{request.feature} of {request.target} is fixed {format_value(feature.active)} by its {driver}"
     return ""
 
 
-def _devices(state: NicState, wants: Iterable[Want], found: Mapping[Key, str]) -> dict[str, Any]:
+def _describe_devices(state: NicState, requests: Iterable[FeatureRequest], found: Mapping[Key, str]) -> dict[str, Any]:
     """The result's devices: what is active now, and what was before this collection came."""
-    told: dict[str, Any] = {}
-    for want in wants:
-        now = _feature(state, want.key)
-        device = told.setdefault(want.device, {"driver": state.nics[want.target].driver, "features": {}})
-        if want.target != want.device:
-            device["conduit"] = want.target
-        was = found.get(want.key, word(now.active)) == "on"
-        device["features"][want.feature] = {"active": now.active, "fixed": now.fixed, "was": was}
-    return told
+    described: dict[str, Any] = {}
+    for request in requests:
+        now = _get_feature(state, request.key)
+        device = described.setdefault(request.device, {"driver": state.nics[request.target].driver, "features": {}})
+        if request.target != request.device:
+            device["conduit"] = request.target
+        was = found.get(request.key, format_value(now.active)) == "on"
+        device["features"][request.feature] = {"active": now.active, "fixed": now.fixed, "was": was}
+    return described
 
 
 def check_options(devices: Sequence[str], features: Mapping[str, Any]) -> dict[str, bool]:
-    """The option features as booleans; raises OffloadError for what an argument spec cannot tell."""
+    """The option features with booleans for values; raises OffloadError for what an argument spec cannot refuse."""
     for device in devices:
         if not DEVICE.match(device):
-            raise OffloadError(f"option devices: {device!r} is no device's name", "correct it")
-    told: dict[str, bool] = {}
+            raise OffloadError(
+                f"option devices: {device!r} is not the name of a device", "use a name that 'ip link' lists"
+            )
+    values: dict[str, bool] = {}
     for name, value in features.items():
         if not FEATURE.fullmatch(name):
-            raise OffloadError(f"option features: {name!r} is no feature's name", "use a name that 'ethtool -k' lists")
+            raise OffloadError(
+                f"option features: {name!r} is not the name of a feature", "use a name that 'ethtool -k' lists"
+            )
         try:
-            told[name] = boolean(value)
+            values[name] = boolean(value)
         except TypeError:
-            raise OffloadError(f"option features, {name}: {value!r} is no boolean", "use true or false") from None
-    if not told:
+            raise OffloadError(f"option features, {name}: {value!r} is not a boolean", "use true or false") from None
+    if not values:
         raise OffloadError("option features is empty", "name a feature, such as hw-tc-offload: true")
-    return told
+    return values

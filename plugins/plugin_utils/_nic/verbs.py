@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What nic_features may do to a router: sh/apply/nic.sh."""
+"""What nic_features may change on a router: sh/apply/nic.sh."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from .._core.verbs import Verb
 
 @dataclass(frozen=True)
 class SetFeature(Verb):
-    """Turn a feature on or off; ``requested`` is what was asked for before, and comes back where the driver refuses."""
+    """Turn a feature on or off (``value``).
+
+    ``requested`` is the value that was requested before; it is requested again where the driver refuses.
+    """
 
     device: str
     feature: str

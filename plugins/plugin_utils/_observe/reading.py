@@ -14,7 +14,7 @@ from typing import Any
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.sections import Answer, Call
-from .._systems.registry import starter_paths
+from .._systems.registry import list_starter_paths
 from .._systems.systemd import RULESET_UNIT
 from .parse import boot, policy
 from .parse.conntrack import parse_conntrack
@@ -90,7 +90,7 @@ def list_calls(
         ("read_devices",),
         ("read_nic_features", FEATURE),
         ("read_conflicts",),
-        ("read_boot", paths.RULESET, *starter_paths()),
+        ("read_boot", paths.RULESET, *list_starter_paths()),
         ("read_files", *boot.READ),
         ("read_services", RULESET_UNIT, *SERVICES),
         ("read_fw4",),

@@ -31,7 +31,7 @@ from .._systems.init_system import RULESET_SCRIPTS
 from .._systems.registry import find_init_system
 from . import history
 from .hardware import Request, check_devices, decide
-from .state import TableState, own_files
+from .state import TableState, list_own_files
 from .table import WantedFlowtable, WantedTable, device_changes, kept_objects, transactions
 from .verbs import CutFlows, DryLoad, StageListing
 
@@ -244,7 +244,7 @@ def _plan(
     changes = file_changes(state.files, files)
     differing = changes.written
     texts = _live_change(state, wanted, keep)
-    closing = init.steps_after_writing(init.ruleset, state.files, differing, state.service) if init else []
+    closing = init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
     dry = Step(f"validate table {wanted.path}", DryLoad(_without_devices(state, wanted, keep)))
     old = _renamed(state, wanted)
     change = state.next_id(token)
@@ -379,7 +379,7 @@ def plan_absent(state: TableState, family: str, table: str, token: str) -> Confi
     """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
     written = parse_owned_table(state.files.get(paths.RULESET, ""))
     live = state.table is not None
-    changes = file_changes(state.files, dict.fromkeys(own_files()))
+    changes = file_changes(state.files, dict.fromkeys(list_own_files()))
     texts = []
     tables = []
     if live:
@@ -397,10 +397,10 @@ def plan_absent(state: TableState, family: str, table: str, token: str) -> Confi
         last_confirmed=state.confirmation,
         texts=[Transaction(f"drop table {path}", text) for path, text in zip(names, texts, strict=True)],
         tables=tables,
-        leaving=init.steps_before_removing(init.ruleset, state.service) if init else [],
+        leaving=init.plan_before_removing(init.ruleset, state.service) if init else [],
         removed=changes.removed,
         forgotten=[history.path(change) for change in state.kept],
-        closing=init.steps_after_removing(init.ruleset, changes.removed, state.service) if init else [],
+        closing=init.plan_after_removing(init.ruleset, changes.removed, state.service) if init else [],
         diffs=[*diffs, *changes.diffs],
         result={"table": f"{family} {table}", "flowtables": [], "ruleset": "", "kept": []},
     )

@@ -20,16 +20,16 @@ from .._observe.parse.nft import parse_flowtables
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Flowtable, Platform
 from .._systems.init_system import ServiceState
-from .._systems.registry import ruleset_paths
+from .._systems.registry import list_ruleset_paths
 from .history import confirmation, kept_ids
 
 FEATURE = "hw-tc-offload"
 TEXTS = (paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
 
 
-def own_files() -> tuple[str, ...]:
+def list_own_files() -> tuple[str, ...]:
     """Every path that the ruleset module may have made on a router, but for the rulesets confirmed before."""
-    return (*TEXTS, paths.CUT_OWED, *ruleset_paths())
+    return (*TEXTS, paths.CUT_OWED, *list_ruleset_paths())
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TableState:
     """live listing; None: there is none"""
     flowtables: tuple[Flowtable, ...]
     files: Mapping[str, str]
-    """path -> text, of ``own_files`` that exist"""
+    """path -> text, of ``list_own_files`` that exist"""
     links: frozenset[str]
     """devices that exist"""
     drivers: Mapping[str, str]

@@ -25,16 +25,16 @@ class Apt(PackageManager):
         ("Unable to locate package", "add a package source that has it to the router, or install it by hand"),
     )
 
-    def reading(self, packages: Sequence[str]) -> list[Call]:
+    def list_calls(self, packages: Sequence[str]) -> list[Call]:
         return [("read_apt", *packages)]
 
-    def removal_reading(self, record: str) -> list[Call]:
+    def list_removal_calls(self, record: str) -> list[Call]:
         return [("read_apt_removal", record)]
 
     def parse_removal(self, output: str) -> frozenset[str]:
         """``apt-get -s remove``, lines such as ``Remv nftables [1.1.3-1]`` -> all that would go."""
         return frozenset(re.findall(r"^Remv (\S+)", output, re.MULTILINE))
 
-    def modules_package(self, release: str, os_id: str) -> str:
+    def find_modules_package(self, release: str, os_id: str) -> str:
         """Ubuntu's cloud kernels keep these modules in a package of their own."""
         return f"linux-modules-extra-{release}" if os_id == "ubuntu" else ""

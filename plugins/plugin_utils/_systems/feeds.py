@@ -67,13 +67,13 @@ class Feeds(PackageManager):
         "install a whole image with sysupgrade: kernel and modules of this one do not belong together"
     )
 
-    def reading(self, packages: Sequence[str]) -> list[Call]:
-        return [("read_feeds", *self.local_names(packages))]
+    def list_calls(self, packages: Sequence[str]) -> list[Call]:
+        return [("read_feeds", *self.translate_names(packages))]
 
-    def removal_reading(self, record: str) -> list[Call]:
+    def list_removal_calls(self, record: str) -> list[Call]:
         return [("read_feed_removal", record)]
 
-    def modules_package(self, release: str, os_id: str) -> str:
+    def find_modules_package(self, release: str, os_id: str) -> str:
         return MODULES_PACKAGE
 
     def read(self, answer: Answer) -> Inventory:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What every init system has to say of itself: how boot and a device's arrival start what this collection installs.
+"""What is known of every init system: how boot and a device's arrival start what this collection installs.
 
 One more init system is a file beside this one with a subclass of ``InitSystem``, a row in registry.py, and a row in
 sh/read/platform.sh, which recognises it. Pure: no I/O.
@@ -57,7 +57,7 @@ class Service:
     on_arrival: Starter | None = None
     """where a device that appears is handled by other files than at boot"""
     name: str = ""
-    """by which the init system enables it; empty: it works as soon as the files are there"""
+    """by which the init system enables it; empty: it works as soon as the files exist"""
     links: tuple[str, ...] = ()
     """paths that exist while it is enabled; removing them disables it"""
 
@@ -98,7 +98,7 @@ class InitSystem(ABC):
     """the distribution's own network daemon reports hw-tc-offload, so it can be seen without ethtool"""
 
     @abstractmethod
-    def steps_after_writing(
+    def plan_after_writing(
         self, service: Service, found: Collection[str], changed: Collection[str], state: ServiceState
     ) -> list[Step]:
         """What has to be done once files of ``service`` were written, for it to be started from the next boot on.
@@ -106,10 +106,10 @@ class InitSystem(ABC):
         ``found``: paths that were there before; ``changed``: paths that were written or removed. No steps: all is done.
         """
 
-    def steps_before_removing(self, service: Service, state: ServiceState) -> list[Step]:
-        """What has to be done while the files of ``service`` are still there."""
+    def plan_before_removing(self, service: Service, state: ServiceState) -> list[Step]:
+        """What has to be done while the files of ``service`` still exist."""
         return []
 
-    def steps_after_removing(self, service: Service, removed: Collection[str], state: ServiceState) -> list[Step]:
+    def plan_after_removing(self, service: Service, removed: Collection[str], state: ServiceState) -> list[Step]:
         """What has to be done once files of ``service`` were removed."""
         return []

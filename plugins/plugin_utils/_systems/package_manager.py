@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What every package manager has to say of itself: how it is asked, what packages are called, how its errors read.
+"""What is known of every package manager: how it is asked, what packages are called, how its errors read.
 
 One more is a file beside this one with a subclass of ``PackageManager``, a row in registry.py, its command in
 sh/read/platform.sh, and two fragments: in sh/read what its calls call, which print nothing on a router that has another
@@ -30,7 +30,7 @@ class Inventory:
     """What a package manager reports."""
 
     statuses: Mapping[str, str] = field(default_factory=dict)
-    """package -> its status in dpkg's words: installed, config-files, empty for one that is not there"""
+    """package -> its status in dpkg's words: installed, config-files, empty for one that is not installed"""
     candidates: Mapping[str, str] = field(default_factory=dict)
     """package that is not installed -> version that would be installed"""
     removals: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class PackageManager(ABC):
     distribution: ClassVar[str] = ""
     """what that distribution is called"""
     read_scripts: ClassVar[tuple[str, ...]]
-    """fragments of sh/read with what ``reading`` and ``removal_reading`` call"""
+    """fragments of sh/read with what ``list_calls`` and ``list_removal_calls`` call"""
     apply_scripts: ClassVar[tuple[str, ...]]
     """fragments of sh/apply with its verbs"""
     names: ClassVar[Mapping[str, str]] = {}
@@ -74,18 +74,18 @@ class PackageManager(ABC):
     lists_modules: ClassVar[bool] = False
     """packages of modules bring lists of what boot loads"""
     broken_modules_remedy: ClassVar[str] = ""
-    """what to do where the package of modules is installed, and its modules are not there"""
+    """what to do where the package of modules is installed, and its modules are missing all the same"""
     reasons: ClassVar[Sequence[Reason]] = ()
     """why it refuses; the first that is found counts"""
     remedies: ClassVar[Sequence[tuple[str, str]]] = ()
-    """(part of an output that speaks for itself, what to do)"""
+    """(part of an output that needs no explanation, what to do)"""
 
     @abstractmethod
-    def reading(self, packages: Sequence[str]) -> list[Call]:
+    def list_calls(self, packages: Sequence[str]) -> list[Call]:
         """Calls that print the status and candidate of each of these packages, and of the package of modules."""
 
     @abstractmethod
-    def removal_reading(self, record: str) -> list[Call]:
+    def list_removal_calls(self, record: str) -> list[Call]:
         """Calls that print what the removal of each package in the file ``record`` means; see paths.KERNEL_FOUND."""
 
     @abstractmethod
@@ -93,22 +93,22 @@ class PackageManager(ABC):
         """What a simulated removal of one package printed -> see ``Inventory.removals``."""
 
     @abstractmethod
-    def modules_package(self, release: str, os_id: str) -> str:
+    def find_modules_package(self, release: str, os_id: str) -> str:
         """The package with the fast path's modules for a kernel of this release; empty where the kernel's own has them.
 
         ``os_id`` is ID of /etc/os-release.
         """
 
-    def local_names(self, packages: Iterable[str]) -> list[str]:
+    def translate_names(self, packages: Iterable[str]) -> list[str]:
         """What these packages of the option ``packages`` are called here."""
         return [self.names.get(package, package) for package in packages]
 
     def read(self, answer: Answer) -> Inventory:
-        """The sections of ``reading`` or ``removal_reading`` -> Inventory; OffloadError where nothing can be known."""
+        """The sections that these calls print -> Inventory; OffloadError where what is installed cannot be listed."""
         if "installed" in answer and not answer.ok("installed"):
             output = answer.text("installed").strip()
             raise OffloadError(
-                f"{self.name} does not tell what is installed: {output}", remedy_for(output, self.remedies)
+                f"{self.name} cannot list what is installed: {output}", remedy_for(output, self.remedies)
             )
         return Inventory(
             statuses=parse_statuses(answer.text("packages")),
@@ -118,7 +118,7 @@ class PackageManager(ABC):
         )
 
     def explain(self, output: str, image: str) -> tuple[str, str] | None:
-        """(what is wrong, what to do) for the output of a verb that failed; None where it speaks for itself.
+        """(what is wrong, what to do) for the output of a verb that failed; None where it needs no explanation.
 
         ``image`` is ``Inventory.image``.
         """
@@ -146,7 +146,7 @@ def parse_candidates(text: str) -> dict[str, str]:
     return found
 
 
-def upstream_version(version: str) -> tuple[int, ...]:
+def parse_upstream_version(version: str) -> tuple[int, ...]:
     """1:1.1.3-1 -> (1, 1, 3); empty when it does not start with a number (deb-version(7))."""
     match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
     return tuple(int(part) for part in match.group(1).split(".")) if match else ()

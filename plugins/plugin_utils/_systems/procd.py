@@ -26,7 +26,7 @@ def _keep_list(kept: Iterable[str]) -> tuple[str, str]:
 
 
 class Procd(InitSystem):
-    """``/etc/init.d/NAME enable`` makes a link in /etc/rc.d, which is there for as long as boot starts the script."""
+    """``/etc/init.d/NAME enable`` makes a link in /etc/rc.d, which exists for as long as boot starts the script."""
 
     name = "procd"
     scripts = ("apply/procd",)
@@ -68,7 +68,7 @@ class Procd(InitSystem):
         links=(paths.FEATURES_RC,),
     )
 
-    def steps_after_writing(
+    def plan_after_writing(
         self, service: Service, found: Collection[str], changed: Collection[str], state: ServiceState
     ) -> list[Step]:
         enabled = all(link in found for link in service.links)

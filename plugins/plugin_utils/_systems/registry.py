@@ -25,27 +25,27 @@ INIT_SYSTEMS: tuple[InitSystem, ...] = (Systemd(), Procd())
 
 def find_package_manager(init: str, commands: Collection[str]) -> PackageManager | None:
     """The package manager of a router with this init system and these commands (``Platform``); None: none is known."""
-    return next((one for one in named_package_managers(commands) if one.init in {"", init}), None)
+    return next((one for one in list_package_managers(commands) if one.init in {"", init}), None)
 
 
-def named_package_managers(commands: Collection[str]) -> list[PackageManager]:
+def list_package_managers(commands: Collection[str]) -> list[PackageManager]:
     """Those whose command the router has, whether or not they are supported on its distribution."""
     return [manager for manager in PACKAGE_MANAGERS if manager.command in commands]
 
 
-def package_scripts() -> tuple[str, ...]:
-    """The fragments of sh/read that ``package_reading`` and ``package_removal_reading`` need."""
-    return _once(script for manager in PACKAGE_MANAGERS for script in manager.read_scripts)
+def list_package_scripts() -> tuple[str, ...]:
+    """The fragments of sh/read that ``list_package_calls`` and ``list_removal_calls`` need."""
+    return _drop_repeats(script for manager in PACKAGE_MANAGERS for script in manager.read_scripts)
 
 
-def package_reading(packages: Sequence[str]) -> list[Call]:
+def list_package_calls(packages: Sequence[str]) -> list[Call]:
     """Calls that read of these packages, whichever package manager the router has."""
-    return list(dict.fromkeys(tuple(call) for manager in PACKAGE_MANAGERS for call in manager.reading(packages)))
+    return list(dict.fromkeys(tuple(call) for manager in PACKAGE_MANAGERS for call in manager.list_calls(packages)))
 
 
-def package_removal_reading(record: str) -> list[Call]:
+def list_removal_calls(record: str) -> list[Call]:
     """Calls that read of the removal of the packages in the file ``record``, whichever package manager there is."""
-    return list(dict.fromkeys(tuple(call) for one in PACKAGE_MANAGERS for call in one.removal_reading(record)))
+    return list(dict.fromkeys(tuple(call) for one in PACKAGE_MANAGERS for call in one.list_removal_calls(record)))
 
 
 def find_init_system(name: str) -> InitSystem | None:
@@ -53,15 +53,15 @@ def find_init_system(name: str) -> InitSystem | None:
     return next((init for init in INIT_SYSTEMS if init.name == name), None)
 
 
-def init_scripts(name: str) -> tuple[str, ...]:
+def find_init_scripts(name: str) -> tuple[str, ...]:
     """The fragments of sh/apply with the verbs of that init system."""
     init = find_init_system(name)
     return init.scripts if init else ()
 
 
-def modules_lists() -> tuple[str, ...]:
+def list_modules_files() -> tuple[str, ...]:
     """The files with the modules that boot loads, of every init system."""
-    return _once(init.modules_list for init in INIT_SYSTEMS)
+    return _drop_repeats(init.modules_list for init in INIT_SYSTEMS)
 
 
 def reports_features(name: str) -> bool:
@@ -70,17 +70,17 @@ def reports_features(name: str) -> bool:
     return init is not None and init.reports_features
 
 
-def ruleset_paths() -> tuple[str, ...]:
+def list_ruleset_paths() -> tuple[str, ...]:
     """Every path that may exist because the ruleset is started, whatever the init system."""
-    return _once((*RULESET_SCRIPTS, *(path for init in INIT_SYSTEMS for path in init.ruleset.paths)))
+    return _drop_repeats((*RULESET_SCRIPTS, *(path for init in INIT_SYSTEMS for path in init.ruleset.paths)))
 
 
-def features_paths() -> tuple[str, ...]:
+def list_features_paths() -> tuple[str, ...]:
     """Every path that may exist because features of NICs are set at boot, whatever the init system."""
-    return _once(path for init in INIT_SYSTEMS for path in init.features.paths)
+    return _drop_repeats(path for init in INIT_SYSTEMS for path in init.features.paths)
 
 
-def starters(init: str) -> dict[str, Starter]:
+def find_starters(init: str) -> dict[str, Starter]:
     """What the next boot needs: ``ruleset``, ``devices`` (into their flowtables) and ``features`` -> its starter.
 
     For an init system that is not known they are those of the first row: nothing there will be started.
@@ -90,10 +90,12 @@ def starters(init: str) -> dict[str, Starter]:
     return {what: starter for what, starter in found.items() if starter is not None}
 
 
-def starter_paths() -> tuple[str, ...]:
+def list_starter_paths() -> tuple[str, ...]:
     """The paths of every starter of every init system."""
-    return _once(path for init in INIT_SYSTEMS for starter in starters(init.name).values() for path in starter.files)
+    return _drop_repeats(
+        path for init in INIT_SYSTEMS for starter in find_starters(init.name).values() for path in starter.files
+    )
 
 
-def _once(paths: Iterable[str]) -> tuple[str, ...]:
+def _drop_repeats(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(paths))

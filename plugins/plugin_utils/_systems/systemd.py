@@ -43,7 +43,7 @@ class Systemd(InitSystem):
         at_boot=Starter((paths.FEATURES_RULES, paths.FEATURES_UNIT, paths.FEATURES_SCRIPT)),
     )
 
-    def steps_after_writing(
+    def plan_after_writing(
         self, service: Service, found: Collection[str], changed: Collection[str], state: ServiceState
     ) -> list[Step]:
         """Enabling a unit has systemd, but not udev, read its files again."""
@@ -53,10 +53,10 @@ class Systemd(InitSystem):
             return [*udev, Step(f"enable {service.name}", EnableUnit(service.name))]
         return _reload() if outdated else []
 
-    def steps_before_removing(self, service: Service, state: ServiceState) -> list[Step]:
+    def plan_before_removing(self, service: Service, state: ServiceState) -> list[Step]:
         return [Step(f"disable {service.name}", DisableUnit(service.name))] if state.enabled or state.active else []
 
-    def steps_after_removing(self, service: Service, removed: Collection[str], state: ServiceState) -> list[Step]:
+    def plan_after_removing(self, service: Service, removed: Collection[str], state: ServiceState) -> list[Step]:
         return _reload() if state.outdated or not service.files.keys().isdisjoint(removed) else []
 
 

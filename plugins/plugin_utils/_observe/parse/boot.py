@@ -11,7 +11,7 @@ import re
 
 from ..._core import paths
 from ..._core.sections import Answer
-from ..._systems.registry import starters
+from ..._systems.registry import find_starters
 from ..state import Boot
 from .ethtool import parse_feature_record
 from .nft import diff_listings, parse_filtered_families
@@ -47,7 +47,7 @@ def read_boot(answer: Answer) -> Boot:
         features=features,
         enabled={
             starter.files[0]: starter.works(existing, unit_enabled)
-            for what, starter in starters(parse_platform(answer.text("platform")).init).items()
+            for what, starter in find_starters(parse_platform(answer.text("platform")).init).items()
             if needed[what] or any(path in existing for path in starter.files)
         },
     )

@@ -39,8 +39,7 @@ uninstall_new() {
   [ -z "$packages_new" ] || _apt purge $packages_new
 }
 
-# uninstall_packages remove|purge PACKAGE...: with what was there for them alone, which is what an autoremove would not take
-# now
+# uninstall_packages remove|purge PACKAGE...: with what came for them alone, which is what an autoremove would not take now
 uninstall_packages() {
   _how=$1
   shift

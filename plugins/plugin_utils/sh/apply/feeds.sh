@@ -52,7 +52,7 @@ _print_reason() {
     END { for (i = 1; i <= NR; i++) if (i in wanted || i > NR - 12) print line[i] }'
 }
 
-# install_packages PACKAGE...: exit codes of these managers are not to be relied on, so what is there then counts
+# install_packages PACKAGE...: exit codes of these managers are not to be relied on, so what is installed then counts
 install_packages() {
   simulate_install "$@" || return
   _before=$(_installed) || {

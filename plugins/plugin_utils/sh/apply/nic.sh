@@ -1,10 +1,10 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What the nic_features module may do, beside verbs.sh.
+# Features of NICs (_nic/verbs.py).
 
-# set_feature DEVICE FEATURE on|off WISHED: the kernel answers ethtool with success when a driver refuses (net/ethtool/
-# features.c), so what became of it is read back. A refused wish would stay noted and be tried again with the next
-# change of any feature, so what was wished before takes its place.
+# set_feature DEVICE FEATURE on|off REQUESTED: the kernel answers ethtool with success when a driver refuses (net/ethtool/
+# features.c), so what became of it is read back. A refused request would stay recorded and be tried again with the
+# next change of any feature, so what was requested before takes its place.
 set_feature() {
   ethtool -K "$1" "$2" "$3"
   _rc=$?

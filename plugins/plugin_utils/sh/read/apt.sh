@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Packages, through apt and dpkg. Read by _systems/apt.py.
 
-# read_apt PACKAGE...: the status of each, and what apt could install of those that are not there
+# read_apt PACKAGE...: the status of each, and what apt could install of those that are missing
 read_apt() {
   has dpkg-query && has apt-cache || return 0
   # Ubuntu's cloud kernels keep these modules in a package of their own

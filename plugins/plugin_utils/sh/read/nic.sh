@@ -26,7 +26,7 @@ _device_driver() {
   fi
 }
 
-# DEVICE true|false: what OpenWrt's netifd says of hw-tc-offload, where there is no ethtool
+# DEVICE true|false: what OpenWrt's netifd reports of hw-tc-offload, where there is no ethtool
 _netifd() {
   for _device in "$@"; do
     case $_device in *[\"\\]*) continue ;; esac
@@ -51,19 +51,19 @@ read_eswitches() {
 read_nics() {
   section nics _nics
   _recorded=$(sed -n 's/^\([^# ][^ ]* [^ ]*\) .*/\1/p' "$1" 2>/dev/null)
-  _wanted=$2$(echo "$_recorded" | sed -n 's/.* /|/p' | sort -u | tr -d '\n')
+  _regex=$2$(echo "$_recorded" | sed -n 's/.* /|/p' | sort -u | tr -d '\n')
   shift 2
   _seen=/
-  _there=
+  _found=
   for _nic in "$@" $(_conduits | cut -d ' ' -f 2) $(echo "$_recorded" | cut -d ' ' -f 1); do
     case $_seen in */"$_nic"/*) continue ;; esac
     _seen=$_seen$_nic/
     [ -e "/sys/class/net/$_nic" ] || continue
-    _there="$_there $_nic"
-    read_features "$_wanted" "$_nic"
+    _found="$_found $_nic"
+    read_features "$_regex" "$_nic"
   done
   # shellcheck disable=SC2086 # names of devices hold no blanks
-  if ! has ethtool && has ubus; then section netifd _netifd $_there; fi
+  if ! has ethtool && has ubus; then section netifd _netifd $_found; fi
 }
 
 _nics() {

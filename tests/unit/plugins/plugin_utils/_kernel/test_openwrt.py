@@ -273,7 +273,7 @@ def test_another_opkg_is_at_work(state: str, tmp_path: Path) -> None:
     router = stocked(tmp_path / "root", "24.10.4")
     router.do(ActionModule, NOTHING)
     before = files(router)
-    with pytest.raises(OffloadError, match=r"(?s)opkg does not tell.*Could not lock.*wait for the package manager"):
+    with pytest.raises(OffloadError, match=r"(?s)opkg cannot list.*Could not lock.*wait for the package manager"):
         router.do(ActionModule, {**NOTHING, "state": state}, before=LOCKED)
     assert files(router) == before
     assert "nft_flow_offload " in str(router.read(MODULES))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.unload import brought_along, unloading
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.unload import add_modules_on_top, plan_unloading
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.modules import LoadedModule
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,9 +22,9 @@ def test_what_rules_loaded_on_top_goes_too() -> None:
         "nft_alone": LoadedModule(0),
     }
     brought = {"nf_conntrack", "nf_tables"}
-    assert brought_along(brought, live) == {*brought, "nft_ct", "nft_masq", "nf_nat"}
-    assert brought_along({"nf_conntrack_ftp"}, live) == {"nf_conntrack_ftp"}
-    order, kept = unloading(brought_along(brought, live), live)
+    assert add_modules_on_top(brought, live) == {*brought, "nft_ct", "nft_masq", "nf_nat"}
+    assert add_modules_on_top({"nf_conntrack_ftp"}, live) == {"nf_conntrack_ftp"}
+    order, kept = plan_unloading(add_modules_on_top(brought, live), live)
     assert set(order) == {"nf_tables", "nft_ct", "nft_masq", "nf_nat"}
     assert kept == {"nf_conntrack": "used by nf_conntrack_ftp"}
 
@@ -38,7 +38,7 @@ def test_only_free_modules_are_unloaded_and_in_order(brought: set[str], told: di
         name: LoadedModule(len(users - {name}) + more, frozenset(users - {name}))
         for name, (users, more) in told.items()
     }
-    order, kept = unloading(brought, live)
+    order, kept = plan_unloading(brought, live)
     assert set(order) | set(kept) == brought & set(live)
     assert not set(order) & set(kept)
     for position, name in enumerate(order):

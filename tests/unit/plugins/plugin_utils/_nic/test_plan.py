@@ -200,7 +200,7 @@ def test_ethtool_is_needed() -> None:
 
 
 def test_a_check_run_before_ethtool_is_there_takes_nics_for_able() -> None:
-    plan = present(_nic.foreseen(WITHOUT, HW), "lan0", "lo", skip=True)
+    plan = present(_nic.assume_changeable(WITHOUT, HW), "lan0", "lo", skip=True)
     assert [step.call[1:4] for step in plan.steps] == [("lan0", "hw-tc-offload", "on")]
     assert list(plan.result["unsupported_devices"]) == ["lo"]
 
@@ -272,12 +272,12 @@ def test_a_plan_leads_there_and_back(state: NicState, features: dict[str, bool],
 @pytest.mark.parametrize(
     ("devices", "features", "says"),
     [
-        (["lan 0"], HW, "option devices: 'lan 0' is no device's name"),
+        (["lan 0"], HW, "option devices: 'lan 0' is not the name of a device"),
         (["../etc"], HW, "option devices"),
         (["abcdefghijklmnop"], HW, "option devices"),
         (["lan0"], {}, "option features is empty"),
-        (["lan0"], {"hw-tc-offload": "maybe"}, "option features, hw-tc-offload: 'maybe' is no boolean"),
-        (["lan0"], {"a|b": True}, r"option features: 'a\|b' is no feature's name"),
+        (["lan0"], {"hw-tc-offload": "maybe"}, "option features, hw-tc-offload: 'maybe' is not a boolean"),
+        (["lan0"], {"a|b": True}, r"option features: 'a\|b' is not the name of a feature"),
     ],
 )
 def test_bad_options(devices: list[str], features: dict[str, Any], says: str) -> None:

@@ -44,5 +44,5 @@ def test_packages() -> None:
 
 
 def test_ubuntu_has_a_package_for_the_modules() -> None:
-    assert APT.modules_package("6.8.0-1-kvm", "ubuntu") == "linux-modules-extra-6.8.0-1-kvm"
-    assert APT.modules_package("6.12.48+deb13-cloud-amd64", "debian") == ""
+    assert APT.find_modules_package("6.8.0-1-kvm", "ubuntu") == "linux-modules-extra-6.8.0-1-kvm"
+    assert APT.find_modules_package("6.12.48+deb13-cloud-amd64", "debian") == ""

@@ -50,15 +50,15 @@ class TestEveryRow:
                 assert starter is None or set(starter.files) & set(service.scripts), "nothing of ours would run"
 
     def test_every_path_is_seen_and_removed(self, init: InitSystem) -> None:
-        assert set(init.ruleset.paths) <= set(_ruleset_state.own_files())
-        assert set(init.features.paths) <= set(_nic.own_files())
+        assert set(init.ruleset.paths) <= set(_ruleset_state.list_own_files())
+        assert set(init.features.paths) <= set(_nic.list_own_files())
 
     def test_nothing_is_left_to_do_on_a_router_that_is_done(self, init: InitSystem) -> None:
         done = ServiceState(enabled=True, active=True)
         for service in (init.ruleset, init.features):
-            assert init.steps_after_writing(service, service.paths, (), done) == []
-            assert init.steps_after_removing(service, (), ServiceState()) == []
-            assert init.steps_before_removing(service, ServiceState()) == []
+            assert init.plan_after_writing(service, service.paths, (), done) == []
+            assert init.plan_after_removing(service, (), ServiceState()) == []
+            assert init.plan_before_removing(service, ServiceState()) == []
 
 
 def test_no_two_have_one_name() -> None:
@@ -94,7 +94,7 @@ class Sprout(InitSystem):
         at_boot=Starter(("/etc/sprout/features", paths.FEATURES_SCRIPT)),
     )
 
-    def steps_after_writing(
+    def plan_after_writing(
         self, service: Service, found: Collection[str], changed: Collection[str], state: ServiceState
     ) -> list[Step]:
         return [Step(f"plant {service.name}", Plant(service.name)) for link in service.links if link not in found]
@@ -118,7 +118,7 @@ def test_the_ruleset_is_loaded_at_boot_and_taken_back(sprout: Platform) -> None:
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Sprout.ruleset.written}
     assert [step.call for step in plan.closing] == [("plant", "table")]
     assert not plan.warnings
-    assert registry.init_scripts("sprout") == ("apply/sprout",)
+    assert registry.find_init_scripts("sprout") == ("apply/sprout",)
     state = replace(state, files=written(plan, enabled=Sprout.ruleset.links))
     assert not present(state).closing
     gone = _ruleset.plan_absent(state, "inet", "nft_offload", "00000000")
@@ -137,7 +137,7 @@ def test_features_are_set_at_boot_and_taken_back(sprout: Platform) -> None:
 
 def test_verifying_sees_what_boot_will_start(sprout: Platform) -> None:
     existing = [*Sprout.ruleset.paths, *Sprout.features.paths]
-    assert set(existing) - {"/etc/sprout/hotplug"} <= {*registry.starter_paths()}
+    assert set(existing) - {"/etc/sprout/hotplug"} <= {*registry.list_starter_paths()}
     answer = {
         "platform": Section("uid=0\nkernel=6.12.1\ninit=sprout", 0),
         "boot.ruleset": Section("table inet t {\n}", 0),

@@ -27,7 +27,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_
     Reason,
     parse_candidates,
     parse_statuses,
-    upstream_version,
+    parse_upstream_version,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.verbs import InstallPackages
 from hypothesis import given
@@ -42,14 +42,14 @@ class TestEveryRow:
         commands = re.search(r"for _command in (.*); do", fragment("read/platform"))
         assert commands and manager.command in commands[1].split(), "sh/read/platform.sh has to look for its command"
         assert registry.find_package_manager(manager.init, {"nft", manager.command}) is manager
-        assert registry.named_package_managers({manager.command}) == [manager]
+        assert registry.list_package_managers({manager.command}) == [manager]
 
     def test_one_distribution_is_named(self, manager: PackageManager) -> None:
         assert bool(manager.init) == bool(manager.distribution)
 
     def test_its_calls_are_functions_of_its_scripts(self, manager: PackageManager) -> None:
         text = "\n".join(fragment(name) for name in manager.read_scripts)
-        for call in [*manager.reading(["nftables"]), *manager.removal_reading(paths.KERNEL_FOUND)]:
+        for call in [*manager.list_calls(["nftables"]), *manager.list_removal_calls(paths.KERNEL_FOUND)]:
             assert f"{call[0]}() {{" in text
 
     def test_its_scripts_are_there(self, manager: PackageManager) -> None:
@@ -58,13 +58,13 @@ class TestEveryRow:
 
 def test_a_command_of_another_distribution_is_none() -> None:
     assert registry.find_package_manager("systemd", {"apk"}) is None
-    assert [manager.name for manager in registry.named_package_managers({"apk"})] == ["apk"]
+    assert [manager.name for manager in registry.list_package_managers({"apk"})] == ["apk"]
 
 
 def test_versions() -> None:
-    assert upstream_version("1:1.4.8-2") == (1, 4, 8)
-    assert upstream_version("0.9.8-3.1+deb11u2") == (0, 9, 8)
-    assert upstream_version("git-1") == ()
+    assert parse_upstream_version("1:1.4.8-2") == (1, 4, 8)
+    assert parse_upstream_version("0.9.8-3.1+deb11u2") == (0, 9, 8)
+    assert parse_upstream_version("git-1") == ()
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "  Candidate: ", "Remv "]), st.text())))
@@ -88,16 +88,16 @@ class Crate(PackageManager):
     reasons = (Reason(re.compile(r"no crate (?P<package>\S+)"), "nobody made {package}", "make it"),)
     remedies = (("crate is busy", "wait for it"),)
 
-    def reading(self, packages: Sequence[str]) -> list[Call]:
-        return [("read_crates", *self.local_names(packages))]
+    def list_calls(self, packages: Sequence[str]) -> list[Call]:
+        return [("read_crates", *self.translate_names(packages))]
 
-    def removal_reading(self, record: str) -> list[Call]:
+    def list_removal_calls(self, record: str) -> list[Call]:
         return [("read_crate_removal", record)]
 
     def parse_removal(self, output: str) -> frozenset[str]:
         return frozenset(output.split())
 
-    def modules_package(self, release: str, os_id: str) -> str:
+    def find_modules_package(self, release: str, os_id: str) -> str:
         return f"modules-{release}"
 
 
@@ -117,9 +117,9 @@ def crate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("crate")
 def test_what_is_asked() -> None:
-    assert ("read_crates", "nft-tools", "ethtool") in registry.package_reading(["nftables", "ethtool"])
-    assert ("read_crate_removal", paths.KERNEL_FOUND) in registry.package_removal_reading(paths.KERNEL_FOUND)
-    assert "read/crate" in registry.package_scripts()
+    assert ("read_crates", "nft-tools", "ethtool") in registry.list_package_calls(["nftables", "ethtool"])
+    assert ("read_crate_removal", paths.KERNEL_FOUND) in registry.list_removal_calls(paths.KERNEL_FOUND)
+    assert "read/crate" in registry.list_package_scripts()
 
 
 @pytest.mark.usefixtures("crate")
@@ -160,7 +160,7 @@ def test_its_errors_are_explained(output: str, says: str) -> None:
 
 @pytest.mark.usefixtures("crate")
 def test_it_does_not_list_what_is_installed() -> None:
-    with pytest.raises(OffloadError, match=r"crate does not tell what is installed: crate is busy.*wait for it"):
+    with pytest.raises(OffloadError, match=r"crate cannot list what is installed: crate is busy.*wait for it"):
         _kernel.read_state(Answer(ANSWER | {"installed": Section("crate is busy", 1)}))
 
 

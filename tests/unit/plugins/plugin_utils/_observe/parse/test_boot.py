@@ -17,15 +17,18 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.bo
     read_boot,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import starter_paths, starters
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import (
+    find_starters,
+    list_starter_paths,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import RULESET_UNIT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 
-FILES = starter_paths()
-PIECES = {starter.files[0]: starter.files for starter in starters("systemd").values()}
+FILES = list_starter_paths()
+PIECES = {starter.files[0]: starter.files for starter in find_starters("systemd").values()}
 ATTACH = 'add flowtable inet t ft { hook ingress priority 0; devices = { "lan0" }; }'
 WHOLE = {
     "boot.ruleset": Section("table inet t {\n}", 0),
