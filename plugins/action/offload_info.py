@@ -35,6 +35,7 @@ class ActionModule(OffloadAction):
     SPEC = ARGUMENT_SPEC
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
+        """``router``: the state, whole or as much of it as ``gather_subset`` asks for."""
         if options["gather_subset"] == "min":
             return {"router": read_choice(router.run(CHOICE_FRAGMENTS, calls=list_choice_calls()))}
         check_table(options["table"])

@@ -37,38 +37,41 @@ class ActionModule(OffloadAction):
     SPEC = ARGUMENT_SPEC
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
-        expectation = _expectation(options)
+        """The verdict with its evidence; failed where a rung does not hold or the required one is not proven."""
+        expectation = _build_expectation(options)
         seconds = 0 if expectation.expect == "disabled" else options["sample"]
         calls = list_calls(options["family"], options["table"], seconds, measure=not self.checking)
         state = read_state(router.run(FRAGMENTS, calls=calls))
         verdict = judge(Subject(state, expectation))
         result = {
             **verdict.as_result(),
-            "flows": _counted(state.flows),
+            "flows": _count_flows(state.flows),
             "sample": asdict(state.sample) if state.sample else None,
             "kernel": state.platform.kernel,
             "firewall": state.firewall,
         }
         if notes := [f"{f.id}: {f.message}" for f in verdict.findings if f.severity == "warning"]:
             result["warnings"] = [f"{router.name}: {note}" for note in notes]
-        if problems := _problems(verdict, expectation):
+        if problems := _list_problems(verdict, expectation):
             result |= {"failed": True, "msg": f"{router.name}: {' | '.join(problems)}"}
         return result
 
 
-def _expectation(options: Options) -> Expectation:
-    """The options, checked for what an argument spec cannot say."""
+def _build_expectation(options: Options) -> Expectation:
+    """The options, checked for what an argument spec cannot express; raises OffloadError."""
     validate_sample(options["sample"])
     if not 0 <= options["slow_share"] <= 100:
-        raise OffloadError(f"option slow_share: {options['slow_share']} is no percentage", "choose 0 to 100")
+        raise OffloadError(
+            f"option slow_share must be 0 to 100 percent, got {options['slow_share']}", "choose 0 to 100"
+        )
     if options["least_packets"] < 1:
         raise OffloadError(
-            f"option least_packets: {options['least_packets']} packets prove nothing", "choose 1 or more"
+            f"option least_packets must be 1 or more, got {options['least_packets']}", "choose 1 or more"
         )
     check_table(options["table"])
     for device in options["devices"]:
         if not DEVICE.match(device):
-            raise OffloadError(f"option devices: {device!r} is no device name", "correct it; ip -br link lists them")
+            raise OffloadError(f"option devices: {device!r} is not a device name", "correct it; ip -br link lists them")
     if options["expect"] == "disabled" and options["devices"]:
         raise OffloadError("option devices: with expect: disabled no device can be in a flowtable", "leave devices out")
     return Expectation(
@@ -81,13 +84,13 @@ def _expectation(options: Options) -> Expectation:
     )
 
 
-def _problems(verdict: Verdict, expectation: Expectation) -> list[str]:
+def _list_problems(verdict: Verdict, expectation: Expectation) -> list[str]:
     """Everything that makes the task fail, each with its remedy."""
     shortfall = verdict.shortfall(expectation)
     return verdict.errors() + ([shortfall] if shortfall else [])
 
 
-def _counted(flows: Flows | None) -> dict[str, Any] | None:
+def _count_flows(flows: Flows | None) -> dict[str, Any] | None:
     """The sample of connection tracking in numbers; None where it could not be read."""
     if flows is None:
         return None

@@ -91,7 +91,7 @@ notes:
   - While traffic is watched, each packet passes a few rules more, in one hook at the forward chain and two at the
     ingress of each device that a flowtable lists. Offloaded flows stay offloaded, and no module is loaded.
   - Up to Linux 6.15 a device's name leaves the flowtable together with its hook. Where hooks cannot be listed there,
-    as on Debian 12, the flowtable's own list stands in for them at V(bound), and the evidence says so.
+    as on Debian 12, the flowtable's own list stands in for them at V(bound), which the evidence shows.
 seealso:
   - module: kmod.nft_offload.offload_info
   - plugin: kmod.nft_offload.fleet_report

@@ -60,7 +60,7 @@ GROUPS: Final = {
     "offloading": "Connection tracking shows flows with the offload bit.",
     "bypassing": "Forwarded packets stay out of the forward chain.",
     "hardware": "Connection tracking shows flows with the hardware bit.",
-    "fleet": "Not a rung: what the fleet report says of a router without a verdict.",
+    "fleet": "Not a rung: what the fleet report shows for a router without a verdict.",
 }
 
 

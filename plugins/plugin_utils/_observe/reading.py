@@ -53,7 +53,7 @@ LINES = 2048
 seen with a certainty of 98 %"""
 LONGEST_SAMPLE = 60
 """seconds"""
-TRUNCATED = "# cut"
+TRUNCATED = "# more"
 """the last line of sh/read/nftables.sh where a ruleset is longer than it reads"""
 UNKNOWN_LINES = 20
 """that are returned at most"""
@@ -192,6 +192,7 @@ def _read_devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
 
 
 def _read_other_handlers(answer: Answer) -> OtherHandlers:
+    """What else handles forwarded packets: shapers, policy routing, IPsec, other chains."""
     traffic = parse_tc(answer.text("tc"))
     ruleset = answer.text("ruleset") if answer.ok("ruleset") else ""
     return OtherHandlers(

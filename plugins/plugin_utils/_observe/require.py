@@ -12,7 +12,10 @@ from .state import OLDEST_KERNEL, OLDEST_NFT, Platform
 
 
 def require_root(platform: Platform) -> None:
-    """Reading the ruleset and changing anything need CAP_NET_ADMIN; say so before a tool says something vaguer."""
+    """Raise OffloadError unless the login is root: reading the ruleset and any change need CAP_NET_ADMIN.
+
+    Checked first, because the tools' own errors are vaguer.
+    """
     if platform.uid != 0:
         raise OffloadError(
             f"the login on the router is not root (uid {platform.uid})", "set become: true, or log in as root"
@@ -20,7 +23,7 @@ def require_root(platform: Platform) -> None:
 
 
 def require_fw4(platform: Platform) -> None:
-    """Raise OffloadError for OpenWrt's firewall of before, which offloads through iptables."""
+    """Raise OffloadError for fw3, OpenWrt's firewall up to 21.02, which offloads through iptables."""
     if "fw3" in platform.commands and "fw4" not in platform.commands:
         raise OffloadError(
             f"{platform.os_name or 'this router'} has fw3, which offloads through iptables (kmod-ipt-offload); "

@@ -128,6 +128,7 @@ class Flowtable:
 
     @property
     def path(self) -> str:
+        """'family table name'"""
         return f"{self.family} {self.table} {self.name}"
 
 
@@ -388,7 +389,7 @@ class OpenWrtFirewall:
     """the rule that feeds it"""
     complaints: tuple[str, ...] = ()
     loaded: frozenset[str] = frozenset()
-    """of state (fw4 thinks that it is loaded), table (it is), enabled (boot starts it), wed-off (MediaTek's Wi-Fi takes
+    """of state (fw4 takes itself for loaded), table (it is), enabled (boot starts it), wed-off (MediaTek's Wi-Fi takes
     no flows)"""
 
 

@@ -110,12 +110,14 @@ def report_not_verified(reason: str) -> RouterReport:
 
 
 def _report_unknown(kind: Kind, message: str) -> RouterReport:
+    """A router of which nothing is known but why."""
     finding = kind.found(message)
     kept = FindingReport(finding.id, finding.severity, finding.message, finding.remedy)
     return RouterReport(findings=(kept,))
 
 
 def _rung_report(rung: Mapping[str, Any]) -> RungReport:
+    """One of ``rungs`` of a result."""
     return RungReport(
         number=int(rung["number"]),
         name=str(rung["name"]),
@@ -126,8 +128,10 @@ def _rung_report(rung: Mapping[str, Any]) -> RungReport:
 
 
 def _finding_report(finding: Mapping[str, Any]) -> FindingReport:
+    """One of ``findings`` of a result."""
     return FindingReport(*(str(finding[key]) for key in ("id", "severity", "message", "remedy")))
 
 
 def _strings(values: Any) -> tuple[str, ...]:
+    """Values as plain strings."""
     return tuple(str(value) for value in values)

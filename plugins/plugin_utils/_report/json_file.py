@@ -22,4 +22,5 @@ class JsonFile(Format):
     suffix = ".json"
 
     def render(self, report: FleetReport) -> str:
+        """One object with an indentation of two blanks."""
         return json.dumps(asdict(report), indent=2) + "\n"

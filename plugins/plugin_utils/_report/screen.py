@@ -26,9 +26,11 @@ class Screen(Format):
     target = "screen"
 
     def render(self, report: FleetReport) -> str:
+        """The lines of a terminal of USUAL columns, without colours."""
         return "".join(f"{line.text}\n" for line in self.lines(report, USUAL))
 
     def lines(self, report: FleetReport, width: int) -> Iterator[Line]:
+        """A head, then each router behind an empty line; nothing for no router."""
         if not report.routers:
             return
         width = max(width, NARROWEST)
@@ -41,6 +43,7 @@ class Screen(Format):
 
 
 def _router_lines(name: str, router: RouterReport, width: int) -> Iterator[Line]:
+    """Its verdict, its rungs with their evidence, its findings with their remedies."""
     rung = f" (rung {router.rung} of 7)" if router.rung else ""
     yield Line(f"{name}: {router.verdict}{rung}", "red" if router.fails else "green" if router.rung else None)
     for result in router.rungs:

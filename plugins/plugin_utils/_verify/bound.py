@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._observe.state import Flowtable, Hook
 from .finding import Finding, Kind, RungResult, conclude_rung
-from .subject import Subject, match_names
+from .subject import Subject, match_names, run_checks
 
 NAMES_OUTLIVE_HOOKS = (6, 16)
 """From here on a listed name is what was requested and can be without a hook; before, both go together."""
@@ -59,6 +59,7 @@ def find_missing_hooks(subject: Subject) -> list[Finding]:
 
 
 def find_unreadable_hooks(subject: Subject) -> list[Finding]:
+    """No list of hooks, on a kernel whose lists of devices do not stand in for it."""
     if subject.state.hooks is not None or not subject.flowtables or _names_imply_hooks(subject):
         return []
     message = f"the hooks of Linux {subject.state.platform.kernel} could not be listed"
@@ -69,6 +70,7 @@ CHECKS = (find_missing_hooks, find_unreadable_hooks)
 
 
 def judge(subject: Subject) -> RungResult:
+    """The rung: every listed device exists and has its hook, seen or implied by its name."""
     flowtables = subject.flowtables
     absent = [d for flowtable in flowtables for d in flowtable.devices if not match_names(d, subject.state.devices)]
     evidence = [] if flowtables else [subject.why_nothing_to_judge]
@@ -88,10 +90,11 @@ def judge(subject: Subject) -> RungResult:
         ]
     else:
         holds = False
-    return conclude_rung("bound", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("bound", holds, evidence, run_checks(CHECKS, subject))
 
 
 def _names_imply_hooks(subject: Subject) -> bool:
+    """Does a name in a flowtable imply a hook on this kernel?"""
     return (0, 0) < subject.state.platform.kernel_version < NAMES_OUTLIVE_HOOKS
 
 
@@ -132,4 +135,5 @@ def _may_belong_to(hook: Hook, flowtable: Flowtable) -> bool:
 
 
 def _describe_hook(hook: Hook) -> str:
+    """A hook in one line of evidence."""
     return f"{hook.device}: ingress hook {hook.function}" + (f" of {hook.flowtable}" if hook.flowtable else "")

@@ -18,7 +18,7 @@ from .._observe.state import Direction, Sample
 from .._observe.topology import GUEST_KINDS, find_hook_devices
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import may_be_intended
-from .subject import Subject
+from .subject import Subject, run_checks
 
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",
@@ -159,13 +159,14 @@ CHECKS = (find_uncovered_directions, find_slow_share, find_missing_measurement)
 
 
 def judge(subject: Subject) -> RungResult:
+    """The rung: enough packets were measured, and few enough of them traversed the forward chain."""
     if not subject.flowtables:
         return conclude_rung("bypassing", False, [subject.why_nothing_to_judge])
     sample = subject.state.sample
     if sample is None:
         reason = subject.read_errors("sample") or ["not measured: the option sample is 0, or it is a check run"]
-        return conclude_rung("bypassing", False, reason, [f for check in CHECKS for f in check(subject)])
-    findings = [finding for check in CHECKS for finding in check(subject)]
+        return conclude_rung("bypassing", False, reason, run_checks(CHECKS, subject))
+    findings = run_checks(CHECKS, subject)
     evidence = [describe_sample(sample), *_describe_directions(sample)]
     if carried := _estimate_nic_packets(subject):
         evidence.append(f"beside these NICs forwarded about {carried} packets, as connection tracking counted")
@@ -332,4 +333,5 @@ def _slow_percentage(subject: Subject, sample: Sample) -> float | None:
 
 
 def _percentage(part: int, rest: int) -> float | None:
+    """Percent that ``part`` is of both, with two decimals; None of nothing."""
     return round(100 * part / (part + rest), 2) if part + rest else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .configured.rung import UNREADABLE
 from .finding import RUNGS, Finding, Kind, RungResult, conclude_rung
 from .offloading import describe_flows
-from .subject import Subject
+from .subject import Subject, run_checks
 from .supported import find_missing_permission
 
 LEFTOVER_TABLE = Kind(
@@ -40,6 +40,7 @@ KINDS = (LEFTOVER_TABLE, LEFTOVER_BOOT, LEFTOVER_FLOWS)
 
 
 def find_leftover_table(subject: Subject) -> list[Finding]:
+    """The table of this collection, or that it could not be looked for."""
     if _is_ruleset_unreadable(subject):
         message = "the live ruleset could not be read, so a leftover would not be seen"
         return [UNREADABLE.found(message, *subject.read_errors("flowtables"))]
@@ -51,6 +52,7 @@ def find_leftover_table(subject: Subject) -> list[Finding]:
 
 
 def find_leftover_boot(subject: Subject) -> list[Finding]:
+    """Files and units of this collection that boot would use."""
     left = []
     if subject.state.boot.ruleset is not None:
         left.append(f"table {subject.boot_table or 'of an unknown name'} is loaded")
@@ -95,7 +97,7 @@ CHECKS = (find_missing_permission, find_leftover_table, find_leftover_boot, find
 
 def judge(subject: Subject) -> list[RungResult]:
     """The whole ladder: no rung applies, those with leftovers fail, one that could not be read is unproven."""
-    found = [finding for check in CHECKS for finding in check(subject)]
+    found = run_checks(CHECKS, subject)
     evidence = {"offloading": [describe_flows(subject.state.flows)] if subject.state.flows is not None else []}
     if not found:
         evidence["configured"] = [f"there is no table {subject.expectation.table}, and nothing is left for boot"]

@@ -5,7 +5,7 @@
 # PRIVATE to the collection: may change at any time.
 """Rung 7, hardware: the NIC took flows, which conntrack shows with the hardware bit.
 
-The bit says that one driver took one direction at least (nf_flow_table_offload.c: flow_offload_work_add). Where the
+The bit shows that one driver took one direction at least (nf_flow_table_offload.c: flow_offload_work_add). Where the
 driver publishes its own table, both directions must be in it.
 """
 
@@ -17,7 +17,7 @@ from .._observe.state import DriverTable
 from .configured import nic
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import describe_flows
-from .subject import Subject
+from .subject import Subject, run_checks
 
 REFUSED = Kind(
     "hardware.refused",
@@ -140,6 +140,7 @@ def find_refused_flows(subject: Subject) -> list[Finding]:
 
 
 def find_partial_hardware(subject: Subject) -> list[Finding]:
+    """Flows in software beside flows in hardware."""
     seen = subject.state.flows
     if seen is None or not _is_expected(subject) or _has_software_flowtable(subject):
         return []
@@ -184,6 +185,7 @@ def find_orphans(subject: Subject) -> list[Finding]:
 
 
 def find_backlog(subject: Subject) -> list[Finding]:
+    """Many flows that wait to be handed to the driver."""
     if not _is_expected(subject) or subject.state.work.get("add", 0) < MUCH_WORK:
         return []
     return [
@@ -195,6 +197,7 @@ CHECKS = (find_refused_flows, find_partial_hardware, find_one_direction, find_or
 
 
 def judge(subject: Subject) -> RungResult:
+    """The rung: conntrack shows flows with the hardware bit, and the driver's own table, if any, both directions."""
     if not subject.flowtables:
         return conclude_rung("hardware", False, [subject.why_nothing_to_judge])
     if not _is_expected(subject):
@@ -204,7 +207,7 @@ def judge(subject: Subject) -> RungResult:
         )
     seen = subject.state.flows
     evidence = [describe_flows(seen)] if seen is not None else []
-    findings = [f for check in CHECKS for f in check(subject)]
+    findings = run_checks(CHECKS, subject)
     table = subject.state.driver_table
     shown = table is None or not table.flows or bool(_split_flows(table)[0])
     holds = seen is not None and seen.of("hardware") > 0 and shown
@@ -241,6 +244,7 @@ def _describe_table(table: DriverTable) -> str:
 
 
 def _describe_work(subject: Subject) -> str:
+    """The queues of work for the driver in one line."""
     return (
         f"work that waits for the driver: {', '.join(f'{name} {count}' for name, count in subject.state.work.items())}"
     )
@@ -252,4 +256,5 @@ def _is_expected(subject: Subject) -> bool:
 
 
 def _has_software_flowtable(subject: Subject) -> bool:
+    """Is any flowtable on the router, judged or not, a software one?"""
     return any(not flowtable.hardware for flowtable in subject.state.flowtables or ())

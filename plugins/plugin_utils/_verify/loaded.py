@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._observe.state import FLOWTABLE_MODULES
 from .finding import Finding, Kind, RungResult, conclude_rung
-from .subject import Subject
+from .subject import Subject, run_checks
 
 NOT_LOADED = Kind(
     "loaded.not-loaded",
@@ -48,6 +48,7 @@ KINDS = (NOT_LOADED, MODULES_DISABLED, NOT_AT_BOOT, ON_DEMAND)
 
 
 def find_unloaded_modules(subject: Subject) -> list[Finding]:
+    """Modules on disk that are not in the kernel, nor shown to be by a live flowtable."""
     lacking = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) == "available"]
     lacking = [name for name in lacking if name not in subject.modules_in_use]
     if not lacking:
@@ -89,6 +90,7 @@ CHECKS = (find_unloaded_modules, find_modules_missing_at_boot)
 
 
 def judge(subject: Subject) -> RungResult:
+    """The rung: every module is loaded, built in, or shown to be by the live ruleset."""
     there = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) in {"loaded", "builtin"}]
     used = sorted(subject.modules_in_use - set(there))
     evidence = [f"in the kernel: {', '.join(there) or 'none'}"]
@@ -99,4 +101,4 @@ def judge(subject: Subject) -> RungResult:
     if boot := sorted(subject.state.kernel.boot_modules & set(FLOWTABLE_MODULES)):
         evidence.append(f"listed for boot: {', '.join(boot)}")
     holds = set(FLOWTABLE_MODULES) <= {*there, *used}
-    return conclude_rung("loaded", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("loaded", holds, evidence, run_checks(CHECKS, subject))

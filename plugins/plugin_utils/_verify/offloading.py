@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from .._observe.state import Flows
 from .finding import Finding, Kind, RungResult, conclude_rung
-from .subject import Subject
+from .subject import Subject, run_checks
 
 CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",
@@ -58,7 +58,7 @@ ONE_PROTOCOL = Kind(
     "Flows of one protocol are offloaded, those of the other are not",
     "TCP and UDP connections passed packets just now, and those of one have no offload bit at all, though the rule that"
     " feeds the flowtable makes no difference between them. An info where they are few, or a rule could mean it.",
-    "see that the rule that feeds the flowtable says 'meta l4proto {{ tcp, udp }}', and stands before any verdict over"
+    "see that the rule that feeds the flowtable has 'meta l4proto {{ tcp, udp }}', and stands before any verdict over"
     " {protocol}",
 )
 MOST_LEFT_OUT = Kind(
@@ -96,6 +96,7 @@ NEARLY_FULL = 0.9
 
 
 def find_missing_offload(subject: Subject) -> list[Finding]:
+    """No offloaded flow at all: with traffic, without any, or with conntrack unreadable."""
     if not subject.flowtables:
         return []
     if subject.state.flows is None:
@@ -124,7 +125,7 @@ def find_left_out_flows(subject: Subject) -> list[Finding]:
     seen = subject.state.flows
     if seen is None or not subject.flowtables or not seen.of("hardware", "software"):
         return []
-    found = [*_find_left_out_families(seen), *_find_left_out_protocols(seen)]
+    found = list(_find_left_out_kinds(seen))
     offloaded, slow = seen.of("hardware", "software"), seen.recent_slow
     if not found and slow >= 2 * ENOUGH and slow > offloaded:
         message = (
@@ -135,36 +136,27 @@ def find_left_out_flows(subject: Subject) -> list[Finding]:
     return [replace(one, severity="info") if meant or count < MANY else one for count, one in found]
 
 
-def _find_left_out_families(seen: Flows) -> Iterator[tuple[int, Finding]]:
-    """Of how many flows, and what is to say of them."""
-    for family, other in (("ipv4", "ipv6"), ("ipv6", "ipv4")):
-        slow = _count_recent(seen, family)
-        if slow >= ENOUGH and not _count_offloaded(seen, family) and _count_offloaded(seen, other):
-            message = f"{slow} flows of {family} passed packets just now and none is offloaded, {other} is"
-            yield (
-                slow,
-                ONE_FAMILY.found(message, describe_flows(seen), *_list_slow_examples(seen, family), family=family),
-            )
-
-
-def _find_left_out_protocols(seen: Flows) -> Iterator[tuple[int, Finding]]:
-    for protocol, other in (("tcp", "udp"), ("udp", "tcp")):
-        slow = _count_recent(seen, protocol)
-        if slow >= ENOUGH and not _count_offloaded(seen, protocol) and _count_offloaded(seen, other):
-            message = f"{slow} flows of {protocol} passed packets just now and none is offloaded, {other} is"
-            yield (
-                slow,
-                ONE_PROTOCOL.found(
-                    message, describe_flows(seen), *_list_slow_examples(seen, protocol), protocol=protocol
-                ),
-            )
+def _find_left_out_kinds(seen: Flows) -> Iterator[tuple[int, Finding]]:
+    """(slow flows, finding) of each family or protocol without an offloaded flow, where the other one has some."""
+    for kind, name, one, other in (
+        (ONE_FAMILY, "family", "ipv4", "ipv6"),
+        (ONE_FAMILY, "family", "ipv6", "ipv4"),
+        (ONE_PROTOCOL, "protocol", "tcp", "udp"),
+        (ONE_PROTOCOL, "protocol", "udp", "tcp"),
+    ):
+        slow = _count_recent(seen, one)
+        if slow >= ENOUGH and not _count_offloaded(seen, one) and _count_offloaded(seen, other):
+            message = f"{slow} flows of {one} passed packets just now and none is offloaded, {other} is"
+            yield slow, kind.found(message, describe_flows(seen), *_list_slow_examples(seen, one), **{name: one})
 
 
 def _count_recent(seen: Flows, word: str) -> int:
+    """Slow flows of a family or protocol that passed a packet lately."""
     return sum(count for key, count in seen.recent.items() if word in key.split())
 
 
 def _count_offloaded(seen: Flows, word: str) -> int:
+    """Offloaded flows of a family or protocol."""
     return sum(
         count
         for key, count in seen.counts.items()
@@ -221,13 +213,14 @@ CHECKS = (find_missing_offload, find_left_out_flows, find_full_conntrack)
 
 
 def judge(subject: Subject) -> RungResult:
+    """The rung: conntrack shows flows with the offload bit."""
     seen = subject.state.flows
     evidence = [] if subject.flowtables else [subject.why_nothing_to_judge]
     evidence += [describe_flows(seen)] if seen is not None else []
     holds = seen is not None and seen.of("hardware", "software") > 0
     if seen is not None and holds:
         evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
-    return conclude_rung("offloading", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("offloading", holds, evidence, run_checks(CHECKS, subject))
 
 
 def describe_flows(flows: Flows) -> str:

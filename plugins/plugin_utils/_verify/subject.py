@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from .._observe.state import Device, FlowRule, Flowtable, RouterState
 from .._observe.topology import sees_lowers
-from .finding import Expectation
+from .finding import Expectation, Finding
 
 DEFAULT_TABLE = "inet nft_offload"
 """the table of kmod.nft_offload.ruleset where its options family and table are not set"""
@@ -132,14 +132,25 @@ class Subject:
 
     @cached_property
     def _existing(self) -> dict[Flowtable, tuple[str, ...]]:
+        """Flowtable -> names of its existing devices, filled as they are asked for."""
         return {}
 
     @cached_property
     def _rules(self) -> Mapping[tuple[str, str, str], list[FlowRule]]:
+        """(family, table, flowtable) -> the rules that feed it."""
         found: dict[tuple[str, str, str], list[FlowRule]] = {}
         for rule in self.state.rules:
             found.setdefault((rule.family, rule.table, rule.flowtable), []).append(rule)
         return found
+
+
+Check = Callable[[Subject], list[Finding]]
+"""a pure function from the subject to findings of one matter, none where all is well"""
+
+
+def run_checks(checks: Iterable[Check], subject: Subject) -> list[Finding]:
+    """The findings of all checks, in their order."""
+    return [finding for check in checks for finding in check(subject)]
 
 
 def describe_flowtable(flowtable: Flowtable) -> str:
@@ -155,4 +166,5 @@ def match_names(listed: str, names: Iterable[str]) -> list[str]:
 
 
 def _table(flowtable: Flowtable) -> str:
+    """'family table' of a flowtable"""
     return f"{flowtable.family} {flowtable.table}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT
 from .._systems.registry import reports_features
 from .finding import Finding, Kind, RungResult, conclude_rung
-from .subject import Subject
+from .subject import Subject, run_checks
 
 NOT_PERMITTED = Kind(
     "supported.not-permitted",
@@ -111,11 +111,13 @@ NFT_COUNTER = (0, 9, 4)
 
 
 def find_missing_permission(subject: Subject) -> list[Finding]:
+    """A login that is not root."""
     uid = subject.state.platform.uid
     return [] if uid == 0 else [NOT_PERMITTED.found(f"the login on the router is not root (uid {uid})", f"uid {uid}")]
 
 
 def find_old_kernel(subject: Subject) -> list[Finding]:
+    """A kernel without flowtables that can be loaded without devices."""
     if not (0, 0) < subject.state.platform.kernel_version < OLDEST_KERNEL:
         return []
     return [
@@ -126,6 +128,7 @@ def find_old_kernel(subject: Subject) -> list[Finding]:
 
 
 def find_missing_modules(subject: Subject) -> list[Finding]:
+    """Modules that are neither in the kernel nor on disk for it, and where they are instead."""
     missing = [name for name in FLOWTABLE_MODULES if subject.state.kernel.modules.get(name) == "missing"]
     missing = [name for name in missing if name not in subject.modules_in_use]
     if not missing:
@@ -158,6 +161,7 @@ def find_old_nft(subject: Subject) -> list[Finding]:
 
 
 def find_missing_ethtool(subject: Subject) -> list[Finding]:
+    """No ethtool where hardware offload is expected or configured, and nothing else shows the feature."""
     needed = subject.expectation.expect == "hardware" or any(flowtable.hardware for flowtable in subject.flowtables)
     if "ethtool" in subject.state.platform.commands or not needed or subject.expectation.expect == "software":
         return []
@@ -172,6 +176,7 @@ CHECKS = (find_missing_permission, find_old_kernel, find_missing_modules, find_o
 
 
 def judge(subject: Subject) -> RungResult:
+    """The rung: kernel, modules and nft are known, and good enough."""
     platform = subject.state.platform
     states = subject.state.kernel.modules
     evidence = [
@@ -181,8 +186,9 @@ def judge(subject: Subject) -> RungResult:
     ]
     known = platform.kernel_version > (0, 0) and platform.nft_version is not None
     known = known and all(name in states or name in subject.modules_in_use for name in FLOWTABLE_MODULES)
-    return conclude_rung("supported", known, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("supported", known, evidence, run_checks(CHECKS, subject))
 
 
 def _format_version(version: tuple[int, ...]) -> str:
+    """(1, 1, 3) -> 1.1.3"""
     return ".".join(str(part) for part in version)

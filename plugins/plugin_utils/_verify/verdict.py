@@ -55,6 +55,7 @@ class Verdict:
 
     @property
     def findings(self) -> list[Finding]:
+        """Every finding, from the ground up."""
         return [finding for result in self.rungs for finding in result.findings]
 
     def errors(self) -> list[str]:
@@ -80,6 +81,7 @@ class Verdict:
         return f"rung {result.name} must be shown, but is {result.status.replace('_', ' ')}: {reason}"
 
     def as_result(self) -> dict[str, Any]:
+        """The keys of a task's result, as plain JSON types."""
         return {
             "verdict": self.name,
             "rung": self.rung,

@@ -307,7 +307,7 @@ BYPASSING = {
         "hardware",
         "beside these NICs forwarded about 195 packets",
     ),
-    "the NIC forwards, its counters tell": case(
+    "the NIC forwards, its counters show it": case(
         with_sample(HARD, "device lan0 9000 9000000 1 1", "arrived lan0 9 900", "traversed4 lan0 wan0 6 600"),
         "",
         "hardware",
@@ -365,7 +365,7 @@ BYPASSING = {
         "hardware",
         bypassing="unproven",
     ),
-    "late though listed, and the NIC tells nothing": case(
+    "late though listed, and the NIC counts nothing": case(
         with_sample(HARD, "traversed4 wan0 lan0 310 90000", "late4 wan0 lan0 302 89000"),
         "bypassing.not-counted",
         "hardware",

@@ -114,6 +114,7 @@ def _parse_default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]
 
 
 def _list_lowers(links: Values) -> tuple[str, ...]:
+    """Names of the devices below it, sorted, from its links lower_NAME."""
     return tuple(sorted(link.removeprefix("lower_") for link in links if link.startswith("lower_")))
 
 

@@ -33,6 +33,7 @@ def parse_hooks(text: str, unknown: list[str] | None = None) -> tuple[Hook, ...]
 
 
 def _hook(device: str, what: str) -> Hook:
+    """One hook, from the text between its priority and its module."""
     match what.split():
         case ["flowtable", family, table, name]:  # Linux 6.17 on: NFNL_HOOK_TYPE_NFT_FLOWTABLE
             return Hook(device, "flowtable", f"{family} {table} {name}")

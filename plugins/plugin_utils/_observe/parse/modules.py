@@ -69,6 +69,7 @@ def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> 
     sysctls = lines.get("sysctl", [])
 
     def state(name: str) -> ModuleState:
+        """Where the running kernel has a module."""
         if name in live:
             return "loaded"
         if name in builtin:

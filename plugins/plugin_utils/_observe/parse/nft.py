@@ -78,6 +78,7 @@ def parse_statements(text: str) -> Iterator[Statement]:
     start: int | None = None
 
     def finish(end: int) -> Iterator[Statement]:
+        """The statement that ends here, if one has begun."""
         nonlocal words, start
         if words and start is not None:
             where = (place.family, place.table, place.kind, place.name)
@@ -117,10 +118,12 @@ def parse_statements(text: str) -> Iterator[Statement]:
 
 
 def _join_line(text: str) -> str:
+    """A statement on one line, with single blanks."""
     return " ".join(text.split())
 
 
 def _open_block(place: Statement, level: int, words: list[str]) -> Statement:
+    """The statement for the line that opens a table, an object, or something unknown."""
     if level == 1:
         return Statement(place.family, place.table, " ".join(words[:-1]), words[-1] if words else "")
     if words[:1] == ["table"] and len(words) in {2, 3}:

@@ -98,6 +98,7 @@ def parse_driver_table(text: str, unknown: list[str] | None = None) -> DriverTab
 
 
 def _find_bound_directions(line: str, seen: set[str]) -> tuple[bool, bool]:
+    """Is the original direction of a line of conntrack among the bound tuples, and is the reply?"""
     first, second = parse_tuples(line)
     return first in seen, second in seen
 

@@ -270,6 +270,7 @@ def _left_after(
 
 
 def _decides_established(pairs: list[str]) -> bool:
+    """Do the elements of a verdict map accept or drop established connections?"""
     return any(
         words in {("established", ":", "accept"), ("established", ":", "drop")}
         for words in zip(pairs, pairs[1:], pairs[2:], strict=False)
@@ -300,6 +301,7 @@ def _left_through(key: _Key, chains: Mapping[_Key, _Chain], passing: dict[_Key, 
 
 
 def _jumps_by_map(words: tuple[str, ...]) -> bool:
+    """Does a rule take its verdict from a named map, whose elements may jump anywhere?"""
     return any(verb == "vmap" and target.startswith("@") for verb, target in pairwise(words))
 
 

@@ -31,7 +31,7 @@ _SET = re.compile(r"(traversed|late|slow|before|after)([46])")
 
 @dataclass
 class _Counts:
-    """What the lines say, packets by where they came in and went out; keys begin with the address family."""
+    """The numbers of the lines, packets by where they came in and went out; keys begin with the address family."""
 
     traversed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     late: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -99,6 +99,7 @@ def _count_line(counts: _Counts, words: Sequence[str]) -> bool:
 
 
 def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) -> bool:
+    """Count one element of a set; False when it is none that is known."""
     match [name, *words]:
         case ["late", enters, leaves, *_] | ["slow", enters, leaves, *_] if enters == leaves:
             pass  # what a bridge passes on and br_netfilter shows to the forward chain is no business of a flowtable
@@ -123,6 +124,7 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
 
 
 def _are_numbers(words: Iterable[str]) -> bool:
+    """Is every word a decimal number?"""
     return all(_NUMBERS.fullmatch(word) for word in words)
 
 
@@ -145,6 +147,7 @@ def _list_entrances(counts: _Counts, devices: Mapping[str, Device]) -> list[Entr
 
 
 def _list_directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Direction]:
+    """One for each pair of devices that the forward chain saw."""
     found = []
     for key in counts.traversed:
         family, enters, leaves = key

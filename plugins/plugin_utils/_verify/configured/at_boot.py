@@ -101,6 +101,7 @@ def find_disabled_pieces(subject: Subject) -> list[Finding]:
 
 
 def find_missing_attachments(subject: Subject) -> list[Finding]:
+    """Listed devices that nothing attaches to the flowtable at boot."""
     if subject.boot_table != subject.expectation.table:
         return []
     left = sorted(subject.state.boot.attachments)

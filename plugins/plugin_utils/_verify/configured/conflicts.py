@@ -113,6 +113,7 @@ WITH_RULES = frozenset({"docker", "firewalld", "ufw", "libvirtd", "shorewall", "
 
 
 def find_shapers(subject: Subject) -> list[Finding]:
+    """Shaping qdiscs on devices of the flowtables, or above them."""
     found: dict[str, Finding] = {}
     for flowtable in subject.flowtables:
         kind = SHAPER_BYPASSED if flowtable.hardware else SHAPED
@@ -127,6 +128,7 @@ def find_shapers(subject: Subject) -> list[Finding]:
 
 
 def find_redirections(subject: Subject) -> list[Finding]:
+    """Listed devices whose incoming packets are redirected before the flowtable."""
     redirected = subject.state.other_handlers.redirected
     return [
         INGRESS_REDIRECTED.found(
@@ -140,6 +142,7 @@ def find_redirections(subject: Subject) -> list[Finding]:
 
 
 def find_mark_routing(subject: Subject) -> list[Finding]:
+    """Rules of policy routing that match marks."""
     rules = subject.state.other_handlers.mark_rules
     if not rules or not subject.flowtables:
         return []
@@ -147,6 +150,7 @@ def find_mark_routing(subject: Subject) -> list[Finding]:
 
 
 def find_ipsec(subject: Subject) -> list[Finding]:
+    """IPsec policies, or the traces of some in the kernel's counters."""
     if not subject.flowtables:
         return []
     policies = {direction: count for direction, count in subject.state.other_handlers.ipsec.items() if count}
@@ -161,6 +165,7 @@ def find_ipsec(subject: Subject) -> list[Finding]:
 
 
 def find_queues(subject: Subject) -> list[Finding]:
+    """Chains that queue packets to a program."""
     chains = subject.state.other_handlers.queues
     if not chains or not subject.flowtables:
         return []
@@ -168,6 +173,7 @@ def find_queues(subject: Subject) -> list[Finding]:
 
 
 def find_other_firewalls(subject: Subject) -> list[Finding]:
+    """Other base chains at the forward hook, tables of the older iptables, and services with rules of their own."""
     flowtables = subject.flowtables
     if not flowtables:
         return []
@@ -234,5 +240,6 @@ def _list_devices_and_uppers(subject: Subject, flowtable: Flowtable) -> list[Dev
 
 
 def _count_things(things: Iterable[str], word: str) -> str:
+    """'1 rule', '2 rules'"""
     number = len(list(things))
     return f"{number} {word}{'s' if number != 1 else ''}"

@@ -95,6 +95,7 @@ def find_rule_faults(subject: Subject) -> list[Finding]:
 
 
 def _judge_rules(subject: Subject, flowtable: Flowtable) -> list[Finding]:
+    """What is wrong with the rules that feed one flowtable, the gravest fault only."""
     feeders = subject.feeding_rules(flowtable)
     reached = [rule for rule in feeders if rule.reachable]
     open_to = [rule for rule in reached if not rule.shadowed_by]
@@ -137,6 +138,7 @@ def find_competing_flowtables(subject: Subject) -> list[Finding]:
 
 
 def _do_families_overlap(one: str, other: str) -> bool:
+    """Can tables of these two families see the same packet?"""
     return one == other or "inet" in {one, other}
 
 
@@ -164,10 +166,12 @@ def find_exclusions(subject: Subject) -> list[Finding]:
 
 
 def _chain_path(rule: Exclusion) -> str:
+    """'family table chain'"""
     return f"{rule.family} {rule.table} {rule.chain}"
 
 
 def _describe_rules(rules: list[Exclusion]) -> list[str]:
+    """Three rules at most, one line of evidence each."""
     return [f"chain {_chain_path(rule)}: {rule.text}" for rule in rules[:3]]
 
 

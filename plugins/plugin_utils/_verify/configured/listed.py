@@ -87,9 +87,11 @@ def _is_covered(subject: Subject, device: str, listed: set[str]) -> bool:
 
 
 def _is_among(device: str, listed: set[str]) -> bool:
+    """Does any of the listed names, which may end in *, stand for the device?"""
     return any(match_names(name, [device]) for name in listed)
 
 
 def _report_unknown_device(subject: Subject, device: str, who: str) -> Finding:
+    """The finding on a name that no device has; ``who`` names it."""
     others = ", ".join(sorted(name for name, known in subject.state.devices.items() if known.kind != "loopback"))
     return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)

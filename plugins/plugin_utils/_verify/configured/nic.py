@@ -19,13 +19,6 @@ from ..subject import Subject
 
 FEATURE = "hw-tc-offload"
 
-TAKES_FLOWTABLES = {
-    "mlx5_core": "in switchdev mode",
-    "mtk_soc_eth": "with its packet processing engine",
-    "airoha_eth": "with its packet processing engine",
-}
-"""Drivers of Linux 6.18 that take flowtables themselves; those of Wi-Fi (mt76) do with their SoC's."""
-
 TAKES_NONE = frozenset(
     {"ice", "i40e", "iavf", "igb", "igc", "ixgbe", "bnxt_en", "cxgb4", "nfp", "rvu_nicpf", "rvu_nicvf", "sfc", "hns3"}
     | {"mlxsw_spectrum", "mlxsw_spectrum2", "mlxsw_spectrum3", "mlxsw_spectrum4", "sparx5-switch", "lan966x-switch"}
@@ -66,8 +59,8 @@ NOT_ACTIVE = Kind(
     "The feature hw-tc-offload was asked for, but the driver did not turn it on",
     "ethtool shows the feature as off [requested on]: the kernel notes the wish and reports no error, while the driver,"
     " or another feature that this one depends on, keeps it off.",
-    "see what the kernel log says of {device} (set_features), and whether the device needs another mode or firmware;"
-    " else offload in software",
+    "see the messages of the kernel log about {device} (set_features), and whether the device needs another mode or"
+    " firmware; else offload in software",
 )
 FIXED = Kind(
     "configured.feature-fixed",
@@ -115,7 +108,7 @@ ESWITCH_UNKNOWN = Kind(
     "info",
     "The mode of an mlx5 NIC's embedded switch could not be read",
     "mlx5 takes flowtables in switchdev mode only. devlink, a part of iproute2, shows the mode.",
-    "install devlink (iproute2), and see that 'devlink dev eswitch show' says switchdev for {device}",
+    "install devlink (iproute2), and see that 'devlink dev eswitch show' shows switchdev for {device}",
 )
 NOT_AT_BOOT = Kind(
     "configured.feature-not-at-boot",
@@ -140,6 +133,7 @@ KINDS = (
 
 
 def find_disabled_features(subject: Subject) -> list[Finding]:
+    """Deciding devices whose hw-tc-offload is off, and why it is."""
     found = []
     deciding = subject.deciding_devices
     conduits = {lower for device in subject.state.devices.values() if device.kind == "dsa" for lower in device.lowers}
@@ -185,6 +179,7 @@ def cannot_offload(subject: Subject, deciding: Iterable[Device]) -> bool:
 
 
 def _lacks_feature(subject: Subject, device: Device) -> bool:
+    """Is the device without offload, as ethtool or, without it, its driver shows?"""
     if device.hw_tc_offload is not None:
         return device.hw_tc_offload.fixed and not device.hw_tc_offload.active
     return device.driver in TAKES_NONE and subject.state.flows is not None and subject.state.flows.of("software") > 0
@@ -217,6 +212,7 @@ def find_driver_hints(subject: Subject) -> list[Finding]:
 
 
 def find_features_missing_at_boot(subject: Subject) -> list[Finding]:
+    """Deciding devices of a table of ours whose feature nothing turns on at boot."""
     if not subject.owned:
         return []
     return [

@@ -18,7 +18,7 @@ NOT_LOADED = Kind(
     "Stopping the firewall takes every table of the router, not only its own, and fw4 reload ends with success when nft"
     " refused the ruleset. After a load that failed its state file may be there all the same, and then it refuses to"
     " start.",
-    "see what 'fw4 check' says, then run /etc/init.d/firewall restart",
+    "see the errors of 'fw4 check', then run /etc/init.d/firewall restart",
 )
 DIFFERS = Kind(
     "configured.openwrt-differs",
@@ -100,6 +100,7 @@ def loads_at_boot(subject: Subject) -> bool:
 
 
 def find_live_differences(subject: Subject) -> list[Finding]:
+    """A firewall that is not loaded, or loaded with another flowtable than it would load now."""
     seen = subject.state.fw4
     if seen is None or subject.state.flowtables is None:
         return []
@@ -121,6 +122,7 @@ def find_live_differences(subject: Subject) -> list[Finding]:
 
 
 def find_setting_faults(subject: Subject) -> list[Finding]:
+    """Options and sections of UCI that do not do what they seem to."""
     seen = subject.state.fw4
     if seen is None:
         return []
@@ -144,6 +146,7 @@ def find_setting_faults(subject: Subject) -> list[Finding]:
 
 
 def find_wed_off(subject: Subject) -> list[Finding]:
+    """Wi-Fi devices of a hardware flowtable, where MediaTek's WED is off."""
     if subject.state.fw4 is None or "wed-off" not in subject.state.fw4.loaded:
         return []
     hardware = [device for f in subject.flowtables if f.hardware for device in subject.existing_devices(f)]
@@ -155,10 +158,12 @@ CHECKS = (find_live_differences, find_setting_faults, find_wed_off)
 
 
 def _essence(flowtable: Flowtable | None) -> tuple[tuple[str, ...], bool] | None:
+    """What two flowtables must share to be the same: devices and flag."""
     return None if flowtable is None else (tuple(sorted(flowtable.devices)), flowtable.hardware)
 
 
 def _describe_flowtable(flowtable: Flowtable | None) -> str:
+    """A flowtable, or none, in a few words."""
     if flowtable is None:
         return "no flowtable"
     return f"{', '.join(flowtable.devices) or 'no devices'} in {'hardware' if flowtable.hardware else 'software'}"

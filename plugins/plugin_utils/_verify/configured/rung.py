@@ -12,7 +12,7 @@ will load in at_boot.py, the NICs' features in nic.py, what else handles packets
 from __future__ import annotations
 
 from ..finding import Finding, Kind, RungResult, conclude_rung
-from ..subject import DEFAULT_TABLE, Subject, describe_flowtable
+from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
 from . import at_boot, conflicts, feeding, listed, nic, openwrt, sysctls, topology
 
 UNREADABLE = Kind(
@@ -49,7 +49,7 @@ OTHER_FLOWTABLE = Kind(
     "error",
     "The expected table is not there, another flowtable is",
     "The option table names a table that the live ruleset does not have. The flowtables that there are belong"
-    " to another firewall, and what was found of them says nothing about the expected one.",
+    " to another firewall, and what was found at them shows nothing about the expected one.",
     "load {table}, or name the table of the flowtable that is there (options family and table)",
 )
 KINDS = (
@@ -87,6 +87,7 @@ def find_missing_flowtable(subject: Subject) -> list[Finding]:
 
 
 def find_wrong_flags(subject: Subject) -> list[Finding]:
+    """Flowtables whose hardware flag is not as expected."""
     found = []
     for flowtable in subject.flowtables:
         if subject.expectation.expect == "hardware" and not flowtable.hardware:
@@ -108,6 +109,7 @@ def find_missing_table(subject: Subject) -> list[Finding]:
 
 
 def find_unread_rules(subject: Subject) -> list[Finding]:
+    """Rules that could not be read although flowtables could."""
     unread = subject.read_errors("ruleset", "maps")
     if not unread or not subject.flowtables:
         return []
@@ -131,6 +133,7 @@ CHECKS = (
 
 
 def judge(subject: Subject) -> RungResult:
+    """The rung: a flowtable and its rules were read, and no check found an error."""
     flowtables = subject.flowtables
     evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
     evidence += [
@@ -142,4 +145,4 @@ def judge(subject: Subject) -> RungResult:
     evidence += [f"rules: {line}" for line in subject.read_errors("rules")]
     evidence += [f"not understood: {line}" for line in subject.state.not_understood[:3]]
     holds = bool(flowtables) and not subject.read_errors("ruleset", "maps", "rules")
-    return conclude_rung("configured", holds, evidence, [f for check in CHECKS for f in check(subject)])
+    return conclude_rung("configured", holds, evidence, run_checks(CHECKS, subject))

@@ -44,6 +44,7 @@ KINDS = (FORWARDING_OFF, IPV4_OFF, IPV6_OFF, COUNTER_BLIND)
 
 
 def find_disabled_forwarding(subject: Subject) -> list[Finding]:
+    """Forwarding that is off for a family of which several devices have addresses."""
     on = subject.state.forwarding
     if on is None or not subject.state.devices or not subject.flowtables:
         return []
@@ -64,6 +65,7 @@ def find_disabled_forwarding(subject: Subject) -> list[Finding]:
 
 
 def find_missing_accounting(subject: Subject) -> list[Finding]:
+    """Flowtables that count while conntrack keeps no counters."""
     counting = [flowtable.path for flowtable in subject.flowtables if flowtable.counter]
     if subject.state.kernel.accounting is not False or not counting:
         return []

@@ -257,6 +257,7 @@ def _report_uncovered_networks(
 def _report_uncovered_ports(
     subject: Subject, forwarding: dict[str, tuple[str, ...]], names: set[str]
 ) -> Iterator[Finding]:
+    """Bridges of which some hook devices are listed and others are not."""
     for name, lower in forwarding.items():
         left = [port for port in lower if port not in names]
         if name not in names and left and len(left) < len(lower):
@@ -265,6 +266,7 @@ def _report_uncovered_ports(
 
 
 def _name_device(subject: Subject, name: str) -> str:
+    """The device, and the address families whose default route it has."""
     families = " and ".join(subject.state.devices[name].default_route)
     return f"{name} (default route of {families})" if families else name
 

@@ -78,12 +78,12 @@ _verdict_maps() {
 # From a ruleset, keeps in nft's own form: tables and their flags, hooks of chains, one rule of each chain that keeps flows
 # from being offloaded (notrack, ct helper); and of tables with a flowtable, the rules that feed it, those that end a chain
 # for everything or for what is established, and of all other rules only where they lead to, once for each chain, behind
-# a _ that stands for their conditions. Nothing inside of a string counts. 48 KiB are the limit; "# cut" marks a ruleset that is longer.
+# a _ that stands for their conditions. Nothing inside of a string counts. 48 KiB are the limit; "# more" marks a ruleset that is longer.
 _reduce() {
   awk '
     function show(what) {
       size += length(what) + 1
-      if (size > 49152) { cut = 1; return }
+      if (size > 49152) { more = 1; return }
       if (!shown) print object
       shown = 1
       print what
@@ -169,7 +169,7 @@ _reduce() {
     }
     END {
       if (held != "") print "} } a string has no end: " substr(held, 1, 100)
-      if (cut) print "# cut"
+      if (more) print "# more"
       exit failed
     }
   '

@@ -40,7 +40,7 @@ _begin_sample() {
   trap _drop_sample EXIT
   _load_sample || {
     # a device that has just gone, or a kernel without hooks at ingress: the forward chain can be counted still
-    _why=${_out:-nft failed with exit code $?, no error}
+    _why=${_out:-nft failed with exit code $?}
     _hooked=
     _load_sample
   }

@@ -165,7 +165,7 @@ def test_a_flowtable_without_devices_has_no_hooks_to_list() -> None:
     assert read_state(Answer(without("hooks "))).hooks == ()
 
 
-def test_a_ruleset_that_fails_half_way_is_told() -> None:
+def test_a_ruleset_that_fails_half_way_is_reported() -> None:
     state = read_state(
         Answer({**ROUTER, "ruleset": Section("Error: Could not process rule: Interrupted system call", 1)})
     )
@@ -173,7 +173,7 @@ def test_a_ruleset_that_fails_half_way_is_told() -> None:
     assert state.unseen == {"ruleset": "Error: Could not process rule: Interrupted system call"}
 
 
-def test_pages_of_unknown_lines_are_cut() -> None:
+def test_pages_of_unknown_lines_are_shortened() -> None:
     lines = [f"line {n} {'x' * 300}" for n in range(100)] * 2
     state = read_state(Answer({**ROUTER, "flowtables": Section("\n".join(lines), 0)}))
     assert len(state.not_understood) == 21

@@ -131,7 +131,7 @@ def test_a_healthy_router_is_not_accused(state: RouterState) -> None:
 
 
 @pytest.mark.parametrize("state", MAY_BE_MEANT.values(), ids=MAY_BE_MEANT.keys())
-def test_what_may_be_meant_is_told_as_information(state: RouterState) -> None:
+def test_what_may_be_intended_is_an_info(state: RouterState) -> None:
     (found,) = (f for f in verdict_on(state).findings if f.id == "offloading.one-family")
     assert found.severity == "info"
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_meant_is_a_warning() -> None:
     assert found == {"offloading.one-family": "warning"}
 
 
-def test_an_untouched_router_is_told_what_lacks() -> None:
+def test_an_untouched_router_has_findings_on_what_lacks() -> None:
     verdict = verdict_on(bare())
     assert (verdict.name, verdict.rung) == ("supported", 1)
     assert "configured.no-flowtable" in "".join(verdict.errors())

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever a router says, judging it gives a whole result and never raises."""
+"""Whatever a router prints, judging it gives a whole result and never raises."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_bypassing_falls_short_where_it_is_not_measured() -> None:
     assert "not measured" in verdict.shortfall(Expectation(require="bypassing"))
 
 
-def test_a_failed_rung_is_told_by_its_errors_alone() -> None:
+def test_a_failed_rung_is_explained_by_its_errors_alone() -> None:
     verdict = verdict_on(replace(HARD, hooks=()))
     assert verdict.shortfall(Expectation(require="bound")) == ""
     assert len(verdict.errors()) == 2
@@ -96,6 +96,6 @@ def test_warnings_and_hints_fail_nothing() -> None:
     assert conclude_rung("bound", None, findings=noted).status == "not_applicable"
 
 
-def test_long_lines_of_a_router_are_cut() -> None:
+def test_long_lines_of_a_router_are_shortened() -> None:
     (line,) = conclude_rung("bound", True, ["x" * 1000]).evidence
     assert len(line) == LONGEST_EVIDENCE and line.endswith("...")

@@ -46,7 +46,7 @@ def test_a_router_with_everything_beside() -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_a_router_that_told_of_nothing(suite: str) -> None:
+def test_a_router_without_any_of_it(suite: str) -> None:
     beside = read_state(answer(suite, "router")).other_handlers
     assert (beside.shapers, beside.redirected, beside.ipsec, beside.clamps_mss) == ({}, {}, {}, False)
     assert beside.forward_chains == ("inet nft_offload forward",)  # table ip off is dormant

@@ -158,7 +158,7 @@ def test_nothing_was_printed() -> None:
     "line",
     ["total", "total x", "total -1", "count ipv4 tcp 4", "carried slow 1 2", "example slow", "between 1 2", "what"],
 )
-def test_an_unknown_line_is_told(line: str) -> None:
+def test_an_unknown_line_is_reported(line: str) -> None:
     unknown: list[str] = []
     assert parse_conntrack(line, unknown) == Flows(total=None, maximum=None, sampled=0, seconds=0)
     assert unknown == [f"conntrack: {line}"]

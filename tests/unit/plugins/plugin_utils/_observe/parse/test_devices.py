@@ -189,7 +189,7 @@ def test_names_that_mean_something_elsewhere() -> None:
         assert device.default_route == ("ipv4",)
 
 
-def test_an_unknown_line_is_told() -> None:
+def test_an_unknown_line_is_reported() -> None:
     unknown: list[str] = []
     assert parse_devices({"devices": "cd: can't cd to /sys/class/net\n"}, unknown) == {}
     assert unknown == ["devices: cd: can't cd to /sys/class/net"]

@@ -46,7 +46,7 @@ def test_nothing_hooked() -> None:
 @pytest.mark.parametrize(
     "line", ["Error: Could not process rule: Invalid argument", "hook egress device eth0 {", "0x10 f"]
 )
-def test_an_unknown_line_is_told(line: str) -> None:
+def test_an_unknown_line_is_reported(line: str) -> None:
     unknown: list[str] = []
     assert parse_hooks(line, unknown) == ()
     assert unknown == [line]

@@ -86,14 +86,14 @@ def test_what_a_string_says_is_no_flowtable() -> None:
         ("devices = eth0", "devices = eth0"),
     ],
 )
-def test_an_unknown_line_of_a_flowtable_is_told(line: str, words: str) -> None:
+def test_an_unknown_line_of_a_flowtable_is_reported(line: str, words: str) -> None:
     unknown: list[str] = []
     assert parse_flowtables(flowtable(line), unknown) == (FT,)
     assert unknown == [f"flowtable inet t ft: {words}"]
 
 
 @pytest.mark.parametrize("text", ["Error: Operation not permitted", "segfault in {\n", "define x = 1\n" + table()])
-def test_a_line_outside_of_tables_is_told(text: str) -> None:
+def test_a_line_outside_of_tables_is_reported(text: str) -> None:
     unknown: list[str] = []
     assert parse_flowtables(text, unknown) == ()
     assert parse_rules(text) == ()
@@ -190,7 +190,7 @@ def test_ways_to_a_rule(rule: str) -> None:
         "drop",
     ],
 )
-def test_what_is_no_way_to_a_rule(rule: str) -> None:
+def test_what_does_not_lead_to_a_rule(rule: str) -> None:
     assert reachable(chains(HOOKED.strip(), rule)) == {"feed": False}
 
 

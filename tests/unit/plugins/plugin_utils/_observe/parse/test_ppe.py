@@ -100,7 +100,7 @@ def test_a_flow_is_spelt_as_its_entries_are() -> None:
 
 
 def look(awk: str, cwd: Path, how: str, flows: str, conntrack: str, *entries: str) -> str:
-    """What _match says of these, with a line end behind each."""
+    """What _match prints for these, with a line end behind each."""
     text = f"{flows}\n--\n{conntrack}\n--\n" + "".join(f"{line}\n" for line in entries)
     return call("driver_table", f"_match '{how}'", text, awk, cwd)
 
@@ -222,7 +222,7 @@ def test_no_traffic_no_flows(awk: str, tmp_path: Path) -> None:
     )
 
 
-def test_an_unknown_line_is_told() -> None:
+def test_an_unknown_line_is_reported() -> None:
     unknown: list[str] = []
     text = "flow\nentry what\norphan (i)0x00e06|state=BIND|\nbound x\nlooked\nhello\n\nmissing a->b"
     parse_driver_table(text, unknown)

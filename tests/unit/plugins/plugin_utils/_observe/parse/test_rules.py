@@ -122,7 +122,7 @@ def test_a_rule_that_may_leave_something(rule: str, tmp_path: Path) -> None:
     assert shadow(ruleset(rule, FLOW, **others), tmp_path) == ""
 
 
-def test_the_best_of_several_ways_counts(tmp_path: Path) -> None:
+def test_the_best_of_several_jumps_counts(tmp_path: Path) -> None:
     accept = "ct state established accept"
     assert shadow(ruleset("tcp dport 22 jump feed", accept, "jump feed", feed=(FLOW,)), tmp_path) == ""
     assert shadow(ruleset(accept, "tcp dport 22 jump feed", "jump feed", feed=(FLOW,)), tmp_path)
@@ -267,10 +267,10 @@ def test_thousands_of_rules_of_others_cost_nothing(awk: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("awk", AWKS)
-def test_a_table_that_is_too_long_is_cut_and_told(awk: str, tmp_path: Path) -> None:
+def test_a_table_that_is_too_long_is_truncated_and_marked(awk: str, tmp_path: Path) -> None:
     jumps = [f"tcp dport {n} jump a_chain_with_a_long_name_{n}" for n in range(4000)]
     reduced = call("nftables", "_reduce", ruleset(*jumps, FLOW), awk, tmp_path)
-    assert reduced.splitlines()[-1] == "# cut"
+    assert reduced.splitlines()[-1] == "# more"
     assert len(reduced) < 50_000
     assert parse_rules(reduced) == ()
 

@@ -213,7 +213,7 @@ def test_many_directions_stay_few() -> None:
     ["traversed4 lan0 wan0 5", "walked5 lan0 wan0 5 5", "seconds x", "late4 a b c 5", "slow4 a b tcp 5 5",
      "before4 a -1 2", "device lan0 1 2 3", "arrived lan0 x 1", "what"],
 )  # fmt: skip
-def test_an_unknown_line_is_told(line: str) -> None:
+def test_an_unknown_line_is_reported(line: str) -> None:
     unknown: list[str] = []
     assert parse_sample(line, DEVICES, unknown) == parse_sample("", DEVICES)
     assert unknown == [f"sample: {line}"]

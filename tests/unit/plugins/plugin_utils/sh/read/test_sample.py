@@ -117,7 +117,7 @@ def sampled(answer: str) -> Sample:
 SHELLS = [shell for shell in ("dash", "bash", "bash --posix", "busybox ash") if shutil.which(shell.split()[0])]
 
 
-def test_counts_what_walks_the_chain(tmp_path: Path) -> None:
+def test_counts_what_traverses_the_chain(tmp_path: Path) -> None:
     """By every shell, and in tables of one address family."""
     runs = [f"{shell} -s <script >answer{number}" for number, shell in enumerate(SHELLS)]
     runs += [f"sh -s <{family} >answer.{family}" for family in ("ip", "ip6")]
@@ -158,7 +158,7 @@ def test_without_hooks_at_ingress_the_forward_chain_is_left(tmp_path: Path) -> N
     assert answer.endswith("end\ntable inet f\n")
 
 
-def test_what_nft_refuses_is_told_and_takes_as_long(tmp_path: Path) -> None:
+def test_what_nft_refuses_is_reported_and_takes_as_long(tmp_path: Path) -> None:
     refused = "nft() { echo 'Operation not permitted'; return 1; }\n" + sampling(1)
     start = time.monotonic()
     section = parse(inside("sh -s <script", tmp_path, script=refused), NONCE)["sample"]
@@ -188,7 +188,7 @@ def test_two_at_once(tmp_path: Path) -> None:
     assert answer.endswith("end\ntable inet f\n")
 
 
-def test_more_flows_than_are_told_apart(tmp_path: Path) -> None:
+def test_more_flows_than_counters(tmp_path: Path) -> None:
     many = """
     ip netns exec lan python3 -c '
     import socket, time
