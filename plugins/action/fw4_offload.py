@@ -30,7 +30,7 @@ class ActionModule(ConfirmedAction):
     VERBS = (*ConfirmedAction.VERBS, "apply/fw4")
 
     def reading(self, options: Options) -> Sequence[Call]:
-        return [*super().reading(options), ("read_files", *_fw4.OWN_FILES, *_fw4.LEFT), ("read_fw4",)]
+        return [*super().reading(options), ("read_files", *_fw4.OWN_FILES, *_fw4.LEFTOVERS), ("read_fw4",)]
 
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
         if options["state"] == "absent" and not _fw4.has_fw4(answer):
@@ -38,8 +38,8 @@ class ActionModule(ConfirmedAction):
         state = _fw4.read_state(answer)
         require_root(state.platform)
         if options["state"] == "absent":
-            return _fw4.plan_absent(state, self.checking, self.token)
-        return _fw4.plan_present(state, options["offload"], self.checking, self.token)
+            return _fw4.plan_absent(state, self.check_mode, self.token)
+        return _fw4.plan_present(state, options["offload"], self.check_mode, self.token)
 
     def describe_undone(self, plan: ConfirmedPlan, before: Answer, after: Answer) -> tuple[str, Mapping[str, Any]]:
         return _fw4.describe_undone(_fw4.read_state(before), _fw4.read_state(after)), {}

@@ -57,7 +57,7 @@ class ActionModule(ChangeAction[Plan]):
             self.before = state
             self.system_scripts = state.manager.apply_scripts if state.manager else ()
         if options["state"] == "absent":
-            return _kernel.plan_absent(state, self.checking)
+            return _kernel.plan_absent(state, self.check_mode)
         return _kernel.plan_present(state, options["packages"])
 
     def prove(self, plan: Plan, answer: Answer, options: Options) -> dict[str, Any]:

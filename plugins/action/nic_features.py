@@ -54,7 +54,7 @@ class ActionModule(ChangeAction[Plan]):
         if reports_features(state.platform.init):
             # ethtool may be missing: the feature can be seen all the same, and it may be on as it should
             return _nic.plan_present(state, self.devices, self.features, skip)
-        if self.checking and not _nic.has_ethtool(state):
+        if self.check_mode and not _nic.has_ethtool(state):
             plan = _nic.plan_present(_nic.assume_changeable(state, self.features), self.devices, self.features, skip)
             warning = "there is no ethtool yet: every NIC with a driver is assumed to be able to change the features"
             return replace(plan, warnings=[*plan.warnings, warning])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..plugin_utils._core.action import OffloadAction, Options
-from ..plugin_utils._core.names import check_table
+from ..plugin_utils._core.names import require_table_name
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
@@ -38,8 +38,8 @@ class ActionModule(OffloadAction):
         """``router``: the state, whole or as much of it as ``gather_subset`` asks for."""
         if options["gather_subset"] == "min":
             return {"router": read_choice(router.run(CHOICE_FRAGMENTS, calls=list_choice_calls()))}
-        check_table(options["table"])
+        require_table_name(options["table"])
         validate_sample(options["sample"])
         asked = {name: options[name] for name in ("family", "table", "sample")}
-        calls = list_calls(**asked, measure=not self.checking)
+        calls = list_calls(**asked, measure=not self.check_mode)
         return {"router": read_state(router.run(FRAGMENTS, calls=calls)).as_result()}

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
-from ..plugin_utils._core.names import DEVICE, check_table
+from ..plugin_utils._core.names import DEVICE, require_table_name
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, validate_sample
 from ..plugin_utils._observe.state import Flows
@@ -40,7 +40,7 @@ class ActionModule(OffloadAction):
         """The verdict with its evidence; failed where a rung does not hold or the required one is not proven."""
         expectation = _build_expectation(options)
         seconds = 0 if expectation.expect == "disabled" else options["sample"]
-        calls = list_calls(options["family"], options["table"], seconds, measure=not self.checking)
+        calls = list_calls(options["family"], options["table"], seconds, measure=not self.check_mode)
         state = read_state(router.run(FRAGMENTS, calls=calls))
         verdict = judge(Subject(state, expectation))
         result = {
@@ -68,7 +68,7 @@ def _build_expectation(options: Options) -> Expectation:
         raise OffloadError(
             f"option least_packets must be 1 or more, got {options['least_packets']}", "choose 1 or more"
         )
-    check_table(options["table"])
+    require_table_name(options["table"])
     for device in options["devices"]:
         if not DEVICE.match(device):
             raise OffloadError(f"option devices: {device!r} is not a device name", "correct it; ip -br link lists them")

@@ -18,15 +18,15 @@ from ..plugin_utils._confirm.change import ConfirmedPlan, refuse_pending
 from ..plugin_utils._core import paths
 from ..plugin_utils._core.action import Options
 from ..plugin_utils._core.errors import OffloadError
-from ..plugin_utils._core.names import check_table
+from ..plugin_utils._core.names import require_table_name
 from ..plugin_utils._core.plan import StepError
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._observe.require import require_nft, require_root
 from ..plugin_utils._ruleset import plan as _ruleset
-from ..plugin_utils._ruleset.options import read_pairs, read_requests
+from ..plugin_utils._ruleset.options import read_device_pairs, read_requests
 from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
-from ..plugin_utils._ruleset.table import check_content
+from ..plugin_utils._ruleset.table import require_own_table
 from ..plugin_utils._ruleset.undone import describe_undone
 from ..plugin_utils._systems.registry import find_init_scripts
 from ..plugin_utils._systems.systemd import RULESET_UNIT
@@ -42,7 +42,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "sets": {"type": "str", "choices": ["keep", "renew"], "default": "keep"},
     "keep_firewall": {"type": "bool", "default": False},
     **CONFIRM_OPTIONS,
-    "cut": {
+    "flush_connections": {
         "type": "list",
         "elements": "dict",
         "default": [],
@@ -74,21 +74,21 @@ class ActionModule(ConfirmedAction):
     VERBS = (*ConfirmedAction.VERBS, "apply/ruleset")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
-        check_table(options["table"])
+        require_table_name(options["table"])
         self.requests = read_requests(options["flowtables"])
-        self.cut = read_pairs(options["cut"])
+        self.flush = read_device_pairs(options["flush_connections"])
         self.source = f"template {options['src']}" if options["src"] else "option content"
         self.content = self._content(options) if options["state"] == "present" else ""
         try:
             return super().work(router, options)
         except StepError as error:
-            raise _ruleset.located(error, self.content, self.source) from None
+            raise _ruleset.locate_complaint(error, self.content, self.source) from None
 
     def _content(self, options: Options) -> str:
         content = self._render(options["src"]) if options["src"] else options["content"] or ""
         if not content.strip():
             raise OffloadError("there is no ruleset to load", "give the text of the table in content or src")
-        check_content(content, options["family"], options["table"], self.source)
+        require_own_table(content, options["family"], options["table"], self.source)
         return content
 
     def _render(self, src: str) -> str:
@@ -113,7 +113,7 @@ class ActionModule(ConfirmedAction):
             calls.append(("read_kept_texts", paths.HISTORY))
         if asking:
             calls.append(("read_features", FEATURE, *asking))
-            calls.append(("probe_if_loaded" if self.checking else "probe_hardware", *asking))
+            calls.append(("probe_if_loaded" if self.check_mode else "probe_hardware", *asking))
         return calls
 
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
@@ -131,20 +131,20 @@ class ActionModule(ConfirmedAction):
         path = options["family"], options["table"]
         if options["state"] == "absent":
             return _ruleset.plan_absent(state, *path, token=self.token)
-        require_nft(state.platform, self.checking)
+        require_nft(state.platform, self.check_mode)
         if options["state"] == "restored":
             return _ruleset.plan_restored(
-                state, options["id"], *path, checking=self.checking, token=self.token, cut=self.cut
+                state, options["id"], *path, check_mode=self.check_mode, token=self.token, flush=self.flush
             )
         return _ruleset.plan_present(
             state,
             *path,
             self.content,
             self.requests,
-            checking=self.checking,
+            check_mode=self.check_mode,
             token=self.token,
-            keep=options["sets"] == "keep",
-            cut=self.cut,
+            keep_elements=options["sets"] == "keep",
+            flush=self.flush,
         )
 
     def describe_undone(self, plan: ConfirmedPlan, before: Answer, after: Answer) -> tuple[str, Mapping[str, Any]]:

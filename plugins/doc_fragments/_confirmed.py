@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the modules whose change is confirmed over a new connection or undone (plugin_utils/_confirm.py).
+"""Options of the modules whose change is confirmed over a new connection or undone (plugin_utils/_confirm).
 
 Private to the collection: it can change at any time.
 """
@@ -16,7 +16,7 @@ options:
     description:
       - Seconds after which the router puts back what it ran before, unless a new connection confirmed the change.
       - They are counted by the router's time since boot, which no step of its clock changes.
-      - With V(0) nothing is put back. The result warns of it.
+      - With V(0) nothing is put back. The result has a warning.
     type: int
     default: 30
   checks:

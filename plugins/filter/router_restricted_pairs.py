@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which connections a firewall like flow_offload_router may forbid, for the option cut of the module ruleset."""
+"""Connections that a firewall like flow_offload_router may forbid, for flush_connections of the module ruleset."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ author:
   - the kmod.nft_offload authors (@kmod)
 description:
   - From a description such as C(flow_offload_router) of the role P(kmod.nft_offload.flow_offload#role), lists pairs of
-    devices for O(kmod.nft_offload.ruleset#module:cut). Left out are those of zones, or of one zone, between which
-    everything is let through in both address families, with no blocklist, bogon filter or anti-spoofing at either end,
-    and no rules of the user's own in between.
+    devices for O(kmod.nft_offload.ruleset#module:flush_connections). Left out are those of zones, or of one zone,
+    between which everything is let through in both address families, with no blocklist, bogon filter or anti-spoofing
+    at either end, and no rules of the user's own in between.
 positional: _input
 options:
   _input:
@@ -47,7 +47,7 @@ EXAMPLES = r"""
 - name: Load a firewall, and flush the connections that it may forbid
   kmod.nft_offload.ruleset:
     content: "{{ firewall | kmod.nft_offload.router_ruleset }}"
-    cut: "{{ firewall | kmod.nft_offload.router_restricted_pairs }}"
+    flush_connections: "{{ firewall | kmod.nft_offload.router_restricted_pairs }}"
     flowtables:
       - name: ft
         devices: [lan0, wan0]
@@ -74,7 +74,7 @@ _value:
 
 
 def router_restricted_pairs(router: Any, files: Mapping[str, str] | None = None) -> list[Pair]:
-    """The filter: pairs of devices of what ``router`` describes, for the option cut of the module ruleset.
+    """The filter: pairs of devices of what ``router`` describes, for flush_connections of the module ruleset.
 
     ``files`` is path -> text. Raises AnsibleFilterError naming the key that is wrong.
     """

@@ -13,10 +13,10 @@ author:
   - the kmod.nft_offload authors (@kmod)
 description:
   - Sets C(flow_offloading) and C(flow_offloading_hw) of OpenWrt's firewall through UCI, has C(fw4) check and load the
-    ruleset, and reads back whether the flowtable is live with the devices and the kind of offload that were wanted.
+    ruleset, and reads back whether the flowtable is live with the devices and the kind of offload that were requested.
     C(fw4 reload) itself ends with success even when nft refused the ruleset.
   - A change has to be confirmed over a new SSH connection, else the router undoes it by itself. Until then it is staged
-    in memory and not written to flash, so a power cut ends in the old configuration too.
+    in memory and not written to flash, so a power failure ends in the old configuration too.
   - Nothing but these two options is written. What others staged for the firewall is refused with the lines in question,
     since C(fw4) would load it as well; what they stage or commit meanwhile stays theirs, and a roll back does not load
     what is only staged.
@@ -49,14 +49,14 @@ options:
   offload:
     description:
       - V(hardware) makes the NICs forward. The task fails, and everything is as before, when C(fw4) falls back to
-        software. OpenWrt's kernel takes NICs that cannot offload without a word, and
-        M(kmod.nft_offload.offload_verify) tells.
+        software. OpenWrt's kernel takes NICs that cannot offload as well and reports nothing, so use
+        M(kmod.nft_offload.offload_verify).
       - V(software) takes the fast path in the kernel.
       - V(auto) is V(hardware) when C(hw-tc-offload) is on for every wired device of the zones, else V(software). For a
         port of a switch (DSA) the NIC that the switch hangs on counts. In check mode a feature that is off and can be
         turned on counts as on, because M(kmod.nft_offload.nic_features) does that before the real run. Where C(fw4)
-        falls back to software all the same, the task succeeds and returns V(software), with what C(fw4) said as the
-        reason.
+        falls back to software all the same, the task succeeds and returns V(software), with what C(fw4) printed as
+        the reason.
       - V(disabled) turns both off.
       - Ignored with O(state=absent).
     type: str
@@ -64,8 +64,8 @@ options:
     default: auto
 notes:
   - Three SSH execs when what is loaded changes, one when nothing does.
-  - A live flowtable that is not the one C(fw4) would make, as when Wi-Fi came up after the firewall, is loaded anew,
-    which is a change too.
+  - A live flowtable that is not the one C(fw4) would make, as when Wi-Fi came up after the firewall, is loaded
+    again, which is a change too.
   - Loading the firewall tears every offloaded flow down, and it is set up again by its next packets.
   - When the configuration is written, C(uci) writes it out without comments, as it does for LuCI.
   - The first section of C(defaults) counts, as it does for C(fw4). When there is none, one is added.
@@ -104,7 +104,7 @@ EXAMPLES = r"""
 RETURN = r"""
 offload:
   description: >-
-    What the router does now, V(hardware), V(software) or V(disabled). In check mode V(auto) where that cannot be told
+    What the router does now, V(hardware), V(software) or V(disabled). In check mode V(auto) where that is not known
     because the firewall does not run.
   returned: success
   type: str

@@ -17,7 +17,7 @@ description:
   - A change cannot lock you out. The router arms a timer of its own, loads the table, and puts back what it ran before
     unless a new SSH connection confirms the change in time; a connection that is established already may pass a
     ruleset that lets no new one in. Only then are the files for boot replaced, so a lost controller, a cut cable and
-    a power cut within that time all end in the old ruleset.
+    a power failure within that time all end in the old ruleset.
   - Owns that table only. Other tables are never touched, and nothing is ever flushed but this table.
   - A flowtable that does not change stays in place with its devices and the flows in it; adding or removing a device
     touches that device only. Many drivers could not take a second hardware flowtable while the first one is there.
@@ -32,7 +32,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Lets nft on the router judge the text as well, where nft is installed.
+      - Has nft on the router check the text as well, where nft is installed.
   diff_mode:
     support: full
   idempotent:
@@ -52,21 +52,21 @@ options:
         O(family) and O(table) have to be those of that ruleset.
       - V(previous) is the one before the newest, or none, as with O(state=absent), where the newest is the first. A
         router that runs an older one than the newest has arrived, so a second run changes nothing.
-      - V(last) is the one confirmed last, which puts right what was changed by hand since then.
+      - V(last) is the one confirmed last, which reverts what was changed by hand since then.
       - Anything else is an id, such as RV(kept) and RV(change.id) show them.
     type: str
     default: previous
   validate:
     description:
-      - Whether nft judges the text before the router's timer is armed. It judges it once more when it loads it, all or
+      - Whether nft checks the text before the router's timer is armed. It checks it again when it loads it, all or
         nothing, so V(false) only saves time with very large sets.
     type: bool
     default: true
   sets:
     description:
       - With V(keep), a set, map, counter or quota that is declared as before stays with what it got at run time, such
-        as addresses that rules added. Whichever is declared otherwise is made anew.
-      - V(renew) makes all of them anew whenever the table has to be loaded.
+        as addresses that rules added. One that is declared differently is created again, empty.
+      - V(renew) creates all of them again whenever the table has to be loaded.
     type: str
     choices: [keep, renew]
     default: keep
@@ -80,23 +80,23 @@ options:
       - With O(state=restored) only going back to no ruleset at all is refused.
     type: bool
     default: false
-  cut:
+  flush_connections:
     description:
-      - Ways on which connections are judged anew after a change of the rules, because rules see no packet of a
-        connection that is offloaded, and let through those that are established.
+      - Pairs of devices between which connections are flushed after a change of the rules, so that the new rules
+        re-evaluate them. Rules see no packet of a connection that is offloaded, and accept those that are established.
       - Once the change is confirmed, the entries of these connections are deleted from connection tracking, which takes
         them out of the flowtable within a second or two. The next packet of each is a new connection to the rules. It
-        goes on if they let it, and TCP in the middle of a connection is taken up again unless
+        goes on if they accept it, and TCP in the middle of a connection is picked up again unless
         C(net.netfilter.nf_conntrack_tcp_loose) is 0; packets of the side that did not begin are dropped until the other
         side has sent one.
-      - Which connections are on a way is told by the router's routes to their ends, in all of its routing tables.
-        Devices with a default route, even one that is shared with others, or with more than eight routes stand for
-        whichever address. IPv4 connections with a translated destination are judged anew with every way.
-      - Those that a device with a default route took in and sent back out are not told from all others of that device,
-        and stay.
+      - Which connections go between the devices follows from the router's routes to their ends, in all of its routing
+        tables. A device with a default route, even one that is shared with others, or with more than eight routes
+        stands for any address. IPv4 connections with a translated destination are flushed with every pair.
+      - Connections that a device with a default route took in and sent back out cannot be distinguished from all others
+        of that device, and stay.
       - A V(!) before each device of a list, as in V("!lan0"), stands for all devices but these.
-      - When it fails, or is cut short, the rules stay confirmed, and it is done by the next run with V(present) or
-        V(restored), which finds C(/etc/nft-offload/cut). Nothing is judged anew where the table is removed.
+      - When the flush fails or is interrupted, the rules stay confirmed, and the next run with V(present) or
+        V(restored) does it, which finds C(/etc/nft-offload/cut). Nothing is flushed where the table is removed.
       - Needs the command C(conntrack) on the router, and Linux 6.4, 6.1.32, 5.15.115 or 5.10.182 for connections that
         are offloaded at that moment.
     type: list
@@ -104,12 +104,12 @@ options:
     default: []
     suboptions:
       from:
-        description: Devices that the connection was opened from; whichever when it is empty.
+        description: Devices that the connection was opened from; any device when it is empty.
         type: list
         elements: str
         default: []
       to:
-        description: Devices that it was opened to; whichever when it is empty.
+        description: Devices that it was opened to; any device when it is empty.
         type: list
         elements: str
         default: []
@@ -149,7 +149,7 @@ options:
       devices:
         description:
           - The devices that packets of accelerated flows arrive on, of both directions. A device that is left out stays
-            slow without a word from the kernel.
+            slow, and the kernel reports nothing.
           - A device must exist, or have been in the list when it did.
         type: list
         elements: str
@@ -158,7 +158,7 @@ options:
         description:
           - V(hardware) makes the NICs forward; the task fails, before anything changes, when one of them refuses.
           - V(software) takes the fast path in the kernel.
-          - V(auto) is V(hardware) when every device takes it, else V(software); the result says which and why.
+          - V(auto) is V(hardware) when every device takes it, else V(software); the result has which and why.
         type: str
         choices: [auto, hardware, software]
         default: auto
@@ -172,8 +172,8 @@ notes:
   - Three SSH execs when what is loaded changes, two when only files do, one when nothing does.
   - Only one change at a time can be under way on a router. Another one is refused, with the id, the age and the
     deadline of the one that is pending.
-  - Whether the connection that confirms is a new one is seen on the router, which knows where each SSH connection comes
-    from. Through other connection plugins, such as C(local), that is not known, and such a confirmation proves little.
+  - The router sees whether the connection that confirms is a new one, because it knows where each SSH connection comes
+    from. Through other connection plugins, such as C(local), it does not, and such a confirmation proves little.
   - The router's timer runs apart from the SSH session, as a transient unit where there is systemd. What it needs is in
     C(/run/nft-offload); how the last change ended is there too, and in the router's log.
   - The files are in C(/etc/nft-offload) and C(/usr/local/lib/nft-offload), the units are C(nft-offload.service) and
@@ -240,7 +240,7 @@ table:
   type: str
   sample: inet nft_offload
 flowtables:
-  description: What became of each flowtable.
+  description: Each flowtable, and where it offloads.
   returned: success
   type: list
   elements: dict
@@ -362,7 +362,7 @@ failed_step:
   type: str
   sample: load table inet nft_offload
 refused:
-  description: Device to reason, when O(flowtables[].offload=hardware) could not be had.
+  description: Device to reason, where O(flowtables[].offload=hardware) is not possible.
   returned: when a device refuses
   type: dict
   sample:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""Carries a change out over one connection and confirms it over a new one, or tells how the router undid it."""
+"""Carries a change out over one connection and confirms it over a new one, or reports how the router undid it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,27 @@ from typing import Any
 from ansible.errors import AnsibleConnectionFailure
 
 from .._core.errors import OffloadError
-from .._core.plan import Step
+from .._core.plan import Step, failed_step
 from .._core.router import Router
 from .._core.sections import Answer, Call
-from .change import STEP_FAILED, Change, Outcome, check_steps, committed_by, deadline, failed_step, outcome_of, result
+from .change import (
+    STEP_FAILED,
+    Change,
+    Outcome,
+    change_result,
+    committed_by,
+    deadline,
+    outcome_of,
+    raise_failed_change,
+)
 from .verbs import Hold
 
 PATIENCE = 90
-"""seconds after the router's deadline in which a lost router may come back and tell how it ended"""
+"""seconds after the router's deadline in which a lost router may come back and report how it ended"""
 
 LOST = "the connection was lost while it was loaded"
 CHECK_FAILED = "a check from the controller failed"
-"""reasons that the router is given"""
+"""reasons that the router logs"""
 
 Run = Callable[[Sequence[Call]], Answer]
 """runs calls of the verbs, and the reading after them, in one exec"""
@@ -44,12 +53,16 @@ class Settled:
 
 
 def carry_out(router: Router, run: Run, change: Change) -> Settled:
-    """At most two execs that reach the router. Raises OffloadError where a step fails that leaves nothing changed."""
+    """Load the change and confirm it, in at most two execs that reach the router.
+
+    A change that was undone is no error here: see ``Settled.confirmed``. Raises OffloadError where a step fails that
+    leaves nothing changed, AnsibleConnectionFailure where nobody knows how it ended.
+    """
     loading, *more = change.phases()
     if not change.waits:
         answer = run(change.calls(loading))
-        check_steps(change, loading, answer)
-        return Settled(answer, True, result(change, at=None, confirmed=change.live, rolled_back=False, reason=""))
+        raise_failed_change(change, loading, answer)
+        return Settled(answer, True, change_result(change, at=None, confirmed=change.live))
     (confirming,) = more
     router.reconnect()
     started = time.monotonic()
@@ -58,7 +71,7 @@ def carry_out(router: Router, run: Run, change: Change) -> Settled:
     except (AnsibleConnectionFailure, OffloadError) as error:
         return _undone(router, run, change, started, None, LOST, str(error))
     try:
-        check_steps(change, loading, answer)
+        raise_failed_change(change, loading, answer)
     except OffloadError as error:
         # with ansible_ssh_retries an exec whose connection was lost is run again, and meets itself
         if error.details.get("pending", {}).get("id") != change.id:
@@ -82,13 +95,13 @@ def _confirm(
     failed = failed_step(confirming, answer)
     if outcome is not None and outcome.word == "confirmed":
         if failed is not None and not isinstance(failed[0].verb, Hold):
-            check_steps(change, confirming, answer)
-        return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""), outcome)
+            raise_failed_change(change, confirming, answer)
+        return Settled(answer, True, change_result(change, at=at, confirmed=True), outcome)
     if failed is not None and not isinstance(failed[0].verb, Hold):
-        return _told(change, answer, at, f"{failed[0].summary}: {failed[1]}")
+        return _unconfirmed(change, answer, at, f"{failed[0].summary}: {failed[1]}")
     if outcome is None and committed_by(change, answer):
-        return Settled(answer, True, result(change, at=at, confirmed=True, rolled_back=False, reason=""))
-    return _told(change, answer, at, "no new SSH connection could be made in time")
+        return Settled(answer, True, change_result(change, at=at, confirmed=True))
+    return _unconfirmed(change, answer, at, "no new SSH connection could be made in time")
 
 
 def _undone(
@@ -96,24 +109,24 @@ def _undone(
 ) -> Settled:
     """Have the router undo it at once; it does so by itself when it cannot be reached in time.
 
-    ``details`` stay here: the router logs the reason, and a check's command may hold a secret.
+    ``details`` stay on the controller: the router logs the reason, and a check's command may hold a secret.
     """
     router.reconnect(shared=False)
     until = started + change.timeout + PATIENCE
     answer = _reach(router, run, change.give_up(reason), until)
-    return _told(change, answer, at, f"{reason}: {details}", reason)
+    return _unconfirmed(change, answer, at, f"{reason}: {details}", reason)
 
 
-def _told(change: Change, answer: Answer, at: int | None, reason: str, *given: str) -> Settled:
-    """``given``: the reason as the router was given it."""
+def _unconfirmed(change: Change, answer: Answer, at: int | None, reason: str, *logged: str) -> Settled:
+    """``logged``: the reason as the router logs it."""
     outcome = outcome_of(change, answer)
     rolled_back = outcome is not None and outcome.word in ("rolled_back", "failed")
     if outcome is None:
         reason = f"{reason}; the router knows nothing of this change, as after a restart"
-    elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED, *given):
-        reason = f"{reason}; the router tells: {outcome.reason}"
-    told = result(change, at=at, confirmed=False, rolled_back=rolled_back, reason=reason)
-    return Settled(answer, False, told, outcome)
+    elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED, *logged):
+        reason = f"{reason}; the router reports: {outcome.reason}"
+    result = change_result(change, at=at, confirmed=False, rolled_back=rolled_back, reason=reason)
+    return Settled(answer, False, result, outcome)
 
 
 def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Answer:

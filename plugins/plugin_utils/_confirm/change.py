@@ -6,7 +6,7 @@
 """A change of the firewall that a new connection confirms, or that the router undoes by itself. Pure: no I/O.
 
 One exec loads it under a guard (sh/installed/guard.sh), another one, over a new connection, confirms it and puts the
-files for boot in place. Until then the files are the old ones, so a power cut ends in the old ruleset too.
+files for boot in place. Until then the files are the old ones, so a power failure ends in the old ruleset too.
 """
 
 from __future__ import annotations
@@ -19,17 +19,29 @@ from typing import Any
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import read_files
-from .._core.plan import Plan, Step, StepError
+from .._core.plan import Plan, Step, StepError, failed_step, step_calls, step_section
 from .._core.sections import Answer, Call
-from .._core.verbs import Removable, Remove, Stage
+from .._core.verbs import PrintSection, Removable, Remove, Stage
 from .checks import Check
-from .verbs import Begin, CommitChange, Confirm, Hold, LoadGuarded, NoteFiles, Queue
+from .verbs import (
+    Abandon,
+    Begin,
+    CommitChange,
+    Confirm,
+    GiveUp,
+    Hold,
+    LoadGuarded,
+    NoteFiles,
+    Queue,
+    Settle,
+    StageListing,
+)
 
 STEP_FAILED = "a step of it failed"
-"""the reason that the router is given when it can undo a change before the controller knows of it"""
+"""the reason in the router's log when it undoes a change before the controller knows of the failure"""
 
-BEGUN = 30
-"""seconds that a change may be without a guard, see take_over in sh/apply/change.sh"""
+UNGUARDED = 30
+"""seconds that a change may be without a guard after it began, see take_over in sh/apply/change.sh"""
 
 OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
 
@@ -59,7 +71,8 @@ class Pending:
 
     @property
     def abandoned(self) -> bool:
-        late = self.age >= BEGUN if self.deadline is None else self.now >= self.deadline
+        """Nothing guards it after its time, so the next change undoes it."""
+        late = self.age >= UNGUARDED if self.deadline is None else self.now >= self.deadline
         return late and not self.guarded
 
     def __str__(self) -> str:
@@ -73,14 +86,14 @@ class Pending:
 
 @dataclass(frozen=True)
 class ChangeState:
-    """What the router tells of changes."""
+    """The changes of a router: the one under way, and how the last one ended."""
 
     pending: Pending | None = None
     last: Outcome | None = None
 
 
 def parse_change(text: str) -> ChangeState:
-    """Lines of ``sh/read/change.sh``; unknown ones are passed over."""
+    """Lines KEY=VALUE of the section ``change`` (sh/read/change.sh) -> ChangeState; unknown ones are skipped."""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
     def number(key: str) -> int | None:
@@ -106,21 +119,20 @@ def _outcome(line: str) -> Outcome | None:
 def refuse_pending(state: ChangeState) -> None:
     """Raise OffloadError when a change is pending: what is read then is neither the old ruleset nor the new one.
 
-    One that nobody guards any more after its time is left to the verb ``begin``, which undoes it.
+    One that nothing guards any more after its time is left to the verb ``begin``, which undoes it.
     """
     if state.pending is not None and not state.pending.abandoned:
-        raise OffloadError(str(state.pending), "wait until it is settled, then run the play again", pending=told(state))
+        raise _pending_error(state.pending)
 
 
-def told(state: ChangeState) -> dict[str, Any]:
-    """The pending change for a result."""
-    pending = state.pending
-    return {} if pending is None else {"id": pending.id, "age": pending.age, "deadline": pending.deadline}
+def _pending_error(pending: Pending) -> OffloadError:
+    details = {"id": pending.id, "age": pending.age, "deadline": pending.deadline}
+    return OffloadError(str(pending), "wait until it is settled, then run the play again", pending=details)
 
 
 @dataclass(frozen=True)
 class Transaction:
-    """One text that is loaded whole or not at all, and in words what it does."""
+    """One text that is loaded whole or not at all, and in words what it does (shown to the user)."""
 
     summary: str
     text: str
@@ -140,27 +152,33 @@ class ConfirmedPlan(Plan):
     tables: Sequence[tuple[str, str]] = ()
     """family and name of each table that the texts touch"""
     validating: Sequence[Step] = ()
-    """what nft is asked before the lock is taken"""
+    """dry runs, before the lock is taken"""
     preparing: Sequence[Step] = ()
     """once the texts are queued, before they are loaded: what may fail without touching anything"""
-    listing: Step | None = None
-    """stages how the kernel lists what was loaded"""
+    listing: StageListing | None = None
+    """stages how the kernel lists the table that was loaded"""
     leaving: Sequence[Step] = ()
     """once confirmed, before files are put in place"""
     records: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """files like those in ``files``, which tell of this change rather than being it: its id, the ruleset before it"""
+    """files like those in ``files`` that record the change rather than being it: its id, the ruleset before it"""
     forgotten: Sequence[str] = ()
     """records to delete"""
     committed: Callable[[Answer], bool] | None = None
-    """does a reading show that it is on flash, where no record has the id of the change"""
+    """whether a reading shows that it is on flash, where no record has the id of the change"""
+
+    @property
+    def listed(self) -> list[Step]:
+        """The step that stages the listing, where there is one."""
+        one = self.listing
+        return [Step(f"note how the kernel lists table {one.family} {one.table}", one)] if one else []
 
     @property
     def changed(self) -> bool:
         return bool(self.texts or self.leaving or self.records) or super().changed
 
     def actions(self) -> list[str]:
-        listing = [self.listing.summary] if self.listing else []
-        return [*(s.summary for s in self.texts), *listing, *(s.summary for s in self.leaving), *super().actions()]
+        loaded = [text.summary for text in self.texts]
+        return [*loaded, *(step.summary for step in (*self.listed, *self.leaving)), *super().actions()]
 
 
 @dataclass(frozen=True)
@@ -178,11 +196,12 @@ class Change:
 
     @property
     def live(self) -> bool:
-        """Does it touch what is loaded? Else there is nothing to lock anyone out, and nothing to confirm."""
+        """Whether it touches what is loaded; else there is nothing to lock anyone out, and nothing to confirm."""
         return bool(self.plan.texts)
 
     @property
     def waits(self) -> bool:
+        """Whether it has to be confirmed over a new connection."""
         return self.live and self.timeout > 0
 
     def loading(self) -> list[Step]:
@@ -202,12 +221,12 @@ class Change:
         steps += [Step(f"remove {path}", Removable(path)) for path in plan.removed]
         if not self.live:
             return steps
-        listing = [plan.listing.call[1]] if plan.listing else []
-        steps.append(Step("note what is written", NoteFiles((*sorted(files), *listing))))
+        staged = (*sorted(files), *_listing_path(plan))
+        steps.append(Step("note what is written", NoteFiles(staged)))
         steps += [Step(one.summary, Queue(n, one.text)) for n, one in enumerate(plan.texts, start=1)]
         steps += plan.preparing
         steps.append(Step("; ".join(one.summary for one in plan.texts), LoadGuarded()))
-        return [*steps, *([plan.listing] if plan.listing else [])]
+        return [*steps, *plan.listed]
 
     def confirming(self) -> list[Step]:
         """From the checks to the files for boot."""
@@ -218,8 +237,7 @@ class Change:
             steps += [check.step() for check in self.checks if check.on_router]
         if self.live:
             steps.append(Step("confirm the change", Confirm("new" if self.waits else "same")))
-        listing = [plan.listing.call[1]] if plan.listing else []
-        in_place = sorted([*plan.files, *plan.records, *listing])
+        in_place = sorted([*plan.files, *plan.records, *_listing_path(plan)])
         steps += plan.leaving
         steps.append(Step("put the files in place", CommitChange(paths.COMMITTING, tuple(in_place))))
         steps += [Step(f"remove {path}", Remove(path)) for path in (*plan.forgotten, *plan.removed)]
@@ -233,38 +251,36 @@ class Change:
 
     def calls(self, steps: Sequence[Step]) -> list[Call]:
         """Calls for the verbs: the steps in order, and back to what was there when one fails."""
-        numbered = [("step", str(number), *step.call) for number, step in enumerate(steps)]
-        abandon = ("abandon", paths.RUN, self.id, STEP_FAILED)
-        return [*numbered, abandon, ("settle", paths.RUN, self.id)]
+        ending = [Abandon(paths.RUN, self.id, STEP_FAILED), Settle(paths.RUN, self.id)]
+        return [*step_calls(steps), *(verb.call for verb in ending)]
 
     def give_up(self, reason: str) -> list[Call]:
         """Calls that undo the change at once."""
-        return [("section", "abandon", "give_up", paths.RUN, self.id, reason)]
+        return [PrintSection("abandon", GiveUp(paths.RUN, self.id, reason)).call]
 
 
-def failed_step(steps: Sequence[Step], answer: Answer) -> tuple[Step, str] | None:
-    """The first step that failed, and what it printed."""
-    for number, step in enumerate(steps):
-        section = answer.get(f"step.{number}")
-        if section is not None and section.rc != 0:
-            return step, section.text.strip() or f"exit code {section.rc}"
-    return None
+def _listing_path(plan: ConfirmedPlan) -> list[str]:
+    return [plan.listing.path] if plan.listing else []
 
 
-def check_steps(change: Change, steps: Sequence[Step], answer: Answer) -> None:
-    """Raise for a step that failed, and tell what that left: what was there before, until files are put in place."""
+def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -> None:
+    """Raise StepError for a step that failed, with what that left behind; else return.
+
+    What was there before is there again, until files are put in place. Where ``begin`` met another change, that one is
+    the error.
+    """
     failed = failed_step(steps, answer)
     if failed is None:
         return
-    step, said = failed
+    step, output = failed
     if isinstance(step.verb, Begin):
-        _refuse_second(said)
+        _refuse_second(output)
     commits = [other for other in steps[: steps.index(step)] if isinstance(other.verb, CommitChange)]
-    # one that fails half-way is done all the same: what is marked, the next boot or run finishes
+    # one that fails half-way is done all the same: the next boot or run finishes what the journal lists
     committed = bool(commits) or (isinstance(step.verb, CommitChange) and "abandon" not in answer)
     if isinstance(step.verb, LoadGuarded):
         # nft names the file, and the user's text is in what was queued as that
-        number = int(found[1]) if (found := re.search(r"/load\.(\d+):", said)) else 1
+        number = int(found[1]) if (found := re.search(r"/load\.(\d+):", output)) else 1
         step = next(other for other in steps if isinstance(other.verb, Queue) and other.verb.number == number)
     undone = answer.get("abandon")
     ended = outcome_of(change, answer)
@@ -275,43 +291,45 @@ def check_steps(change: Change, steps: Sequence[Step], answer: Answer) -> None:
         outcome = ended.reason
     elif undone is not None and undone.rc != 0:
         outcome = f"what went before could not be undone ({undone.text.strip()})"
-    raise StepError(step, said, outcome)
+    raise StepError(step, output, outcome)
 
 
-def _refuse_second(said: str) -> None:
-    """Raise OffloadError where the lock was not to be had because of another change."""
-    undone = next((line for line in said.splitlines() if line.startswith("it was rolled back")), "")
+def _refuse_second(output: str) -> None:
+    """Raise OffloadError where the lock was refused because of another change."""
+    undone = next((line for line in output.splitlines() if line.startswith("it was rolled back")), "")
     if undone:
         raise OffloadError(f"a change from before was pending; {undone}", "run the play again")
-    if (state := parse_change(said)).pending is not None:
-        raise OffloadError(str(state.pending), "wait until it is settled, then run the play again", pending=told(state))
+    if (pending := parse_change(output).pending) is not None:
+        raise _pending_error(pending)
 
 
 def outcome_of(change: Change, answer: Answer) -> Outcome | None:
-    """How this change ended, as the router has it."""
-    last = parse_change(answer["change"].text).last if "change" in answer else None
+    """How this change ended, as the router recorded it; None where it has no record of it."""
+    last = parse_change(answer.text("change")).last
     return last if last is not None and last.id == change.id else None
 
 
 def committed_by(change: Change, answer: Answer) -> bool:
-    """Do the files for boot say that this change was confirmed? They outlive a power cut, the outcome does not."""
+    """Whether the files for boot prove the change confirmed. They outlive a power failure, the outcome does not."""
     if change.plan.committed is not None:
         return change.plan.committed(answer)
-    _mode, mark = change.plan.records.get(paths.CONFIRMED, ("", ""))
-    return bool(mark) and read_files(answer).get(paths.CONFIRMED, "").strip() == mark.strip()
+    _mode, confirmation = change.plan.records.get(paths.CONFIRMED, ("", ""))
+    return bool(confirmation) and read_files(answer).get(paths.CONFIRMED, "").strip() == confirmation.strip()
 
 
 def deadline(steps: Sequence[Step], answer: Answer) -> int | None:
     """When the router undoes the loaded change, in seconds after its boot."""
     for number, step in enumerate(steps):
-        if isinstance(step.verb, LoadGuarded) and (part := answer.get(f"step.{number}")) is not None:
-            found = re.search(r"^deadline=(\d+)$", part.text, re.MULTILINE)
+        if isinstance(step.verb, LoadGuarded) and (section := step_section(answer, number)) is not None:
+            found = re.search(r"^deadline=(\d+)$", section.text, re.MULTILINE)
             return int(found[1]) if found else None
     return None
 
 
-def result(change: Change, *, at: int | None, confirmed: bool, rolled_back: bool, reason: str) -> dict[str, Any]:
-    """The task's ``change``."""
+def change_result(
+    change: Change, *, at: int | None, confirmed: bool, rolled_back: bool = False, reason: str = ""
+) -> dict[str, Any]:
+    """The task's ``change``; ``at`` is the deadline in seconds after the router's boot."""
     return {
         "id": change.id,
         "armed": change.waits,

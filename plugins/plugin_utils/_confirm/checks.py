@@ -17,7 +17,8 @@ from .._core.errors import OffloadError
 from .._core.plan import Step
 from .verbs import CheckHere
 
-KINDS = ("reach", "resolve", "command")
+EXPECTED = {"reach": "an address or a name", "resolve": "a name", "command": "a shell command"}
+KINDS = tuple(EXPECTED)
 
 SPEC: dict[str, Any] = {
     "type": "list",
@@ -38,7 +39,7 @@ SPEC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Check:
-    """``port`` 0 is an echo request."""
+    """What must work before a change is confirmed. ``port`` 0 is an echo request."""
 
     on_router: bool
     kind: str
@@ -46,6 +47,7 @@ class Check:
     what: str
     port: int
     timeout: int
+    """seconds"""
 
     def __str__(self) -> str:
         side = "the router" if self.on_router else "the controller"
@@ -53,12 +55,12 @@ class Check:
         return f"check from {side}: {self.kind} {self.what}{port}"
 
     def step(self) -> Step:
-        """On the router, see sh/apply/change.sh."""
+        """The step that carries it out on the router."""
         call = ("sh", "-c", self.what) if self.kind == "command" else (self.kind, self.what)
         return Step(str(self), CheckHere(self.timeout, call))
 
     def fails_here(self) -> str:
-        """Carry it out on the controller; why it failed, empty when it did not."""
+        """Carry it out on the controller, over a new flow; why it failed, empty when it did not."""
         try:
             if self.kind == "reach" and self.port:
                 socket.create_connection((self.what, self.port), self.timeout).close()
@@ -81,12 +83,12 @@ class Check:
         # ValueError: a name that cannot be encoded, such as one with an empty part
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             return str(error)
-        said = (done.stderr or done.stdout).strip()[-300:]
-        return "" if done.returncode == 0 else said or f"exit code {done.returncode}"
+        output = (done.stderr or done.stdout).strip()[-300:]
+        return "" if done.returncode == 0 else output or f"exit code {done.returncode}"
 
 
 def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int) -> list[Check]:
-    """The option checks; raises OffloadError for what an argument spec cannot say."""
+    """The option checks; raises OffloadError for what an argument spec cannot express."""
     checks = []
     for item in items:
         kind = next(kind for kind in KINDS if item[kind] is not None)
@@ -98,21 +100,25 @@ def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int) -> lis
             )
         what = item[kind].strip()
         if not what or (kind != "command" and (what.startswith("-") or len(what.split()) > 1)):
-            raise OffloadError(f"option checks: {kind} {item[kind]!r} is no address or name", "correct it")
+            raise OffloadError(
+                f"option checks: {kind} must be {EXPECTED[kind]}, got {item[kind]!r}", "correct it, or leave it out"
+            )
         if item["port"] is not None and not 1 <= item["port"] <= 65535:
-            raise OffloadError(f"option checks: there is no port {item['port']}", "give one from 1 to 65535")
+            raise OffloadError(f"option checks: port must be from 1 to 65535, got {item['port']}", "correct it")
         if item["timeout"] < 1:
-            raise OffloadError(f"option checks: timeout {item['timeout']} is too short", "give it a second at least")
+            raise OffloadError(
+                f"option checks: timeout must be 1 or more seconds, got {item['timeout']}", "give the check more time"
+            )
         checks.append(Check(on_router, kind, what, item["port"] or 0, item["timeout"]))
     needed = sum(check.timeout for check in checks)
     if checks and confirm_timeout == 0:
         raise OffloadError(
-            "option checks: nothing would be undone when one fails, since confirm_timeout is 0",
+            "option checks: confirm_timeout is 0, so nothing would be undone when one of them fails",
             "set confirm_timeout, or leave the checks out",
         )
     if needed and needed >= confirm_timeout:
         raise OffloadError(
-            f"option checks: they may take {needed} s, but the change is undone after {confirm_timeout} s",
+            f"option checks: they may take {needed} s, but confirm_timeout undoes the change after {confirm_timeout} s",
             "raise confirm_timeout, or shorten the checks' timeouts",
         )
     return checks

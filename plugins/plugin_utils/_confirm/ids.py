@@ -17,9 +17,10 @@ ID = re.compile(r"^\d{1,9}-[0-9a-f]{8}\Z")
 
 
 def number(change: str) -> int:
-    """An id's number; 0 for what is none."""
+    """An id's number; 0 for what is no id."""
     return int(change.split("-", 1)[0]) if ID.match(change) else 0
 
 
 def next_id(known: Iterable[str], token: str) -> str:
+    """An id with a number after all of the known ones; ``token`` is eight hexadecimal digits."""
     return f"{max((number(change) for change in known), default=0) + 1}-{token}"

@@ -18,10 +18,10 @@ class Begin(Verb):
 
     run: str
     """directory of what is pending"""
-    confirmed_file: str
-    """names the ruleset that was confirmed last"""
     confirmed: str
-    """what was read of that file"""
+    """path of the file that names the ruleset confirmed last"""
+    confirmation: str
+    """text of that file as it was read"""
     id: str
     timeout: int
     """seconds"""
@@ -33,7 +33,7 @@ class Begin(Verb):
 
 @dataclass(frozen=True)
 class NoteFiles(Verb):
-    """Tell the guard which files are staged now or later."""
+    """List for the guard the files that are staged now or later."""
 
     paths: tuple[str, ...]
 
@@ -68,9 +68,9 @@ class Confirm(Verb):
 
 @dataclass(frozen=True)
 class CommitChange(Verb):
-    """Rename staged files into place; once ``mark`` is there, the next boot would finish it."""
+    """Rename staged files into place; once ``journal`` lists them, the next boot would finish it."""
 
-    mark: str
+    journal: str
     paths: tuple[str, ...]
 
 
@@ -80,3 +80,38 @@ class CheckHere(Verb):
 
     timeout: int
     command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StageListing(Verb):
+    """Stage a file with how the kernel lists the table now."""
+
+    path: str
+    family: str
+    table: str
+
+
+@dataclass(frozen=True)
+class GiveUp(Verb):
+    """Undo the change at once; ``reason`` goes to the router's log."""
+
+    run: str
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Abandon(Verb):
+    """Give the change up as the section abandon, if a step failed before the files were put in place."""
+
+    run: str
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Settle(Verb):
+    """Release the lock of a change whose files are in place; clear away what is staged of one that failed."""
+
+    run: str
+    id: str

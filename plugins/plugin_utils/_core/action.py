@@ -14,9 +14,10 @@ from ansible.plugins.action import ActionBase
 
 from .arguments import validate
 from .errors import OffloadError
-from .plan import Plan, StepError, check_applied
+from .plan import Plan, StepError, raise_failed_step
 from .router import Router
 from .sections import Answer, Call
+from .verbs import PrintSection
 
 Options = Mapping[str, Any]
 PlanT = TypeVar("PlanT", bound=Plan)
@@ -51,11 +52,11 @@ class OffloadAction(ActionBase):
         raise NotImplementedError
 
     @property
-    def checking(self) -> bool:
+    def check_mode(self) -> bool:
         return bool(self._task.check_mode)
 
     @property
-    def diffing(self) -> bool:
+    def diff_mode(self) -> bool:
         return bool(self._task.diff)
 
 
@@ -77,22 +78,22 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         raise NotImplementedError
 
     def plan(self, answer: Answer, options: Options) -> PlanT:
-        """From what was read to the steps; pure but for ``self.checking``."""
+        """From what was read to the steps; pure but for ``self.check_mode``."""
         raise NotImplementedError
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         before = router.run(self.FRAGMENTS, calls=self.reading(options))
         plan = self.plan(before, options)
         outcome = plan.result
-        if plan.changed and self.checking:
-            self._run_checks(router, plan)
+        if plan.changed and self.check_mode:
+            self._dry_run(router, plan)
         elif plan.changed:
             outcome = self.apply(router, plan, before, options)
         result: dict[str, Any] = {**outcome, "changed": plan.changed, "actions": plan.actions()}
         warnings = [*result.pop("warnings", ()), *plan.warnings]
         if warnings:
             result["warnings"] = warnings
-        if self.diffing and plan.diffs:
+        if self.diff_mode and plan.diffs:
             result["diff"] = [diff.as_result() for diff in plan.diffs]
         return result
 
@@ -102,7 +103,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         ``before`` is the reading that the plan was made from.
         """
         answer = self.run_verbs(router, [*plan.calls(), *self.reading(options)])
-        check_applied(plan, answer)
+        raise_failed_step(plan, answer)
         return self.prove(plan, answer, options)
 
     def run_verbs(self, router: Router, calls: Sequence[Call]) -> Answer:
@@ -120,13 +121,12 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
             )
         return {**plan.result, **left.result}
 
-    def _run_checks(self, router: Router, plan: Plan) -> None:
-        """What only the router can tell of a plan before it is carried out (a dry run changes nothing)."""
-        if not plan.checks:
+    def _dry_run(self, router: Router, plan: PlanT) -> None:
+        """What only the router knows of a plan before it is carried out: check mode raises what a real run would."""
+        if not plan.dry_runs:
             return
-        calls = [("section", f"check.{number}", *check.call) for number, check in enumerate(plan.checks)]
-        answer = self.run_verbs(router, calls)
-        for number, check in enumerate(plan.checks):
-            section = answer[f"check.{number}"]
-            if section.rc != 0:
-                raise StepError(check, section.text.strip() or f"exit code {section.rc}", "nothing was changed")
+        named = {f"dry_run.{number}": step for number, step in enumerate(plan.dry_runs)}
+        answer = self.run_verbs(router, [PrintSection(name, step.verb).call for name, step in named.items()])
+        for name, step in named.items():
+            if not answer.ok(name):
+                raise StepError(step, answer[name].complaint, "nothing was changed")

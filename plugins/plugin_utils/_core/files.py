@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""Files on a router (sh/read/files.sh): as found, as wanted, and what lies between. Pure: no I/O."""
+"""Files on a router (sh/read/files.sh): as found, as desired, and the difference. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from .plan import Diff
 from .sections import Answer
 
-Wanted = Mapping[str, tuple[str, str] | None]
-"""path -> (mode such as '0644', text), or None where no file is wanted"""
+DesiredFiles = Mapping[str, tuple[str, str] | None]
+"""path -> (mode such as '0644', text), or None for a file that must not be there"""
 
 
 def read_files(answer: Answer) -> dict[str, str]:
     """path -> text of each file that exists and can be read; the text ends in a newline."""
     return {
-        name.removeprefix("file."): part.text + "\n" if part.text else ""
-        for name, part in answer.items()
-        if name.startswith("file.") and part.rc == 0
+        path: section.text + "\n" if section.text else ""
+        for path, section in answer.each("file.").items()
+        if section.rc == 0
     }
 
 
@@ -35,10 +35,10 @@ class FileChanges:
     diffs: tuple[Diff, ...] = ()
 
 
-def file_changes(found: Mapping[str, str], wanted: Wanted) -> FileChanges:
-    """From the files found to those wanted; a path that ``wanted`` does not name stays as it is."""
-    written = {path: want for path, want in wanted.items() if want is not None and found.get(path) != want[1]}
-    removed = tuple(path for path, want in wanted.items() if want is None and path in found)
+def file_changes(found: Mapping[str, str], desired: DesiredFiles) -> FileChanges:
+    """From the files found to those desired; a path that ``desired`` does not name stays as it is."""
+    written = {path: file for path, file in desired.items() if file is not None and found.get(path) != file[1]}
+    removed = tuple(path for path, file in desired.items() if file is None and path in found)
     after = {path: text for path, (_mode, text) in written.items()} | dict.fromkeys(removed, "")
     diffs = tuple(Diff(path, found.get(path, ""), text) for path, text in sorted(after.items()))
     return FileChanges(written, removed, diffs)

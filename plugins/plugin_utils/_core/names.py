@@ -13,11 +13,13 @@ from .errors import OffloadError
 
 NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,30}\Z")
 """of a table or a flowtable"""
+NAME_RULE = "up to 31 letters, digits, _, . and -, the first one a letter"
+"""NAME in words"""
 DEVICE = re.compile(r"^[^\s/:\"\\{};,*$@#]{1,15}\Z")
 """what the kernel takes (dev_valid_name) less what means something to nft"""
 
 
-def check_table(name: str) -> None:
-    """nft parses its arguments as a script, so a name must be no more than a name; raises OffloadError."""
+def require_table_name(name: str) -> None:
+    """Raise OffloadError for what is no name: nft parses its arguments as a script, so a name must be just that."""
     if not NAME.match(name):
-        raise OffloadError(f"option table: {name!r} is no name for a table", "use letters, digits, _ and -")
+        raise OffloadError(f"option table: must be {NAME_RULE}, got {name!r}", "choose another name")

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""A change, as data: what is there, what is wanted, and the steps between them. Pure: no I/O."""
+"""A change, as data: what was found, what is desired, and the steps between them. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import OffloadError
-from .sections import Answer, Call
-from .verbs import Commit, Removable, Remove, Stage, Verb
+from .sections import Answer, Call, Section
+from .verbs import Commit, Finish, Removable, Remove, RunStep, Stage, UndoStep, Verb
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Diff:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps to the wanted state. No steps: nothing to change.
+    """The steps to the desired state. No steps: nothing to change.
 
     ``files`` are staged beside their targets before the first step and renamed into place after the last one, so a full
     or read-only file system is met before anything live changes. ``undo`` runs when a step fails after an earlier one
@@ -62,8 +62,8 @@ class Plan:
     """paths to delete once the steps are done"""
     closing: Sequence[Step] = ()
     undo: Sequence[Step] = ()
-    checks: Sequence[Step] = ()
-    """dry runs for check mode: they change nothing and fail where the steps would"""
+    dry_runs: Sequence[Step] = ()
+    """for check mode: they change nothing, and fail where the steps would"""
     diffs: Sequence[Diff] = ()
     result: Mapping[str, Any] = field(default_factory=dict)
     """what the task returns besides changed, diff and actions"""
@@ -82,47 +82,68 @@ class Plan:
         return [*stage, *self.steps, *commit, *remove, *self.closing]
 
     def actions(self) -> list[str]:
-        """What the plan does, in words, for the result; staging and renaming are told as one."""
+        """What the plan does, in words, for the result; staging and renaming count as one."""
         written = [f"write {path}" for path in sorted(self.files)]
         removed = [f"remove {path}" for path in self.removed]
         return [*(s.summary for s in self.steps), *written, *removed, *(s.summary for s in self.closing)]
 
     def calls(self) -> list[Call]:
         """Calls for ``sh/apply/steps.sh``: the steps in order, then what to do if one failed."""
-        steps = [("step", str(number), *step.call) for number, step in enumerate(self.all_steps())]
-        undo = [("undo", str(number), *step.call) for number, step in enumerate(self.undo)]
-        return [*steps, *undo, ("finish",)]
+        undo = [UndoStep(number, step.verb).call for number, step in enumerate(self.undo)]
+        return [*step_calls(self.all_steps()), *undo, Finish().call]
+
+
+def step_calls(steps: Sequence[Step]) -> list[Call]:
+    """Calls that run the steps in order, up to the first one that fails; see ``failed_step``."""
+    return [RunStep(number, step.verb).call for number, step in enumerate(steps)]
+
+
+def step_section(answer: Answer, number: int) -> Section | None:
+    """What the step of this number printed; None where it did not run."""
+    return answer.get(f"step.{number}")
+
+
+def failed_step(steps: Sequence[Step], answer: Answer) -> tuple[Step, str] | None:
+    """The first of the steps of ``step_calls`` that failed, and what its tool printed; None where none did."""
+    for number, step in enumerate(steps):
+        section = step_section(answer, number)
+        if section is not None and section.rc != 0:
+            return step, section.complaint
+    return None
 
 
 class StepError(OffloadError):
-    """A step that the router refused; ``said`` is what its tool printed."""
+    """A step that the router refused.
 
-    def __init__(self, step: Step, said: str, outcome: str) -> None:
+    ``output`` is what its tool printed, ``outcome`` what became of the steps before it, in words.
+    """
+
+    def __init__(self, step: Step, output: str, outcome: str) -> None:
         self.step = step
-        self.said = said
-        super().__init__(f"could not {step.summary}: {said}; {outcome}", remedy_for(said), failed_step=step.summary)
+        self.output = output
+        super().__init__(f"could not {step.summary}: {output}; {outcome}", remedy_for(output), failed_step=step.summary)
 
 
-def check_applied(plan: Plan, answer: Answer) -> None:
-    """Raise StepError for the first step that failed, telling what became of the router."""
-    for number, step in enumerate(plan.all_steps()):
-        section = answer.get(f"step.{number}")
-        if section is None or section.rc == 0:
-            continue
-        failed_undo = [
-            f"{undo.summary}: {answer[f'undo.{index}'].text.strip()}"
-            for index, undo in enumerate(plan.undo)
-            if f"undo.{index}" in answer and answer[f"undo.{index}"].rc != 0
-        ]
-        if failed_undo:
-            outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"
-        elif plan.files and step in plan.closing:
-            outcome = "everything else is done, live and for boot; only this step is left to do by hand"
-        elif step in plan.steps[:1] or isinstance(step.verb, (Stage, Removable)) or plan.undo:
-            outcome = "nothing was left changed"
-        else:
-            outcome = "the steps before it stay done; the next run goes on from there"
-        raise StepError(step, section.text.strip() or f"exit code {section.rc}", outcome)
+def raise_failed_step(plan: Plan, answer: Answer) -> None:
+    """Raise StepError for the first step that failed, with what became of the router; else return."""
+    failed = failed_step(plan.all_steps(), answer)
+    if failed is None:
+        return
+    step, output = failed
+    failed_undo = [
+        f"{plan.undo[int(number)].summary}: {section.text.strip()}"
+        for number, section in answer.each("undo.").items()
+        if section.rc != 0
+    ]
+    if failed_undo:
+        outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"
+    elif plan.files and step in plan.closing:
+        outcome = "everything else is done, live and for boot; only this step is left to do by hand"
+    elif step in plan.steps[:1] or isinstance(step.verb, (Stage, Removable)) or plan.undo:
+        outcome = "nothing was left changed"
+    else:
+        outcome = "the steps before it stay done; the next run goes on from there"
+    raise StepError(step, output, outcome)
 
 
 REMEDIES = (
@@ -138,6 +159,6 @@ REMEDIES = (
 
 
 def remedy_for(text: str, more: Sequence[tuple[str, str]] = ()) -> str:
-    """What helps against an error text of a router's tool; ``more`` are (part of a text, remedy) of that tool alone."""
-    other = "put right what the router complains of, then run the play again"
+    """What to do about an error text of a router's tool; ``more`` are (part of a text, remedy) of that tool alone."""
+    other = "correct what the router complains of, then run the play again"
     return next((remedy for part, remedy in (*REMEDIES, *more) if part in text), other)

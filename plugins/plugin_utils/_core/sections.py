@@ -36,6 +36,11 @@ class Section:
     text: str
     rc: int
 
+    @property
+    def complaint(self) -> str:
+        """Why the command failed: what it printed, else its exit code."""
+        return self.text.strip() or f"exit code {self.rc}"
+
 
 Call = Sequence[str]
 """the name of a shell function, then its arguments"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from .sections import Call
 
@@ -17,13 +18,17 @@ from .sections import Call
 class Verb:
     """One call of the shell function that is named like the class: ``LoadModules`` is ``load_modules``.
 
-    The fields are its arguments, in order. A field that is a tuple of strings is as many arguments, and the last one.
+    The fields are its arguments, in order. A field that is a tuple of strings, or a verb that the function calls in its
+    turn, is as many arguments, and the last one.
     """
+
+    FUNCTION: ClassVar[str] = ""
+    """the function's name where the class has another one"""
 
     @classmethod
     def function(cls) -> str:
         """The name of the shell function."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        return cls.FUNCTION or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
     @property
     def call(self) -> Call:
@@ -31,8 +36,43 @@ class Verb:
         words = [self.function()]
         for field in fields(self):
             value = getattr(self, field.name)
-            words += value if isinstance(value, tuple) else [str(value)]
+            if isinstance(value, Verb):
+                words += value.call
+            else:
+                words += value if isinstance(value, tuple) else [str(value)]
         return tuple(words)
+
+
+@dataclass(frozen=True)
+class PrintSection(Verb):
+    """Print what a verb prints as a section of the answer, whatever came before."""
+
+    FUNCTION: ClassVar[str] = "section"
+    name: str
+    verb: Verb
+
+
+@dataclass(frozen=True)
+class RunStep(Verb):
+    """Run a verb as the section step.NUMBER, unless an earlier step failed."""
+
+    FUNCTION: ClassVar[str] = "step"
+    number: int
+    verb: Verb
+
+
+@dataclass(frozen=True)
+class UndoStep(Verb):
+    """Run a verb as the section undo.NUMBER, if a step failed after something live was changed."""
+
+    FUNCTION: ClassVar[str] = "undo"
+    number: int
+    verb: Verb
+
+
+@dataclass(frozen=True)
+class Finish(Verb):
+    """Clear away what is still staged."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""From what OpenWrt's firewall has of offload to the change that makes it as wanted. Pure: no I/O.
+"""From the state of offload in OpenWrt's firewall to the change that makes it as desired. Pure: no I/O.
 
 fw4 uses what is staged in UCI like what is committed. So a change is staged, in memory, until it is confirmed, and only
-then written to flash: a power cut before ends in the old configuration, and one that is undone leaves flash as it was.
+then written to flash: a power failure before that ends in the old configuration, and a change that is undone leaves
+flash as it was.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ from .verbs import QueuedScript
 
 ABSENT = "-"
 OURS = re.compile(r"[.]flow_offloading(_hw)?(=|$)|='?defaults'?$")
-"""of `uci changes firewall`: one of our options, or a section for them"""
+"""lines of `uci changes firewall` with one of our options, or a section for them"""
 OWN_FILES = (paths.FW4_FOUND, paths.FW4_KEEP, paths.CONFIRMED)
-LEFT = tuple(f"{path}.nft-offload-new" for path in (paths.FW4_FOUND, paths.FW4_KEEP, "/etc/config/.firewall"))
-"""what a power cut leaves of a change that was not confirmed"""
-KEEP = f"{paths.FW4_FOUND}\n{paths.FW4_KEEP}\n"
+LEFTOVERS = tuple(f"{path}.nft-offload-new" for path in (paths.FW4_FOUND, paths.FW4_KEEP, "/etc/config/.firewall"))
+"""what a power failure leaves of a change that was not confirmed"""
+SYSUPGRADE_KEEPS = f"{paths.FW4_FOUND}\n{paths.FW4_KEEP}\n"
 NO_FW4 = ConfirmedPlan(result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}})
 """the plan for a router that has another firewall, and from which nothing is to be taken back"""
 STOPPED = "the firewall does not run"
@@ -57,7 +58,7 @@ STARTING = "start it (/etc/init.d/firewall start), then run the play again"
 
 @dataclass(frozen=True)
 class Fw4State:
-    """What the router told of its firewall."""
+    """OpenWrt's firewall as the router has it."""
 
     platform: Platform
     config: Fw4Config
@@ -76,7 +77,7 @@ class Fw4State:
 
     @property
     def found(self) -> dict[str, str]:
-        """Option -> its value before this collection came; empty: it did not come yet."""
+        """Option -> its value before this collection first changed it, see paths.FW4_FOUND; empty: it never did."""
         lines = (line.partition(" ") for line in self.files.get(paths.FW4_FOUND, "").splitlines())
         return {option: value for option, _blank, value in lines if option in OPTIONS}
 
@@ -87,53 +88,56 @@ class Fw4State:
 
 
 def has_fw4(answer: Answer) -> bool:
+    """Whether the router has fw4 and uci."""
     return "fw4.uci" in answer
 
 
 def read_state(answer: Answer) -> Fw4State:
-    """Sections of sh/read/fw4.sh -> Fw4State."""
-    platform = parse_platform(answer["platform"].text)
+    """Sections of sh/read/{platform,files,fw4,change}.sh -> Fw4State.
+
+    Raises OffloadError where there is no fw4, or where uci cannot read the configuration.
+    """
+    platform = parse_platform(answer.text("platform"))
     require_fw4(platform)
     if not has_fw4(answer):
         raise OffloadError(
             "there is no fw4 on this router",
             "fw4_offload is for OpenWrt 22.03 and later; elsewhere use kmod.nft_offload.ruleset",
         )
-    if answer["fw4.uci"].rc != 0:
+    if not answer.ok("fw4.uci"):
         raise OffloadError(
-            f"uci cannot read {paths.FW4_CONFIG}: {answer['fw4.uci'].text.strip()}",
+            f"uci cannot read {paths.FW4_CONFIG}: {answer.text('fw4.uci').strip()}",
             "correct it until 'uci show firewall' shows it, then run the play again",
         )
-    printed = answer["fw4.print"]
     return Fw4State(
         platform=platform,
-        config=parse_config(answer["fw4.uci"].text),
-        staged=tuple(answer["fw4.staged"].text.splitlines()),
-        rendered=parse_flowtable(printed.text),
-        live=parse_flowtable(answer["fw4.live"].text),
-        complaints=parse_complaints(printed.text),
-        renders=printed.rc == 0,
-        loaded=frozenset(answer["fw4.loaded"].text.split()),
-        devices=parse_devices(answer["fw4.devices"].text),
+        config=parse_config(answer.text("fw4.uci")),
+        staged=tuple(answer.lines("fw4.staged")),
+        rendered=parse_flowtable(answer.text("fw4.print")),
+        live=parse_flowtable(answer.text("fw4.live")),
+        complaints=parse_complaints(answer.text("fw4.print")),
+        renders=answer.ok("fw4.print"),
+        loaded=frozenset(answer.text("fw4.loaded").split()),
+        devices=parse_devices(answer.text("fw4.devices")),
         files=read_files(answer),
-        change=parse_change(answer["change"].text) if "change" in answer else ChangeState(),
+        change=parse_change(answer.text("change")),
     )
 
 
-def decide(state: Fw4State, offload: str, checking: bool) -> tuple[str, str]:
-    """(hardware, software, disabled, or auto where it cannot be told; why).
+def decide_offload(state: Fw4State, offload: str, check_mode: bool) -> tuple[str, str]:
+    """(hardware, software, disabled, or auto where nothing shows it; why).
 
     Wireless devices take no part: OpenWrt mixes those that can with others.
-    In check mode a changeable feature that is still off says nothing: nic_features turns it on before the real run.
+    In check mode a changeable feature that is still off proves nothing: nic_features turns it on before the real run.
     hw-tc-offload of a switch port is always on (net/dsa/user.c), so its conduit is what counts. It being on does not
-    mean that the driver takes flowtables, and OpenWrt's kernel does not tell: offload_verify sees what comes of it.
+    mean that the driver takes flowtables, and OpenWrt's kernel does not show it: offload_verify sees what comes of it.
     """
     if offload != "auto":
-        return offload, "asked for"
+        return offload, "requested"
     if "state" not in state.loaded:
         return "auto", f"{STOPPED}, so its devices are not known"
     wired = {name: device for name, device in state.devices.items() if device.kind != "wlan"}
-    foreseen = {name for name, device in wired.items() if checking and device.changeable}
+    foreseen = {name for name, device in wired.items() if check_mode and device.changeable}
     off = sorted({device.target for name, device in wired.items() if not device.hw_tc_offload and name not in foreseen})
     if not wired:
         return "software", "no wired device is known in a zone"
@@ -144,73 +148,82 @@ def decide(state: Fw4State, offload: str, checking: bool) -> tuple[str, str]:
     return "hardware", "hw-tc-offload is on for every wired device"
 
 
-def wanted_values(config: Fw4Config, offload: str) -> dict[str, str]:
-    """Options that have to change -> value. A spelling that means the same stays, and what is not there means no."""
-    wanted = {"flow_offloading": offload != "disabled"}
+def options_to_set(config: Fw4Config, offload: str) -> dict[str, str]:
+    """Option that has to change -> its new value. A spelling that means the same stays; a missing option means no."""
+    desired = {"flow_offloading": offload != "disabled"}
     if offload != "auto":
-        wanted["flow_offloading_hw"] = offload == "hardware"
-    return {option: "1" if want else "0" for option, want in wanted.items() if config.effective(option) is not want}
+        desired["flow_offloading_hw"] = offload == "hardware"
+    return {option: "1" if on else "0" for option, on in desired.items() if config.effective(option) is not on}
 
 
-def plan_present(state: Fw4State, offload: str, checking: bool, token: str) -> ConfirmedPlan:
-    """Plan for the firewall as wanted; ``offload`` is auto, hardware, software or disabled."""
-    decided, why = decide(state, offload, checking)
-    values = wanted_values(state.config, decided)
+def plan_present(state: Fw4State, offload: str, check_mode: bool, token: str) -> ConfirmedPlan:
+    """Plan for the firewall as desired.
+
+    ``offload`` is auto, hardware, software or disabled; ``token`` becomes part of the change's id. Raises OffloadError
+    for what somebody else staged, and for a firewall that does not run or that fw4 cannot render.
+    """
+    decided, why = decide_offload(state, offload, check_mode)
+    values = options_to_set(state.config, decided)
     found = state.found or {option: state.config.values.get(option, ABSENT) for option in OPTIONS}
-    files = {paths.FW4_FOUND: ("0644", _record(found)), paths.FW4_KEEP: ("0644", KEEP)}
+    files = {paths.FW4_FOUND: ("0644", _record(found)), paths.FW4_KEEP: ("0644", SYSUPGRADE_KEEPS)}
     if not values and not state.found:
         files = {}  # nothing of it is ours
-    wants = "auto" if offload == "auto" and decided == "hardware" else decided
+    desired = "auto" if offload == "auto" and decided == "hardware" else decided
     result = {"offload": decided, "reason": why}
-    if wants == "auto" and not values and any(table and not table.hardware for table in (state.live, state.rendered)):
+    if desired == "auto" and not values and any(table and not table.hardware for table in (state.live, state.rendered)):
         result = {"offload": "software", "reason": "; ".join(state.complaints) or "fw4 fell back to software"}
-    return _plan(state, values, wants, files, checking, result, token)
+    return _plan(state, values, desired, files, check_mode, result, token)
 
 
-def plan_absent(state: Fw4State, checking: bool, token: str) -> ConfirmedPlan:
-    """Plan that gives the options the values that were found, but for one that ends fw4: that leaves no firewall."""
+def plan_absent(state: Fw4State, check_mode: bool, token: str) -> ConfirmedPlan:
+    """Plan that gives the options the values that were found; not one that fw4 refuses, for it would load no firewall.
+
+    The other arguments, and what is raised, are those of ``plan_present``.
+    """
     now = state.config.values
     found = {option: value if value in TRUE | FALSE else ABSENT for option, value in state.found.items()}
     values = {option: value for option, value in found.items() if now.get(option, ABSENT) != value}
     after = {option: value for option, value in {**now, **values}.items() if value != ABSENT}
     config = Fw4Config(state.config.section, after, state.config.sections)
     on, hardware = config.effective("flow_offloading"), config.effective("flow_offloading_hw")
-    wants = "disabled" if not on else "auto" if hardware else "software"
+    desired = "disabled" if not on else "auto" if hardware else "software"
     result = {"offload": "disabled" if not on else "hardware" if hardware else "software", "reason": "as it was found"}
     files = dict.fromkeys((paths.FW4_FOUND, paths.FW4_KEEP))
-    return _plan(state, values, wants, files, checking, result, token, mending=bool(state.found))
+    return _plan(state, values, desired, files, check_mode, result, token, repair=bool(state.found))
 
 
 def _plan(
     state: Fw4State,
     values: Mapping[str, str],
-    wants: str,
+    desired: str,
     files: Mapping[str, tuple[str, str] | None],
-    checking: bool,
+    check_mode: bool,
     result: Mapping[str, Any],
     token: str,
-    mending: bool = True,
+    repair: bool = True,
 ) -> ConfirmedPlan:
-    """``mending``: a live firewall that is not what fw4 would make of its configuration is loaded anew."""
-    own = file_changes(state.files, {**files, **dict.fromkeys(LEFT)})
+    """``repair``: a live firewall that is not what fw4 would make of its configuration is loaded once more."""
+    own = file_changes(state.files, {**files, **dict.fromkeys(LEFTOVERS)})
     drifted = state.renders and (state.live != state.rendered or "table" not in state.loaded)
     refuse_pending(state.change)
-    # what nobody guards any more is undone by whoever begins the next change, and is what is staged
+    # an abandoned change is undone by whoever begins the next one, and is what is staged
     left = state.change.pending is not None
-    reload = not values and (left or (mending and drifted))
+    reload = not values and (left or (repair and drifted))
     if not left:
         _refuse_staged(state, bool(values or reload))
-    if mending and not state.renders and not values:
+    if repair and not state.renders and not values:
         raise OffloadError(
             f"fw4 makes no ruleset of {paths.FW4_CONFIG}, and the next start leaves the router without a firewall: "
             f"{'; '.join(state.complaints) or 'fw4 print failed'}",
             "correct it until 'fw4 check' passes, then run the play again",
         )
     stopped = "state" not in state.loaded and bool(values or reload or result["offload"] == "auto")
-    if stopped and not checking:
+    if stopped and not check_mode:
         raise OffloadError(STOPPED, STARTING)
-    says = [_says(option, value) for option, value in values.items()] or (["reload the firewall"] if reload else [])
-    script = [Transaction("; ".join(says), change_script(state, values, wants))] if says else []
+    summaries = [_describe(option, value) for option, value in values.items()]
+    if reload:
+        summaries = ["reload the firewall"]
+    script = [Transaction("; ".join(summaries), change_script(state, values, desired))] if summaries else []
     writing = f"write {paths.FW4_CONFIG}"
     return ConfirmedPlan(
         id=ids.next_id([state.confirmation.partition(" ")[0]], token),
@@ -233,14 +246,14 @@ def _plan(
 
 
 def _committed(values: Mapping[str, str], recorded: bool, answer: Answer) -> bool:
-    """After a power cut, which leaves nothing staged: is the change on flash, with the record that comes before it?"""
+    """Whether the change is on flash, with the record that precedes it, after a power failure left nothing staged."""
     after = read_state(answer)
-    there = all(after.config.values.get(option, ABSENT) == value for option, value in values.items())
-    return there and not after.staged and (bool(after.found) or not recorded)
+    on_flash = all(after.config.values.get(option, ABSENT) == value for option, value in values.items())
+    return on_flash and not after.staged and (bool(after.found) or not recorded)
 
 
 def _refuse_staged(state: Fw4State, changing: bool) -> None:
-    """Raise OffloadError where what is staged would be loaded, or is what makes the options look as wanted."""
+    """Raise OffloadError where what is staged would be loaded, or is why the options look as desired."""
     if changing:
         staged, why = state.staged, "fw4 would load them together with ours"
     else:
@@ -263,12 +276,15 @@ def _warnings(state: Fw4State) -> list[str]:
     return found
 
 
-def change_script(state: Fw4State, values: Mapping[str, str], wants: str) -> str:
-    """sh/installed/fw4.sh with this change in it."""
+def change_script(state: Fw4State, values: Mapping[str, str], desired: str) -> str:
+    """The script for sh: sh/installed/fw4.sh with this change in its head.
+
+    ``values`` is option -> new value; ``desired`` is what must be live in the end: hardware, software, auto, disabled.
+    """
     changes = "\n".join(
         f"{option} {value} {state.config.values.get(option, ABSENT)}" for option, value in values.items()
     )
-    head = {"section": state.config.section, "changes": changes, "wants": wants, "record": paths.FW4_FOUND}
+    head = {"section": state.config.section, "changes": changes, "desired": desired, "record": paths.FW4_FOUND}
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in head.items())
     return f"#!/bin/sh\n{lines}{paths.installed('fw4.sh')}"
 
@@ -277,14 +293,14 @@ def _record(found: Mapping[str, str]) -> str:
     return "".join(f"{option} {value}\n" for option, value in sorted(found.items()))
 
 
-def _says(option: str, value: str) -> str:
+def _describe(option: str, value: str) -> str:
     return f"delete {option}" if value == ABSENT else f"set {option} to {value}"
 
 
 def _diff(config: Fw4Config, values: Mapping[str, str]) -> Diff:
     def text(now: Mapping[str, str]) -> str:
-        there = [(option, now[option]) for option in OPTIONS if now.get(option, ABSENT) != ABSENT]
-        return "".join(f"firewall.@defaults[0].{option}='{value}'\n" for option, value in there)
+        lines = [(option, now[option]) for option in OPTIONS if now.get(option, ABSENT) != ABSENT]
+        return "".join(f"firewall.@defaults[0].{option}='{value}'\n" for option, value in lines)
 
     return Diff(paths.FW4_CONFIG, text(config.values), text({**config.values, **values}))
 
@@ -293,10 +309,10 @@ def _live_diff(state: Fw4State, reload: bool) -> list[Diff]:
     """Where the live flowtable is not what fw4 would make, as when Wi-Fi came up after the firewall."""
     if not reload:
         return []
-    return [Diff("live table inet fw4", _shown(state.live), _shown(state.rendered))]
+    return [Diff("live table inet fw4", _describe_flowtable(state.live), _describe_flowtable(state.rendered))]
 
 
-def _shown(table: Fw4Table | None) -> str:
+def _describe_flowtable(table: Fw4Table | None) -> str:
     if table is None:
         return "no flowtable\n"
     return f"flowtable ft: {', '.join(table.devices)} ({'hardware' if table.hardware else 'software'})\n"

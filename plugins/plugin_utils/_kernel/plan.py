@@ -118,10 +118,10 @@ def explain_package_error(error: StepError, state: KernelState) -> OffloadError:
     manager = state.manager
     if manager is None:
         return error
-    if explained := manager.explain(error.said, state.inventory.image):
+    if explained := manager.explain(error.output, state.inventory.image):
         problem, remedy = explained
         return OffloadError(f"could not {error.step.summary}: {problem}", remedy, **error.details)
-    return OffloadError(error.problem, remedy_for(error.said, manager.remedies), **error.details)
+    return OffloadError(error.problem, remedy_for(error.output, manager.remedies), **error.details)
 
 
 def _tables_with_flowtables(listing: str) -> frozenset[str]:
@@ -190,7 +190,7 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
             *([Step("unload the modules", UnloadNew())] if loaded else []),
             *([Step("remove the packages", UninstallNew())] if install else []),
         ],
-        checks=[Step(f"install {', '.join(install)}", SimulateInstall(tuple(install)))] if install and known else [],
+        dry_runs=[Step(f"install {', '.join(install)}", SimulateInstall(tuple(install)))] if install and known else [],
         diffs=[*_diffs(state, {**state.modules, **loaded}, installed=install), *changes.diffs],
         result=_result(state, {**state.modules, **loaded}, record, boot, modules_list),
         warnings=list(inventory.warnings) if install else [],

@@ -17,7 +17,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._core import paths
 from .._core.errors import OffloadError
-from .._core.files import Wanted, file_changes, read_files
+from .._core.files import DesiredFiles, file_changes, read_files
 from .._core.names import DEVICE
 from .._core.plan import Diff, Plan, Step
 from .._core.sections import Answer
@@ -217,7 +217,7 @@ def _plan(
     )
 
 
-def _files(record: Mapping[Key, tuple[str, str]], init: InitSystem | None) -> Wanted:
+def _files(record: Mapping[Key, tuple[str, str]], init: InitSystem | None) -> DesiredFiles:
     """The record is kept where nothing uses it at boot too: it has the values that were found."""
     if not record:
         return dict.fromkeys(list_own_files())

@@ -15,12 +15,12 @@ from typing import Any
 from .._core import paths
 from .._core.errors import OffloadError
 from .state import FEATURE, TableState
-from .table import WantedFlowtable
+from .table import DesiredFlowtable
 
 
 @dataclass(frozen=True)
 class Request:
-    """One flowtable as the user asked for it."""
+    """One flowtable as the task requests it."""
 
     name: str
     devices: tuple[str, ...]
@@ -29,10 +29,10 @@ class Request:
     counter: bool = False
 
 
-def refusal(state: TableState, device: str, checking: bool) -> str:
+def explain_refusal(state: TableState, device: str, check_mode: bool) -> str:
     """Why a device cannot be in a hardware flowtable; empty when it can, as far as can be known before loading.
 
-    The driver's own answer to a dry run decides. In check mode a changeable feature that is still off says nothing yet:
+    The driver's own answer to a dry run decides. In check mode a changeable feature that is still off proves nothing:
     the real run turns it on before it asks, and a router without ethtool gets it before. A device that a hardware
     flowtable of ours holds was taken once; it leaves that one before it joins another.
     """
@@ -43,9 +43,9 @@ def refusal(state: TableState, device: str, checking: bool) -> str:
     if held or (probe is not None and probe.rc == 0):
         return ""
     off = feature is not None and not feature.active
-    if checking and off and feature is not None and not feature.fixed:
+    if check_mode and off and feature is not None and not feature.fixed:
         return ""
-    if checking and "ethtool" not in state.platform.commands and state.drivers.get(device):
+    if check_mode and "ethtool" not in state.platform.commands and state.drivers.get(device):
         return ""
     if probe is None:
         return "" if feature is not None and not feature.fixed else f"its driver ({driver}) has no changeable {FEATURE}"
@@ -58,42 +58,50 @@ def refusal(state: TableState, device: str, checking: bool) -> str:
     return probe.text.strip().splitlines()[0] if probe.text.strip() else f"nft exit code {probe.rc}"
 
 
-def _absence(state: TableState, device: str) -> str:
+def _explain_absence(state: TableState, device: str) -> str:
     """Why a device that is away now keeps its flowtable in software; empty when it was taken by hardware before."""
     recorded = f"\n{state.files.get(paths.DEVICES, '')}".partition(f"\n{device} ")[2].partition("\n")[0]
     return "" if "flags offload" in recorded else "it is away now, and was offloaded in software before"
 
 
-def _sure(state: TableState, device: str) -> bool:
-    """Would the device be taken now, without what a real run does before?"""
-    return not refusal(state, device, checking=False)
+def _is_certain(state: TableState, device: str) -> bool:
+    """Whether the device would be taken now, without what a real run does before."""
+    return not explain_refusal(state, device, check_mode=False)
 
 
-def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedFlowtable, dict[str, Any]]:
-    """Hardware or software, and why; raises OffloadError when hardware is demanded and a device refuses."""
+def decide_offload(state: TableState, request: Request, check_mode: bool) -> tuple[DesiredFlowtable, dict[str, Any]]:
+    """The flowtable in hardware or in software, and why, as the task returns it (``flowtables``).
+
+    In check mode what the real run would do before counts as done. Raises OffloadError where hardware is requested and
+    a device refuses.
+    """
     here = [device for device in request.devices if device in state.links]
-    refused = {} if request.offload == "software" else {d: why for d in here if (why := refusal(state, d, checking))}
+    refused = (
+        {}
+        if request.offload == "software"
+        else {d: why for d in here if (why := explain_refusal(state, d, check_mode))}
+    )
     if request.offload == "auto":
-        refused |= {d: why for d in request.devices if d not in here and (why := _absence(state, d))}
+        refused |= {d: why for d in request.devices if d not in here and (why := _explain_absence(state, d))}
     if refused and request.offload == "hardware":
-        told = "; ".join(f"{device}: {why}" for device, why in refused.items())
+        why_not = "; ".join(f"{device}: {why}" for device, why in refused.items())
         raise OffloadError(
-            f"option flowtables, {request.name}: hardware offload was asked for, but {told}",
+            f"option flowtables, {request.name}: hardware offload was requested, but {why_not}",
             "turn the feature on with nic_features, leave the device out, or use offload: auto or software",
             refused=refused,
         )
     hardware = request.offload == "hardware" or (request.offload == "auto" and bool(request.devices) and not refused)
-    wanted = WantedFlowtable(request.name, request.devices, hardware, request.counter)
-    if hardware and checking and not all(_sure(state, device) for device in here):
-        every = "foreseen: what the drivers take is asked in the real run"
+    desired = DesiredFlowtable(request.name, request.devices, hardware, request.counter)
+    if hardware and check_mode and not all(_is_certain(state, device) for device in here):
+        every = "foreseen: the real run asks the drivers"
     else:
         every = "every device takes it"
     reasons = {
-        "software": "asked for",
-        "hardware": f"asked for; {every}",
+        "software": "requested",
+        "hardware": f"requested; {every}",
         "auto": every if hardware else "; ".join(f"{d}: {why}" for d, why in refused.items()),
     }
-    return wanted, {
+    return desired, {
         "name": request.name,
         "devices": list(request.devices),
         "offload": "hardware" if hardware else "software",
@@ -102,8 +110,8 @@ def decide(state: TableState, request: Request, checking: bool) -> tuple[WantedF
     }
 
 
-def check_devices(state: TableState, requests: Sequence[Request]) -> list[str]:
-    """Raise OffloadError for a device that does not exist; a known one that is away now is only worth a warning."""
+def warn_of_absent_devices(state: TableState, requests: Sequence[Request]) -> list[str]:
+    """Warnings for devices that are away now and known from before; raises OffloadError for an unknown device."""
     known = {line.split(" ", 1)[0] for line in state.files.get(paths.DEVICES, "").splitlines()}
     away = []
     for request in requests:

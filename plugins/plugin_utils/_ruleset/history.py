@@ -5,8 +5,8 @@
 # PRIVATE to the collection: may change at any time.
 """Rulesets that were confirmed before, kept on the router with their ids. Pure: no I/O.
 
-The file that names the one confirmed last has a digest of the files for boot beside it: what was changed by hand is
-not it.
+The file that names the one confirmed last has a digest of the files for boot beside it, so that a ruleset that was
+changed by hand is not taken for it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .._confirm.ids import ID, number
 from .._core import paths
 from .._core.errors import OffloadError
 
-KEPT = 3
-DEVICE = "# device "
+MOST_KEPT = 3
+DEVICE_HEAD = "# device "
 
 
 def confirmation(change: str, ruleset: str, devices: str) -> str:
@@ -29,19 +29,20 @@ def confirmation(change: str, ruleset: str, devices: str) -> str:
 
 
 def path(change: str) -> str:
+    """Path of the kept ruleset of that id."""
     return f"{paths.HISTORY}/{change}.nft"
 
 
-def entry(change: str, ruleset: str, devices: str) -> str:
+def kept_text(change: str, ruleset: str, devices: str) -> str:
     """The kept file: the text for boot as it was, after a head with the devices' statements."""
-    head = "".join(f"{DEVICE}{line}\n" for line in devices.splitlines())
+    head = "".join(f"{DEVICE_HEAD}{line}\n" for line in devices.splitlines())
     return f"# Ruleset {change} of kmod.nft_offload, confirmed on this router.\n{head}{ruleset}"
 
 
-def read_entry(text: str) -> tuple[str, str]:
+def read_kept_text(text: str) -> tuple[str, str]:
     """(text for boot, devices file) of a kept file."""
     lines = text.splitlines(keepends=True)[1:]
-    devices = [line.removeprefix(DEVICE) for line in lines if line.startswith(DEVICE)]
+    devices = [line.removeprefix(DEVICE_HEAD) for line in lines if line.startswith(DEVICE_HEAD)]
     return "".join(lines[len(devices) :]), "".join(devices)
 
 
@@ -52,15 +53,15 @@ def kept_ids(names: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def forgotten(kept: Sequence[str], current: str, added: str = "") -> list[str]:
+def ids_to_forget(kept: Sequence[str], current: str, added: str = "") -> list[str]:
     """Ids to delete once ``current`` is confirmed and ``added`` is kept: all but the newest, and the current one."""
     others = [change for change in sorted(kept, key=number) if change not in (current, added)]
-    room = KEPT - bool(added)
+    room = MOST_KEPT - bool(added)
     return sorted({*others[: max(0, len(others) - room)], *({current} & set(kept))}, key=number)
 
 
-def choose(which: str, current: str, kept: Sequence[str]) -> str | None:
-    """The id that ``which`` means: ``last``, ``previous`` or an id; empty: no ruleset; None: what is confirmed now.
+def choose_id(which: str, current: str, kept: Sequence[str]) -> str | None:
+    """The id for ``which``: ``last``, ``previous`` or an id. Empty is no ruleset, None the one confirmed now.
 
     ``previous`` is the one before the newest, none where the newest is the first. It counts as reached on a router that
     runs an older one than the newest, so that a second run, as a fleet with one lost router needs it, changes nothing.
@@ -76,5 +77,7 @@ def choose(which: str, current: str, kept: Sequence[str]) -> str | None:
         return None
     if which not in kept:
         known = ", ".join([*kept, *([current] if current else [])]) or "none"
-        raise OffloadError(f"option id: ruleset {which} is not kept on this router", f"kept are: {known}")
+        raise OffloadError(
+            f"option id: ruleset {which} is not kept on this router", f"choose one that is kept: {known}"
+        )
     return which

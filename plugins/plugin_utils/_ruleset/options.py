@@ -11,26 +11,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._core.errors import OffloadError
-from .._core.names import DEVICE, NAME
+from .._core.names import DEVICE, NAME, NAME_RULE
+from .flush import DevicePair
 from .hardware import Request
-from .plan import Way
 
 Items = Sequence[Mapping[str, Any]]
 """an option that is a list of dictionaries"""
 
 
-def read_pairs(items: Items) -> list[Way]:
-    """The option cut; raises OffloadError."""
-    for end in (end for way in items for end in way.values()):
+def read_device_pairs(items: Items) -> list[DevicePair]:
+    """The option flush_connections; raises OffloadError."""
+    for end in (end for pair in items for end in pair.values()):
         for device in end:
             if not DEVICE.match(device.removeprefix("!")):
-                raise OffloadError(f"option cut: {device!r} is no device name", "correct it")
+                raise OffloadError(
+                    f"option flush_connections: from and to must be names of devices, got {device!r}", "correct it"
+                )
         if len({device.startswith("!") for device in end}) > 1:
             raise OffloadError(
-                f"option cut: {', '.join(end)}: only some of them have a ! before their name",
+                f"option flush_connections: only some devices of a list have a ! before their name: {', '.join(end)}",
                 "put it before each of them, for all other devices, or before none",
             )
-    return [(" ".join(way["from"]), " ".join(way["to"])) for way in items]
+    return [(" ".join(pair["from"]), " ".join(pair["to"])) for pair in items]
 
 
 def read_requests(items: Items) -> list[Request]:
@@ -42,11 +44,13 @@ def read_requests(items: Items) -> list[Request]:
     for request in requests:
         if not NAME.match(request.name):
             raise OffloadError(
-                f"option flowtables: {request.name!r} is no name for a flowtable", "use letters and digits"
+                f"option flowtables: name must be {NAME_RULE}, got {request.name!r}", "choose another name"
             )
         for device in request.devices:
             if not DEVICE.match(device):
-                raise OffloadError(f"option flowtables, {request.name}: {device!r} is no device name", "correct it")
+                raise OffloadError(
+                    f"option flowtables, {request.name}: devices must be names of devices, got {device!r}", "correct it"
+                )
             if device in used:
                 raise OffloadError(
                     f"option flowtables: device {device} is listed twice (in {used[device]} and {request.name})",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""From what the router says of our table to the plan that makes it as wanted. Pure: no I/O."""
+"""From what was read of our table to the plan that makes it as desired. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from .._confirm.change import ConfirmedPlan, Transaction
-from .._confirm.verbs import Queue
+from .._confirm.verbs import Queue, StageListing
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes
 from .._core.plan import Diff, Step, StepError
-from .._core.verbs import Remove
 from .._observe.parse.boot import parse_owned_table
 from .._observe.parse.nft import (
     normalise_listing,
@@ -30,21 +29,19 @@ from .._observe.parse.nft_errors import parse_errors
 from .._systems.init_system import RULESET_SCRIPTS
 from .._systems.registry import find_init_system
 from . import history
-from .hardware import Request, check_devices, decide
+from .flush import DevicePair, add_flush
+from .hardware import Request, decide_offload, warn_of_absent_devices
 from .state import TableState, list_own_files
-from .table import WantedFlowtable, WantedTable, device_changes, kept_objects, transactions
-from .verbs import CutFlows, DryLoad, StageListing
-
-Way = tuple[str, str]
-"""devices from and to, each separated by spaces; none: whichever"""
+from .table import DesiredFlowtable, DesiredTable, device_changes, kept_objects, transactions
+from .verbs import DryLoad
 
 
-def located(error: StepError, content: str, where: str) -> OffloadError:
-    """The same error with nft's complaint shown where it belongs in the user's text.
+def locate_complaint(error: StepError, content: str, where: str) -> OffloadError:
+    """The same error with nft's complaint shown at its line of the user's text; ``where`` names that text.
 
-    The kernel goes on after its first complaint, so only the first one is told; the others may be its echoes.
+    The kernel goes on after its first complaint, so only that one is shown; the others may be its echoes.
     """
-    complaint = next(iter(parse_errors(error.said)), None)
+    complaint = next(iter(parse_errors(error.output)), None)
     loaded = error.step.verb.text if isinstance(error.step.verb, (DryLoad, Queue)) else ""
     lines = content.splitlines()
     if complaint is None or content not in loaded:
@@ -63,8 +60,8 @@ def located(error: StepError, content: str, where: str) -> OffloadError:
 def refuse_without_firewall(state: TableState, family: str, table: str, content: str) -> None:
     """Raise OffloadError where our table filters what comes to the router, and ``content`` would not, of IPv4 or IPv6.
 
-    What the kernel listed when it was loaded counts, which has no includes. A file that the new text includes, as the
-    old one did, may filter.
+    What counts is the listing from when the table was loaded, which has no includes. A file that the new text includes,
+    as the old one did, may filter.
     """
     ruleset = state.files.get(paths.RULESET, "")
     before = parse_filtered_families(state.files.get(paths.LISTING) or ruleset or state.table or "")
@@ -85,68 +82,34 @@ def plan_present(
     content: str,
     requests: Sequence[Request],
     *,
-    checking: bool,
+    check_mode: bool,
     token: str,
-    keep: bool = True,
-    cut: Sequence[Way] = (),
+    keep_elements: bool = True,
+    flush: Sequence[DevicePair] = (),
 ) -> ConfirmedPlan:
-    """Plan for our table as wanted: live, for boot, and for devices that come and go.
+    """Plan for our table as desired: live, for boot, and for devices that come and go.
 
-    ``keep``: what came into sets at run time stays; ``token`` makes the id of this change; ``cut``: the ways on which
-    connections are judged anew when the rules change.
+    ``content`` is the user's text without flowtables; ``token`` becomes part of the change's id; with
+    ``keep_elements``, what came into sets at run time stays; ``flush`` are the pairs of devices between which
+    connections are flushed when the rules change. Raises OffloadError for a device that does not exist or refuses.
     """
-    warnings = check_devices(state, requests)
-    decisions = [decide(state, request, checking) for request in requests]
-    wanted = WantedTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
-    plan = _plan(state, wanted, [why for _flowtable, why in decisions], warnings, keep, token)
-    # Once, when it is loaded: a fleet with plain NICs is not told with every run.
+    warnings = warn_of_absent_devices(state, requests)
+    decisions = [decide_offload(state, request, check_mode) for request in requests]
+    desired = DesiredTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
+    plan = _plan(state, desired, [why for _flowtable, why in decisions], warnings, keep_elements, token)
+    # Once, when it is loaded: a fleet with plain NICs is not warned with every run.
     if plan.texts:
         refused = [why for _flowtable, why in decisions if why["refused"]]
-        told = [f"flowtable {why['name']} offloads in software: {why['reason']}" for why in refused]
-        plan = replace(plan, warnings=[*plan.warnings, *told])
-    return _judging(plan, state, wanted, cut, checking)
+        in_software = [f"flowtable {why['name']} offloads in software: {why['reason']}" for why in refused]
+        plan = replace(plan, warnings=[*plan.warnings, *in_software])
+    return _with_flush(plan, state, desired, flush, check_mode)
 
 
-def _judging(
-    plan: ConfirmedPlan, state: TableState, wanted: WantedTable, cut: Sequence[Way], checking: bool
+def _with_flush(
+    plan: ConfirmedPlan, state: TableState, desired: DesiredTable, pairs: Sequence[DevicePair], check_mode: bool
 ) -> ConfirmedPlan:
-    """The plan, and then connections judged anew: for other rules, and where that is owed from a run before.
-
-    That it is owed is committed with the rules, so whatever comes between them and the end of it, a later run does it.
-    """
-    owed = [_way(line) for line in state.files.get(paths.CUT_OWED, "").splitlines()]
-    new = [] if not plan.texts or _as_loaded(state, wanted) else cut
-    ways = list(dict.fromkeys([*owed, *new]))
-    if not ways:
-        return plan
-    if "conntrack" not in state.platform.commands and not checking:
-        remedy = "install it, with kmod.nft_offload.kernel_support and packages: [nftables, ethtool, conntrack]"
-        if not new:
-            raise OffloadError(
-                f"{paths.CUT_OWED}: an earlier run left connections to be judged anew, and there is no conntrack on "
-                "this router",
-                f"{remedy}; or delete that file",
-            )
-        raise OffloadError("option cut: there is no conntrack on this router", remedy)
-    says = ", ".join(f"{_end(one)} to {_end(other)}" for one, other in ways)
-    steps = [
-        Step(f"judge connections anew: {says}", CutFlows(tuple(end for way in ways for end in way))),
-        Step("note that they were", Remove(paths.CUT_OWED)),
-    ]
-    noted = {paths.CUT_OWED: ("0644", "".join(f"{one}:{other}\n" for one, other in ways))} if new else {}
-    return replace(plan, records={**plan.records, **noted}, closing=[*plan.closing, *steps])
-
-
-def _way(line: str) -> Way:
-    """A line of the file that says what is owed."""
-    one, _to, other = line.partition(":")
-    return one.strip(), other.strip()
-
-
-def _end(devices: str) -> str:
-    """One end of a way in words."""
-    names = devices.replace("!", "")
-    return names if names == devices != "" else f"any device but {names}" if names else "anywhere"
+    new_rules = bool(plan.texts) and not _is_as_loaded(state, desired)
+    return add_flush(plan, state, pairs if new_rules else (), check_mode)
 
 
 def plan_restored(
@@ -155,12 +118,15 @@ def plan_restored(
     family: str,
     table: str,
     *,
-    checking: bool,
+    check_mode: bool,
     token: str,
-    cut: Sequence[Way] = (),
+    flush: Sequence[DevicePair] = (),
 ) -> ConfirmedPlan:
-    """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id."""
-    chosen = history.choose(which, state.confirmed, state.kept)
+    """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id.
+
+    The other arguments are those of ``plan_present``. Raises OffloadError for one that is not kept or cannot be read.
+    """
+    chosen = history.choose_id(which, state.confirmed, state.kept)
     if not state.confirmed and paths.RULESET in state.files:
         raise OffloadError(
             f"{paths.CONFIRMED} is missing, so what was confirmed is not known", "load a ruleset with state: present"
@@ -168,8 +134,8 @@ def plan_restored(
     if chosen == "" or not state.confirmed:
         plan = plan_absent(state, family, table, token)
         if not state.confirmed and not plan.changed:
-            told = "nothing was rolled back: this router has no ruleset that this module confirmed"
-            plan = replace(plan, warnings=[told])
+            warning = "nothing was rolled back: this router has no ruleset that this module confirmed"
+            plan = replace(plan, warnings=[warning])
         return plan
     if chosen is None:
         if state.tampered:
@@ -180,12 +146,12 @@ def plan_restored(
             )
         texts = state.files.get(paths.RULESET, ""), state.files.get(paths.DEVICES, "")
     else:
-        texts = history.read_entry(state.files.get(history.path(chosen), ""))
-    wanted = wanted_as_kept(*texts)
-    if (wanted.family, wanted.name) != (family, table):
+        texts = history.read_kept_text(state.files.get(history.path(chosen), ""))
+    desired = read_kept_table(*texts)
+    if (desired.family, desired.name) != (family, table):
         raise OffloadError(
-            f"option table: ruleset {chosen or state.confirmed} is table {wanted.path}, not {family} {table}",
-            f"set family to {wanted.family} and table to {wanted.name}",
+            f"option table: ruleset {chosen or state.confirmed} is table {desired.path}, not {family} {table}",
+            f"set family to {desired.family} and table to {desired.name}",
         )
     flowtables: list[dict[str, Any]] = [
         {
@@ -195,13 +161,13 @@ def plan_restored(
             "reason": "as it was confirmed",
             "refused": {},
         }
-        for flowtable in wanted.flowtables
+        for flowtable in desired.flowtables
     ]
-    plan = _plan(state, wanted, flowtables, [], True, token, chosen or "")
-    return _judging(plan, state, wanted, cut, checking)
+    plan = _plan(state, desired, flowtables, [], True, token, chosen or "")
+    return _with_flush(plan, state, desired, flush, check_mode)
 
 
-def wanted_as_kept(ruleset: str, devices: str) -> WantedTable:
+def read_kept_table(ruleset: str, devices: str) -> DesiredTable:
     """The table that the files for boot describe; raises OffloadError for files that are not of this module."""
     owned = parse_owned_table(ruleset)
     if owned is None:
@@ -211,7 +177,7 @@ def wanted_as_kept(ruleset: str, devices: str) -> WantedTable:
     statements = [line.partition(" ")[::2] for line in devices.splitlines()]
     start = f"add flowtable {owned[0]} {owned[1]}"
     flowtables = tuple(
-        WantedFlowtable(
+        DesiredFlowtable(
             flowtable.name,
             tuple(device for device, text in statements if text.startswith(f"{start} {flowtable.name} ")),
             flowtable.hardware,
@@ -220,16 +186,16 @@ def wanted_as_kept(ruleset: str, devices: str) -> WantedTable:
         for flowtable in parse_flowtables(ruleset)
         if (flowtable.family, flowtable.table) == owned
     )
-    head = WantedTable(*owned, "", flowtables).head()
-    return WantedTable(*owned, ruleset.removeprefix(head), flowtables)
+    head = DesiredTable(*owned, "", flowtables).head()
+    return DesiredTable(*owned, ruleset.removeprefix(head), flowtables)
 
 
 def _plan(
     state: TableState,
-    wanted: WantedTable,
+    desired: DesiredTable,
     flowtables: Sequence[dict[str, Any]],
     warnings: list[str],
-    keep: bool,
+    keep_elements: bool,
     token: str,
     restored: str = "",
 ) -> ConfirmedPlan:
@@ -237,38 +203,33 @@ def _plan(
     if init is None:
         warnings.append("the table is live, but only systemd and OpenWrt are known here to load it at boot")
     files = {
-        paths.RULESET: ("0644", wanted.boot_text()),
-        paths.DEVICES: ("0644", wanted.attachments()),
+        paths.RULESET: ("0644", desired.boot_text()),
+        paths.DEVICES: ("0644", desired.attachments()),
         **(init.ruleset.written if init else RULESET_SCRIPTS),
     }
     changes = file_changes(state.files, files)
     differing = changes.written
-    texts = _live_change(state, wanted, keep)
+    texts = _live_change(state, desired, keep_elements)
     closing = init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
-    dry = Step(f"validate table {wanted.path}", DryLoad(_without_devices(state, wanted, keep)))
-    old = _renamed(state, wanted)
+    dry = Step(f"validate table {desired.path}", DryLoad(_text_without_devices(state, desired, keep_elements)))
+    old = _old_table(state, desired)
     change = state.next_id(token)
-    records, forgotten, now = _records(state, wanted, restored or change)
+    records, forgotten, now = _records(state, desired, restored or change)
     return ConfirmedPlan(
         id=change,
         last_confirmed=state.confirmation,
         texts=texts,
-        tables=[(wanted.family, wanted.name), *([old] if old else [])] if texts else [],
+        tables=[(desired.family, desired.name), *([old] if old else [])] if texts else [],
         validating=[dry] if texts else [],
-        listing=Step(
-            f"note how the kernel lists table {wanted.path}",
-            StageListing(paths.LISTING, wanted.family, wanted.name),
-        )
-        if texts
-        else None,
+        listing=StageListing(paths.LISTING, desired.family, desired.name) if texts else None,
         files=differing,
         records=records,
         forgotten=forgotten,
         closing=closing,
-        checks=[dry] if texts and "nft" in state.platform.commands else [],
-        diffs=[*_live_diffs(state, wanted, bool(texts)), *changes.diffs],
+        dry_runs=[dry] if texts and "nft" in state.platform.commands else [],
+        diffs=[*_live_diffs(state, desired, bool(texts)), *changes.diffs],
         result={
-            "table": wanted.path,
+            "table": desired.path,
             "flowtables": list(flowtables),
             "ruleset": now,
             "kept": [i for i in history.kept_ids([*state.kept, *_ids(records)]) if history.path(i) not in forgotten],
@@ -282,76 +243,78 @@ def _ids(records: dict[str, tuple[str, str]]) -> list[str]:
     return [path.removeprefix(prefix) for path in records if path.startswith(prefix)]
 
 
-def _records(state: TableState, wanted: WantedTable, new: str) -> tuple[dict[str, tuple[str, str]], list[str], str]:
+def _records(state: TableState, desired: DesiredTable, new: str) -> tuple[dict[str, tuple[str, str]], list[str], str]:
     """(files to write, files to delete, id of what is confirmed then): only for another ruleset than was confirmed."""
-    texts = wanted.boot_text(), wanted.attachments()
+    texts = desired.boot_text(), desired.attachments()
     if state.confirmed and state.confirmation == history.confirmation(state.confirmed, *texts):
         return {}, [], state.confirmed
     records = {paths.CONFIRMED: ("0644", f"{history.confirmation(new, *texts)}\n")}
     old = "" if state.tampered else state.confirmed
     if old:
-        text = history.entry(old, state.files[paths.RULESET], state.files.get(paths.DEVICES, ""))
+        text = history.kept_text(old, state.files[paths.RULESET], state.files.get(paths.DEVICES, ""))
         records[history.path(old)] = ("0600", text)
-    return records, [history.path(i) for i in history.forgotten(state.kept, new, old)], new
+    return records, [history.path(i) for i in history.ids_to_forget(state.kept, new, old)], new
 
 
-def _live_change(state: TableState, wanted: WantedTable, keep: bool) -> list[Transaction]:
-    """The nft texts that make the live table as wanted; none when it is."""
-    load = f"load table {wanted.path}"
+def _live_change(state: TableState, desired: DesiredTable, keep_elements: bool) -> list[Transaction]:
+    """The nft texts that make the live table as desired; none where it is."""
+    load = f"load table {desired.path}"
     live = parse_objects(state.table) if state.table is not None else None
-    kept = _kept(state, wanted, keep)
-    joining, leaving = device_changes(wanted, state.links, state.flowtables)
+    kept = _kept_objects(state, desired, keep_elements)
+    joining, leaving = device_changes(desired, state.links, state.flowtables)
     join = "".join(f"{line}\n" for line, _device in joining)
-    old = _renamed(state, wanted)
+    old = _old_table(state, desired)
     if old is not None:
         # the old table may hold the devices: it has to be gone before they join, see ``transactions``
         path = " ".join(old)
-        text = transactions(wanted, (), live, state.flowtables, kept)[0]
+        text = transactions(desired, (), live, state.flowtables, kept)[0]
         texts = [f"table {path}\ndelete table {path}\n{text}", join]
         load = f"drop table {path}, {load}"
-    elif live is not None and _as_loaded(state, wanted):
+    elif live is not None and _is_as_loaded(state, desired):
         busy = any(device in flowtable.devices for _line, device in joining for flowtable in state.flowtables)
         texts = [leaving, join] if busy else [leaving + join]
     else:
-        texts = transactions(wanted, state.links, live, state.flowtables, kept)
-    steps = [load, f"bring devices into table {wanted.path}"]
+        texts = transactions(desired, state.links, live, state.flowtables, kept)
+    steps = [load, f"bring devices into table {desired.path}"]
     return [Transaction(summary, text) for summary, text in zip(steps, texts, strict=False) if text]
 
 
-def _as_loaded(state: TableState, wanted: WantedTable) -> bool:
-    """Is the live table, but for devices, what loading the wanted text made?"""
+def _is_as_loaded(state: TableState, desired: DesiredTable) -> bool:
+    """Whether the live table, but for devices, is what loading the desired text made."""
     recorded = state.files.get(paths.LISTING, "")
     if normalise_listing(recorded) != normalise_listing(state.table or ""):
         return False
-    if state.files.get(paths.RULESET) == wanted.boot_text():
+    if state.files.get(paths.RULESET) == desired.boot_text():
         return True
     # the text for boot was changed by hand, and is not what is loaded
-    return state.confirmation == history.confirmation(state.confirmed, wanted.boot_text(), wanted.attachments())
+    return state.confirmation == history.confirmation(state.confirmed, desired.boot_text(), desired.attachments())
 
 
-def _kept(state: TableState, wanted: WantedTable, keep: bool) -> frozenset[tuple[str, str]]:
-    if not keep:
+def _kept_objects(state: TableState, desired: DesiredTable, keep_elements: bool) -> frozenset[tuple[str, str]]:
+    if not keep_elements:
         return frozenset()
     recorded = state.files.get(paths.LISTING, "")
-    return kept_objects(state.files.get(paths.RULESET, ""), wanted.boot_text(), recorded, state.table or "")
+    return kept_objects(state.files.get(paths.RULESET, ""), desired.boot_text(), recorded, state.table or "")
 
 
-def _without_devices(state: TableState, wanted: WantedTable, keep: bool) -> str:
+def _text_without_devices(state: TableState, desired: DesiredTable, keep_elements: bool) -> str:
     """The transaction for a dry run: devices stay out, because their features may still be off in check mode."""
     if state.table is None:
-        return transactions(wanted, (), None, ())[0]
-    return transactions(wanted, (), parse_objects(state.table), state.flowtables, _kept(state, wanted, keep))[0]
+        return transactions(desired, (), None, ())[0]
+    return transactions(
+        desired, (), parse_objects(state.table), state.flowtables, _kept_objects(state, desired, keep_elements)
+    )[0]
 
 
-def _renamed(state: TableState, wanted: WantedTable) -> tuple[str, str] | None:
+def _old_table(state: TableState, desired: DesiredTable) -> tuple[str, str] | None:
     """The table that the boot file still names, when that is another one."""
     old = parse_owned_table(state.files.get(paths.RULESET, ""))
-    return None if old == (wanted.family, wanted.name) else old
+    return None if old == (desired.family, desired.name) else old
 
 
-def _live_diffs(state: TableState, wanted: WantedTable, load: bool) -> list[Diff]:
+def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Diff]:
     """What was changed by hand, and the devices that come and go."""
-    header = f"live table {wanted.path}"
+    header = f"live table {desired.path}"
     recorded = state.files.get(paths.LISTING, "")
     drifted = normalise_listing(state.table or "") != normalise_listing(recorded)
     diffs = []
@@ -359,7 +322,7 @@ def _live_diffs(state: TableState, wanted: WantedTable, load: bool) -> list[Diff
         diffs.append(Diff(header, normalise_listing(state.table or ""), normalise_listing(recorded)))
     held = {f.name: f for f in state.flowtables}
     before, after = "", ""
-    for flowtable in wanted.flowtables:
+    for flowtable in desired.flowtables:
         old = held.get(flowtable.name)
         before += _device_line(old.name, old.devices, old.hardware) if old else ""
         there = [device for device in flowtable.devices if device in state.links]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What a router tells of our table, its files, the devices, and of changes before. Pure: no I/O."""
+"""What was read of our table, its files, the devices, and of changes before. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ TEXTS = (paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
 
 def list_own_files() -> tuple[str, ...]:
     """Every path that the ruleset module may have made on a router, but for the rulesets confirmed before."""
-    return (*TEXTS, paths.CUT_OWED, *list_ruleset_paths())
+    return (*TEXTS, paths.PENDING_FLUSH, *list_ruleset_paths())
 
 
 @dataclass(frozen=True)
 class TableState:
-    """What the router told of our table, its files and the devices."""
+    """Our table, its files and the devices, as the router has them."""
 
     platform: Platform
     table: str | None
@@ -48,7 +48,7 @@ class TableState:
     features: Mapping[str, Feature]
     """device -> hw-tc-offload, where ethtool knows it"""
     probes: Mapping[str, Section]
-    """device -> what a hardware flowtable's dry run said"""
+    """device -> what a dry run with a hardware flowtable printed"""
     service: ServiceState
     """what the init system reports of the one that loads our table"""
     change: ChangeState = field(default_factory=ChangeState)
@@ -71,39 +71,35 @@ class TableState:
 
     @property
     def tampered(self) -> bool:
-        """Are the texts for boot others than those that were confirmed?"""
+        """Whether the texts for boot are others than those that were confirmed."""
         texts = self.files.get(paths.RULESET, ""), self.files.get(paths.DEVICES, "")
         return confirmation(self.confirmed, *texts) != self.confirmation
 
 
 def read_state(answer: Answer) -> TableState:
-    """Sections of sh/read/ruleset.sh and sh/read/nic.sh -> TableState."""
-
-    def told(prefix: str) -> dict[str, Section]:
-        return {name.removeprefix(prefix): part for name, part in answer.items() if name.startswith(prefix)}
-
-    table = answer.get("table")
-    unit = answer["unit"].text.splitlines() if "unit" in answer else []
-    listing = table.text + "\n" if table is not None and table.rc == 0 else None
+    """Sections of sh/read/{platform,files,nic,ruleset,change}.sh -> TableState."""
+    unit = answer.lines("unit")
+    listing = answer.text("table") + "\n" if answer.ok("table") else None
     features = {
         device: feature
-        for device, part in told("features ").items()
-        if (feature := parse_features(part.text).get(FEATURE)) is not None
+        for device, section in answer.each("features ").items()
+        if (feature := parse_features(section.text).get(FEATURE)) is not None
     }
+    drivers = answer.each("driver ").items()
     return TableState(
-        platform=parse_platform(answer["platform"].text),
+        platform=parse_platform(answer.text("platform")),
         table=listing,
         flowtables=tuple(parse_flowtables(listing)) if listing else (),
         files=read_files(answer),
-        links=frozenset(answer["links"].text.split()),
-        drivers={device: parse_driver(part.text) for device, part in told("driver ").items() if part.rc == 0},
+        links=frozenset(answer.text("links").split()),
+        drivers={device: parse_driver(section.text) for device, section in drivers if section.rc == 0},
         features=features,
-        probes=told("probe "),
+        probes=answer.each("probe "),
         service=ServiceState(
             enabled="UnitFileState=enabled" in unit,
             active="ActiveState=active" in unit,
             outdated="NeedDaemonReload=yes" in unit,
         ),
-        change=parse_change(answer["change"].text) if "change" in answer else ChangeState(),
-        kept=kept_ids(answer["kept"].text.splitlines()) if "kept" in answer else (),
+        change=parse_change(answer.text("change")),
+        kept=kept_ids(answer.lines("kept")),
     )

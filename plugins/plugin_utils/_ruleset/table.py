@@ -16,7 +16,6 @@ from .._observe.parse.boot import HEADER
 from .._observe.parse.nft import parse_statements
 from .._observe.state import Flowtable
 
-# A rule may name anything and a map may name chains, so rules go first, then maps, then what they named.
 REMOVAL_ORDER = (
     "map",
     "set",
@@ -30,11 +29,13 @@ REMOVAL_ORDER = (
     "synproxy",
     "secmark",
 )
+"""kinds of objects in the order in which they can be deleted once the rules, which may name any of them, are flushed:
+maps may name chains and objects. The guard, which has to do without the controller, has the same list."""
 
 
 @dataclass(frozen=True)
-class WantedFlowtable:
-    """A flowtable as it should be; whether in hardware is decided by now."""
+class DesiredFlowtable:
+    """A flowtable as it should be; whether in hardware was decided before."""
 
     name: str
     devices: tuple[str, ...]
@@ -43,18 +44,18 @@ class WantedFlowtable:
 
     @property
     def options(self) -> str:
-        """What stands beside the devices."""
+        """The statements beside the devices, in nft's words."""
         return ("flags offload; " if self.hardware else "") + ("counter; " if self.counter else "")
 
 
 @dataclass(frozen=True)
-class WantedTable:
+class DesiredTable:
     """Our table as it should be. ``content`` is the user's text, without flowtables."""
 
     family: str
     name: str
     content: str
-    flowtables: tuple[WantedFlowtable, ...]
+    flowtables: tuple[DesiredFlowtable, ...]
 
     @property
     def path(self) -> str:
@@ -72,22 +73,22 @@ class WantedTable:
         """What boot loads: every flowtable, no device (an absent one would fail the whole file up to Linux 6.15)."""
         return self.head() + self.content.rstrip("\n") + "\n"
 
-    def attach(self, flowtable: WantedFlowtable, device: str) -> str:
-        """The statement that brings a device in; it must repeat hook and flags, or the kernel refuses it."""
+    def attach(self, flowtable: DesiredFlowtable, device: str) -> str:
+        """The nft command that adds a device; it must repeat hook and flags, or the kernel refuses it."""
         return (
             f"add flowtable {self.path} {flowtable.name}"
             f' {{ hook ingress priority 0; devices = {{ "{device}" }}; {flowtable.options}}}'
         )
 
-    def detach(self, flowtable: WantedFlowtable, device: str) -> str:
-        """The statement that takes one device out and leaves the others alone."""
+    def detach(self, flowtable: DesiredFlowtable, device: str) -> str:
+        """The nft command that removes one device and leaves the others alone."""
         return (
             f"delete flowtable {self.path} {flowtable.name}"
             f' {{ hook ingress priority 0; devices = {{ "{device}" }}; {flowtable.options}}}'
         )
 
     def attachments(self) -> str:
-        """The file with one attach statement a device, for boot and re-plug."""
+        """Text of paths.DEVICES: one line 'DEVICE COMMAND' a device, for boot and re-plug."""
         return "".join(
             f"{device} {self.attach(flowtable, device)}\n"
             for flowtable in self.flowtables
@@ -95,7 +96,7 @@ class WantedTable:
         )
 
 
-def _statements(text: str) -> Iterator[tuple[int, int, str]]:
+def _pieces(text: str) -> Iterator[tuple[int, int, str]]:
     """(line, depth, text) of every piece between braces, semicolons and line ends; no comments, no strings."""
     depth = 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -109,13 +110,13 @@ def _statements(text: str) -> Iterator[tuple[int, int, str]]:
                 yield number, depth, piece.strip()
 
 
-def check_content(content: str, family: str, table: str, where: str) -> None:
-    """Only blocks of our own table and definitions may stand at the top; flowtables are the module's business.
+def require_own_table(content: str, family: str, table: str, where: str) -> None:
+    """Raise OffloadError where ``content`` declares anything but blocks of the task's own table, and definitions.
 
-    Raises OffloadError naming ``where`` and the line. nft itself judges the rest.
+    Flowtables are declared by an option. ``where`` names the text in the error. nft itself checks the rest.
     """
     seen = False
-    for line, depth, text in _statements(content):
+    for line, depth, text in _pieces(content):
         words = text.split()
         if depth == 0 and words[0] == "table":
             if words[1:] not in ([family, table], [table] if family == "ip" else []):
@@ -139,13 +140,13 @@ def check_content(content: str, family: str, table: str, where: str) -> None:
 
 
 def transactions(
-    wanted: WantedTable,
+    desired: DesiredTable,
     present: Collection[str],
     live: Mapping[str, Sequence[str]] | None,
     live_flowtables: Sequence[Flowtable],
     kept: Collection[tuple[str, str]] = (),
 ) -> list[str]:
-    """The texts that turn the live table into the wanted one, each all or nothing; the first one holds every rule.
+    """The nft texts that turn the live table into the desired one, each all or nothing; the first holds every rule.
 
     ``present`` are the devices that exist now; ``live`` holds the names of the live table's objects by kind, None where
     there is no table; ``kept`` are (kind, name) of those that stay with what they hold. A flowtable that stays as it is
@@ -155,64 +156,68 @@ def transactions(
     """
     lines: list[str] = []
     if live is not None:
-        lines.append(f"flush table {wanted.path}")
+        lines.append(f"flush table {desired.path}")
         lines += [
-            f"delete {kind} {wanted.path} {name}"
+            f"delete {kind} {desired.path} {name}"
             for kind in REMOVAL_ORDER
             for name in live.get(kind, ())
             if (kind, name) not in kept
         ]
-        staying = {flowtable.name for flowtable in wanted.flowtables if _same_kind(flowtable, live_flowtables)}
-        lines += [f"delete flowtable {wanted.path} {old.name}" for old in live_flowtables if old.name not in staying]
-    text = "".join(f"{line}\n" for line in lines) + wanted.boot_text()
-    joining, leaving = device_changes(wanted, present, live_flowtables)
+        staying = {flowtable.name for flowtable in desired.flowtables if _stays(flowtable, live_flowtables)}
+        lines += [f"delete flowtable {desired.path} {old.name}" for old in live_flowtables if old.name not in staying]
+    text = "".join(f"{line}\n" for line in lines) + desired.boot_text()
+    joining, leaving = device_changes(desired, present, live_flowtables)
     leaving_first = {
         device
         for old in live_flowtables
         for device in old.devices
-        for flowtable in wanted.flowtables
+        for flowtable in desired.flowtables
         if flowtable.name != old.name and device in flowtable.devices
-        if (flowtable.hardware and old.hardware) or any(old.name == stays.name for stays in wanted.flowtables)
+        if (flowtable.hardware and old.hardware) or any(old.name == stays.name for stays in desired.flowtables)
     }
     if any(device in leaving_first for _line, device in joining):
         return [text + leaving, "".join(f"{line}\n" for line, _device in joining)]
     return [text + "".join(f"{line}\n" for line, _device in joining) + leaving]
 
 
-def _same_kind(wanted: WantedFlowtable, live: Sequence[Flowtable]) -> bool:
-    return any(old.name == wanted.name and old.hardware == wanted.hardware for old in live)
+def _stays(desired: DesiredFlowtable, live: Sequence[Flowtable]) -> bool:
+    return any(old.name == desired.name and old.hardware == desired.hardware for old in live)
 
 
 def device_changes(
-    wanted: WantedTable, present: Collection[str], live: Sequence[Flowtable]
+    desired: DesiredTable, present: Collection[str], live: Sequence[Flowtable]
 ) -> tuple[list[tuple[str, str]], str]:
-    """(statement, device) for each that lacks, and the statements for those too many; each touches that device only."""
+    """(command, device) for each device that is missing, and the text that removes those too many.
+
+    Each command touches its device only.
+    """
     joining: list[tuple[str, str]] = []
     leaving = ""
-    for flowtable in wanted.flowtables:
+    for flowtable in desired.flowtables:
         held = [
             d for old in live if old.name == flowtable.name and old.hardware == flowtable.hardware for d in old.devices
         ]
         lacking = [device for device in flowtable.devices if device in present and device not in held]
-        joining += [(wanted.attach(flowtable, device), device) for device in lacking]
-        leaving += "".join(f"{wanted.detach(flowtable, d)}\n" for d in held if d not in flowtable.devices)
+        joining += [(desired.attach(flowtable, device), device) for device in lacking]
+        leaving += "".join(f"{desired.detach(flowtable, d)}\n" for d in held if d not in flowtable.devices)
     return joining, leaving
 
 
-# Kinds that hold what came at run time, and the words in a map's type that make its elements name other objects.
 HOLDERS = ("set", "map", "counter", "quota")
+"""kinds that hold what came at run time"""
 OBJECTS = frozenset({"verdict", "counter", "quota", "limit", "synproxy", "secmark", "helper", "timeout", "expectation"})
+"""words in a map's type that make its elements name other objects"""
 
 
 def _declarations(text: str) -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
     """(kind, name) of HOLDERS -> the words of each statement in it. Definitions count as part of what names one."""
     found: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     defined: list[tuple[str, ...]] = []
-    for said in parse_statements(text):
-        if said.kind in HOLDERS:
-            found.setdefault((said.kind, said.name), []).append(said.words)
-        elif not said.table:
-            defined.append(said.words)
+    for statement in parse_statements(text):
+        if statement.kind in HOLDERS:
+            found.setdefault((statement.kind, statement.name), []).append(statement.words)
+        elif not statement.table:
+            defined.append(statement.words)
     return {
         key: tuple([*words, *(defined if any("$" in word for line in words for word in line) else ())])
         for key, words in found.items()

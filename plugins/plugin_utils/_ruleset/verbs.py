@@ -20,19 +20,10 @@ class DryLoad(Verb):
 
 
 @dataclass(frozen=True)
-class StageListing(Verb):
-    """Stage a file with how the kernel lists the table now."""
-
-    path: str
-    family: str
-    table: str
-
-
-@dataclass(frozen=True)
-class CutFlows(Verb):
+class FlushConnections(Verb):
     """Flush connections between pairs of ends, each of them devices separated by blanks.
 
-    With a ! before each of them an end is all other devices; without any it is whichever.
+    With a ! before each of them an end is all other devices; an empty one is any device.
     """
 
     ends: tuple[str, ...]

@@ -30,7 +30,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     Platform,
     RouterState,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredFlowtable, DesiredTable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
@@ -99,7 +99,7 @@ def listing(table: str, flowtable: Flowtable) -> str:
 def router(hardware: bool = True, kernel: str = "6.12.48+deb13-cloud-amd64") -> RouterState:
     """A healthy router as the role leaves it, with traffic."""
     flowtable = Flowtable("inet", "nft_offload", "ft", ("lan0", "wan0"), hardware=hardware)
-    wanted = WantedTable("inet", "nft_offload", CHAIN, (WantedFlowtable("ft", flowtable.devices, hardware),))
+    wanted = DesiredTable("inet", "nft_offload", CHAIN, (DesiredFlowtable("ft", flowtable.devices, hardware),))
     feature = ON if hardware else FIXED
     return RouterState(
         platform=Platform(

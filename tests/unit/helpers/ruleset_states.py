@@ -53,7 +53,7 @@ REQUEST = Request("ft", ("lan0", "wan0"), "auto")
 
 def present(state: TableState, *requests: Request, checking: bool = False, content: str = CONTENT) -> ConfirmedPlan:
     return _ruleset.plan_present(
-        state, "inet", "nft_offload", content, requests or (REQUEST,), checking=checking, token=TOKEN
+        state, "inet", "nft_offload", content, requests or (REQUEST,), check_mode=checking, token=TOKEN
     )
 
 

@@ -23,10 +23,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change i
     Transaction,
     parse_change,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.verbs import StageListing
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import StageListing
 
 from tests.unit.helpers.shells import NONCE
 
@@ -76,7 +75,7 @@ class Sandbox:
             texts=[Transaction("load table inet t", part) for part in (text, *more)],
             tables=list(tables),
             files={path: ("0644", text)},
-            listing=Step("note the listing", StageListing(str(self.place / "etc/listing"), "inet", "t")),
+            listing=StageListing(str(self.place / "etc/listing"), "inet", "t"),
         )
 
     def change(self, plan: ConfirmedPlan | None = None, timeout: int = 30, name: str = "1-00000001") -> Change:

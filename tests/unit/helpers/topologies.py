@@ -19,7 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.paths impor
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot, Device, RouterState
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredFlowtable, DesiredTable
 
 from tests.unit.helpers.captures import answer, call
 
@@ -241,7 +241,7 @@ def read_shape(shape: Shape) -> RouterState:
     state = read_state(Answer(_answer(shape)))
     if table != "inet nft_offload":
         return state
-    wanted = WantedTable("inet", "nft_offload", OVERLAY, (WantedFlowtable("ft", tuple(shape.names), shape.hardware),))
+    wanted = DesiredTable("inet", "nft_offload", OVERLAY, (DesiredFlowtable("ft", tuple(shape.names), shape.hardware),))
     boot = Boot(
         ruleset=wanted.boot_text(),
         live="table inet nft_offload {\n}\n",

@@ -85,7 +85,10 @@ def test_wrong_variables_reach_no_router(tmp_path: Path, playbook: str, variable
         ),
         ('{"flow_offload_checks": [5]}', "flow_offload_checks[0]: a dictionary was expected, not 5"),
         ('{"flow_offload_checks": [{}]}', "one of the following is required: reach, resolve, command"),
-        ('{"flow_offload_checks": [{"reach": "a b"}]}', "flow_offload_checks: reach 'a b' is no address or name"),
+        (
+            '{"flow_offload_checks": [{"reach": "a b"}]}',
+            "flow_offload_checks: reach must be an address or a name, got 'a b'",
+        ),
         ('{"flow_offload_devices": "lan0"}', "flow_offload_devices must be auto or a list, got lan0"),
         ('{"flow_offload_devices": [1]}', "flow_offload_devices must name network devices, got 1"),
         ('{"flow_offload_router": 10}', "flow_offload_router: a dictionary was expected, not 10"),

@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # change.sh, verbs.sh and ruleset_verbs.sh stand before this fragment
+# shellcheck disable=SC2154 # apply/steps.sh and read/change.sh set the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A change of the firewall that is confirmed or undone, beside verbs.sh and change.sh. sh/installed/guard.sh tells the files.
+# A change of the firewall that is confirmed or undone. The files of a change are listed in sh/installed/guard.sh.
 change=
 
-# begin DIR CONFIRMED LAST ID TIMEOUT GUARD [FAMILY TABLE]...: take the lock, keep what is there. CONFIRMED is the file
-# that names the ruleset confirmed last, and LAST what was read of it.
+# begin DIR CONFIRMED LAST ID TIMEOUT GUARD [FAMILY TABLE]...: take the lock, and copy what the router runs. CONFIRMED is
+# the file that names the ruleset confirmed last, and LAST its text as it was read.
 begin() {
   change_home "$1"
   mkdir -p "$home" && chmod 700 "$home" || return
@@ -45,7 +45,7 @@ keep_all() {
   while [ "$#" -gt 1 ]; do
     _number=$((_number + 1))
     echo "$1 $2" >>"$change/tables" || return
-    # empty must mean that there is none: it is what a roll back deletes the table for
+    # empty must mean that there is none: a roll back then deletes the table
     _live=$(nft -s list table "$1" "$2" 2>"$change/said") || grep -q 'No such file' "$change/said" || {
       cat "$change/said"
       return 1
@@ -57,7 +57,7 @@ keep_all() {
 
 # keep NAME TEXT: read back, because a full /run must show before anything is loaded
 keep() {
-  # cat says why it cannot write, a shell's own printf only that it cannot
+  # cat prints why it cannot write, a shell's own printf only that it cannot
   printf "%s${2:+\\n}" "$2" | cat >"$change/$1" || return
   [ "$(cat "$change/$1")" = "$(printf '%s' "$2")" ] || {
     echo "$change/$1: what was written does not read back"
@@ -65,7 +65,7 @@ keep() {
   }
 }
 
-# take_over DIR: a change that nobody holds any more, because its shell or its guard were killed
+# take_over DIR: a change that nothing guards any more, because its shell or its guard were killed
 take_over() {
   guarded "$1" && return 1
   sleep 1 # one that has only begun may not have a guard yet
@@ -103,12 +103,20 @@ note_files() {
   for _dir in $made; do echo "$_dir" >>"$change/made" || return; done
 }
 
+# stage_listing PATH FAMILY TABLE: how the kernel lists the table now, for the confirmation and for later runs
+stage_listing() {
+  _listing=$(nft -s -t list table "$2" "$3") || return
+  keep listed "$2 $3 $1" || return
+  stage "$1" 0644 "$_listing
+"
+}
+
 # queue NUMBER TEXT: one transaction, to be loaded by the guard
 queue() {
   keep "load.$1" "$2"
 }
 
-# load_guarded: the guard does it, in a session of its own that outlives this one; wait for what nft says
+# load_guarded: the guard does it, in a session of its own that outlives this one; wait for what nft prints
 load_guarded() {
   start_guard || return
   _waited=0
@@ -171,7 +179,7 @@ confirm() {
   echo "connection=${_now_over:+ssh}"
 }
 
-# as_loaded: does the router still run what it is about to confirm? A table that was not listed after the load is dropped
+# as_loaded: whether the router still runs what it is about to confirm; a table that was not listed then must be gone
 as_loaded() {
   while read -r _family _table; do
     _listing=$(sed -n "s|^$_family $_table ||p" "$change/listed" 2>/dev/null)
@@ -191,9 +199,9 @@ normalise_listing() {
   sh "$change/guard" normalise
 }
 
-# commit_change MARK PATH...: every staged file into place. Once MARK is there, the next boot would do what is left.
+# commit_change JOURNAL PATH...: every staged file into place. Once JOURNAL is there, the next boot would do what is left.
 commit_change() {
-  _mark=$1
+  _list=$1
   shift
   if [ "$#" = 0 ]; then
     committed=yes
@@ -206,14 +214,14 @@ commit_change() {
       return 1
     }
   done
-  printf '%s\n' "$@" >"$_mark.new" && to_disk "$_mark.new" && mv -f "$_mark.new" "$_mark" || return
+  printf '%s\n' "$@" >"$_list.new" && to_disk "$_list.new" && mv -f "$_list.new" "$_list" || return
   committed=yes
-  to_disk "${_mark%/*}"
-  finish_commit "$_mark"
+  to_disk "${_list%/*}"
+  finish_commit "$_list"
 }
 
-# finish_commit MARK: the rest of it; of an earlier change too, whose shell was killed, before the next one stages files
-# that a boot would take for confirmed ones
+# finish_commit JOURNAL: the rest of it; of an earlier change too, whose shell was killed, before the next one stages
+# files that a boot would take for confirmed ones
 finish_commit() {
   [ -f "$1" ] || return 0
   while read -r _file; do
@@ -269,7 +277,7 @@ resolve() {
   if has getent; then getent ahosts "$1"; else nslookup "$1"; fi
 }
 
-# give_up DIR ID REASON: back to what was there before, now; fails when that is not what the router runs then
+# give_up DIR ID REASON: back to what the router ran before, now; fails when it runs something else then
 give_up() {
   change_home "$1"
   is_pending "$2" || return 0
@@ -298,12 +306,12 @@ abandon() {
   section abandon give_up "$@"
 }
 
-# settle DIR ID: the change is done, or what is left of it is for the next run. What is staged stays for the confirmation
-# or, once files are being put in place, for the next boot; a guard that clears it later has decided later.
+# settle DIR ID: release the lock of a change that is done. What is staged stays for the confirmation or, once files are
+# being put in place, for the next boot; a guard that clears it later has decided later.
 settle() {
   change_home "$1"
   if [ -n "$committed" ] && is_pending "$2"; then
-    # what was removed, and what systemd was told, must outlast a power cut as the files do
+    # what was removed or enabled must outlast a power failure as the files do
     sync
     seconds_up
     printf '%s confirmed %s\n' "$2" "$up" 1<>"$change/outcome"

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What the ruleset module may do, beside verbs.sh.
+# What the ruleset module may do, beside apply/change.sh.
 
 # dry_load TEXT: a check run loads no module, so not where nft would need the flowtables' own; what the kernel loads to
-# judge a text (nft_masq and the like) goes again
+# check a text (nft_masq and the like) is unloaded again
 dry_load() {
   flowtables_loaded || return 0
   _before=$(_netfilter_modules)
@@ -24,33 +24,25 @@ _unload_since() {
   return "$_rest"
 }
 
-# stage_listing PATH FAMILY TABLE: how the kernel lists the table now, for later and for the confirmation
-stage_listing() {
-  _listing=$(nft -s -t list table "$2" "$3") || return
-  keep listed "$2 $3 $1" || return
-  stage "$1" 0644 "$_listing
-"
-}
-
-# cut_flows [FROM TO]...: forget the connections between these devices, whichever where none is named, all but those that
-# are named with a "!". The next packet of each is a new connection to the rules. Those with a translated destination
-# tell the router's address, so all of them. What goes back through the one device that has the default route is not told
-# from all that goes through it, and rare.
-cut_flows() {
-  _forgotten=0
+# flush_connections [FROM TO]...: between these devices, any where none is named, all but those that are named with a "!".
+# The rules re-evaluate the next packet of each as that of a new connection. The entries of those with a translated
+# destination hold the router's address, so all of them. What goes back through the one device that has the default route
+# cannot be distinguished from all else that goes through it, and is rare.
+flush_connections() {
+  _flushed=0
   while [ "$#" -gt 1 ]; do
     for _family in 4 6; do
       _targets=$(_networks "$_family" "$2")
       for _from in $(_networks "$_family" "$1"); do
         for _to in $_targets; do
-          [ "$_from $_to" = "any any" ] && _one_device "$1" "$2" || _forget "$_family" "$_from" "$_to" || return
+          [ "$_from $_to" = "any any" ] && _one_device "$1" "$2" || _flush "$_family" "$_from" "$_to" || return
         done
       done
     done
     shift 2
   done
-  _forget 4 any any --dst-nat || return
-  echo "forgotten=$_forgotten"
+  _flush 4 any any --dst-nat || return
+  echo "flushed=$_flushed"
 }
 
 # _one_device FROM TO
@@ -59,17 +51,17 @@ _one_device() {
 }
 
 # _networks FAMILY DEVICES: what is reached through the devices, by any table of routes; "any" for a default route, for more
-# networks than are worth a look through all connections each, and in doubt
+# networks than are worth a scan of all connections each, and in doubt
 _networks() {
-  # busybox tells no devices of a route with several; link-local addresses are never forwarded
+  # busybox lists no devices of a route with several; link-local addresses are never forwarded
   ip -o "-$1" route show table all 2>/dev/null | awk -v devices=" $2 " '
     function ours(device) {
       if (index(devices, "!")) return device != "lo" && !index(devices, " !" device " ")
       return index(devices, " " device " ")
     }
-    function here(field, told) {
-      for (field = 1; field < NF; field++) if ($field == "dev") { told = 1; if (ours($(field + 1))) return 1 }
-      return !told
+    function here(field, dev) {
+      for (field = 1; field < NF; field++) if ($field == "dev") { dev = 1; if (ours($(field + 1))) return 1 }
+      return !dev
     }
     devices !~ /[^ ]/ { any = 1; exit }
     /^(local|broadcast|anycast|multicast|unreachable|blackhole|prohibit|throw|fe80|ff)/ || $1 in found || !here() { next }
@@ -78,22 +70,22 @@ _networks() {
     END { if (any || !NR) print "any"; else for (network in found) print network }'
 }
 
-# _forget FAMILY FROM TO [OPTION]...
+# _flush FAMILY FROM TO [OPTION]...
 # shellcheck disable=SC2086 # options are words
-_forget() {
+_flush() {
   _filter="-f ipv$1"
   [ "$2" = any ] || _filter="$_filter -s $2"
   [ "$3" = any ] || _filter="$_filter -d $3"
   shift 3
   # exit code 1 is also that of nothing to delete
-  _told=$(conntrack -D $_filter "$@" 2>&1 >/dev/null)
-  case $_told in
+  _out=$(conntrack -D $_filter "$@" 2>&1 >/dev/null)
+  case $_out in
   *' flow entries have been deleted'*) ;;
   *)
-    printf '%s\n' "$_told"
+    printf '%s\n' "$_out"
     return 1
     ;;
   esac
-  _told=${_told% flow entries have been deleted*}
-  _forgotten=$((_forgotten + ${_told##* }))
+  _out=${_out% flow entries have been deleted*}
+  _flushed=$((_flushed + ${_out##* }))
 }

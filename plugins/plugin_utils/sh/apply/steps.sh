@@ -27,7 +27,7 @@ undo() {
   section "undo.$_step" "$@"
 }
 
-# finish: whatever is still staged was not wanted
+# finish: clear away what is still staged
 finish() {
   for _file in $staged; do rm -f "$_file.nft-offload-new"; done
   for _dir in $made; do rmdir "$_dir" 2>/dev/null; done
@@ -48,7 +48,7 @@ stage() {
     return 1
   fi
   staged="$staged $1"
-  # cat says why it cannot write, a shell's own printf only that it cannot
+  # cat prints why it cannot write, a shell's own printf only that it cannot
   printf '%s' "$3" | cat >"$1.nft-offload-new" || return
   chmod "$2" "$1.nft-offload-new" || return
   [ "$(cat "$1.nft-offload-new" && echo .)" = "$3." ] || {
@@ -57,7 +57,7 @@ stage() {
   }
 }
 
-# removable PATH: seen before anything changes. root may write everywhere, says `test -w` of busybox; the kernel knows.
+# removable PATH: seen before anything changes. For root, `test -w` of busybox is true everywhere; the kernel knows.
 removable() {
   touch -c "$1"
 }

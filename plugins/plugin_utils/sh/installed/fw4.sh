@@ -4,11 +4,11 @@
 # One change of OpenWrt's firewall, as a guard (guard.sh) loads it and puts it back. What stands before these lines:
 #   section  of /etc/config/firewall that holds the options; empty: there is none yet
 #   changes  lines "OPTION VALUE FOUND", - for no such option; what was found may have blanks in it
-#   wants    hardware, software, auto (either) or disabled: what must be live in the end
+#   desired  hardware, software, auto (either) or disabled: what must be live in the end
 #   record   where it is kept what was found
 # usage: load | stage | commit | restore
 #
-# What is to be confirmed is staged, in memory: fw4 uses that like what is committed, and a power cut ends in the old
+# What is to be confirmed is staged, in memory: fw4 uses that like what is committed, and a power failure ends in the old
 # configuration. Every uci reads what others staged too, -t and -P or not; so what is written to flash comes from a copy
 # under another name, for which nobody staged anything. That also keeps what `uci commit` does to a full disk away from it.
 config=/etc/config/firewall
@@ -80,16 +80,16 @@ flowtable() {
     inside && /^[ \t]*[}]/ { inside = 0 }' | sort -u
 }
 
-# settled: `fw4 reload` ends with 0 whatever nft said to it
+# settled: `fw4 reload` exits with 0 whatever nft refused
 settled() {
-  wanted=$(fw4 -q print 2>/dev/null | flowtable)
+  planned=$(fw4 -q print 2>/dev/null | flowtable)
   live=$(nft list flowtable inet fw4 ft 2>/dev/null | flowtable)
   nft list tables | grep -qx 'table inet fw4' || {
     echo "fw4 reload: there is no table inet fw4"
     return 1
   }
-  [ "$wanted" = "$live" ] || {
-    echo "fw4 reload: live is ${live:-nothing}, and not what fw4 print has: ${wanted:-nothing}" | tr '\n' ' '
+  [ "$planned" = "$live" ] || {
+    echo "fw4 reload: live is ${live:-nothing}, and not what fw4 print has: ${planned:-nothing}" | tr '\n' ' '
     return 1
   }
   case $1/$live in
@@ -98,7 +98,7 @@ settled() {
     return 1
     ;;
   hardware/*hardware* | software/*hardware*) [ "$1" = hardware ] || {
-    echo "fw4 offloads to hardware, and software is wanted"
+    echo "fw4 offloads to hardware, and software is requested"
     return 1
   } ;;
   hardware/*)
@@ -139,7 +139,7 @@ load() {
   fi
   fw4 check >/dev/null || return
   alone "$(uci -q changes firewall | grep -vE "^(-?firewall\.${section}[.]flow_offloading(_hw)?(=|$)|firewall\.$section=)")" || return
-  : >"$reloading" && fw4 reload && settled "$wants"
+  : >"$reloading" && fw4 reload && settled "$desired"
 }
 
 # to_disk PATH: an older sync knows no files, and does it for all of them
@@ -147,7 +147,7 @@ to_disk() {
   sync "$1" 2>/dev/null || sync
 }
 
-# commit: the record first, so that a power cut cannot leave a configuration of ours without what was there before
+# commit: the record first, so that a power failure cannot leave a configuration of ours without what was there before
 commit() {
   [ -n "$changes" ] || return 0
   locked
@@ -201,13 +201,13 @@ restore() {
   fi
   [ -e "$reloading" ] || return 0
   set_aside || return
-  load_anew
+  load_again
   code=$?
   bring_back && return "$code"
 }
 
-# load_anew: load came this far, so the firewall ran; a reload that is killed leaves no state, and every later one refuses
-load_anew() {
+# load_again: load came this far, so the firewall ran; a reload that is killed leaves no state, and every later one refuses
+load_again() {
   if [ -f "$state" ]; then fw4 -q reload; else fw4 -q start; fi
   [ -f "$state" ] || {
     echo "fw4 did not start again: use /etc/init.d/firewall restart"

@@ -16,7 +16,7 @@ LC_ALL=C
 export PATH LC_ALL
 umask 077
 trap '' HUP PIPE
-told=
+out=
 read -r id <"$dir/id"
 
 # Seconds since boot, suspended time included: steps of the clock do not matter
@@ -168,7 +168,7 @@ normalise_listing() {
 }
 
 # back FAMILY TABLE BEFORE: all at once; else without devices, which follow one by one; else from nothing. A copy that is
-# gone does not say that there was no table. What sets hold is part of what was there, until it is loaded once more.
+# gone is no sign that there was no table. What sets hold is part of what was there, until it is loaded once more.
 back() {
   [ -e "$3" ] || return 1
   [ "$(nft -s list table "$1" "$2" 2>/dev/null)" = "$(cat "$3")" ] && as_before "$@" && return 0
@@ -194,7 +194,7 @@ back() {
 restore() {
   status=0
   for text in "$dir"/load.*; do
-    ! is_script "$text" || told=$(sh "$text" restore 2>&1 </dev/null) || status=1
+    ! is_script "$text" || out=$(sh "$text" restore 2>&1 </dev/null) || status=1
   done
   for wanted in empty full; do
     number=0
@@ -203,7 +203,7 @@ restore() {
       if [ -s "$dir/before.$number" ]; then kind=full; else kind=empty; fi
       [ "$kind" = "$wanted" ] || continue
       for _try in 1 2 3; do
-        told=$(back "$family" "$table" "$dir/before.$number" 2>&1 </dev/null) && continue 2
+        out=$(back "$family" "$table" "$dir/before.$number" 2>&1 </dev/null) && continue 2
         sleep 1
       done
       status=1
@@ -234,7 +234,7 @@ put_back() {
     outcome "$1" "$2"
     return 0
   fi
-  outcome broken "$2; but what was there could not be brought back: $(printf '%s' "$told" | head -n 1)"
+  outcome broken "$2; but what was there could not be brought back: $(printf '%s' "$out" | head -n 1)"
   return 1
 }
 
@@ -288,7 +288,7 @@ watch() {
   read -r timeout <"$dir/timeout"
   reason="not confirmed within $timeout s"
   ended=
-  trap 'ended=yes reason="its guard was told to end"' TERM INT
+  trap 'ended=yes reason="its guard was stopped"' TERM INT
   if mv "$dir/queued" "$dir/loading" 2>/dev/null; then
     load >"$dir/said" 2>&1 </dev/null
     code=$?

@@ -25,7 +25,7 @@ _change() {
   if [ -f "$home/last" ]; then echo "last=$(head -n 1 "$home/last")"; fi
 }
 
-# guarded DIR: does the guard of that change run, or what puts back what was there?
+# guarded DIR: whether the guard of that change runs, or what puts back what was there
 guarded() {
   read -r _guard 2>/dev/null <"$1/guard.pid" &&
     tr '\000' ' ' 2>/dev/null <"/proc/$_guard/cmdline" | grep -Eq 'guard (watch|rollback)'

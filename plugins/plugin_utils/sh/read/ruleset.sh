@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Readings for the ruleset module: our table, and what each NIC says to a hardware flowtable.
+# Readings for the ruleset module: our table, and whether each NIC takes a hardware flowtable.
 
 # read_table FAMILY TABLE: stateless and terse, so that neither counters nor a set's elements look like a change
 read_table() {
@@ -16,7 +16,7 @@ _link_names() {
   for _link in /sys/class/net/*; do echo "${_link##*/}"; done
 }
 
-# read_unit UNIT: will boot start it, is it on now, and has systemd read its files as they are?
+# read_unit UNIT: whether boot starts it, whether it is active, and whether systemd has read its files as they are
 read_unit() {
   [ ! -d /run/systemd/system ] || section unit systemctl show -p UnitFileState,ActiveState,NeedDaemonReload "$1"
 }

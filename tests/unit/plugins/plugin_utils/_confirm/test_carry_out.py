@@ -24,7 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import path
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, Section
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.history import forgotten
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.history import ids_to_forget
 
 ID = "1-00000001"
 PLAN = ConfirmedPlan(id=ID, texts=[Transaction("load table inet t", "text")], tables=[("inet", "t")])
@@ -65,8 +65,7 @@ class Line:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        made: Answer = answer(calls) if callable(answer) else answer
-        return made
+        return Answer(answer(calls) if callable(answer) else answer)
 
     def verbs(self) -> list[set[str]]:
         return [{call[2] for call in calls if call[0] in ("step", "section")} for calls in self.seen]
@@ -241,12 +240,16 @@ def item(**values: Any) -> dict[str, Any]:
     ("items", "timeout", "says"),
     [
         ([item(reach="192.0.2.1", port=22)], 30, "port 22 goes with reach, from the controller"),
-        ([item(reach="-f 192.0.2.1")], 30, "is no address or name"),
-        ([item(resolve=" ")], 30, "is no address or name"),
+        ([item(reach="-f 192.0.2.1")], 30, "reach must be an address or a name, got '-f 192.0.2.1'"),
+        ([item(resolve=" ")], 30, "resolve must be a name, got ' '"),
         ([item(command="true")], 0, "confirm_timeout is 0"),
         ([item(command="true", timeout=15), item(command="true", timeout=15)], 30, "may take 30 s"),
-        ([item(command="true", timeout=0)], 30, "too short"),
-        ([item(reach="192.0.2.1", port=70000, **{"from": "controller"})], 30, "there is no port 70000"),
+        ([item(command="true", timeout=0)], 30, "timeout must be 1 or more seconds, got 0"),
+        (
+            [item(reach="192.0.2.1", port=70000, **{"from": "controller"})],
+            30,
+            "port must be from 1 to 65535, got 70000",
+        ),
     ],
 )
 def test_checks_that_make_no_sense(items: list[dict[str, Any]], timeout: int, says: str) -> None:
@@ -285,7 +288,7 @@ def test_what_the_router_tells_of_a_change() -> None:
 def test_how_many_are_kept() -> None:
     one, two, three, four, five, six = (f"{number}-0000000{number}" for number in range(1, 7))
     kept = [one, two, three]
-    assert forgotten(kept, five, four) == [one]
-    assert forgotten(kept, two, four) == [two]
-    assert forgotten([*kept, four], six, five) == [one, two]
-    assert forgotten(kept, four) == []
+    assert ids_to_forget(kept, five, four) == [one]
+    assert ids_to_forget(kept, two, four) == [two]
+    assert ids_to_forget([*kept, four], six, five) == [one, two]
+    assert ids_to_forget(kept, four) == []

@@ -10,8 +10,15 @@ import re
 from dataclasses import fields
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.verbs import GiveUp
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Stage, Verb
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import (
+    PrintSection,
+    Remove,
+    RunStep,
+    Stage,
+    Verb,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import PACKAGE_MANAGERS
 
 ROOMS = sorted(file.parent.name for file in SCRIPTS.parent.glob("_*/verbs.py"))
@@ -23,11 +30,12 @@ OF_PACKAGES = {script for manager in PACKAGE_MANAGERS for script in manager.appl
 ALL = {f"apply/{file.stem}" for file in (SCRIPTS / "apply").glob("*.sh")}
 APPLY = {
     manager.name: "\n".join(
-        (SCRIPTS / f"{name}.sh").read_text() for name in sorted(ALL - OF_PACKAGES | set(manager.apply_scripts))
+        (SCRIPTS / f"{name}.sh").read_text()
+        for name in ("prelude", *sorted(ALL - OF_PACKAGES | set(manager.apply_scripts)))
     )
     for manager in PACKAGE_MANAGERS
 }
-"""package manager -> every script of sh/apply that may reach its router"""
+"""package manager -> every script with verbs that may reach its router"""
 
 
 def test_every_room_with_verbs_is_looked_at() -> None:
@@ -40,13 +48,13 @@ def test_every_room_with_verbs_is_looked_at() -> None:
 def test_a_verb_is_a_function_with_its_arguments(verb: type[Verb], manager: str) -> None:
     """The comment above the function names them: DEVICE, on|off, PACKAGE..., [FROM TO]..., COMMAND [ARGUMENT...]."""
     name = verb.function()
-    assert len(re.findall(rf"^{name}\(\) {{$", APPLY[manager], re.MULTILINE)) == 1, f"no function {name} in sh/apply"
+    assert len(re.findall(rf"^{name}\(\) {{$", APPLY[manager], re.MULTILINE)) == 1, f"no function {name}"
     usage = re.search(rf"^# {name}\b([^:\n]*)", APPLY[manager], re.MULTILINE)
     arguments = (
         re.findall(r"[A-Z]+ \[[A-Z]+\.\.\.\]|\[[A-Z ]+\]\.\.\.|[A-Z|a-z]+(?:\.\.\.)?", usage[1]) if usage else []
     )
     assert len(arguments) == len(fields(verb)), f"write '# {name} ARGUMENT: what it does' above the function"
-    several = [field.name for field in fields(verb) if "tuple" in str(field.type)]
+    several = [field.name for field in fields(verb) if "tuple" in str(field.type) or field.type == "Verb"]
     assert several == [field.name for field, text in zip(fields(verb), arguments, strict=True) if "..." in text]
     assert not several or several == [fields(verb)[-1].name], (
         "only the last field can be as many arguments as there are"
@@ -55,3 +63,8 @@ def test_a_verb_is_a_function_with_its_arguments(verb: type[Verb], manager: str)
 
 def test_the_call_of_a_verb() -> None:
     assert Stage("/etc/x", "0644", "a b\n").call == ("stage", "/etc/x", "0644", "a b\n")
+    assert RunStep(2, Remove("/etc/x")).call == ("step", "2", "remove", "/etc/x")
+    assert PrintSection("abandon", GiveUp("/run/x", "1-0", "why")).call == (
+        *("section", "abandon", "give_up"),
+        *("/run/x", "1-0", "why"),
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_objects
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
-    WantedTable,
+    DesiredTable,
     kept_objects,
     transactions,
 )
@@ -106,13 +106,13 @@ def test_what_was_counted_stays_with_its_rule_and_its_limit(
     def listed(*flags: str) -> str:
         return net.run("nft", "-s", *flags, "list", "table", "inet", "nft_offload")
 
-    old = WantedTable("inet", "nft_offload", without_flowtable(net.firewall(input=before)), ())
+    old = DesiredTable("inet", "nft_offload", without_flowtable(net.firewall(input=before)), ())
     recorded = listed("-t")
     for port in (22, 443):
         for _each in range(5):
             dial(net, "wan", router, port)
     text = without_flowtable(net.firewall(input=after, load=False))
-    new = WantedTable("inet", "nft_offload", text, ())
+    new = DesiredTable("inet", "nft_offload", text, ())
     kept = kept_objects(old.boot_text(), new.boot_text(), recorded, listed("-t"))
     net.run("nft", "-f", "-", text="".join(transactions(new, (), parse_objects(listed("-t")), (), kept)))
     (limit,) = (rule["limit"] for rule in after if rule["services"] == "https")

@@ -26,7 +26,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Call, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Flowtable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.options import read_pairs
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.options import read_device_pairs
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TableState
 
 from tests.unit.helpers.firewalls import needs_namespaces
@@ -58,7 +58,7 @@ def net() -> Iterator[Network]:
 
 def cut(net: Network, ways: list[tuple[str, str]], shell: list[str], path: str = "") -> str:
     """What the verb prints on the router."""
-    call = ("section", "cut", "cut_flows", *(end for way in ways for end in way))
+    call = ("section", "cut", "flush_connections", *(end for way in ways for end in way))
     script = compose(NONCE, ("apply/ruleset",), [call])
     answer = net.run("env", f"PATH={path}{os.environ['PATH']}", *shell, "-s", text=script)
     section = parse(answer, NONCE)["cut"]
@@ -72,7 +72,7 @@ def test_ways_are_told_by_routes(net: Network, tmp_path: Path, shell: list[str])
     program = tmp_path / "conntrack"
     program.write_text(TOLD)
     program.chmod(0o755)
-    assert cut(net, WAYS, shell, f"{tmp_path}:") == "forgotten=4"
+    assert cut(net, WAYS, shell, f"{tmp_path}:") == "flushed=4"
     asked = (tmp_path / "conntrack.log").read_text().splitlines()
     assert asked == [
         "-D -f ipv4 -s 10.10.0.0/24 -d 10.30.0.0/24",
@@ -146,7 +146,7 @@ def test_a_tightened_policy(net: Network, version: int) -> None:
     assert lan("talk") == "still there", "established connections go on by themselves"
     ways = router_restricted_pairs({"zones": ZONES, "forward": after})
     forgotten = cut(net, [(" ".join(way["from"]), " ".join(way["to"])) for way in ways], ["sh"])
-    assert int(forgotten.removeprefix("forgotten=")) >= 2
+    assert int(forgotten.removeprefix("flushed=")) >= 2
     assert lan("talk") == "nothing"
     assert dmz("talk") == "still there"
     for host in (lan, dmz):
@@ -196,31 +196,31 @@ def test_only_a_description_has_ways() -> None:
             router_restricted_pairs(wrong)
 
 
-def test_the_option_cut() -> None:
-    assert read_pairs([{"from": OTHERS, "to": []}]) == [("!lan0 !wan0", "")]
+def test_the_option_flush_connections() -> None:
+    assert read_device_pairs([{"from": OTHERS, "to": []}]) == [("!lan0 !wan0", "")]
     for wrong, says in (
-        (["!lan0", "wan0"], "!lan0, wan0: only some of them have a !"),
-        (["!"], "'!' is no device name"),
+        (["!lan0", "wan0"], "only some devices of a list have a ! before their name: !lan0, wan0"),
+        (["!"], "from and to must be names of devices, got '!'"),
     ):
-        with pytest.raises(OffloadError, match=f"option cut: {says}.*Remedy: "):
-            read_pairs([{"from": [], "to": wrong}])
+        with pytest.raises(OffloadError, match=f"option flush_connections: {says}.*Remedy: "):
+            read_device_pairs([{"from": [], "to": wrong}])
 
 
-def test_only_a_change_of_the_rules_judges_anew() -> None:
+def test_only_a_change_of_the_rules_flushes() -> None:
     ways = [("lan0", "wan0"), ("", ""), ("!lan0 !wan0", "lan0")]
 
     def steps(state: TableState, content: str = CONTENT, checking: bool = False) -> list[Step]:
         plan = _ruleset.plan_present(
-            state, "inet", "nft_offload", content, (REQUEST,), checking=checking, token=TOKEN, cut=ways
+            state, "inet", "nft_offload", content, (REQUEST,), check_mode=checking, token=TOKEN, flush=ways
         )
-        return [step for step in plan.closing if step.call[0] == "cut_flows"]
+        return [step for step in plan.closing if step.call[0] == "flush_connections"]
 
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
     changed = CONTENT.replace("tcp, udp", "tcp")
     (step,) = steps(there, changed)
-    assert step.call == ("cut_flows", "lan0", "wan0", "", "", "!lan0 !wan0", "lan0")
-    said = "lan0 to wan0, anywhere to anywhere, any device but lan0 wan0 to lan0"
-    assert step.summary == f"judge connections anew: {said}"
+    assert step.call == ("flush_connections", "lan0", "wan0", "", "", "!lan0 !wan0", "lan0")
+    pairs = "lan0 to wan0, anywhere to anywhere, any device but lan0 wan0 to lan0"
+    assert step.summary == f"flush connections: {pairs}"
     assert steps(there) == []
     lacking = (Flowtable("inet", "nft_offload", "ft", ("lan0",), hardware=True),)
     assert steps(replace(there, flowtables=lacking, probes={"wan0": TAKES})) == [], (
@@ -231,9 +231,9 @@ def test_only_a_change_of_the_rules_judges_anew() -> None:
     assert len(steps(converged(), changed, checking=True)) == 1, "the real run would have installed it before"
 
 
-def cutting(plan: ConfirmedPlan) -> list[Call]:
-    """The calls that judge anew, and what notes that they did."""
-    return [step.call for step in plan.closing if step.call[0] in ("cut_flows", "remove")]
+def flushing(plan: ConfirmedPlan) -> list[Call]:
+    """The calls that flush connections, and what notes that they did."""
+    return [step.call for step in plan.closing if step.call[0] in ("flush_connections", "remove")]
 
 
 def after(state: TableState, plan: ConfirmedPlan, listing: str, *without: str) -> TableState:
@@ -244,42 +244,44 @@ def after(state: TableState, plan: ConfirmedPlan, listing: str, *without: str) -
     return replace(state, table=listing, files=left, kept=kept)
 
 
-def test_a_cut_is_owed_until_it_is_done() -> None:
+def test_a_flush_is_pending_until_it_is_done() -> None:
     ways = [("lan0 lan1", "wan0"), ("", "")]
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
     text, listing = CONTENT.replace("tcp, udp", "tcp"), LISTING.replace("tcp, udp", "tcp")
 
     def plan(state: TableState, *cut: tuple[str, str]) -> ConfirmedPlan:
         return _ruleset.plan_present(
-            state, "inet", "nft_offload", text, (REQUEST,), checking=False, token=TOKEN, cut=cut
+            state, "inet", "nft_offload", text, (REQUEST,), check_mode=False, token=TOKEN, flush=cut
         )
 
     first = plan(there, *ways)
-    calls = [("cut_flows", "lan0 lan1", "wan0", "", ""), ("remove", paths.CUT_OWED)]
-    assert cutting(first) == calls
-    assert first.records[paths.CUT_OWED] == ("0644", "lan0 lan1:wan0\n:\n")
+    calls = [("flush_connections", "lan0 lan1", "wan0", "", ""), ("remove", paths.PENDING_FLUSH)]
+    assert flushing(first) == calls
+    assert first.records[paths.PENDING_FLUSH] == ("0644", "lan0 lan1:wan0\n:\n")
     failed = after(there, first, listing)
     for again in (plan(failed, *ways), plan(failed), plan(failed, ("dmz0", "wan0"))):
-        assert (again.texts, cutting(again), again.records) == ([], calls, {}), "the rules are there, the cut is owed"
-    done = after(there, first, listing, paths.CUT_OWED)
+        assert (again.texts, flushing(again), again.records) == ([], calls, {}), (
+            "the rules are there, the flush is pending"
+        )
+    done = after(there, first, listing, paths.PENDING_FLUSH)
     assert not plan(done, *ways).changed
     other = _ruleset.plan_present(
-        failed, "inet", "nft_offload", CONTENT, (REQUEST,), checking=False, token=TOKEN, cut=[("dmz0", "")]
+        failed, "inet", "nft_offload", CONTENT, (REQUEST,), check_mode=False, token=TOKEN, flush=[("dmz0", "")]
     )
-    assert cutting(other)[0] == (*calls[0], "dmz0", "")
+    assert flushing(other)[0] == (*calls[0], "dmz0", "")
     with pytest.raises(OffloadError, match=r"/etc/nft-offload/cut: .*no conntrack.*Remedy: install it.*or delete"):
         plan(replace(failed, platform=PLATFORM))
-    assert paths.CUT_OWED in _ruleset.plan_absent(failed, "inet", "nft_offload", TOKEN).removed
+    assert paths.PENDING_FLUSH in _ruleset.plan_absent(failed, "inet", "nft_offload", TOKEN).removed
 
 
-def test_restored_rules_judge_anew() -> None:
+def test_restored_rules_flush() -> None:
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
     text, listing = CONTENT.replace("tcp, udp", "tcp"), LISTING.replace("tcp, udp", "tcp")
-    newer = _ruleset.plan_present(there, "inet", "nft_offload", text, (REQUEST,), checking=False, token=TOKEN)
+    newer = _ruleset.plan_present(there, "inet", "nft_offload", text, (REQUEST,), check_mode=False, token=TOKEN)
     state = after(there, newer, listing)
-    restored: dict[str, Any] = {"checking": False, "token": "00000009", "cut": [("lan0", "wan0")]}
+    restored: dict[str, Any] = {"check_mode": False, "token": "00000009", "flush": [("lan0", "wan0")]}
     back = _ruleset.plan_restored(state, "previous", "inet", "nft_offload", **restored)
-    assert cutting(back) == [("cut_flows", "lan0", "wan0"), ("remove", paths.CUT_OWED)]
-    assert cutting(_ruleset.plan_restored(state, "last", "inet", "nft_offload", **restored)) == []
-    with pytest.raises(OffloadError, match="option cut: there is no conntrack"):
+    assert flushing(back) == [("flush_connections", "lan0", "wan0"), ("remove", paths.PENDING_FLUSH)]
+    assert flushing(_ruleset.plan_restored(state, "last", "inet", "nft_offload", **restored)) == []
+    with pytest.raises(OffloadError, match="option flush_connections: there is no conntrack"):
         _ruleset.plan_restored(replace(state, platform=PLATFORM), "previous", "inet", "nft_offload", **restored)

@@ -19,9 +19,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nf
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import parse_rules
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
-    WantedTable,
-    check_content,
+    DesiredTable,
     kept_objects,
+    require_own_table,
     transactions,
 )
 
@@ -51,8 +51,8 @@ def test_nft_takes_it(name: str, program: str) -> None:
 def test_the_module_loads_it_and_loads_it_again(name: str, program: str, keep: bool, tmp_path: Path) -> None:
     """Each time in one transaction, as the module ruleset writes it, and with what sets hold or without."""
     text = golden(name)
-    check_content(text, "inet", "nft_offload", "here")
-    wanted = WantedTable("inet", "nft_offload", without_flowtable(text), ())
+    require_own_table(text, "inet", "nft_offload", "here")
+    wanted = DesiredTable("inet", "nft_offload", without_flowtable(text), ())
     kept = kept_objects(*[wanted.boot_text()] * 4) if keep else frozenset()
     assert bool(kept) is (keep and name != "overlay")
     first = transactions(wanted, (), None, ())

@@ -120,7 +120,7 @@ def test_a_power_cut_before_the_confirmation(router: OpenWrt) -> None:
         router.do(ActionModule, SOFTWARE, way=Cut)
     assert router.sh("ls -A /etc/config | grep -F firewall") == "firewall\n", "nothing that uci would list"
     gone, _execs = router.do(ActionModule, {"offload": "disabled"})
-    assert gone["actions"] == [f"remove {path}" for path in _fw4.LEFT[:2]]
+    assert gone["actions"] == [f"remove {path}" for path in _fw4.LEFTOVERS[:2]]
     assert {path: text for path, (text, _when) in flash(router).items()} == before
     assert not router.do(ActionModule, {"offload": "disabled"})[0]["changed"]
     assert (flowtable(router), router.sh("uci get firewall.@defaults[0].flow_offloading")) == (

@@ -23,7 +23,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.plan impo
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.modules import LoadedModule, ModuleFacts
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import FLOWTABLE_MODULES, Kernel, Platform
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import Inventory
 
 TOOLS = ("nftables", "ethtool")
@@ -117,7 +117,7 @@ def test_fresh_router() -> None:
     record = parse_record(plan.files[paths.KERNEL_FOUND][1])
     assert record.packages == {"nftables": "not-installed", "ethtool": "not-installed"}
     assert record.modules == BROUGHT
-    assert [step.call for step in plan.checks] == [("simulate_install", "nftables", "ethtool")]
+    assert [step.call for step in plan.dry_runs] == [("simulate_install", "nftables", "ethtool")]
     assert [step.call for step in plan.undo] == [("unload_new",), ("uninstall_new",)]
     assert [diff.header for diff in plan.diffs][:2] == ["kernel modules", "packages"]
     assert plan.result["kernel"]["modules"] == dict.fromkeys(FLOWTABLE_MODULES, "loaded")
@@ -135,7 +135,7 @@ def test_second_run_changes_nothing() -> None:
 def test_lists_without_a_package_are_updated_first() -> None:
     plan = plan_present(with_packages(BARE, candidates={"ethtool": "1:6.14.2-1"}), TOOLS)
     assert plan.actions()[1:3] == ["update the package lists", "install nftables, ethtool"]
-    assert not plan.checks, "a simulation would fail for want of the lists"
+    assert not plan.dry_runs, "a simulation would fail for want of the lists"
 
 
 def test_command_from_elsewhere_is_enough() -> None:
@@ -308,7 +308,7 @@ def test_a_check_run_foresees_that_our_table_is_gone() -> None:
         "nf_tables": LoadedModule(6, LIVE["nf_tables"].users),
     }
     state = carried_out(plan_present(BARE, TOOLS), BARE)
-    boot_file = {paths.RULESET: WantedTable("inet", "nft_offload", "chain c { }\n", ()).boot_text()}
+    boot_file = {paths.RULESET: DesiredTable("inet", "nft_offload", "chain c { }\n", ()).boot_text()}
     before = replace(
         state,
         files={**state.files, **boot_file},

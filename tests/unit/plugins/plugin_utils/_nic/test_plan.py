@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Plan, StepError, check_applied
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Plan, StepError, raise_failed_step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState, plan_absent, plan_present
@@ -309,4 +309,4 @@ def test_refusal_names_device_driver_and_remedy() -> None:
     said = "Actual changes:\nhw-tc-offload: off [requested on]\nCould not change any device features"
     answer = {"step.4": Section("", 0), "step.5": Section(said, 1), "undo.1": Section("", 0)}
     with pytest.raises(StepError, match=r"(?s)on for wan0 \(driver labnic\).*requested on.*nothing was left.*dmesg"):
-        check_applied(plan, Answer(answer))
+        raise_failed_step(plan, Answer(answer))

@@ -19,7 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.require 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request, refusal
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request, explain_refusal
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TEXTS
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import DryLoad
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
@@ -153,11 +153,11 @@ def test_auto_falls_back_and_says_why() -> None:
 )
 def test_refusals(feature: Feature | None, probe: Section | None, checking: bool, why: str) -> None:
     state = replace(FRESH, drivers={}, features={"x": feature} if feature else {}, probes={"x": probe} if probe else {})
-    assert refusal(state, "x", checking) == why
+    assert explain_refusal(state, "x", checking) == why
 
 
 def test_busy_is_no_refusal_for_a_device_that_we_hold() -> None:
-    assert refusal(converged(), "lan0", checking=False) == ""
+    assert explain_refusal(converged(), "lan0", check_mode=False) == ""
 
 
 def test_a_hardware_flowtable_gets_another_name() -> None:
@@ -177,7 +177,7 @@ def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
     content = CONTENT.replace("nft_offload", "edge")
     state = replace(converged(), table=None, flowtables=())
     plan = _ruleset.plan_present(
-        state, "inet", "edge", content, (Request("ft", (), "software"),), checking=False, token=TOKEN
+        state, "inet", "edge", content, (Request("ft", (), "software"),), check_mode=False, token=TOKEN
     )
     drops, joins = plan.texts[0].text, [one.text for one in plan.texts[1:]]
     assert drops.startswith("table inet nft_offload\ndelete table inet nft_offload\n")
@@ -189,7 +189,7 @@ def test_a_table_with_a_new_name_replaces_the_old_one() -> None:
 def test_devices_join_a_new_table_once_the_old_one_is_gone() -> None:
     state = replace(converged(), table=None, flowtables=(), probes={"lan0": TAKES, "wan0": TAKES})
     content = CONTENT.replace("nft_offload", "edge")
-    plan = _ruleset.plan_present(state, "inet", "edge", content, (REQUEST,), checking=False, token=TOKEN)
+    plan = _ruleset.plan_present(state, "inet", "edge", content, (REQUEST,), check_mode=False, token=TOKEN)
     first, second = (one.text for one in plan.texts)
     assert "devices" not in first
     assert second.count("add flowtable inet edge ft") == 2
@@ -199,8 +199,8 @@ def test_check_mode_plans_the_same_as_the_real_run() -> None:
     real, check = present(FRESH), present(replace(FRESH, features={"lan0": OFF, "wan0": OFF}, probes={}), checking=True)
     assert real.actions() == check.actions()
     assert [diff.as_result() for diff in real.diffs] == [diff.as_result() for diff in check.diffs]
-    assert check.checks[0].call[0] == "dry_load"
-    assert "lan0" not in check.checks[0].call[1]
+    assert check.dry_runs[0].call[0] == "dry_load"
+    assert "lan0" not in check.dry_runs[0].call[1]
 
 
 def test_absent_takes_everything_out_and_then_nothing() -> None:
@@ -272,7 +272,7 @@ def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
     text = loaded(present(FRESH))
     line = text[: text.index("policy accept")].count("\n") + 1
     error = StepError(Step("load", DryLoad(text)), f"/dev/stdin:{line}:3-9: Error: syntax error", "nothing changed")
-    told = str(_ruleset.located(error, CONTENT, "template edge.nft.j2"))
+    told = str(_ruleset.locate_complaint(error, CONTENT, "template edge.nft.j2"))
     assert "template edge.nft.j2, line 3 as rendered, column 3: syntax error: 'type filter hook forward" in told
 
 
@@ -327,11 +327,11 @@ def test_a_text_for_boot_that_was_changed_by_hand_is_no_ruleset_that_was_confirm
     assert (list(plan.files), plan.texts, plan.records) == ([paths.RULESET], [], {})
     assert list(present(mine, content=CONTENT.replace("accept", "drop")).records) == [paths.CONFIRMED]
     with pytest.raises(OffloadError, match="changed by hand since 1-00000000 was confirmed"):
-        _ruleset.plan_restored(mine, "last", "inet", "nft_offload", checking=False, token="00000009")
+        _ruleset.plan_restored(mine, "last", "inet", "nft_offload", check_mode=False, token="00000009")
 
 
 def test_nothing_to_go_back_to_is_told() -> None:
-    plan = _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", checking=False, token="00000009")
+    plan = _ruleset.plan_restored(FRESH, "previous", "inet", "nft_offload", check_mode=False, token="00000009")
     assert (plan.changed, list(plan.warnings)) == (
         False,
         ["nothing was rolled back: this router has no ruleset that this module confirmed"],
@@ -344,7 +344,7 @@ def test_back_to_the_one_before_and_no_further() -> None:
     plan = present(state, content=text)
     files = {**state.files, **{path: text for path, (_mode, text) in {**plan.files, **plan.records}.items()}}
     newer = replace(state, files=files, kept=("1-00000000",), table=LISTING.replace("accept", "drop"))
-    back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", checking=False, token="00000009")
+    back = _ruleset.plan_restored(newer, "previous", "inet", "nft_offload", check_mode=False, token="00000009")
     assert back.files[paths.RULESET][1] == state.files[paths.RULESET]
     assert back.records[paths.CONFIRMED][1] == state.files[paths.CONFIRMED]
     assert f"{paths.HISTORY}/2-00000000.nft" in back.records
@@ -352,9 +352,9 @@ def test_back_to_the_one_before_and_no_further() -> None:
     files = {**files, **{path: text for path, (_mode, text) in {**back.files, **back.records}.items()}}
     restored = replace(state, files=files, kept=("2-00000000",))
     assert not _ruleset.plan_restored(
-        restored, "previous", "inet", "nft_offload", checking=False, token="0000000a"
+        restored, "previous", "inet", "nft_offload", check_mode=False, token="0000000a"
     ).changed
-    again = _ruleset.plan_restored(restored, "2-00000000", "inet", "nft_offload", checking=False, token="0000000a")
+    again = _ruleset.plan_restored(restored, "2-00000000", "inet", "nft_offload", check_mode=False, token="0000000a")
     assert again.files[paths.RULESET][1] == plan.files[paths.RULESET][1]
 
 
@@ -362,16 +362,16 @@ def test_another_table_than_the_one_that_was_confirmed() -> None:
     """The live table that is read is the one that the options name: a plan from it would leave chains behind."""
     for which in ("last", "1-00000000"):
         with pytest.raises(OffloadError, match="ruleset 1-00000000 is table inet nft_offload, not inet fire"):
-            _ruleset.plan_restored(converged(), which, "inet", "fire", checking=False, token="00000009")
+            _ruleset.plan_restored(converged(), which, "inet", "fire", check_mode=False, token="00000009")
 
 
 def test_before_the_first_ruleset_there_was_none() -> None:
-    plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", checking=False, token="00000009")
+    plan = _ruleset.plan_restored(converged(), "previous", "inet", "nft_offload", check_mode=False, token="00000009")
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
     with pytest.raises(OffloadError, match="no ruleset was ever confirmed"):
-        _ruleset.plan_restored(FRESH, "last", "inet", "nft_offload", checking=False, token="00000009")
+        _ruleset.plan_restored(FRESH, "last", "inet", "nft_offload", check_mode=False, token="00000009")
     assert not _ruleset.plan_restored(
-        FRESH, "previous", "inet", "nft_offload", checking=False, token="00000009"
+        FRESH, "previous", "inet", "nft_offload", check_mode=False, token="00000009"
     ).changed
 
 
@@ -384,6 +384,6 @@ def test_sets_stay_unless_asked() -> None:
     changed = content.replace("accept", "drop")
     assert "delete set" not in loaded(present(state, content=changed))
     renewed = _ruleset.plan_present(
-        state, "inet", "nft_offload", changed, (REQUEST,), checking=False, token=TOKEN, keep=False
+        state, "inet", "nft_offload", changed, (REQUEST,), check_mode=False, token=TOKEN, keep_elements=False
     )
     assert "delete set inet nft_offload seen" in loaded(renewed)

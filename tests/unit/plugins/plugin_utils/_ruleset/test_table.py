@@ -5,29 +5,33 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.names import DEVICE, check_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.names import DEVICE, require_table_name
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import parse_owned_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft_errors import NftError, parse_errors
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Flowtable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
-    WantedFlowtable,
-    WantedTable,
-    check_content,
+    REMOVAL_ORDER,
+    DesiredFlowtable,
+    DesiredTable,
     kept_objects,
+    require_own_table,
     transactions,
 )
 
 CONTENT = "table inet nft_offload {\n\tchain forward {\n\t\ttype filter hook forward priority 10;\n\t}\n}\n"
 
 
-def wanted(*flowtables: WantedFlowtable) -> WantedTable:
-    return WantedTable("inet", "nft_offload", CONTENT, flowtables)
+def wanted(*flowtables: DesiredFlowtable) -> DesiredTable:
+    return DesiredTable("inet", "nft_offload", CONTENT, flowtables)
 
 
-HARDWARE = WantedFlowtable("ft", ("lan0", "wan0"), hardware=True)
-SOFTWARE = WantedFlowtable("ft", ("lan0", "wan0"), hardware=False)
+HARDWARE = DesiredFlowtable("ft", ("lan0", "wan0"), hardware=True)
+SOFTWARE = DesiredFlowtable("ft", ("lan0", "wan0"), hardware=False)
 LIVE = {"chain": ("forward", "input"), "map": ("zones",), "set": ("block",), "flowtable": ("ft",)}
 
 
@@ -99,7 +103,7 @@ def test_owned_table_reads_what_boot_text_wrote() -> None:
 )
 def test_what_is_not_ours_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(OffloadError, match="option content") as caught:
-        check_content(text, "inet", "nft_offload", "option content")
+        require_own_table(text, "inet", "nft_offload", "option content")
     assert complaint in str(caught.value)
 
 
@@ -113,11 +117,11 @@ def test_what_is_not_ours_is_refused(text: str, complaint: str) -> None:
     ],
 )
 def test_our_own_table_is_taken(text: str) -> None:
-    check_content(text, "inet", "nft_offload", "option content")
+    require_own_table(text, "inet", "nft_offload", "option content")
 
 
 def test_the_ip_family_may_be_left_out() -> None:
-    check_content("table nft_offload { }", "ip", "nft_offload", "option content")
+    require_own_table("table nft_offload { }", "ip", "nft_offload", "option content")
 
 
 @pytest.mark.parametrize("name", ["lan0", "br-lan", "eth0.100", "6in4-wan", "a" * 15])
@@ -146,12 +150,12 @@ def test_nft_errors_keep_their_order_and_place() -> None:
 @pytest.mark.parametrize("name", ["keep; add table ip pwned", "a b", "", "x}", "a\nb"])
 def test_a_table_name_is_no_script(name: str) -> None:
     with pytest.raises(OffloadError, match="option table"):
-        check_table(name)
+        require_table_name(name)
 
 
 def test_a_device_that_changes_its_hardware_flowtable_leaves_first() -> None:
-    one = WantedFlowtable("ft", ("lan0",), hardware=True)
-    two = WantedFlowtable("more", ("wan0",), hardware=True)
+    one = DesiredFlowtable("ft", ("lan0",), hardware=True)
+    two = DesiredFlowtable("more", ("wan0",), hardware=True)
     first, second = transactions(wanted(one, two), {"lan0", "wan0"}, LIVE, [live_flowtable("lan0", "wan0")])
     assert 'delete flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }' in first
     assert "add flowtable" not in first
@@ -214,3 +218,10 @@ def test_what_stays_is_not_deleted() -> None:
     (text,) = transactions(wanted(), (), LIVE, (), {("set", "block")})
     assert "delete set" not in text
     assert "delete map inet nft_offload zones" in text
+
+
+def test_the_guard_removes_in_the_same_order() -> None:
+    """It has to undo a change while no controller is there, so it has a list of its own."""
+    order = re.search(r'order = split\("([^"]+)", kinds, ","\)', paths.installed("guard.sh"))
+    assert order is not None
+    assert tuple(order[1].split(",")) == REMOVAL_ORDER

@@ -128,7 +128,7 @@ def test_there_and_back() -> None:
     assert state.manager and state.manager.apply_scripts == ("apply/crate",)
     plan = _kernel.plan_present(state, ["nftables", "ethtool"])
     assert [step.call for step in plan.steps[:-1]] == [("install_packages", "nft-tools", "modules-6.12.1")]
-    assert [step.call for step in plan.checks] == [("simulate_install", "nft-tools", "modules-6.12.1")]
+    assert [step.call for step in plan.dry_runs] == [("simulate_install", "nft-tools", "modules-6.12.1")]
     assert [step.call[0] for step in plan.undo] == ["unload_new", "uninstall_new"]
     record = plan.files[paths.KERNEL_FOUND][1]
     assert "package nft-tools not-installed\n" in record

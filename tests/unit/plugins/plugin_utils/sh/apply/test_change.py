@@ -11,15 +11,14 @@ from dataclasses import replace
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import (
     ConfirmedPlan,
-    check_steps,
-    failed_step,
+    raise_failed_change,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step, failed_step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Remove
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import CutFlows
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import FlushConnections
 
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
 
@@ -27,7 +26,7 @@ from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
 def test_loaded_and_confirmed(router: Sandbox) -> None:
     change = router.change()
     loaded = router.load(change)
-    check_steps(change, change.phases()[0], loaded)
+    raise_failed_change(change, change.phases()[0], loaded)
     assert router.table() == NEW
     assert router.etc("ruleset.nft") is None, "the files for boot are the old ones until then"
     pending = router.state().pending
@@ -48,12 +47,12 @@ def test_a_cut_that_fails_is_owed_to_the_next_run(router: Sandbox) -> None:
     conntrack = router.place / "bin/conntrack"
     conntrack.write_text("#!/bin/sh\necho 'Operation failed: such is life' >&2\nexit 1\n")
     conntrack.chmod(0o755)
-    closing = [Step("judge anew", CutFlows(("", ""))), Step("note it", Remove(owed))]
+    closing = [Step("judge anew", FlushConnections(("", ""))), Step("note it", Remove(owed))]
     change = router.change(replace(router.plan(), records={owed: ("0644", ":\n")}, closing=closing))
     router.load(change)
     assert router.etc("cut") is None, "nothing is owed for rules that may be rolled back"
     with pytest.raises(OffloadError, match=r"could not judge anew: .*such is life; the change is confirmed"):
-        check_steps(change, change.phases()[1], router.confirm(change))
+        raise_failed_change(change, change.phases()[1], router.confirm(change))
     assert (router.table(), router.etc("cut"), outcome(router)) == (NEW, ":\n", ("confirmed", ""))
     conntrack.write_text("#!/bin/sh\necho 'conntrack: 3 flow entries have been deleted.' >&2\n")
     later = router.change(ConfirmedPlan(closing=closing), name="2-00000002")
@@ -61,7 +60,7 @@ def test_a_cut_that_fails_is_owed_to_the_next_run(router: Sandbox) -> None:
     answer = router.run(later.calls(steps))
     assert failed_step(steps, answer) is None
     assert router.etc("cut") is None
-    assert "forgotten=9" in [part.text.strip() for part in answer.values()]
+    assert "flushed=9" in [part.text.strip() for part in answer.values()]
 
 
 def test_a_cut_is_not_owed_for_what_is_rolled_back(router: Sandbox) -> None:
@@ -74,7 +73,7 @@ def test_a_cut_is_not_owed_for_what_is_rolled_back(router: Sandbox) -> None:
 
 def test_not_confirmed(router: Sandbox) -> None:
     change = router.change(timeout=3)
-    check_steps(change, change.phases()[0], router.load(change))
+    raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert router.table() == OLD
     assert outcome(router) == ("rolled_back", "not confirmed within 3 s")
@@ -95,7 +94,7 @@ def test_too_late(router: Sandbox) -> None:
 def test_nothing_was_there_before(router: Sandbox) -> None:
     (router.place / "tables/inet-t").unlink()
     change = router.change(timeout=3)
-    check_steps(change, change.phases()[0], router.load(change))
+    raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert router.table() is None
 
@@ -108,14 +107,14 @@ def test_what_is_there_cannot_be_read(router: Sandbox) -> None:
     nft.chmod(0o755)
     change = router.change()
     with pytest.raises(OffloadError, match=r"no buffer.*nothing was left changed"):
-        check_steps(change, change.phases()[0], router.load(change))
+        raise_failed_change(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
 def test_refused_by_nft(router: Sandbox) -> None:
     change = router.change(router.plan("REFUSED\n"))
     with pytest.raises(OffloadError, match=r"could not load table inet t.*syntax error.*nothing was left changed"):
-        check_steps(change, change.phases()[0], router.load(change))
+        raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert (router.table(), os.listdir(router.place / "etc")) == (OLD, [])
     assert outcome(router)[0] == "failed"
@@ -124,18 +123,18 @@ def test_refused_by_nft(router: Sandbox) -> None:
 def test_the_second_of_two_transactions_is_refused(router: Sandbox) -> None:
     change = router.change(router.plan(NEW, "REFUSED\n"))
     with pytest.raises(OffloadError, match="nothing was left changed"):
-        check_steps(change, change.phases()[0], router.load(change))
+        raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert router.table() == OLD
 
 
 def test_two_controllers(router: Sandbox) -> None:
     first, second = router.change(), router.change(name="1-00000002")
-    check_steps(first, first.phases()[0], router.load(first))
+    raise_failed_change(first, first.phases()[0], router.load(first))
     with pytest.raises(
         OffloadError, match=r"change 1-00000001 is pending: begun . s ago, its deadline is in .. s"
     ) as told:
-        check_steps(second, second.phases()[0], router.load(second))
+        raise_failed_change(second, second.phases()[0], router.load(second))
     assert told.value.details["pending"]["id"] == "1-00000001"
     assert failed_step(first.phases()[1], router.confirm(first)) is None
 
@@ -144,7 +143,7 @@ def test_another_change_came_in_between(router: Sandbox) -> None:
     (router.place / "etc/confirmed").write_text("3-00000003\n")
     change = router.change()
     with pytest.raises(OffloadError, match="another change was confirmed since the router was read: 3-00000003"):
-        check_steps(change, change.phases()[0], router.load(change))
+        raise_failed_change(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
@@ -300,7 +299,7 @@ def test_a_check_on_the_router_holds(router: Sandbox) -> None:
 def test_no_confirmation_wanted(router: Sandbox) -> None:
     change = router.change(timeout=0)
     (steps,) = change.phases()
-    check_steps(change, steps, router.load(change))
+    raise_failed_change(change, steps, router.load(change))
     assert (router.table(), router.etc("ruleset.nft"), router.settled(0)) == (NEW, NEW, True)
     assert outcome(router)[0] == "confirmed"
 
@@ -308,7 +307,7 @@ def test_no_confirmation_wanted(router: Sandbox) -> None:
 def test_only_files_change(router: Sandbox) -> None:
     change = router.change(replace(router.plan(), texts=(), tables=(), listing=None))
     (steps,) = change.phases()
-    check_steps(change, steps, router.load(change))
+    raise_failed_change(change, steps, router.load(change))
     assert (router.table(), router.etc("ruleset.nft"), router.settled(0)) == (OLD, NEW, True)
     assert not router.log.exists()
 
@@ -317,7 +316,7 @@ def test_a_directory_where_the_file_should_be(router: Sandbox) -> None:
     (router.place / "etc/ruleset.nft").mkdir()
     change = router.change()
     with pytest.raises(OffloadError, match=r"Is a directory.*nothing was left changed"):
-        check_steps(change, change.phases()[0], router.load(change))
+        raise_failed_change(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled(0)) == (OLD, True)
     assert not router.log.exists()
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import check_steps
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import raise_failed_change
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
@@ -40,7 +40,7 @@ def test_the_guard_is_told_to_end(router: Sandbox) -> None:
     router.load(router.change())
     os.kill(router.guard(), signal.SIGTERM)
     assert router.settled()
-    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "its guard was told to end"))
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "its guard was stopped"))
 
 
 def test_the_guard_is_killed(router: Sandbox) -> None:
@@ -61,7 +61,7 @@ def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch,
     struck = text.replace(where, where + ends if where.endswith("\n") else ends + where)
     monkeypatch.setattr(paths, "installed", lambda _name: struck)
     change = router.change(timeout=3)
-    check_steps(change, change.phases()[0], router.load(change))
+    raise_failed_change(change, change.phases()[0], router.load(change))
     assert (router.place / "forked").exists()
     assert router.settled()
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
@@ -78,9 +78,9 @@ def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
     pending = router.state().pending
     assert pending is not None and pending.abandoned
     with pytest.raises(OffloadError, match="rolled back just now, because its guard had ended"):
-        check_steps(second, second.phases()[0], router.load(second))
+        raise_failed_change(second, second.phases()[0], router.load(second))
     assert (router.table(), router.settled(0)) == (OLD, True)
-    check_steps(second, second.phases()[0], router.load(second))
+    raise_failed_change(second, second.phases()[0], router.load(second))
     assert router.table() == NEW
 
 
@@ -88,7 +88,7 @@ def test_a_lock_that_nothing_came_of(router: Sandbox) -> None:
     router.pending.mkdir(parents=True)
     (router.pending / "began").write_text("0\n")
     change = router.change()
-    check_steps(change, change.phases()[0], router.load(change))
+    raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.table() == NEW
 
 
@@ -99,7 +99,7 @@ def test_nft_is_killed_while_it_loads(router: Sandbox) -> None:
     (router.place / "bin/nft").write_text(script)
     (router.place / "bin/nft").chmod(0o755)
     with pytest.raises(OffloadError, match="nothing was left changed"):
-        check_steps(change, change.phases()[0], router.load(change))
+        raise_failed_change(change, change.phases()[0], router.load(change))
     assert (router.table(), router.settled()) == (OLD, True)
 
 
@@ -158,7 +158,7 @@ def test_nobody_takes_over_while_it_is_rolled_back(router: Sandbox) -> None:
     pending = router.state().pending
     assert pending is not None and pending.guarded
     with pytest.raises(OffloadError, match="1-00000001 is pending"):
-        check_steps(second, second.phases()[0], router.load(second))
+        raise_failed_change(second, second.phases()[0], router.load(second))
     giving_up.join(30)
     assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "a check failed"))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_objects
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedTable, transactions
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable, transactions
 
 from tests.unit.helpers.firewalls import NFT, golden, needs_namespaces, without_flowtable
 
@@ -43,7 +43,7 @@ nft -s list table inet nft_offload >after
 @pytest.mark.parametrize("program", NFT)
 @pytest.mark.parametrize(("old", "new"), list(permutations(["small", "everything", "ipv6"], 2)))
 def test_there_and_back(old: str, new: str, program: str, tmp_path: Path) -> None:
-    before, after = (WantedTable("inet", "nft_offload", without_flowtable(golden(name)), ()) for name in (old, new))
+    before, after = (DesiredTable("inet", "nft_offload", without_flowtable(golden(name)), ()) for name in (old, new))
     (tmp_path / "old.nft").write_text(transactions(before, (), None, ())[0])
     (tmp_path / "new.nft").write_text(transactions(after, (), parse_objects(before.content), ())[0])
     (tmp_path / "guard.sh").write_text(paths.installed("guard.sh"))

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import WantedFlowtable, WantedTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredFlowtable, DesiredTable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
 
 from tests.unit.helpers.openwrt_root import OpenWrt
 
-TABLE = WantedTable(
+TABLE = DesiredTable(
     "inet",
     "nft_offload",
     "table inet nft_offload {\n\tchain forward {\n\t\tmeta l4proto tcp flow add @ft\n\t}\n}\n",
-    (WantedFlowtable("ft", ("lan0", "wan0"), hardware=True),),
+    (DesiredFlowtable("ft", ("lan0", "wan0"), hardware=True),),
 )
 
 
