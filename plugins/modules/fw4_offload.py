@@ -40,7 +40,7 @@ attributes:
 options:
   state:
     description:
-      - V(present) sets the options as O(offload) says.
+      - V(present) sets the options for O(offload).
       - V(absent) gives the options the values that were found, where this module changed them. A value that C(fw4) does
         not take is not restored, because it would leave the router without a firewall.
     type: str

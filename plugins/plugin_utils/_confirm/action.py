@@ -45,6 +45,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
     VERBS: ClassVar[Sequence[str]] = ("apply/change",)
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
+        """Refuses confirm_timeout and checks that make no sense before anything is read."""
         timeout = options["confirm_timeout"]
         if timeout < 0:
             raise OffloadError(
@@ -56,6 +57,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         return super().work(router, options)
 
     def reading(self, options: Options) -> Sequence[Call]:
+        """The calls that every such action needs; subclasses add theirs."""
         return [("read_platform",), ("read_change", paths.RUN)]
 
     @abstractmethod
@@ -66,6 +68,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         """
 
     def apply(self, router: Router, plan: ConfirmedPlan, before: Answer, options: Options) -> Mapping[str, Any]:
+        """Carry the plan out, have it confirmed, and prove it; raises OffloadError where the router undid it."""
         reading = self.reading(options)
         change = Change(plan, options["confirm_timeout"], self.checks)
         settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading]), change)

@@ -86,7 +86,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class ChangeState:
-    """The changes of a router: the one under way, and how the last one ended."""
+    """The changes of a router: the one in progress, and how the last one ended."""
 
     pending: Pending | None = None
     last: Outcome | None = None
@@ -183,7 +183,7 @@ class ConfirmedPlan(Plan):
 
 @dataclass(frozen=True)
 class Change:
-    """One change under way. ``timeout`` 0: it confirms itself, over the connection that is there."""
+    """One change in progress. ``timeout`` 0: it confirms itself, over the connection that loads it."""
 
     plan: ConfirmedPlan
     timeout: int
@@ -192,6 +192,7 @@ class Change:
 
     @property
     def id(self) -> str:
+        """See ConfirmedPlan.id."""
         return self.plan.id
 
     @property
@@ -250,7 +251,7 @@ class Change:
         return [[*self.loading(), *self.confirming()]]
 
     def calls(self, steps: Sequence[Step]) -> list[Call]:
-        """Calls for the verbs: the steps in order, and back to what was there when one fails."""
+        """Calls for the verbs: the steps in order, and back to what the router ran before when one fails."""
         ending = [Abandon(paths.RUN, self.id, STEP_FAILED), Settle(paths.RUN, self.id)]
         return [*step_calls(steps), *(verb.call for verb in ending)]
 

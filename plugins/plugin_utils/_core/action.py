@@ -53,10 +53,12 @@ class OffloadAction(ActionBase):
 
     @property
     def check_mode(self) -> bool:
+        """Whether to predict only (--check)."""
         return bool(self._task.check_mode)
 
     @property
     def diff_mode(self) -> bool:
+        """Whether to show what changes (--diff)."""
         return bool(self._task.diff)
 
 
@@ -107,6 +109,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         return self.prove(plan, answer, options)
 
     def run_verbs(self, router: Router, calls: Sequence[Call]) -> Answer:
+        """One exec with the scripts that change and those that read."""
         return router.run(("apply/steps", *self.VERBS, *self.system_scripts, *self.FRAGMENTS), calls=calls)
 
     def prove(self, plan: PlanT, answer: Answer, options: Options) -> dict[str, Any]:

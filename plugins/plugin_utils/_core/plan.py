@@ -38,6 +38,7 @@ class Diff:
     after: str
 
     def as_result(self) -> dict[str, str]:
+        """The task's ``diff``."""
         return {
             "before_header": self.header,
             "after_header": self.header,
@@ -71,6 +72,7 @@ class Plan:
 
     @property
     def changed(self) -> bool:
+        """Whether there is anything to carry out."""
         return bool(self.steps or self.files or self.removed or self.closing)
 
     def all_steps(self) -> list[Step]:
@@ -154,7 +156,10 @@ REMEDIES = (
     ("Could not change any device features", "the driver refused, see the kernel log (dmesg); leave the device out"),
     ("did not become o", "the driver refused, see the kernel log (dmesg); leave the device out"),
     ("Device or resource busy", "the driver cannot take a second flowtable: remove the other one that uses the device"),
-    ("fw4 reload: ", "fw4 ends with 0 whatever nft says: find the reason above, in logread or dmesg, then try again"),
+    (
+        "fw4 reload: ",
+        "fw4 exits with 0 even if nft refuses: find the reason above, in logread or dmesg, then try again",
+    ),
 )
 
 

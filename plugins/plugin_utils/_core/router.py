@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""The way to a router: one POSIX sh script is one SSH exec. The only place in the collection that talks to routers."""
+"""The connection to a router: one POSIX sh script is one SSH exec. Nothing else in the collection talks to routers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ class Router:
         self._action = action
 
     def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Answer:
-        """Run the named script fragments, then the calls of their functions, in one SSH exec; returns its sections."""
+        """Run the named script fragments, then the calls of their functions, in one SSH exec; returns its sections.
+
+        A fragment is named by its path below sh/, such as ``read/change``. Raises OffloadError where no shell answers
+        or the answer is incomplete, AnsibleConnectionFailure where there is no connection.
+        """
         nonce = secrets.token_hex(8)
         script = compose(nonce, fragments, calls)
         answer = self._execute(script)
@@ -43,9 +47,9 @@ class Router:
         output = answer["stdout"]
         display.vvv(f"kmod.nft_offload: exec {self.execs}, {len(script)} bytes up, {len(output)} down", host=self.name)
         if answer["rc"] != 0 and f"@@{nonce}" not in output:
-            said = (answer["stderr"] or output).strip()[-300:]
+            printed = (answer["stderr"] or output).strip()[-300:]
             raise OffloadError(
-                f"no shell could be had on the router (exit code {answer['rc']}): {said}",
+                f"the router started no shell (exit code {answer['rc']}): {printed}",
                 "check the login and the become settings of this host",
             )
         return parse(output, nonce)
@@ -54,7 +58,7 @@ class Router:
         """Make the next exec open a connection of its own, which notices within 15 s that nobody answers any more.
 
         ``shared`` False keeps Ansible's multiplexing out of it for the rest of the task: where ``reset`` cannot reach
-        the shared connection (ssh -O stop wants the password again), it is passed by all the same.
+        the shared connection (ssh -O stop asks for the password again), it is not used all the same.
         """
         connection = self._action._connection
         if getattr(connection, "transport", "") != "ssh":
@@ -62,9 +66,9 @@ class Router:
             return
         connection.reset()
         given = str(connection.get_option("ssh_extra_args") or "")
-        wanted = [*KEEP_ALIVE, *([] if shared else ["-S none"])]
-        lacking = [option for option in wanted if option not in given]
-        connection.set_option("ssh_extra_args", " ".join([given, *lacking]).strip())
+        options = [*KEEP_ALIVE, *([] if shared else ["-S none"])]
+        missing = [option for option in options if option not in given]
+        connection.set_option("ssh_extra_args", " ".join([given, *missing]).strip())
 
     def _execute(self, script: str) -> dict[str, Any]:
         """Standard input carries the script, except where become needs a terminal (su), which has no room for both."""

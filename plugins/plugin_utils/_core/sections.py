@@ -12,8 +12,8 @@ A script prints every piece of what it reads as a section::
     @@<nonce> - <name> <exit code>
 
 and ``@@<nonce> end`` last. The nonce is random for each run and travels on standard input only, so nothing a router
-prints (a device name, a comment in a ruleset) can open, close or fake a section, and an answer that was cut off on its
-way (old dropbear versions cut near 14 KB, OpenWrt issue 4424) is recognised instead of being half read.
+prints (a device name, a comment in a ruleset) can open, close or fake a section, and an answer that was truncated in
+transit (old dropbear versions do so near 14 KB, OpenWrt issue 4424) is recognised instead of being half read.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Answer(Mapping[str, Section]):
         return f"Answer({self._sections!r})"
 
     def ok(self, name: str) -> bool:
-        """Is the section there, and did its command succeed?"""
+        """Whether the section exists and its command succeeded."""
         return name in self._sections and self._sections[name].rc == 0
 
     def text(self, name: str) -> str:
@@ -77,7 +77,7 @@ class Answer(Mapping[str, Section]):
         return self.text(name).splitlines()
 
     def each(self, prefix: str) -> dict[str, Section]:
-        """Sections of which there is one for each of something, such as a device: name behind ``prefix`` -> section."""
+        """Sections printed once for each device or the like: what follows ``prefix`` in the name -> section."""
         return {name.removeprefix(prefix): part for name, part in self.items() if name.startswith(prefix)}
 
 
@@ -125,7 +125,7 @@ def parse(output: str, nonce: str) -> Answer:
     if not seen_marker:
         raise OffloadError(
             "the router's shell gave no answer" + (f"; it printed: {output.strip()[:300]!r}" if output.strip() else ""),
-            "log in by hand and run '/bin/sh -c true': the login shell, its start-up files or become are in the way",
+            "log in by hand and run '/bin/sh -c true': the login shell, its start-up files or become prevent it",
         )
     raise OffloadError(
         f"the router's answer was cut off after {len(output)} characters",

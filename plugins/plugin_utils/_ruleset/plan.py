@@ -325,8 +325,8 @@ def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Di
     for flowtable in desired.flowtables:
         old = held.get(flowtable.name)
         before += _device_line(old.name, old.devices, old.hardware) if old else ""
-        there = [device for device in flowtable.devices if device in state.links]
-        after += _device_line(flowtable.name, there, flowtable.hardware)
+        present = [device for device in flowtable.devices if device in state.links]
+        after += _device_line(flowtable.name, present, flowtable.hardware)
     if before != after:
         diffs.append(Diff(f"{header}: devices", before, after))
     return diffs

@@ -59,6 +59,7 @@ class DesiredTable:
 
     @property
     def path(self) -> str:
+        """Family and name, as nft reads them."""
         return f"{self.family} {self.name}"
 
     def head(self) -> str:

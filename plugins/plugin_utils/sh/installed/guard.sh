@@ -196,12 +196,12 @@ restore() {
   for text in "$dir"/load.*; do
     ! is_script "$text" || out=$(sh "$text" restore 2>&1 </dev/null) || status=1
   done
-  for wanted in empty full; do
+  for part in empty full; do
     number=0
     while read -r family table; do
       number=$((number + 1))
       if [ -s "$dir/before.$number" ]; then kind=full; else kind=empty; fi
-      [ "$kind" = "$wanted" ] || continue
+      [ "$kind" = "$part" ] || continue
       for _try in 1 2 3; do
         out=$(back "$family" "$table" "$dir/before.$number" 2>&1 </dev/null) && continue 2
         sleep 1

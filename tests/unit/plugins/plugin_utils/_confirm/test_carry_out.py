@@ -181,12 +181,12 @@ def test_a_secret_of_a_check_stays_on_the_controller() -> None:
     assert settled.change["reason"].endswith("echo SECRET; exit 1: SECRET")
 
 
-def fails(verb: str, said: str, **more: Section) -> Callable[[Sequence[Call]], Answer]:
+def fails(verb: str, output: str, **more: Section) -> Callable[[Sequence[Call]], Answer]:
     """The step of that verb fails."""
 
     def answer(calls: Sequence[Call]) -> Answer:
         number = next(str(call[1]) for call in calls if call[2:3] == (verb,))
-        return Answer({f"step.{number}": Section(said, 1), **more})
+        return Answer({f"step.{number}": Section(output, 1), **more})
 
     return answer
 
@@ -269,8 +269,8 @@ def test_checks_that_make_no_sense(items: list[dict[str, Any]], timeout: int, sa
     ],
 )
 def test_checks_on_the_controller(what: Check, why: str) -> None:
-    said = what.fails_here()
-    assert why in said if why else said == ""
+    output = what.fails_here()
+    assert why in output if why else output == ""
 
 
 def test_what_the_router_tells_of_a_change() -> None:

@@ -186,8 +186,8 @@ def test_hardware_that_fw4_falls_back_from(router: OpenWrt) -> None:
     complaint = "Hardware flow offloading unavailable, falling back to software offloading"
     assert result["warnings"] == [f"fw4: {complaint}"]
     again, _execs = router.do(ActionModule, {})
-    for told in (result, again):
-        assert (told["offload"], told["reason"]) == ("software", complaint), "what the role then expects"
+    for one in (result, again):
+        assert (one["offload"], one["reason"]) == ("software", complaint), "what the role then expects"
     assert (result["changed"], again["changed"]) == (True, False)
 
 

@@ -272,8 +272,8 @@ def test_nfts_complaint_is_shown_in_the_users_own_text() -> None:
     text = loaded(present(FRESH))
     line = text[: text.index("policy accept")].count("\n") + 1
     error = StepError(Step("load", DryLoad(text)), f"/dev/stdin:{line}:3-9: Error: syntax error", "nothing changed")
-    told = str(_ruleset.locate_complaint(error, CONTENT, "template edge.nft.j2"))
-    assert "template edge.nft.j2, line 3 as rendered, column 3: syntax error: 'type filter hook forward" in told
+    shown = str(_ruleset.locate_complaint(error, CONTENT, "template edge.nft.j2"))
+    assert "template edge.nft.j2, line 3 as rendered, column 3: syntax error: 'type filter hook forward" in shown
 
 
 def test_a_table_without_flowtables_converges() -> None:

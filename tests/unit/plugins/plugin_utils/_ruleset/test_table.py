@@ -135,12 +135,12 @@ def test_device_names_that_could_be_more_than_a_name(name: str) -> None:
 
 
 def test_nft_errors_keep_their_order_and_place() -> None:
-    said = (
+    output = (
         "/dev/stdin:12:3-9: Error: Could not process rule: Operation not supported\n"
         "\tflowtable ft {\n\t          ^^\n"
         "/dev/stdin:20:50-52: Error: Could not process rule: No such file or directory\n"
     )
-    assert parse_errors(said) == [
+    assert parse_errors(output) == [
         NftError("Could not process rule: Operation not supported", 12, 3),
         NftError("Could not process rule: No such file or directory", 20, 50),
     ]

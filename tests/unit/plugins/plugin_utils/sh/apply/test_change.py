@@ -133,9 +133,9 @@ def test_two_controllers(router: Sandbox) -> None:
     raise_failed_change(first, first.phases()[0], router.load(first))
     with pytest.raises(
         OffloadError, match=r"change 1-00000001 is pending: begun . s ago, its deadline is in .. s"
-    ) as told:
+    ) as refused:
         raise_failed_change(second, second.phases()[0], router.load(second))
-    assert told.value.details["pending"]["id"] == "1-00000001"
+    assert refused.value.details["pending"]["id"] == "1-00000001"
     assert failed_step(first.phases()[1], router.confirm(first)) is None
 
 
@@ -248,7 +248,7 @@ def test_a_dropped_table_comes_back_in_the_window(router: Sandbox) -> None:
 
 
 def test_a_table_is_dropped(router: Sandbox) -> None:
-    """What goes with it is on the disk before that is told."""
+    """What goes with it is on the disk before that is reported."""
     old = router.place / "etc/old"
     old.write_text("")
     sync = router.place / "bin/sync"

@@ -50,12 +50,12 @@ def prepare(place: Path, *before: str) -> Path:
 
 
 def rollback(router: Sandbox, *before: str) -> tuple[list[str], str]:
-    """(what nft was told, the outcome)."""
+    """(the lines that nft got, the outcome)."""
     prepare(router.place, *before)
     guard = start_rollback(router)
     outcome = (router.home / "last").read_text().strip() if guard.wait() is not None else ""
     assert guard.returncode == (0 if outcome.split()[1] == "rolled_back" else 1)
-    return told(router), outcome
+    return nft_lines(router), outcome
 
 
 def start_rollback(router: Sandbox) -> subprocess.Popen[bytes]:
@@ -63,35 +63,35 @@ def start_rollback(router: Sandbox) -> subprocess.Popen[bytes]:
     return subprocess.Popen([str(router.sh), str(router.pending / "guard"), "rollback", "test"], env=environment)
 
 
-def told(router: Sandbox) -> list[str]:
-    """What nft was told."""
+def nft_lines(router: Sandbox) -> list[str]:
+    """The lines that nft got."""
     return router.log.read_text().splitlines() if router.log.exists() else []
 
 
-def flowtable_statements(told: Sequence[str]) -> list[str]:
-    return [line for line in told if " flowtable " in line and not line.startswith("\t")]
+def flowtable_statements(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if " flowtable " in line and not line.startswith("\t")]
 
 
 def test_a_flowtable_that_is_the_same_stays(router: Sandbox) -> None:
     router.set_table(listing(chain="\tset gone {\n\t\ttype mark\n\t}\n\n\tchain other {\n\t}\n"))
-    told, outcome = rollback(router, listing())
-    assert told[:4] == [
+    lines, outcome = rollback(router, listing())
+    assert lines[:4] == [
         "flush table inet t",
         "delete set inet t gone",
         "delete chain inet t other",
         "table inet t {",
     ]
-    assert flowtable_statements(told) == []
-    assert "devices" not in "".join(told)
+    assert flowtable_statements(lines) == []
+    assert "devices" not in "".join(lines)
     assert outcome.startswith("1-00000001 ")
     assert router.table() == listing()
 
 
 def test_only_the_devices_that_differ_come_and_go(router: Sandbox) -> None:
     router.set_table(listing(devices='"new0"'))
-    told, _outcome = rollback(router, listing(devices="lo, away0"))
+    lines, _outcome = rollback(router, listing(devices="lo, away0"))
     what = "flowtable inet t ft { hook ingress priority filter; devices = "
-    assert flowtable_statements(told) == [
+    assert flowtable_statements(lines) == [
         f'delete {what}{{ "new0" }}; flags offload; counter; }}',
         f'add {what}{{ "lo" }}; flags offload; counter; }}',
     ]
@@ -99,19 +99,19 @@ def test_only_the_devices_that_differ_come_and_go(router: Sandbox) -> None:
 
 def test_from_software_back_to_hardware(router: Sandbox) -> None:
     router.set_table(listing(flags=""))
-    told, _outcome = rollback(router, listing())
-    assert "delete flowtable inet t ft" in told
+    lines, _outcome = rollback(router, listing())
+    assert "delete flowtable inet t ft" in lines
     assert (
-        'add flowtable inet t ft { hook ingress priority filter; devices = { "lo" }; flags offload; counter; }' in told
+        'add flowtable inet t ft { hook ingress priority filter; devices = { "lo" }; flags offload; counter; }' in lines
     )
 
 
 def test_a_device_goes_back_to_the_hardware_flowtable_that_had_it(router: Sandbox) -> None:
     """The driver takes no second one while the first is bound, so this cannot be one transaction."""
     router.set_table(listing().replace("flowtable ft", "flowtable other"))
-    told, outcome = rollback(router, listing())
+    lines, outcome = rollback(router, listing())
     assert router.table() == listing()
-    assert "delete table inet t" not in told, "the rules are never away"
+    assert "delete table inet t" not in lines, "the rules are never away"
     assert outcome.split()[1] == "rolled_back"
 
 
@@ -124,17 +124,17 @@ def test_a_device_goes_back_to_the_table_that_had_it(router: Sandbox) -> None:
 
 def test_nothing_is_done_where_nothing_differs(router: Sandbox) -> None:
     router.set_table(listing())
-    told, outcome = rollback(router, listing())
-    assert told == []
+    lines, outcome = rollback(router, listing())
+    assert lines == []
     assert outcome.split()[1] == "rolled_back"
 
 
 def test_a_table_that_was_not_there_goes_first(router: Sandbox) -> None:
     router.set_table(listing(), "t1")
-    told, _outcome = rollback(router, listing(flags=""), "")
-    assert told[0] == "delete table inet t1"
+    lines, _outcome = rollback(router, listing(flags=""), "")
+    assert lines[0] == "delete table inet t1"
     assert router.table("t1") is None
-    assert "table inet t {" in told
+    assert "table inet t {" in lines
     assert router.table() == listing(flags="")
 
 
@@ -150,7 +150,7 @@ def test_a_copy_that_is_gone_does_not_say_that_there_was_no_table(router: Sandbo
     router.set_table(listing())
     (prepare(router.place, listing(flags="")) / "before.1").unlink()
     assert start_rollback(router).wait() != 0
-    assert (router.table(), told(router)) == (listing(), [])
+    assert (router.table(), nft_lines(router)) == (listing(), [])
 
 
 def test_two_rollbacks_at_once(router: Sandbox) -> None:
@@ -161,7 +161,7 @@ def test_two_rollbacks_at_once(router: Sandbox) -> None:
     guards = [start_rollback(router), start_rollback(router)]
     assert [guard.wait() for guard in guards] == [0, 0]
     assert router.table() == slow
-    assert told(router).count("table inet t {") == 1
+    assert nft_lines(router).count("table inet t {") == 1
     assert (router.home / "last").read_text().split()[1] == "rolled_back"
 
 

@@ -33,8 +33,8 @@ def router(tmp_path: Path) -> OpenWrt:
     return made
 
 
-def told(router: OpenWrt, script: str) -> list[str]:
-    """What nft was told."""
+def nft_lines(router: OpenWrt, script: str) -> list[str]:
+    """The lines that nft got."""
     router.sh(f"rm -f /tmp/nft.log; {script}")
     return [line.removeprefix("nft ") for line in (router.read("/tmp/nft.log") or "").splitlines()]
 
@@ -42,7 +42,7 @@ def told(router: OpenWrt, script: str) -> list[str]:
 def test_boot_loads_the_table_and_the_devices_that_are_there(router: OpenWrt) -> None:
     router.sh("/etc/init.d/nft-offload enable")
     assert router.path(paths.RULESET_RC).is_symlink()
-    load, attach = told(router, f"{paths.RULESET_RC} boot")
+    load, attach = nft_lines(router, f"{paths.RULESET_RC} boot")
     assert load == f"-f {paths.RULESET}"
     assert attach == TABLE.attach(TABLE.flowtables[0], "lan0")
 
@@ -50,9 +50,9 @@ def test_boot_loads_the_table_and_the_devices_that_are_there(router: OpenWrt) ->
 def test_a_device_comes_and_goes(router: OpenWrt) -> None:
     router.device("wan0")
     hotplug = f". {paths.DEVICE_HOTPLUG}"
-    assert told(router, f"ACTION=add DEVICENAME=wan0; {hotplug}") == [TABLE.attach(TABLE.flowtables[0], "wan0")]
-    assert told(router, f"ACTION=add DEVICENAME=other0; {hotplug}") == []
-    (left,) = told(router, f"rm -r /sys/class/net/wan0; ACTION=remove DEVICENAME=wan0; {hotplug}")
+    assert nft_lines(router, f"ACTION=add DEVICENAME=wan0; {hotplug}") == [TABLE.attach(TABLE.flowtables[0], "wan0")]
+    assert nft_lines(router, f"ACTION=add DEVICENAME=other0; {hotplug}") == []
+    (left,) = nft_lines(router, f"rm -r /sys/class/net/wan0; ACTION=remove DEVICENAME=wan0; {hotplug}")
     assert left.startswith("delete flowtable inet nft_offload ft")
 
 
