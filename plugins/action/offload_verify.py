@@ -48,7 +48,7 @@ class ActionModule(OffloadAction):
             "flows": _count_flows(state.flows),
             "sample": asdict(state.sample) if state.sample else None,
             "kernel": state.platform.kernel,
-            "firewall": state.firewall,
+            "firewall": ", ".join(state.firewalls),
         }
         if notes := [f"{f.id}: {f.message}" for f in verdict.findings if f.severity == "warning"]:
             result["warnings"] = [f"{router.name}: {note}" for note in notes]

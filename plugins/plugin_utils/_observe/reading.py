@@ -156,7 +156,7 @@ def read_state(answer: Answer) -> RouterState:
         other_handlers=_read_other_handlers(answer),
         sample=parse_sample(answer.text("sample"), devices, unknown) if answer.ok("sample") else None,
         boot=kept,
-        firewall=", ".join(_list_firewalls(answer, platform)),
+        firewalls=tuple(_list_firewalls(answer, platform)),
         fw4=read_fw4(answer),
         unseen=_collect_errors(answer, platform),
         not_understood=_bound_lines(unknown),

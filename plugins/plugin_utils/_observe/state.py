@@ -418,8 +418,8 @@ class RouterState:
     exclusions: tuple[Exclusion, ...] = ()
     forwarding: tuple[str, ...] | None = None
     """address families that the router forwards at all; None where that could not be read"""
-    firewall: str = ""
-    """who else is in charge: nftables.service, firewalld, fw4, docker, ...; comma separated"""
+    firewalls: tuple[str, ...] = ()
+    """who else loads rules: nftables, firewalld, fw4, docker, ..."""
     fw4: OpenWrtFirewall | None = None
     """None: another firewall, or none"""
     unseen: Mapping[str, str] = field(default_factory=dict)
@@ -430,6 +430,7 @@ class RouterState:
     def as_result(self) -> dict[str, Any]:
         """The state as plain JSON types; of the long texts in ``boot`` only whether they are there."""
         result: dict[str, Any] = _plain(asdict(self))
+        result["firewall"] = ", ".join(result.pop("firewalls"))
         result["boot"].update({name: result["boot"][name] is not None for name in ("ruleset", "listing", "live")})
         result["boot"]["differences"] = result["boot"]["differences"][:MOST_DIFFERENCES]
         return result

@@ -72,15 +72,13 @@ CHECKS = (find_missing_hooks, find_unreadable_hooks)
 def judge(subject: Subject) -> RungResult:
     """The rung: every listed device exists and has its hook, seen or implied by its name."""
     flowtables = subject.flowtables
-    absent = [d for flowtable in flowtables for d in flowtable.devices if not match_names(d, subject.state.devices)]
+    absent = [d for flowtable in flowtables for d in flowtable.devices if not match_names(d, subject.devices)]
     evidence = [] if flowtables else [subject.why_nothing_to_judge]
     evidence += [f"{device}: no such device, so no hook" for device in absent]
     holds = bool(flowtables) and all(flowtable.devices for flowtable in flowtables) and not absent
     if subject.state.hooks is not None:
-        devices = dict.fromkeys(
-            device.name for flowtable in flowtables for device in subject.existing_devices(flowtable)
-        )
-        evidence += [f"{_describe_hook(hook)}" for device in devices for hook in _flowtable_hooks(subject, device)]
+        hooks = [hook for device in subject.listed_devices for hook in _flowtable_hooks(subject, device)]
+        evidence += map(_describe_hook, hooks)
     elif _names_imply_hooks(subject):
         evidence += [
             f"flowtable {flowtable.path} lists {', '.join(flowtable.devices)}; this kernel cannot list hooks, but up"

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._observe.state import Direction, Sample
-from .._observe.topology import GUEST_KINDS, find_hook_devices
+from .._observe.topology import GUEST_KINDS
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
@@ -79,11 +79,9 @@ def find_uncovered_directions(subject: Subject) -> list[Finding]:
         return []
     found = []
     for (enters, leaves), directions in _group_slow_directions(subject, sample).items():
-        packets, bypassed = (
-            sum(direction.late for direction in directions),
-            sum(direction.bypassed for direction in directions),
-        )
-        missing = _list_uncovered_devices(subject, enters)
+        packets = sum(direction.late for direction in directions)
+        bypassed = sum(direction.bypassed for direction in directions)
+        missing = subject.unlisted_devices(enters)
         families = " and ".join(direction.family for direction in directions)
         guests = not missing and _has_guests(subject, enters)
         if missing:
@@ -91,9 +89,7 @@ def find_uncovered_directions(subject: Subject) -> list[Finding]:
         elif guests:
             why = "its containers or virtual machines are in no flowtable"
         else:
-            why = (
-                f"although {', '.join(find_hook_devices(subject.state.devices, enters)) or enters} is in the flowtable"
-            )
+            why = f"although {', '.join(subject.hook_devices(enters)) or enters} is in the flowtable"
         message = f"packets from {enters} to {leaves} ({families}) traverse the forward chain, {why}"
         evidence = [f"{packets} packets of offloaded flows traversed it, {bypassed} from {enters} bypassed it"]
         devices = ", ".join(missing) or enters
@@ -111,16 +107,13 @@ def find_slow_share(subject: Subject) -> list[Finding]:
     share = _slow_percentage(subject, sample)
     if share is None or not sample.classed or total.late + total.slow < subject.expectation.least_packets:
         return []
-    if _count_hardware_flows(subject) and not _has_packet_counts(subject):
+    if subject.flows_in_hardware and not _has_packet_counts(subject):
         return []
     if share - (total.error or 0) <= subject.expectation.slow_share:
         return []
     protocols = " and ".join(sorted(sample.slow_protocols)) or "TCP and UDP"
     unlisted = {
-        name
-        for direction in sample.directions
-        if direction.slow
-        for name in _list_uncovered_devices(subject, direction.enters)
+        name for direction in sample.directions if direction.slow for name in subject.unlisted_devices(direction.enters)
     }
     message = (
         f"{share:g} % of the packets that could bypass the forward chain traversed it ({protocols}), more than"
@@ -144,8 +137,8 @@ def find_missing_measurement(subject: Subject) -> list[Finding]:
         return [NOT_MEASURED.found("the forward chain could not be measured", *errors)] if errors else []
     if _is_bypassing(subject, sample):
         return []
-    if _count_hardware_flows(subject) and not _has_packet_counts(subject) and not _list_nic_bytes(subject, sample):
-        message = f"{_count_hardware_flows(subject)} sampled flows are in hardware, and nothing counts their packets"
+    if subject.flows_in_hardware and not _has_packet_counts(subject) and not _list_nic_bytes(subject, sample):
+        message = f"{subject.flows_in_hardware} sampled flows are in hardware, and nothing counts their packets"
         return [NOT_COUNTED.found(message, describe_sample(sample))]
     if _count_eligible_packets(sample) < subject.expectation.least_packets:
         message = (
@@ -223,49 +216,28 @@ def _group_slow_directions(subject: Subject, sample: Sample) -> dict[tuple[str, 
 
 def _is_doubtful(subject: Subject, sample: Sample, direction: Direction) -> bool:
     """Does a direction from listed devices traverse the chain, with too few packets to report and too many to pass?"""
-    listed = bool(find_hook_devices(subject.state.devices, direction.enters)) and not _list_uncovered_devices(
-        subject, direction.enters
-    )
-    return (
-        listed
-        and direction.late >= 10
-        and direction.late > direction.bypassed
-        and not _may_be_in_nic(subject, sample, direction)
-    )
+    if not subject.hook_devices(direction.enters) or subject.unlisted_devices(direction.enters):
+        return False
+    slow = direction.late >= 10 and direction.late > direction.bypassed
+    return slow and not _may_be_in_nic(subject, sample, direction)
 
 
 def _has_guests(subject: Subject, name: str) -> bool:
     """A bridge with ports of containers or virtual machines, which no flowtable is meant to list."""
-    device = subject.state.devices.get(name)
+    device = subject.devices.get(name)
     ports = device.lowers if device is not None and device.kind == "bridge" else ()
-    return any(subject.state.devices[port].kind in GUEST_KINDS for port in ports if port in subject.state.devices)
+    return any(subject.devices[port].kind in GUEST_KINDS for port in ports if port in subject.devices)
 
 
 def _may_be_in_nic(subject: Subject, sample: Sample, direction: Direction) -> bool:
     """May it be that NICs forward most of this direction? Also where nothing counts what they forward."""
-    if not _count_hardware_flows(subject) or _list_uncovered_devices(subject, direction.enters):
+    if not subject.flows_in_hardware or subject.unlisted_devices(direction.enters):
         return False
     by_nic = _list_nic_bytes(subject, sample)
     if not by_nic:
         return not (_has_packet_counts(subject) and any(flowtable.counter for flowtable in subject.flowtables))
-    lowers = find_hook_devices(subject.state.devices, direction.enters) or [direction.enters]
+    lowers = subject.hook_devices(direction.enters) or [direction.enters]
     return sum(by_nic.get(name, 0) for name in lowers) > direction.late_bytes
-
-
-def _list_uncovered_devices(subject: Subject, enters: str) -> list[str]:
-    """What a flowtable must list for packets that come in here, and none of the judged ones does."""
-    flowtables = subject.flowtables
-    listed = {device.name for flowtable in flowtables for device in subject.existing_devices(flowtable)}
-    return (
-        []
-        if enters in listed
-        else [name for name in find_hook_devices(subject.state.devices, enters) if name not in listed]
-    )
-
-
-def _count_hardware_flows(subject: Subject) -> int:
-    """Sampled flows in hardware."""
-    return subject.state.flows.of("hardware") if subject.state.flows is not None else 0
 
 
 def _has_packet_counts(subject: Subject) -> bool:
@@ -275,9 +247,11 @@ def _has_packet_counts(subject: Subject) -> bool:
 
 
 def _estimate_nic_packets(subject: Subject) -> int:
-    """Packets that NICs forwarded, as connection tracking counts them: of all flows as of those sampled, over the
-    seconds of the sample, without those that traversed the forward chain and those that software took, which it counts
-    too (nf_flow_offload_ip_hook: nf_ct_acct_update)."""
+    """Packets that NICs forwarded in the seconds of the sample, from what connection tracking counted of sampled flows.
+
+    Less those that traversed the forward chain and those that software took, which connection tracking counts too
+    (nf_flow_offload_ip_hook: nf_ct_acct_update).
+    """
     flows, sample = subject.state.flows, subject.state.sample
     if flows is None or sample is None or not _has_packet_counts(subject):
         return 0
@@ -298,7 +272,7 @@ def _list_nic_bytes(subject: Subject, sample: Sample) -> dict[str, int]:
         name: received
         for name, received in sample.nic_devices.items()
         if name not in subject.state.other_handlers.redirected
-        and not (name in subject.state.devices and subject.state.devices[name].kind == "dsa")
+        and not (name in subject.devices and subject.devices[name].kind == "dsa")
     }
 
 
@@ -312,7 +286,7 @@ def _is_bypassing(subject: Subject, sample: Sample) -> bool:
     least = subject.expectation.least_packets
     if sample.total.bypassed + _estimate_nic_packets(subject) >= least:
         return True
-    return _count_hardware_flows(subject) > 0 and sum(_list_nic_bytes(subject, sample).values()) >= 64 * least
+    return subject.flows_in_hardware > 0 and sum(_list_nic_bytes(subject, sample).values()) >= 64 * least
 
 
 def _slow_percentage(subject: Subject, sample: Sample) -> float | None:
@@ -321,11 +295,10 @@ def _slow_percentage(subject: Subject, sample: Sample) -> float | None:
     Where a NIC forwards, its packets count, or else its bytes, of which the least is known, so that the share is
     at most as large.
     """
-    if _count_hardware_flows(subject) and not _has_packet_counts(subject):
+    if subject.flows_in_hardware and not _has_packet_counts(subject):
         if not sample.classed:
-            return (
-                _percentage(_count_eligible_packets(sample), sample.total.bypassed) if sample.total.bypassed else None
-            )
+            bypassed = sample.total.bypassed
+            return _percentage(_count_eligible_packets(sample), bypassed) if bypassed else None
         return _percentage(sample.slow_bytes, sample.bypassed_bytes + sum(_list_nic_bytes(subject, sample).values()))
     if sample.unhooked and not _has_packet_counts(subject):
         return None

@@ -102,16 +102,16 @@ MUCH_WORK = 1000
 def find_refused_flows(subject: Subject) -> list[Finding]:
     """Flows in software although every flowtable on the router is a hardware one."""
     seen = subject.state.flows
-    gates = subject.deciding_devices
+    deciding = subject.deciding_devices
     if not _is_expected(subject):
         return []
-    if nic.cannot_offload(subject, gates.values()):
-        names = ", ".join(f"{name} ({device.driver or 'driver unknown'})" for name, device in gates.items())
-        lines = [nic.describe_feature(device) for device in list(gates.values())[:6]]
+    if nic.cannot_offload(subject, deciding.values()):
+        names = ", ".join(f"{name} ({device.driver or 'driver unknown'})" for name, device in deciding.items())
+        lines = [nic.describe_feature(device) for device in list(deciding.values())[:6]]
         return [FAKE.found(f"the flowtable has 'flags offload', but none of its devices can offload: {names}", *lines)]
-    off = [device for device in gates.values() if device.hw_tc_offload and not device.hw_tc_offload.active]
+    off = [device for device in deciding.values() if device.hw_tc_offload and not device.hw_tc_offload.active]
     lines = [describe_flows(seen), *seen.examples.get("software", ())[:1]] if seen is not None else []
-    if subject.has_flows_in_hardware and len(off) < len(gates):
+    if subject.flows_in_hardware and len(off) < len(deciding):
         return []
     at_boot = {
         name
@@ -124,16 +124,16 @@ def find_refused_flows(subject: Subject) -> list[Finding]:
         # a flow keeps its bit when the NIC forgets it
         what = (
             f"{reason}; the hardware bit of flows may be from before"
-            if subject.has_flows_in_hardware
+            if subject.flows_in_hardware
             else f"no flow is in hardware, because {reason}"
         )
         return [SWITCHED_OFF.found(what, *map(nic.describe_feature, off), *lines, device=", ".join(switched))]
-    if subject.has_flows_in_hardware:
+    if subject.flows_in_hardware:
         return []
     if seen is None or _has_software_flowtable(subject) or seen.of("software") < (1 if off else SOME):
         return []
     message = f"{seen.of('software')} flows are offloaded in software, none in hardware"
-    drivers = ", ".join(f"{name} {device.driver or 'unknown'}" for name, device in gates.items())
+    drivers = ", ".join(f"{name} {device.driver or 'unknown'}" for name, device in deciding.items())
     reasons = "; ".join(map(nic.describe_feature, off))
     reason = f"likely because of {reasons}" if off else f"although {nic.FEATURE} is not off (drivers: {drivers})"
     return [REFUSED.found(f"{message}, {reason}", *lines)]
@@ -174,7 +174,7 @@ def find_one_direction(subject: Subject) -> list[Finding]:
 
 
 def find_orphans(subject: Subject) -> list[Finding]:
-    """Believed only if other entries were found in conntrack, so that both are known to spell addresses alike."""
+    """Entries that conntrack does not know, if it knows others, so that both are known to spell addresses alike."""
     table = subject.state.driver_table
     if table is None or not table.orphans or table.looks < 2 or not subject.flowtables:
         return []
@@ -215,7 +215,7 @@ def judge(subject: Subject) -> RungResult:
         evidence += seen.examples.get("hardware", ())[:1]
     elif _has_software_flowtable(subject):
         evidence.append("another flowtable offloads in software, so flows in software show nothing about the NIC")
-    evidence += [_describe_table(subject.state.driver_table)] if subject.state.driver_table is not None else []
+    evidence += [_describe_table(table)] if table is not None else []
     evidence += [_describe_work(subject)] if subject.state.work else []
     return conclude_rung("hardware", holds, evidence, findings)
 
@@ -245,14 +245,13 @@ def _describe_table(table: DriverTable) -> str:
 
 def _describe_work(subject: Subject) -> str:
     """The queues of work for the driver in one line."""
-    return (
-        f"work that waits for the driver: {', '.join(f'{name} {count}' for name, count in subject.state.work.items())}"
-    )
+    queues = ", ".join(f"{name} {count}" for name, count in subject.state.work.items())
+    return f"work that waits for the driver: {queues}"
 
 
 def _is_expected(subject: Subject) -> bool:
     """Is there a hardware flowtable, and is it meant to be one?"""
-    return subject.expectation.expect != "software" and any(flowtable.hardware for flowtable in subject.flowtables)
+    return subject.expectation.expect != "software" and bool(subject.hardware_flowtables)
 
 
 def _has_software_flowtable(subject: Subject) -> bool:

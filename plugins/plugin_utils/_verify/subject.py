@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .._observe.state import Device, FlowRule, Flowtable, RouterState
-from .._observe.topology import sees_lowers
+from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from .finding import Expectation, Finding
 
 DEFAULT_TABLE = "inet nft_offload"
@@ -25,6 +25,11 @@ class Subject:
 
     state: RouterState
     expectation: Expectation = field(default_factory=Expectation)
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        """Every device of the router, by name."""
+        return self.state.devices
 
     @cached_property
     def flowtables(self) -> tuple[Flowtable, ...]:
@@ -79,7 +84,7 @@ class Subject:
             if device.name in seen:
                 continue
             seen.add(device.name)
-            below = [self.state.devices[name] for name in device.lowers if name in self.state.devices]
+            below = [self.devices[name] for name in device.lowers if name in self.devices]
             pending += below
             if not below:
                 found[device.name] = device
@@ -103,10 +108,21 @@ class Subject:
             ({"nf_flow_table", "nf_flow_table_inet"} if live else set()) | ({"nft_flow_offload"} if fed else set())
         )
 
-    @property
-    def has_flows_in_hardware(self) -> bool:
-        """Did conntrack show any flow with the hardware bit?"""
-        return self.state.flows is not None and self.state.flows.of("hardware") > 0
+    @cached_property
+    def flows_in_hardware(self) -> int:
+        """Sampled flows of conntrack with the hardware bit; 0 where conntrack could not be read."""
+        return self.state.flows.of("hardware") if self.state.flows is not None else 0
+
+    @cached_property
+    def forwarding_devices(self) -> Mapping[str, tuple[str, ...]]:
+        """Each device that forwards -> its hook devices (_observe/topology.py), those without any left out."""
+        found = map_hook_devices(self.devices, self.sees_lowers)
+        return {name: hook_devices for name, hook_devices in found.items() if hook_devices}
+
+    @cached_property
+    def picked_devices(self) -> frozenset[str]:
+        """The devices that the filter flowtable_devices would pick, on a kernel that looks below devices."""
+        return frozenset(pick_flowtable_devices(self.devices))
 
     @property
     def why_nothing_to_judge(self) -> str:
@@ -118,9 +134,19 @@ class Subject:
         names = self._existing.get(flowtable)
         if names is None:
             names = self._existing[flowtable] = tuple(
-                dict.fromkeys(name for listed in flowtable.devices for name in match_names(listed, self.state.devices))
+                dict.fromkeys(name for listed in flowtable.devices for name in match_names(listed, self.devices))
             )
-        return [self.state.devices[name] for name in names]
+        return [self.devices[name] for name in names]
+
+    def hook_devices(self, name: str) -> tuple[str, ...]:
+        """Where the fast path meets packets of a device, on a kernel that looks below devices; may be empty."""
+        return find_hook_devices(self.devices, name)
+
+    def unlisted_devices(self, name: str) -> list[str]:
+        """Hook devices of a device that no judged flowtable lists; none where it is listed itself."""
+        if name in self.listed_devices:
+            return []
+        return [device for device in self.hook_devices(name) if device not in self.listed_devices]
 
     def feeding_rules(self, flowtable: Flowtable) -> list[FlowRule]:
         """The rules of the live ruleset that feed a flowtable, reachable or not."""

@@ -162,11 +162,11 @@ def find_old_nft(subject: Subject) -> list[Finding]:
 
 def find_missing_ethtool(subject: Subject) -> list[Finding]:
     """No ethtool where hardware offload is expected or configured, and nothing else shows the feature."""
-    needed = subject.expectation.expect == "hardware" or any(flowtable.hardware for flowtable in subject.flowtables)
+    needed = subject.expectation.expect == "hardware" or bool(subject.hardware_flowtables)
     if "ethtool" in subject.state.platform.commands or not needed or subject.expectation.expect == "software":
         return []
     if reports_features(subject.state.platform.init) and any(
-        device.hw_tc_offload is not None for device in subject.state.devices.values()
+        device.hw_tc_offload is not None for device in subject.devices.values()
     ):
         return []
     return [ETHTOOL_MISSING.found("ethtool is not installed, and hardware offload needs a feature that it shows")]

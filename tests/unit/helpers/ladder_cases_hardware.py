@@ -213,7 +213,7 @@ CONFLICTS = {
         "iptables-legacy has the table ip filter",
     ),
     "docker": case(
-        replace(HARD, firewall="nftables, docker"), "configured.firewall-beside", "hardware", "beside it: docker"
+        replace(HARD, firewalls=("nftables", "docker")), "configured.firewall-beside", "hardware", "beside it: docker"
     ),
     "smaller MTU": case(
         SMALL_WAN, "configured.mtu-differs", "hardware", "ppp0 has MTU 1492, lan0 1500, and no rule clamps the MSS"

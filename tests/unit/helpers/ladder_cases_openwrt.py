@@ -32,7 +32,7 @@ OPENWRT = replace(
     kernel=replace(BASE.kernel, boot_modules=frozenset({"nf_flow_table", "nf_flow_table_inet", "nft_flow_offload"})),
     flowtables=(WANTED,),
     rules=tuple(replace(rule, table="fw4") for rule in BASE.rules),
-    firewall="fw4",
+    firewalls=("fw4",),
     fw4=STOCK,
 )
 """a healthy one"""

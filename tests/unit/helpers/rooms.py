@@ -28,8 +28,8 @@ CLOSED = (
     (
         "_verify",
         "_observe/parse",
-        "Judging parses nothing: parse the text where the router is read (_observe/reading.py: state_of), keep what it "
-        "means in a field of RouterState (_observe/state.py), and have the check take it from Subject.state.",
+        "Judging parses nothing: parse the text where the router is read (_observe/reading.py: read_state), keep what "
+        "it means in a field of RouterState (_observe/state.py), and have the check take it from Subject.state.",
     ),
 )
 SCRIPTS = "sh"

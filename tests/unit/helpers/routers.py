@@ -146,7 +146,7 @@ def foreign(hardware: bool = False) -> RouterState:
         rules=tuple(replace(rule, table="filter") for rule in state.rules),
         hooks=None,
         boot=Boot(),
-        firewall="firewalld",
+        firewalls=("firewalld",),
     )
 
 

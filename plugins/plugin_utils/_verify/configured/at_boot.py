@@ -76,9 +76,8 @@ def find_unpersisted_table(subject: Subject) -> list[Finding]:
         return []
     if subject.owned:
         return [NOT_PERSISTED.found(f"nothing loads table {subject.expectation.table} at boot", f"live: {names}")]
-    return [
-        NOT_JUDGED.found(f"what loads {names} at boot is not known", f"firewall: {subject.state.firewall or 'unknown'}")
-    ]
+    firewall = f"firewall: {', '.join(subject.state.firewalls) or 'unknown'}"
+    return [NOT_JUDGED.found(f"what loads {names} at boot is not known", firewall)]
 
 
 def find_changed_table(subject: Subject) -> list[Finding]:

@@ -186,11 +186,10 @@ def find_other_firewalls(subject: Subject) -> list[Finding]:
         evidence += [f"iptables-legacy has the table {table}" for table in legacy[:4]]
         named = ", ".join([*chains[:4], *(f"{table} of iptables-legacy" for table in legacy[:4])])
         found.append(SECOND_FIREWALL.found(f"forwarded packets also pass {named}", *evidence))
-    services = [name for name in subject.state.firewall.split(", ") if name in WITH_RULES]
+    services = [name for name in subject.state.firewalls if name in WITH_RULES]
     if services and subject.owned:
-        found.append(
-            FIREWALL_BESIDE.found(f"active beside it: {', '.join(services)}", f"firewall: {subject.state.firewall}")
-        )
+        firewall = f"firewall: {', '.join(subject.state.firewalls)}"
+        found.append(FIREWALL_BESIDE.found(f"active beside it: {', '.join(services)}", firewall))
     return found
 
 
@@ -233,9 +232,7 @@ def _list_devices_and_uppers(subject: Subject, flowtable: Flowtable) -> list[Dev
     """The devices of a flowtable, and those that stand on them."""
     found = {device.name: device for device in subject.existing_devices(flowtable)}
     for _level in range(4):  # PPPoE on a VLAN on a bridge on a NIC
-        found |= {
-            d.name: d for d in subject.state.devices.values() if d.name not in found and found.keys() & set(d.lowers)
-        }
+        found |= {d.name: d for d in subject.devices.values() if d.name not in found and found.keys() & set(d.lowers)}
     return list(found.values())
 
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ..._observe.topology import find_hook_devices, sees_lowers
+from ..._observe.topology import find_hook_devices
 from ..finding import Finding, Kind
 from ..subject import Subject, describe_flowtable, match_names
 
@@ -50,7 +50,7 @@ def find_unknown_devices(subject: Subject) -> list[Finding]:
         found += [
             _report_unknown_device(subject, device, f"flowtable {flowtable.path} names")
             for device in flowtable.devices
-            if subject.state.devices and not match_names(device, subject.state.devices)
+            if subject.devices and not match_names(device, subject.devices)
         ]
     return found
 
@@ -58,17 +58,17 @@ def find_unknown_devices(subject: Subject) -> list[Finding]:
 def find_missing_devices(subject: Subject) -> list[Finding]:
     """Devices that the user names, or that join our flowtable at boot."""
     flowtables = subject.flowtables
-    if not flowtables or not subject.state.devices:
+    if not flowtables or not subject.devices:
         return []
     listed = {device for flowtable in flowtables for device in flowtable.devices}
     found = [
         _report_unknown_device(subject, device, "the option devices names")
         for device in dict.fromkeys(subject.expectation.devices)
-        if device not in subject.state.devices and device not in listed
+        if device not in subject.devices and device not in listed
     ]
-    wanted = dict.fromkeys(device for device in subject.expectation.devices if device in subject.state.devices)
+    wanted = dict.fromkeys(device for device in subject.expectation.devices if device in subject.devices)
     if subject.owned:
-        wanted |= dict.fromkeys(device for device in subject.state.boot.attachments if device in subject.state.devices)
+        wanted |= dict.fromkeys(device for device in subject.state.boot.attachments if device in subject.devices)
     evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
     return found + [
         DEVICE_MISSING.found(f"device {device} is in no flowtable", *evidence, device=device)
@@ -82,7 +82,7 @@ CHECKS = (find_unknown_devices, find_missing_devices)
 
 def _is_covered(subject: Subject, device: str, listed: set[str]) -> bool:
     """Is the device in the list, or where flows are taken around it, all below it that the filter would pick?"""
-    lower = find_hook_devices(subject.state.devices, device, sees_lowers(subject.state.platform.kernel_version))
+    lower = find_hook_devices(subject.devices, device, subject.sees_lowers)
     return _is_among(device, listed) or (bool(lower) and all(_is_among(name, listed) for name in lower))
 
 
@@ -93,5 +93,5 @@ def _is_among(device: str, listed: set[str]) -> bool:
 
 def _report_unknown_device(subject: Subject, device: str, who: str) -> Finding:
     """The finding on a name that no device has; ``who`` names it."""
-    others = ", ".join(sorted(name for name, known in subject.state.devices.items() if known.kind != "loopback"))
+    others = ", ".join(sorted(name for name, known in subject.devices.items() if known.kind != "loopback"))
     return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)

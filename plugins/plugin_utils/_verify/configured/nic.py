@@ -136,7 +136,7 @@ def find_disabled_features(subject: Subject) -> list[Finding]:
     """Deciding devices whose hw-tc-offload is off, and why it is."""
     found = []
     deciding = subject.deciding_devices
-    conduits = {lower for device in subject.state.devices.values() if device.kind == "dsa" for lower in device.lowers}
+    conduits = {lower for device in subject.devices.values() if device.kind == "dsa" for lower in device.lowers}
     mixed = _may_lack_feature(subject, deciding)
     for name, device in deciding.items():
         feature = device.hw_tc_offload
@@ -157,7 +157,7 @@ def find_disabled_features(subject: Subject) -> list[Finding]:
             message = f"{FEATURE} is off on {name}, though it was requested on ({driver})"
             found.append(NOT_ACTIVE.found(message, describe_feature(device), device=name))
         elif name in conduits:
-            ports = [port for port in subject.state.devices.values() if port.kind == "dsa" and name in port.lowers]
+            ports = [port for port in subject.devices.values() if port.kind == "dsa" and name in port.lowers]
             message = f"{FEATURE} is off on {name}, which carries {', '.join(port.name for port in ports)} ({driver})"
             found.append(CONDUIT_OFF.found(message, *map(describe_feature, (device, *ports[:3])), device=name))
         else:
@@ -172,9 +172,7 @@ def cannot_offload(subject: Subject, deciding: Iterable[Device]) -> bool:
     """
     devices = list(deciding)
     return (
-        bool(devices)
-        and not subject.has_flows_in_hardware
-        and all(_lacks_feature(subject, device) for device in devices)
+        bool(devices) and not subject.flows_in_hardware and all(_lacks_feature(subject, device) for device in devices)
     )
 
 
@@ -192,13 +190,13 @@ def _may_lack_feature(subject: Subject, deciding: Mapping[str, Device]) -> bool:
     to, unless flows are in hardware.
     """
     able = any(device.hw_tc_offload and device.hw_tc_offload.active for device in deciding.values())
-    return subject.has_flows_in_hardware or (able and not subject.owned)
+    return subject.flows_in_hardware > 0 or (able and not subject.owned)
 
 
 def find_driver_hints(subject: Subject) -> list[Finding]:
     """Hints from what is known of drivers; what was seen in hardware is beyond hints."""
     found = []
-    for name, device in subject.deciding_devices.items() if not subject.has_flows_in_hardware else ():
+    for name, device in subject.deciding_devices.items() if not subject.flows_in_hardware else ():
         if device.driver in TAKES_NONE and (device.hw_tc_offload is None or device.hw_tc_offload.active):
             message = f"{device.driver}, the driver of {name}, is not known to take flowtables"
             found.append(DRIVER_HINT.found(message, describe_feature(device), f"{name}: driver {device.driver}"))

@@ -140,8 +140,8 @@ def judge(subject: Subject) -> RungResult:
         f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in subject.feeding_rules(flowtable)[:2]
     ]
     evidence += at_boot.describe_boot(subject)
-    if subject.state.firewall:
-        evidence.append(f"in charge beside it: {subject.state.firewall}")
+    if subject.state.firewalls:
+        evidence.append(f"in charge beside it: {', '.join(subject.state.firewalls)}")
     evidence += [f"rules: {line}" for line in subject.read_errors("rules")]
     evidence += [f"not understood: {line}" for line in subject.state.not_understood[:3]]
     holds = bool(flowtables) and not subject.read_errors("ruleset", "maps", "rules")

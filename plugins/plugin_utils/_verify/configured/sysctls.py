@@ -46,7 +46,7 @@ KINDS = (FORWARDING_OFF, IPV4_OFF, IPV6_OFF, COUNTER_BLIND)
 def find_disabled_forwarding(subject: Subject) -> list[Finding]:
     """Forwarding that is off for a family of which several devices have addresses."""
     on = subject.state.forwarding
-    if on is None or not subject.state.devices or not subject.flowtables:
+    if on is None or not subject.devices or not subject.flowtables:
         return []
     if not on:
         seen = ("net.ipv4.conf.*.forwarding = 0", "net.ipv6.conf.all.forwarding = 0")
@@ -55,7 +55,7 @@ def find_disabled_forwarding(subject: Subject) -> list[Finding]:
     for family, kind, sign in (("ipv4", IPV4_OFF, "."), ("ipv6", IPV6_OFF, ":")):
         having = [
             device.name
-            for device in subject.state.devices.values()
+            for device in subject.devices.values()
             if device.up and device.kind != "loopback" and any(sign in address for address in device.addresses)
         ]
         if family not in on and len(having) > 1:

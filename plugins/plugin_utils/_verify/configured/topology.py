@@ -12,10 +12,9 @@ meant to, and is an info.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..._observe.state import Device, Flowtable
-from ..._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from ..finding import Finding, Kind
 from ..subject import Subject, describe_flowtable
 from . import listed
@@ -129,7 +128,7 @@ KINDS = (
 
 def find_wrong_layers(subject: Subject) -> list[Finding]:
     """Devices that stand above or below the one that should be listed."""
-    if not sees_lowers(subject.state.platform.kernel_version):
+    if not subject.sees_lowers:
         return []
     found: list[Finding] = []
     for flowtable in subject.flowtables:
@@ -143,7 +142,7 @@ def find_wrong_layers(subject: Subject) -> list[Finding]:
 
 def _judge_stacked(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A bridge, VLAN or PPPoE device that is listed."""
-    lower = find_hook_devices(subject.state.devices, device.name)
+    lower = subject.hook_devices(device.name)
     both = [name for name in lower if name in names]
     if lower in {(), (device.name,)}:
         return
@@ -154,7 +153,7 @@ def _judge_stacked(subject: Subject, flowtable: Flowtable, device: Device, names
     elif device.kind == "bridge":
         kind = BRIDGE_IN_HARDWARE if flowtable.hardware else BRIDGE_LISTED
         message = f"flowtable {flowtable.path} has the bridge {device.name} instead of its ports {', '.join(lower)}"
-    elif flowtable.hardware and not any(subject.state.devices[name].driver.startswith("mlx5") for name in lower):
+    elif flowtable.hardware and not any(subject.devices[name].driver.startswith("mlx5") for name in lower):
         # mlx5 binds flowtables to VLANs on its NICs (mlx5/core/en/rep/tc.c)
         kind = VLAN_IN_HARDWARE
         message = f"hardware flowtable {flowtable.path} has {device.name} instead of {', '.join(lower)} below it"
@@ -165,8 +164,8 @@ def _judge_stacked(subject: Subject, flowtable: Flowtable, device: Device, names
 
 def _judge_bond_member(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """A member of a bond that is listed, unless something else than the bond needs it, such as a VLAN of its own."""
-    bond = subject.state.devices.get(device.master)
-    if bond is None or bond.kind != "bond" or device.name in pick_flowtable_devices(subject.state.devices):
+    bond = subject.devices.get(device.master)
+    if bond is None or bond.kind != "bond" or device.name in subject.picked_devices:
         return
     evidence = [describe_flowtable(flowtable), f"{device.name} is a member of {bond.name}"]
     if bond.name in names:
@@ -179,23 +178,15 @@ def _judge_bond_member(subject: Subject, flowtable: Flowtable, device: Device, n
 
 def _judge_conduit(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """The NIC behind a switch that is listed, unless it has traffic of its own."""
-    ports = sorted(
-        port.name for port in subject.state.devices.values() if port.kind == "dsa" and device.name in port.lowers
-    )
-    if ports and not names & set(ports) and device.name not in pick_flowtable_devices(subject.state.devices):
+    ports = sorted(port.name for port in subject.devices.values() if port.kind == "dsa" and device.name in port.lowers)
+    if ports and not names & set(ports) and device.name not in subject.picked_devices:
         message = f"flowtable {flowtable.path} has {device.name}, and none of the ports {', '.join(ports)}"
         yield CONDUIT.found(message, describe_flowtable(flowtable), device=device.name, ports=", ".join(ports))
 
 
 def find_missing_directions(subject: Subject) -> list[Finding]:
     """Devices that forward, which are those with addresses or a default route, against those that are listed."""
-    forwarding = {
-        name: lower
-        for name, lower in map_hook_devices(
-            subject.state.devices, sees_lowers(subject.state.platform.kernel_version)
-        ).items()
-        if lower
-    }
+    forwarding = subject.forwarding_devices
     fed = [flowtable for flowtable in subject.flowtables if subject.existing_devices(flowtable)]
     fed = [flowtable for flowtable in fed if any(rule.reachable for rule in subject.feeding_rules(flowtable))]
     reported = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.find_missing_devices(subject))
@@ -216,7 +207,7 @@ def find_missing_directions(subject: Subject) -> list[Finding]:
 
 
 def _covers_two_directions(subject: Subject, flowtable: Flowtable, forwarding: Iterable[str]) -> bool:
-    """Has it two devices that forward, or one of which it is not known what for?"""
+    """Does the flowtable have two devices that forward, or one whose purpose is not known?"""
     around = {name: _list_device_and_lowers(subject, name) for name in forwarding}
     names = {device.name for device in subject.existing_devices(flowtable)}
     unknown = names.difference(*around.values())
@@ -224,23 +215,23 @@ def _covers_two_directions(subject: Subject, flowtable: Flowtable, forwarding: I
 
 
 def _list_device_and_lowers(subject: Subject, name: str) -> set[str]:
-    """A device that forwards and everything below it: whichever of them is listed, it may serve it."""
+    """Names of a device and everything below it: listing any of them may serve its packets."""
     found: set[str] = set()
-    ahead = [name]
-    while ahead:
-        device = subject.state.devices.get(ahead.pop())
+    pending = [name]
+    while pending:
+        device = subject.devices.get(pending.pop())
         if device is not None and device.name not in found:
             found.add(device.name)
-            ahead += device.lowers
+            pending += device.lowers
     return found
 
 
 def _report_uncovered_networks(
-    subject: Subject, forwarding: dict[str, tuple[str, ...]], missing: list[str]
+    subject: Subject, forwarding: Mapping[str, tuple[str, ...]], missing: list[str]
 ) -> Iterator[Finding]:
     """Forwarding devices that are not covered, where others are."""
     outside = {
-        family: [name for name in forwarding if family in subject.state.devices[name].default_route]
+        family: [name for name in forwarding if family in subject.devices[name].default_route]
         for family in ("ipv4", "ipv6")
     }
     lost = {name for names in outside.values() if names and set(names) <= set(missing) for name in names}
@@ -255,7 +246,7 @@ def _report_uncovered_networks(
 
 
 def _report_uncovered_ports(
-    subject: Subject, forwarding: dict[str, tuple[str, ...]], names: set[str]
+    subject: Subject, forwarding: Mapping[str, tuple[str, ...]], names: set[str]
 ) -> Iterator[Finding]:
     """Bridges of which some hook devices are listed and others are not."""
     for name, lower in forwarding.items():
@@ -267,7 +258,7 @@ def _report_uncovered_ports(
 
 def _name_device(subject: Subject, name: str) -> str:
     """The device, and the address families whose default route it has."""
-    families = " and ".join(subject.state.devices[name].default_route)
+    families = " and ".join(subject.devices[name].default_route)
     return f"{name} (default route of {families})" if families else name
 
 

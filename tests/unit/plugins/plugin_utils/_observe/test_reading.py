@@ -184,9 +184,10 @@ def test_pages_of_unknown_lines_are_shortened() -> None:
 def test_firewalls() -> None:
     words = ["active", *["inactive"] * (len(SERVICES) - 2), "active"]
     state = read_state(Answer({**ROUTER, "services": Section("\n".join(words), 3)}))
-    assert state.firewall == f"{SERVICES[0]}, {SERVICES[-1]}"
+    assert state.firewalls == (SERVICES[0], SERVICES[-1])
+    assert state.as_result()["firewall"] == f"{SERVICES[0]}, {SERVICES[-1]}"
     openwrt = Section("uid=0\nhas=fw4\nhas=ethtool", 0)
-    assert read_state(Answer({**without("services"), "platform": openwrt})).firewall == "fw4"
+    assert read_state(Answer({**without("services"), "platform": openwrt})).firewalls == ("fw4",)
 
 
 def test_an_empty_answer_is_a_picture_of_nothing() -> None:

@@ -152,7 +152,7 @@ STATES = st.builds(
         max_size=3,
     ).map(tuple),
     forwarding=st.none() | WAYS,
-    firewall=st.sampled_from(["", "docker", "nftables, firewalld"]) | NAMES,
+    firewalls=st.lists(st.sampled_from(["docker", "nftables", "firewalld"]) | NAMES, max_size=3).map(tuple),
     unseen=st.dictionaries(st.sampled_from(["flowtables", "ruleset", "hooks", "rules", "addresses", "sample"]), NAMES),
     not_understood=st.lists(NAMES, max_size=4).map(tuple),
 )
