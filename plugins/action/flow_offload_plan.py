@@ -17,7 +17,9 @@ from ansible.plugins.loader import lookup_loader
 from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.router import Router
-from ..plugin_utils._firewall import playbooks, role, role_steps, variables
+from ..plugin_utils._firewall.role import playbooks, variables
+from ..plugin_utils._firewall.role.request import RULESETS, OnController, named_files, read_request
+from ..plugin_utils._firewall.role.steps import plan_removal, plan_steps
 from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
     list_choice_calls,
@@ -47,11 +49,11 @@ class ActionModule(OffloadAction):
 
     def _role(self, router: Router) -> dict[str, Any]:
         values = self._variables()
-        request = role.read_request(values, self._on_controller(values))
+        request = read_request(values, self._on_controller(values))
         if request.mode == "disabled":
-            return role_steps.plan_removal(request)
+            return plan_removal(request)
         answer = router.run(CHOICE_FRAGMENTS, calls=list_choice_calls())
-        steps, warnings = role_steps.plan_steps(request, read_state(answer))
+        steps, warnings = plan_steps(request, read_state(answer))
         return {**steps, "warnings": [f"{router.name}: {warning}" for warning in warnings]} if warnings else steps
 
     def _rollout(self, router: Router) -> dict[str, Any]:
@@ -98,12 +100,12 @@ class ActionModule(OffloadAction):
         except AnsibleError as error:
             raise OffloadError(f"{name}: {error}", "correct the variable") from error
 
-    def _on_controller(self, values: variables.Values) -> role.OnController:
+    def _on_controller(self, values: variables.Values) -> OnController:
         """What the variables name on the controller, found where Ansible's own lookups find it."""
         ruleset = values["flow_offload_ruleset"]
-        is_path = ruleset not in role.RULESETS and ruleset != ""
-        return role.OnController(
-            files={path: self._text(path) for path in role.named_files(values)},
+        is_path = ruleset not in RULESETS and ruleset != ""
+        return OnController(
+            files={path: self._text(path) for path in named_files(values)},
             template=is_path and Path(self._found("templates", ruleset) or "/").is_file(),
             inventory_dir=str(self.task_vars.get("inventory_dir") or "/etc/ansible"),
             port=str(self._value("ansible_port") or 22),

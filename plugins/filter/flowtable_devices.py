@@ -13,7 +13,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ..plugin_utils._core.errors import OffloadError
-from ..plugin_utils._firewall.role_steps import pick_devices
+from ..plugin_utils._firewall.role.steps import pick_devices
 from ..plugin_utils._observe.state import Device, Platform
 
 DOCUMENTATION = r"""

@@ -46,4 +46,4 @@ def test_every_class_of_the_picture_is_in_its_file() -> None:
 
 def test_every_room_has_its_question() -> None:
     text = PAGES["architecture"].read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^``(\w+)``  ", text, re.MULTILINE)) == sorted([*ARROWS, SCRIPTS])
+    assert sorted(re.findall(r"^``([\w/]+)`` +[A-Z]", text, re.MULTILINE)) == sorted([*ARROWS, SCRIPTS])

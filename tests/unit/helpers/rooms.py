@@ -9,7 +9,8 @@ from pathlib import Path
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 PLUGIN_UTILS = PLUGINS / "plugin_utils"
-# Room -> the rooms that it may import from. Read it from the top: no room rests on one that stands below it.
+# Room -> the rooms that it may import from. Read it from the top: no room rests on one that stands below it. A folder of a
+# room that answers a question of its own has a row of its own.
 ARROWS = {
     "_core": set(),
     "_systems": {"_core"},
@@ -21,7 +22,8 @@ ARROWS = {
     "_nic": {"_core", "_systems", "_observe"},
     "_ruleset": {"_core", "_systems", "_observe", "_confirm"},
     "_fw4": {"_core", "_systems", "_observe", "_confirm"},
-    "_firewall": {"_core", "_observe", "_verify", "_confirm"},
+    "_firewall": {"_core"},
+    "_firewall/role": {"_core", "_observe", "_verify", "_confirm", "_firewall"},
 }
 # (room, part of another room that it may not import from, what to do instead)
 CLOSED = (

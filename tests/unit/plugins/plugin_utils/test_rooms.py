@@ -40,8 +40,10 @@ def of_plugin_utils() -> Mapping[str, list[tuple[int, str]]]:
 
 def room(module: str) -> str:
     """The room of a module of plugin_utils; the plugin type of any other, such as action."""
-    parts = module.split("/")
-    return parts[1] if parts[0] == "plugin_utils" else parts[0]
+    kind, _slash, below = module.partition("/")
+    if kind != "plugin_utils":
+        return kind
+    return max((name for name in ARROWS if f"{below}/".startswith(f"{name}/")), key=len, default=below.split("/")[0])
 
 
 def test_every_entry_is_a_room() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.role.variables import FOR_PLAYBOOKS, SPEC
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.services import SERVICES
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.variables import FOR_PLAYBOOKS, SPEC
 
 from tests.tools.argument_docs import option_differences
 

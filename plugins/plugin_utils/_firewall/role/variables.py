@@ -15,13 +15,13 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .._confirm import checks
-from .._core.arguments import validate
-from .._core.errors import OffloadError
-from .._core.names import DEVICE
-from .._observe.reading import LONGEST_SAMPLE
-from .._verify.finding import RUNGS
-from . import spec
+from ..._confirm import checks
+from ..._core.arguments import validate
+from ..._core.errors import OffloadError
+from ..._core.names import DEVICE
+from ..._observe.reading import LONGEST_SAMPLE
+from ..._verify.finding import RUNGS
+from .. import spec
 
 PREFIX = "flow_offload_"
 MODES = ("auto", "hardware", "software", "disabled")

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .._core.errors import OffloadError
-from .restricted_pairs import Pair
-from .role_steps import (
+from ..._core.errors import OffloadError
+from ..restricted_pairs import Pair
+from .steps import (
     change_options,
     verify_options,
 )

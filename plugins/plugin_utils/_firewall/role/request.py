@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from .._core.errors import OffloadError
-from . import spec
-from .conflicts import refuse_conflicts
-from .offload import overlay
-from .reader import read_router
-from .restricted_pairs import Pair, restricted_pairs
-from .table import render
+from ..._core.errors import OffloadError
+from .. import spec
+from ..conflicts import refuse_conflicts
+from ..offload import overlay
+from ..reader import read_router
+from ..restricted_pairs import Pair, restricted_pairs
+from ..table import render
 from .variables import Values, read_devices
 
 RULESETS = ("auto", "overlay", "router", "fw4")

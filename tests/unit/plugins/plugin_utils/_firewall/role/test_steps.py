@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall import playbooks, role, role_steps, variables
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.role import playbooks, variables
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.role.request import (
+    OnController,
+    Request,
+    named_files,
+    read_request,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.role.steps import plan_removal, plan_steps
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     Boot,
     Device,
@@ -22,14 +29,14 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 
 from tests.unit.helpers.routers import FIXED, OFF, ON, bare, router, with_boot, with_device, with_platform
 
-TASKS = Path(__file__).resolve().parents[5] / "roles/flow_offload/tasks"
+TASKS = Path(__file__).resolve().parents[6] / "roles/flow_offload/tasks"
 ZONES: list[dict[str, Any]] = [
     {"name": "lan", "devices": ["lan0"], "services": ["ssh"]},
     {"name": "wan", "devices": ["wan0"], "masquerade": True},
 ]
 FIREWALL = {"flow_offload_ruleset": "router", "flow_offload_router": {"zones": ZONES}}
 TEMPLATE = {"flow_offload_ruleset": "/etc/edge.nft.j2"}
-LOCAL = role.OnController(template=True)
+LOCAL = OnController(template=True)
 
 
 def debian(**features: Any) -> RouterState:
@@ -45,12 +52,12 @@ def openwrt() -> RouterState:
     return with_platform(state, init="procd", commands=frozenset({"fw4", "nft"}))
 
 
-def request(**given: Any) -> role.Request:
-    return role.read_request(variables.read_variables(given), LOCAL)
+def request(**given: Any) -> Request:
+    return read_request(variables.read_variables(given), LOCAL)
 
 
 def steps(state: RouterState, **given: Any) -> dict[str, Any]:
-    return role_steps.plan_steps(request(**given), state)[0]
+    return plan_steps(request(**given), state)[0]
 
 
 def refused(state: RouterState, **given: Any) -> str:
@@ -141,7 +148,7 @@ def test_packages(state: RouterState, given: dict[str, Any], packages: list[str]
 
 def test_disabled_asks_for_nothing_to_be_seen() -> None:
     given = {"flow_offload_mode": "disabled", "flow_offload_devices": "lan0", "flow_offload_ruleset": "nowhere"}
-    planned = role_steps.plan_removal(role.read_request(variables.read_variables(given), role.OnController()))
+    planned = plan_removal(read_request(variables.read_variables(given), OnController()))
     assert planned["order"] == "disabled"
     assert planned["ruleset"] == {"kind": "none", "tasks": "absent"}
     assert {planned["kernel"]["state"], planned["nic"]["state"]} == {"absent"}
@@ -225,7 +232,7 @@ def test_not_refused_for_this_router() -> None:
 @pytest.mark.parametrize(
     ("given", "there", "says"),
     [
-        (TEMPLATE, role.OnController(inventory_dir="/srv/lab"), "such as /srv/lab/templates/edge.nft.j2"),
+        (TEMPLATE, OnController(inventory_dir="/srv/lab"), "such as /srv/lab/templates/edge.nft.j2"),
         ({**TEMPLATE, "flow_offload_exclude": [{"packets": 3}]}, LOCAL, "no effect on a template of yours (/etc/edge"),
         (
             {**FIREWALL, "flow_offload_ruleset": "overlay"},
@@ -234,7 +241,7 @@ def test_not_refused_for_this_router() -> None:
         ),
         ({"flow_offload_flush_connections": "restricted"}, LOCAL, "only flow_offload_ruleset: router has zones"),
         ({**TEMPLATE, "flow_offload_flush_connections": "restricted"}, LOCAL, "only flow_offload_ruleset: router has"),
-        (FIREWALL, role.OnController(files={"list.txt": None}), "names the file list.txt, which cannot be found"),
+        (FIREWALL, OnController(files={"list.txt": None}), "names the file list.txt, which cannot be found"),
         (
             {"flow_offload_ruleset": "fw4", "flow_offload_flush_connections": "all"},
             LOCAL,
@@ -244,18 +251,18 @@ def test_not_refused_for_this_router() -> None:
         ({**FIREWALL, "flow_offload_router": {"zones": ZONES[1:]}}, LOCAL, "no zone offers ssh"),
     ],
 )
-def test_refused_for_every_router(given: dict[str, Any], there: role.OnController, says: str) -> None:
+def test_refused_for_every_router(given: dict[str, Any], there: OnController, says: str) -> None:
     with pytest.raises(OffloadError) as caught:
-        role.read_request(variables.read_variables(given), there)
+        read_request(variables.read_variables(given), there)
     assert says in str(caught.value)
 
 
 def test_the_login_may_be_on_another_port() -> None:
     zones = [{**ZONES[0], "services": ["tcp/2222"]}, ZONES[1]]
     values = variables.read_variables({**FIREWALL, "flow_offload_router": {"zones": zones}})
-    assert role.read_request(values, role.OnController(port="2222")).text
+    assert read_request(values, OnController(port="2222")).text
     with pytest.raises(OffloadError, match="no zone offers ssh"):
-        role.read_request(values, role.OnController(port="22"))
+        read_request(values, OnController(port="22"))
 
 
 def test_files_that_a_firewall_names() -> None:
@@ -265,9 +272,9 @@ def test_files_that_a_firewall_names() -> None:
         "extra": [{"place": "input", "file": "a.txt"}, {"place": "forward", "file": "c.nft"}],
     }
     values = variables.read_variables({**FIREWALL, "flow_offload_router": described})
-    assert role.named_files(values) == ["a.txt", "c.nft"]
-    assert role.named_files({**values, "flow_offload_ruleset": "overlay"}) == []
-    assert role.named_files({**values, "flow_offload_mode": "disabled"}) == []
+    assert named_files(values) == ["a.txt", "c.nft"]
+    assert named_files({**values, "flow_offload_ruleset": "overlay"}) == []
+    assert named_files({**values, "flow_offload_mode": "disabled"}) == []
 
 
 def test_devices_that_forward_and_are_in_no_zone() -> None:
@@ -285,12 +292,12 @@ def test_devices_that_forward_and_are_in_no_zone() -> None:
     state = replace(debian(), devices={name: Device(name, **seen) for name, seen in devices.items()}, boot=Boot())
     zones = [{"name": "wan", "devices": "wan0, wan1, ppp0", "services": ["ssh"]}]
     asked = request(**{**FIREWALL, "flow_offload_router": {"zones": zones}})
-    assert role_steps.plan_steps(asked, state)[1] == [
+    assert plan_steps(asked, state)[1] == [
         "flow_offload_router.zones: not on this router now: ppp0",
         "in no zone, so what comes from there is dropped: dmz0",
     ]
-    assert role_steps.plan_steps(request(), state)[1] == []
-    assert role_steps.plan_steps(request(**FIREWALL), debian())[1] == []
+    assert plan_steps(request(), state)[1] == []
+    assert plan_steps(request(**FIREWALL), debian())[1] == []
 
 
 def test_numbers_are_refused_all_at_once() -> None:
@@ -339,7 +346,7 @@ def test_the_steps_name_files_of_the_role() -> None:
     )
     with_table = with_boot(openwrt(), ruleset="table inet nft_offload { }")
     planned = [
-        role_steps.plan_removal(request(flow_offload_mode="disabled")),
+        plan_removal(request(flow_offload_mode="disabled")),
         steps(listed),
         steps(debian(), flow_offload_mode="software"),
         steps(debian(), **TEMPLATE),

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .._core.errors import OffloadError
-from .._observe.state import Device, RouterState
-from .._observe.topology import is_forwarding, pick_flowtable_devices, sees_lowers
-from .role import (
+from ..._core.errors import OffloadError
+from ..._observe.state import Device, RouterState
+from ..._observe.topology import is_forwarding, pick_flowtable_devices, sees_lowers
+from .request import (
     RULESETS,
     UNFILTERED,
     Request,
