@@ -9,8 +9,8 @@ from pathlib import Path
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 PLUGIN_UTILS = PLUGINS / "plugin_utils"
-# Room -> the rooms that it may import from. Read it from the top: no room rests on one that stands below it. A folder of a
-# room that answers a question of its own has a row of its own.
+# Room -> the rooms that it may import from. Read it from the top: no room rests on one that stands below it. A folder
+# of a room that answers a question of its own has a row of its own.
 ARROWS = {
     "_core": set(),
     "_systems": {"_core"},
