@@ -48,6 +48,17 @@ def test_the_playbooks_document_what_they_take() -> None:
     assert option_differences(as_the_role_reads_them(options), taken) == []
 
 
+def test_the_readme_lists_every_variable() -> None:
+    """With its default, but for the one whose default is not to describe anything."""
+    readme = (ROLE.parents[1] / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `(flow_offload_\w+)` \| (?:`([^`]*)`)? ?\|", readme, re.MULTILINE))
+    defaults = {name: option["default"] for name, option in {**SPEC, **FOR_PLAYBOOKS}.items()}
+    assert rows.pop("flow_offload_router") == ""
+    assert {name: yaml.safe_load(text) for name, text in rows.items()} | {
+        "flow_offload_router": {"zones": []}
+    } == defaults
+
+
 def test_the_role_lists_every_service() -> None:
     (listed,) = re.findall(r"^Services have names: ([^.]*)\.$", (ROLE / "README.md").read_text(), re.MULTILINE)
     assert listed.replace("\n", " ").split(", ") == sorted(SERVICES)

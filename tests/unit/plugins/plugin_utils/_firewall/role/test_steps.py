@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 
 from tests.unit.helpers.routers import FIXED, OFF, ON, bare, router, with_boot, with_device, with_platform
 
-TASKS = Path(__file__).resolve().parents[6] / "roles/flow_offload/tasks"
+ROOT = Path(__file__).resolve().parents[6]
+TASKS, PLAYBOOKS = ROOT / "roles/flow_offload/tasks", ROOT / "playbooks"
 ZONES: list[dict[str, Any]] = [
     {"name": "lan", "devices": ["lan0"], "services": ["ssh"]},
     {"name": "wan", "devices": ["wan0"], "masquerade": True},
@@ -376,6 +378,27 @@ def test_every_order_has_the_four_steps(order: str) -> None:
             "disabled": ["ruleset", "nic", "kernel", "verify"],
         }[order]
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "file", "elsewhere"),
+    [
+        ("kernel", TASKS / "kernel.yml", set()),
+        ("nic", TASKS / "nic.yml", {"leaving"}),
+        ("change", TASKS / "ruleset/table.yml", set()),
+        ("change", TASKS / "ruleset/table_absent.yml", set()),
+        ("change", TASKS / "ruleset/fw4.yml", {"keep_firewall"}),
+        ("change", TASKS / "ruleset/fw4_absent.yml", {"keep_firewall"}),
+        ("change", PLAYBOOKS / "rollback.yml", set()),
+        ("verify", TASKS / "verify.yml", set()),
+        ("verify", PLAYBOOKS / "verify.yml", {"devices"}),
+    ],
+    ids=lambda value: value.name if isinstance(value, Path) else None,
+)
+def test_what_is_planned_is_given_to_the_module(step: str, file: Path, elsewhere: set[str]) -> None:
+    """``elsewhere``: what another file gives it, or what it does not take."""
+    used = set(re.findall(rf"\b__flow_offload_plan\.{step}\.(\w+)", file.read_text()))
+    assert used == steps(debian())[step].keys() - elsewhere
 
 
 def test_a_healthy_router_of_ours_is_seen() -> None:
