@@ -23,7 +23,13 @@ from .._observe.parse.platform import parse_platform
 from .._observe.require import require_fw4
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT, ModuleState, Platform
 from .._systems.package_manager import Inventory, PackageManager, parse_upstream_version
-from .._systems.registry import find_init_system, find_package_manager, list_modules_files, list_package_managers
+from .._systems.registry import (
+    find_init_system,
+    find_package_manager,
+    list_modules_files,
+    list_package_managers,
+    name_package_managers,
+)
 from .._systems.verbs import InstallPackages, SimulateInstall, UninstallNew, UninstallPackages, UpdatePackages
 from .unload import add_modules_on_top, plan_unloading, release_references
 from .verbs import LoadModules, UnloadModules, UnloadNew
@@ -339,7 +345,11 @@ def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
         )
     if lacking and state.manager is None:
         names = ", ".join(COMMANDS.get(package, package) for package in lacking)
-        raise OffloadError(f"{names} is missing, and this router has no apt to install it with", "install it by hand")
+        raise OffloadError(
+            f"{names} is missing, and this router has none of the package managers that are supported "
+            f"({name_package_managers()})",
+            "install it by hand",
+        )
     version = state.platform.nft_version
     if version is None and "nftables" in lacking:
         version = parse_upstream_version(state.inventory.candidates.get(_translate_name(state, "nftables"), "")) or None

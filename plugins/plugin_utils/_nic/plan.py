@@ -25,7 +25,7 @@ from .._observe.parse.ethtool import parse_driver, parse_feature_record, parse_f
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Platform
 from .._systems.init_system import InitSystem, ServiceState
-from .._systems.registry import find_init_system, list_features_paths, reports_features
+from .._systems.registry import find_init_system, list_features_paths, name_init_systems, reports_features
 from .verbs import SetFeature
 
 HW_TC = "hw-tc-offload"
@@ -197,7 +197,8 @@ def _plan(
     persistent = bool(record) and init is not None
     if record and not persistent:
         warnings.append(
-            "the features are set now; setting them at boot needs systemd or OpenWrt, and this router runs neither"
+            "the features are set now, but nothing sets them at boot: this router runs none of the init systems that "
+            f"are supported ({name_init_systems()})"
         )
     changes = file_changes(state.files, _files(record, init))
     closing: list[Step] = []

@@ -27,7 +27,7 @@ from .._observe.parse.nft import (
 )
 from .._observe.parse.nft_errors import parse_errors
 from .._systems.init_system import RULESET_SCRIPTS
-from .._systems.registry import find_init_system
+from .._systems.registry import find_init_system, name_init_systems
 from . import history
 from .flush import DevicePair, add_flush
 from .hardware import Request, decide_offload, warn_of_absent_devices
@@ -201,7 +201,10 @@ def _plan(
 ) -> ConfirmedPlan:
     init = find_init_system(state.platform.init)
     if init is None:
-        warnings.append("the table is live, but only systemd and OpenWrt are known here to load it at boot")
+        warnings.append(
+            "the table is live, but nothing loads it at boot: this router runs none of the init systems that are "
+            f"supported ({name_init_systems()})"
+        )
     files = {
         paths.RULESET: ("0644", desired.boot_text()),
         paths.DEVICES: ("0644", desired.attachments()),

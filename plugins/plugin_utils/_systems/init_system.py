@@ -74,7 +74,10 @@ class Service:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """What an init system reports of a service."""
+    """What systemd reports of a service (sh/read/ruleset.sh asks it); all False with another init system.
+
+    There, paths show whether a service is enabled: ``Service.links``.
+    """
 
     enabled: bool = False
     """boot starts it"""

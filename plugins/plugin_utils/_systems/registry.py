@@ -48,6 +48,16 @@ def list_removal_calls(record: str) -> list[Call]:
     return list(dict.fromkeys(tuple(call) for one in PACKAGE_MANAGERS for call in one.list_removal_calls(record)))
 
 
+def name_package_managers() -> str:
+    """The names of those that are known, for messages."""
+    return ", ".join(manager.name for manager in PACKAGE_MANAGERS)
+
+
+def name_init_systems() -> str:
+    """The names of those that are known, for messages."""
+    return ", ".join(init.name for init in INIT_SYSTEMS)
+
+
 def find_init_system(name: str) -> InitSystem | None:
     """The init system that ``Platform.init`` names; None for one that is not known."""
     return next((init for init in INIT_SYSTEMS if init.name == name), None)

@@ -183,7 +183,8 @@ def test_without_systemd_the_record_is_kept_and_a_warning_told() -> None:
     plan = present(replace(FRESH, platform=replace(SYSTEMD, init="")), "lan0")
     assert list(plan.files) == [paths.FEATURES]
     assert not plan.closing
-    assert "needs systemd" in plan.warnings[0]
+    assert "nothing sets them at boot" in plan.warnings[0]
+    assert "(systemd, procd)" in plan.warnings[0]
     assert plan.result["boot"]["persistent"] is False
 
 

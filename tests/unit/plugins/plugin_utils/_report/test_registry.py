@@ -58,6 +58,11 @@ def test_names_and_suffixes_are_used_once() -> None:
     assert len({format.suffix for format in files}) == len(files) and all(format.suffix for format in files)
 
 
+@pytest.mark.parametrize("format", [one for one in FORMATS if one.target == "file"], ids=lambda format: format.name)
+def test_the_option_path_names_every_suffix(format: Format) -> None:
+    assert f"C({format.suffix}) is {format.name}" in " ".join(fleet_report.DOCUMENTATION.split())
+
+
 @pytest.mark.parametrize(
     ("path", "name"), [("fleet.json", "JSON"), ("fleet", "JSON"), ("fleet.txt", "JSON"), ("a.json/b", "JSON")]
 )
