@@ -55,6 +55,17 @@ read_nic_features() {
     set -- "$@" "${_net##*/}"
   done
   read_features "$_wanted" "$@"
-  read_eswitches "$@"
+  _eswitches "$@"
   if ! has ethtool && has ubus; then section netifd _netifd "$@"; fi
+}
+
+# _eswitches DEVICE...: mlx5 takes flows in switchdev mode only
+_eswitches() {
+  has devlink || return 0
+  for _device in "$@"; do
+    _driver=$(readlink "/sys/class/net/$_device/device/driver")
+    [ "${_driver##*/}" = mlx5_core ] || continue
+    _address=$(readlink -f "/sys/class/net/$_device/device")
+    section "eswitch $_device" devlink dev eswitch show "pci/${_address##*/}"
+  done
 }

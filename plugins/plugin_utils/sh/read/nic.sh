@@ -35,17 +35,6 @@ _netifd() {
   done
 }
 
-# read_eswitches DEVICE...: mlx5 takes flows in switchdev mode only
-read_eswitches() {
-  has devlink || return 0
-  for _device in "$@"; do
-    _driver=$(readlink "/sys/class/net/$_device/device/driver")
-    [ "${_driver##*/}" = mlx5_core ] || continue
-    _address=$(readlink -f "/sys/class/net/$_device/device")
-    section "eswitch $_device" devlink dev eswitch show "pci/${_address##*/}"
-  done
-}
-
 # read_nics RECORD FEATURES DEVICE...: the names of all devices; these features, and those in the record, of these devices,
 # of those in the record, and of the NICs that switch ports hang on
 read_nics() {
