@@ -136,7 +136,7 @@ def test_a_tightened_policy_reaches_offloaded_flows(router: Live, kind: str) -> 
     # a change that forbids nothing: everything may still go from the LAN to the Internet, so these flows stay
     zones = [{**zone, "log": True} for zone in FIREWALL["flow_offload_router"]["zones"]]
     run = router.role(**with_router(zones=zones)).worked()
-    assert "judge connections anew" in " ".join(run.task("ruleset").actions)
+    assert "flush connections" in " ".join(run.task("ruleset").actions)
     assert offloaded(router) == len(lines)
 
     # only ping is allowed: the flows are deleted, and their further packets are dropped
