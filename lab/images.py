@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Router images: a Debian suite's packages, the guest files and the NIC driver, made into a bootable disk once.
 
-The cache key is a hash of everything an image is made of, this file included, so an image never needs invalidating.
+The cache key is a hash of everything that an image is made of, including this file, so no image is ever stale.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ ROUTER_PACKAGES = (
     "linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "udev", "kmod", "mount", "openssh-server", "sudo",
     "iproute2", "iputils-ping", "procps", "python3-minimal", "passwd", "klibc-utils", "cpio", "xz-utils",
 )  # fmt: skip
-# Not installed, but in the router's own apt repository: what a role installs when it is missing.
+# In the router's own apt repository and not installed: a role installs them.
 OFFERED_PACKAGES = ("nftables", "ethtool", "conntrack")
 DRIVER_PACKAGES = ("linux-headers-cloud-amd64", "gcc", "make", "kmod")
 
-# Suite -> extra options for mmdebstrap. The Release files of testing are often older than they say they may be.
+# Suite -> extra options for mmdebstrap. The Release files of testing are often past their Valid-Until.
 SUITES: dict[str, tuple[str, ...]] = {
     "bookworm": (),
     "trixie": (),
@@ -86,7 +86,7 @@ def images_root() -> Path:
 
 
 def sources(top: Path) -> list[Path]:
-    """The files below a directory, without what Python leaves beside a script that a test imports."""
+    """The files below a directory, without __pycache__."""
     return sorted(path for path in top.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
@@ -105,7 +105,7 @@ def check_suite(suite: str) -> None:
 
 
 def find(suite: str) -> Image | None:
-    """The cached image of `suite`, if there is one for today's recipe."""
+    """The cached image of `suite`, if there is one for the current recipe."""
     check_suite(suite)
     image = Image(suite, images_root() / f"{suite}-{recipe_key(suite)}")
     return image if image.directory.is_dir() else None
@@ -134,7 +134,7 @@ def _build(image: Image, lock_fd: int) -> None:
     need_space(images_root(), BUILD_SPACE)
     say(f"{image.suite}: building the router image (once; a minute or three)")
 
-    # Nobody else builds this suite while the lock is held, so what lies here is a dead build's.
+    # Only the holder of the lock builds this suite, so what is here was left by a build that died.
     work = cache_root() / "tmp" / image.suite
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -157,10 +157,10 @@ def _build(image: Image, lock_fd: int) -> None:
 
 @contextlib.contextmanager
 def _roots(work: Path) -> Iterator[Path]:
-    """A directory that mmdebstrap may make root file systems in.
+    """A directory in which mmdebstrap can make root file systems.
 
-    An ordinary user's are made by subordinate user ids, which need not be able to enter the user's cache directory, and
-    only they can remove them again.
+    For an ordinary user it makes them with subordinate user ids, which may have no access to the user's cache
+    directory, and only they can remove them again.
     """
     if os.getuid() == 0:
         roots = work / "roots"
@@ -180,7 +180,7 @@ def _roots(work: Path) -> Iterator[Path]:
 
 
 def as_root() -> list[str]:
-    """Prefix that runs a command as root over a file system that mmdebstrap made for this user."""
+    """Start of a command line that runs as root in a file system that mmdebstrap made for this user."""
     if os.getuid() == 0:
         return []
     tool("newuidmap")
@@ -209,7 +209,7 @@ class Builder:
         return self.work / "result"
 
     def run(self, *command: str | Path, remedy: str = "") -> None:
-        """Run a step. What it keeps in temporary files goes where it is cleared away with the rest."""
+        """Run a step, with its temporary files in a directory that is removed with the rest."""
         words, env = [str(word) for word in command], {"TMPDIR": str(self.roots)}
         run_logged(words, self.log, remedy=remedy, lock_fd=self.lock_fd, env=env)
 
@@ -223,7 +223,7 @@ class Builder:
             '--aptopt=APT::Install-Recommends "false"',
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/doc/*",
-            # Debian's own initramfs is made with the kernel and not used: keep it small.
+            # Debian's own initramfs is made with the kernel but not used: keep it small.
             '--essential-hook=mkdir -p "$1/etc/initramfs-tools/conf.d"',
             '--essential-hook=echo MODULES=list >"$1/etc/initramfs-tools/conf.d/lab"',
             f"--include={','.join(packages)}",
@@ -240,7 +240,7 @@ class Builder:
             self.run(tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", self.result / name)
 
     def driver(self) -> None:
-        """Compiles in a root of its own, so the router has no compiler. objtool of newer kernels needs /proc there."""
+        """Compile the driver in a root of its own, so that the router gets no compiler."""
         make = "make -C /root/nic KERNEL=$(echo /lib/modules/*/build) && strip --strip-debug /root/nic/labnic.ko"
         self.mmdebstrap(
             DRIVER_PACKAGES,
@@ -283,14 +283,14 @@ class Builder:
         (self.result / "host_key").unlink()
 
     def disk(self) -> None:
-        """mke2fs fills the file system from the directory: nothing needs mounting."""
+        """Fill the file system from the directory with mke2fs, without mounting it."""
         tree, raw = self.roots / "router", self.roots / "root.ext4"
         self.run(*as_root(), tool("mke2fs"), "-q", "-t", "ext4", "-L", "router", "-d", tree, raw, DISK_SIZE)
         self.run(tool("qemu-img"), "convert", "-f", "raw", "-O", "qcow2", raw, self.result / "root.qcow2")
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
-    """Owner root and a fixed mode, whatever the checkout has."""
+    """Add a file with owner root and this mode, whatever the checkout has."""
     member = tarfile.TarInfo(name)
     member.size = len(content)
     member.mode = mode
@@ -298,7 +298,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:
 
 
 def _prune(keep: Image) -> None:
-    """Remove the suite's images of older recipes. Routers that run from one keep its open files."""
+    """Remove the suite's images of older recipes. Routers that run from one keep its files open."""
     for directory in images_root().glob(f"{keep.suite}-*"):
         if directory != keep.directory:
             shutil.rmtree(directory, ignore_errors=True)

@@ -5,7 +5,7 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 
-# A flat repository: the packages and what they need that is not installed.
+# A flat repository: the packages, and their dependencies that are not installed.
 mkdir -p /var/lib/lab/apt
 cd /var/lib/lab/apt
 apt-get install --yes --quiet --download-only --no-install-recommends "$@"
@@ -15,7 +15,7 @@ for deb in *.deb; do
   printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$deb" "$(stat -c %s "$deb")" "$(sha256sum "$deb" | cut -d ' ' -f 1)"
 done >Packages
 rm -f /etc/apt/sources.list /etc/apt/apt.conf.d/99mmdebstrap /etc/dpkg/dpkg.cfg.d/99mmdebstrap
-# What makes installing slow and has no use here: questions asked beforehand, in Perl, and waiting for the disk.
+# Faster installs: no questions beforehand (in Perl), no waiting for the disk.
 rm -f /etc/apt/apt.conf.d/70debconf
 echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/lab
 echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections
@@ -23,7 +23,7 @@ for list in /etc/apt/sources.list.d/*; do
   [ "$list" = /etc/apt/sources.list.d/lab.sources ] || rm "$list"
 done
 
-# operator is a group of Debian's already, so these users share the group users.
+# Debian already has a group operator, so these users share the group users.
 for user in operator auditor guest; do
   useradd --create-home --no-user-group --gid users --shell /bin/bash "$user"
 done
@@ -43,14 +43,14 @@ mkdir -p "/lib/modules/$kernel/extra"
 mv /usr/lib/lab/labnic.ko "/lib/modules/$kernel/extra/"
 depmod "$kernel"
 
-# The lab boots with an initramfs of its own, without udev: drivers for the disk, mount, and on. That saves seconds.
+# The lab boots with a minimal initramfs without udev, which loads the disk drivers and mounts. That saves seconds.
 mkdir -p /boot/lab/bin /boot/lab/usr/lib /boot/lab/dev /boot/lab/root
 ln -s usr/lib /boot/lab/lib
 cp /usr/lib/klibc/bin/sh /usr/lib/klibc/bin/insmod /usr/lib/klibc/bin/mount /usr/lib/klibc/bin/run-init /boot/lab/bin
 cp /usr/lib/klibc-*.so /boot/lab/usr/lib
 for module in virtio_pci virtio_blk ext4; do
   modprobe --set-version "$kernel" --show-depends "$module"
-done | while read -r verb file _; do # "builtin NAME" or "insmod FILE OPTIONS", each with what it needs before it
+done | while read -r verb file _; do # "builtin NAME" or "insmod FILE OPTIONS", dependencies first
   name=${file##*/}
   name=${name%.xz}
   if [ "$verb" = insmod ] && [ ! -e "/boot/lab/$name" ]; then
@@ -73,7 +73,7 @@ chmod +x /boot/lab/init
 (cd /boot/lab && find . | cpio --quiet --create --format=newc) >/boot/lab-initrd
 rm -r /boot/lab
 
-# Quick to boot: nothing runs that a router in the lab has no use for, and no driver loads for QEMU's odds and ends.
+# For a quick boot: services that a lab router does not need are off.
 systemctl --quiet enable lab-net lab-sink lab-ready
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
   fstrim.timer getty.target systemd-networkd.service systemd-resolved.service systemd-timesyncd.service \

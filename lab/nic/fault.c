@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * labnic's faults: what can be wrong with a NIC and its driver.
- *   echo "lan0 refuse-flows max-flows=3" > /sys/module/labnic/parameters/fault   what lan0 has from now on
- *   echo lan0 > /sys/module/labnic/parameters/fault                              it is healthy again
+ * labnic's faults, of a NIC and its driver.
+ *   echo "lan0 refuse-flows max-flows=3" > /sys/module/labnic/parameters/fault   lan0 has these faults now
+ *   echo lan0 > /sys/module/labnic/parameters/fault                              lan0 is healthy again
  *   echo all > /sys/module/labnic/parameters/fault                               every device is
- *   cat /sys/module/labnic/parameters/fault                                      a line a device: its name, its faults
- * A write says all that is wrong with the device: what it does not name is healed. "all" may be followed by faults too.
+ *   cat /sys/module/labnic/parameters/fault                                      a line per device: name, faults
+ * A write sets all faults of the device: those that it does not name are cleared. "all" may be followed by faults too.
  *
  *   refuse-bind    a flowtable with "flags offload" is refused (EOPNOTSUPP)
  *   refuse-flows   it is bound, but each flow that arrives here is refused. On one of two devices: one direction only
- *   one-way        of each connection the direction that is offered first is taken, the other one is refused
- *   max-flows=N    the table is full once N flows arrive here (ENOSPC)
- *   share-block    a second flowtable is bound to the device too, as mtk_eth_soc does; EBUSY without it
- *   fake           a flowtable is bound and never heard of again, hw-tc-offload on or off: no flow is ever taken. What
- *                  OpenWrt's kernel makes of "flags offload" on a NIC without offload, and netdevsim since Linux 7.2
- *   unbound        flows are taken, so conntrack says [HW_OFFLOAD], but they stay UNB and their packets go up
+ *   one-way        the direction of a connection that is offered first is taken, the other one is refused
+ *   max-flows=N    the table takes at most N flows that arrive here (ENOSPC)
+ *   share-block    a second flowtable is bound to the device too, as with mtk_eth_soc; EBUSY without it
+ *   fake           a flowtable is bound, hw-tc-offload on or off, but no flow is ever taken, as with "flags offload" on a
+ *                  NIC without offload and OpenWrt's kernel, and on netdevsim since Linux 7.2
+ *   unbound        flows are taken, so conntrack shows [HW_OFFLOAD], but they stay UNB and the kernel forwards them
  *   no-counters    flows are kept alive, but their packets and bytes stay 0, as on chips without MIB counters
  *   fixed-off      hw-tc-offload is off [fixed]
  *   fixed-on       hw-tc-offload is on [fixed]
  *   keep-on        hw-tc-offload cannot be turned off while the device has flows (EINVAL), as with mlx5
  * These happen once, when they are written:
- *   flush          the flows that arrive here are forgotten. The kernel, which is not told, offers those that are still
- *                  used again; with refuse-flows beside it they stay [HW_OFFLOAD] in conntrack alone
- *   reset          the same, and the table goes on showing them: orphans, until the device is healed or removed
- * Binding is judged when it happens: refuse-bind, share-block and fake change nothing for what is bound already.
+ *   flush          the flows that arrive here are dropped without notice to the kernel, which offers those in use again;
+ *                  with refuse-flows they stay [HW_OFFLOAD] in conntrack only
+ *   reset          the same, but the table lists them until the device is healed or removed: orphans
+ * refuse-bind, share-block and fake apply when a flowtable is bound, not to one that is bound already.
  *
  * Copyright (c) 2026, the kmod.nft_offload authors
  */
@@ -63,7 +63,7 @@ netdev_features_t labnic_fix_features(struct net_device *dev, netdev_features_t 
 	return features;
 }
 
-/* Turned off, the device forgets its flows: dev->features is only changed afterwards, so the table is told by hand. */
+/* Turned off, the device drops its flows. dev->features changes only afterwards, so flush the table here. */
 int labnic_set_features(struct net_device *dev, netdev_features_t features)
 {
 	if (features & NETIF_F_HW_TC || !tc_can_offload(dev))
@@ -170,4 +170,4 @@ static int fault_get(char *buffer, const struct kernel_param *kp)
 
 static const struct kernel_param_ops fault_ops = { .set = fault_set, .get = fault_get };
 module_param_cb(fault, &fault_ops, NULL, 0600);
-MODULE_PARM_DESC(fault, "a device's name and what is wrong with it");
+MODULE_PARM_DESC(fault, "a device's name and its faults");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * labnic's packets: which of them hardware takes, and what it makes of them. All of it runs in softirq, under RCU.
+ * labnic's packets: which of them the NIC forwards, and how it rewrites them. All of it runs in softirq, under RCU.
  *
  * Copyright (c) 2026, the kmod.nft_offload authors
  */
@@ -96,7 +96,7 @@ static bool read_l3(struct sk_buff *skb, struct packet *packet, __be16 proto)
 	}
 }
 
-/* TCP and UDP. A connection's start and end are for the kernel to see. */
+/* TCP and UDP. The kernel must see the start and the end of a connection. */
 static bool read_l4(struct sk_buff *skb, struct packet *packet)
 {
 	struct labnic_tuple *tuple = &packet->tuple;
@@ -123,7 +123,7 @@ static bool read_l4(struct sk_buff *skb, struct packet *packet)
 	}
 }
 
-/* Whether the packet may leave as it is, without being cut */
+/* Whether the packet may leave without being fragmented */
 static bool fits(struct sk_buff *skb, const struct packet *packet, const struct labnic_flow *flow)
 {
 	unsigned int mtu = READ_ONCE(flow->out->mtu) - (flow->pppoe ? PPPOE_SES_HLEN : 0);
@@ -182,7 +182,7 @@ static void rewrite_l3(struct sk_buff *skb, const struct packet *packet, const s
 	}
 }
 
-/* In the place of the frame's old header, the flow's own */
+/* Replace the frame's header by that of the flow. */
 static void rewrite_l2(struct sk_buff *skb, const struct packet *packet, const struct labnic_flow *flow)
 {
 	bool v4 = flow->new.family == AF_INET;
@@ -219,7 +219,7 @@ static void rewrite_l2(struct sk_buff *skb, const struct packet *packet, const s
 	skb->protocol = proto;
 }
 
-/* Forward what arrives at `in`: the device to send it through, or NULL when the kernel is to receive it, unchanged. */
+/* Rewrite what arrives at `in`; the device to send it through, or NULL when the kernel receives it unchanged. */
 struct net_device *labnic_forward(struct net_device *in, struct sk_buff *skb)
 {
 	struct packet packet = {};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* labnic: what its files share. nic.c tells what the driver is. Copyright (c) 2026, the kmod.nft_offload authors */
+/* labnic: declarations of all files. nic.c describes the driver. Copyright (c) 2026, the kmod.nft_offload authors */
 #ifndef LABNIC_H
 #define LABNIC_H
 
@@ -13,7 +13,7 @@
 #define LABNIC_TAGS 2		/* VLAN tags that a packet may carry */
 #define LABNIC_ENTRIES 16384	/* room in the table */
 
-/* What a flow is recognised by, besides the device. Zeroed as a whole: it is hashed and compared as bytes. */
+/* The key of a flow, besides the device. Zeroed as a whole, because it is hashed and compared as bytes. */
 struct labnic_tuple {
 	struct in6_addr src, dst;	/* an IPv4 address is in the first word */
 	__be16 sport, dport;
@@ -33,7 +33,7 @@ struct labnic {
 	unsigned int flows;		/* in the table, arriving here; protected by the table's mutex */
 };
 
-/* A flowtable that is bound to a device. Flows know it, so that they leave with it. */
+/* A flowtable that is bound to a device. Flows point to it, so that they leave with it. */
 struct labnic_binding {
 	struct net_device *dev;
 	bool gone;			/* protected by the table's mutex */
@@ -41,8 +41,8 @@ struct labnic_binding {
 
 /* One direction of a connection: packets that arrive at `in` and match `orig` leave through `out` as `new`. */
 struct labnic_flow {
-	struct hlist_node by_tuple;	/* what packets are looked up by */
-	struct hlist_node by_cookie;	/* what the kernel calls it; not hashed once it is orphaned */
+	struct hlist_node by_tuple;	/* to look packets up by */
+	struct hlist_node by_cookie;	/* the kernel's name for it; not hashed once it is orphaned */
 	struct rcu_head rcu;
 	struct labnic_binding *binding;
 	unsigned long cookie;
@@ -55,7 +55,7 @@ struct labnic_flow {
 	u16 session;
 	u8 source[ETH_ALEN], dest[ETH_ALEN];
 	atomic64_t packets, bytes;
-	u64 told_packets, told_bytes;	/* of these the kernel knows */
+	u64 reported_packets, reported_bytes;	/* to the kernel, so far */
 	unsigned long lastused;		/* jiffies */
 };
 
@@ -99,7 +99,7 @@ void labnic_table_unbind(struct labnic_binding *binding);
 void labnic_table_drop(const struct net_device *dev);
 void labnic_table_flush(const struct net_device *in, bool leave_orphans);
 void labnic_table_drop_orphans(const struct net_device *in);
-void labnic_table_walk(void (*see)(const struct labnic_flow *flow, void *data), void *data);
+void labnic_table_for_each(void (*act)(const struct labnic_flow *flow, void *data), void *data);
 
 /* forward.c */
 struct net_device *labnic_forward(struct net_device *in, struct sk_buff *skb);

@@ -5,27 +5,28 @@
  * Devices come in pairs, as with veth: what one end sends, the other receives.
  *   echo "lan0 lan0p" > /sys/module/labnic/parameters/add      plug in a pair
  *   echo lan0 > /sys/module/labnic/parameters/remove           pull it out, either end's name
- *   echo "lan0 refuse-flows" > /sys/module/labnic/parameters/fault   what can go wrong, see fault.c
+ *   echo "lan0 refuse-flows" > /sys/module/labnic/parameters/fault   set faults, see fault.c
  *
- * What is real: hw-tc-offload can be switched (it starts off), a flowtable with "flags offload" can be bound while it
- * is on and is refused with EOPNOTSUPP while it is off, and a second bind of the same device meets EBUSY (as with
- * mlx5).
- * Each flow that the kernel hands over goes into a table, in the port that it arrives at, if it leaves through a labnic
- * too. From then on the driver forwards it: addresses, ports, MAC addresses, VLAN tags, PPPoE, TTL and checksums are
- * rewritten, and the packet is on the other cable without having been received by the kernel: no hook, no capture and
- * no qdisc of the router sees it. What the table does not know, a TCP segment with SYN, FIN or RST, fragments, IPv4
- * options, IPv6 extension headers, a TTL at its end and what exceeds the other port's MTU go up, as with hardware.
- * Flows are counted and the kernel is told, so that they live as long as they are used; the devices' own counters tell
- * all packets. /sys/kernel/debug/ppe0 shows the table as MediaTek's packet engine does, see ppe.c. A flow leaves with
- * its flowtable, its device, its device's link, and its device's hw-tc-offload.
+ * What is real: hw-tc-offload can be switched (it starts off); a flowtable with "flags offload" can be bound while it
+ * is on, and is refused with EOPNOTSUPP while it is off; a second bind of the same device fails with EBUSY, as with
+ * mlx5.
+ * A flow that the kernel offers goes into the table at the device where it arrives, if it leaves through a labnic too.
+ * From then on the driver forwards it: it rewrites addresses, ports, MAC addresses, VLAN tags, PPPoE, TTL and
+ * checksums, and puts the packet on the other cable before the kernel receives it: no hook, capture or qdisc of the
+ * router sees it. As with hardware, the kernel still gets packets without an entry in the table, TCP segments with SYN,
+ * FIN or RST, fragments, IPv4 options, IPv6 extension headers, an expiring TTL, and packets larger than the MTU of the
+ * other device.
+ * The kernel gets the counters of flows, so that they live as long as they are used; the counters of the devices
+ * include all packets. /sys/kernel/debug/ppe0 shows the table as MediaTek's packet engine does, see ppe.c. A flow
+ * leaves the table with its flowtable, its device, its device's link, and its device's hw-tc-offload.
  *
- * What it leaves out: it is no faster than the kernel, for it runs on the same CPU. A large packet that the sender left
- * to be segmented is forwarded, and counted, as one, as the kernel does too, and it is not put into PPPoE: such go up.
- * PPPoE sessions are not told apart on arrival. A flow whose real exit is no labnic (a bridge, a bond, a tunnel) is
- * refused. There are no ports behind one switch (DSA), and no entry waits for some packets before it is bound, as
- * MediaTek's do.
+ * What it leaves out: it is no faster than the kernel, because it runs on the same CPU. A large packet that is still to
+ * be segmented is forwarded and counted as one, as in the kernel; where PPPoE must be added, the kernel gets it.
+ * PPPoE sessions are not distinguished on arrival. A flow whose real exit is no labnic (a bridge, a bond, a tunnel) is
+ * refused. There are no ports behind one switch (DSA), and entries are bound at once, while MediaTek's wait for some
+ * packets.
  *
- * The same source builds for Linux 6.1 to 7.2; what differs between them is marked with "up to" or "since".
+ * The same source builds for Linux 6.1 to 7.2; differences between them are marked with "up to" or "since".
  *
  * Copyright (c) 2026, the kmod.nft_offload authors
  */
@@ -37,7 +38,7 @@
 
 #include "labnic.h"
 
-#define HOPS 8			/* forwarded by hardware in a row, before the kernel gets to see a packet */
+#define HOPS 8			/* most NICs that forward a packet in a row, before the kernel gets it */
 
 struct labnic_pair {
 	struct list_head list;
@@ -56,7 +57,7 @@ static void count_carried(struct net_device *from, struct net_device *to, unsign
 	DEV_STATS_ADD(to, rx_bytes, len);
 }
 
-/* The other end receives. What its table knows is sent on at once, and so may go through several NICs. */
+/* The other end receives. It forwards flows of its table at once, so a packet may go through several NICs. */
 static netdev_tx_t labnic_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct net_device *peer, *out;
@@ -97,7 +98,7 @@ static int labnic_open(struct net_device *dev)
 	return 0;
 }
 
-/* Flows may only enter the table while both of their devices run, so after this none of it can be there. */
+/* Flows enter the table only while both of their devices run, so after this the table has none of this device. */
 static int labnic_stop(struct net_device *dev)
 {
 	struct net_device *peer = labnic(dev)->peer;
@@ -221,7 +222,7 @@ free_pair:
 	return err;
 }
 
-/* Call `act`, under rtnl, for the device of that name, or for all (name NULL). ENODEV when there is none such. */
+/* Call `act`, under rtnl, for the device of that name, or for all (name NULL). ENODEV when there is none. */
 int labnic_for_each(const char *name, int (*act)(struct net_device *dev, void *data), void *data)
 {
 	struct labnic_pair *pair;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * labnic's talk with the kernel's flowtables: binding them, and the flows that they hand over.
+ * labnic's side of the kernel's flowtables: binding them, and taking the flows that they offer.
  *
  * The kernel offers each direction of a connection to every device bound to the flowtable. As with mlx5, the one at
  * which its packets arrive takes it, and the others refuse.
@@ -17,7 +17,7 @@
 
 #include "labnic.h"
 
-/* What a packet of the flow starts with, for the kernel's instructions how to change it */
+/* The headers of a packet of the flow, for the kernel's instructions to rewrite them */
 struct headers {
 	struct ethhdr eth;
 	union {
@@ -36,7 +36,7 @@ static bool has_tag(const struct flow_rule *rule, enum flow_dissector_key_id key
 	return rule->match.dissector->offset[key];
 }
 
-/* The masks are the kernel's own and always whole: only flowtables call here. */
+/* Only flowtables call this, with masks that are always complete. */
 static int read_match(const struct net_device *in, struct flow_rule *rule, struct labnic_tuple *tuple)
 {
 	/* wider than the field that it is compared with, which has 32 bits up to Linux 6.5 */
@@ -105,7 +105,7 @@ static int read_match(const struct net_device *in, struct flow_rule *rule, struc
 	return 0;
 }
 
-/* Where an instruction's offset counts from, and how much there is */
+/* The start and the size of the header that an instruction's offset refers to */
 static void *mangled_header(struct headers *headers, enum flow_action_mangle_base type, size_t *size)
 {
 	switch (type) {
@@ -127,7 +127,7 @@ static void *mangled_header(struct headers *headers, enum flow_action_mangle_bas
 	}
 }
 
-/* Four bytes: those under the mask stay. */
+/* Rewrite four bytes; bits under the mask stay. */
 static int mangle(struct headers *headers, const struct flow_action_entry *act)
 {
 	size_t size;
@@ -179,7 +179,7 @@ static int read_actions(struct flow_rule *rule, struct headers *headers, struct 
 	return flow->out && labnic_is(flow->out) && popped == flow->orig.tags ? 0 : -EOPNOTSUPP;
 }
 
-/* The headers before and after: of the tuple they hold addresses and ports. */
+/* Addresses and ports of the tuple, to headers and back */
 static void put_tuple(struct headers *headers, const struct labnic_tuple *tuple)
 {
 	if (tuple->family == AF_INET) {
@@ -247,7 +247,7 @@ free:
 	return err;
 }
 
-/* A flow arrives, leaves, or is asked for its counters. The kernel calls this from its offload workqueues. */
+/* Take a flow, remove one, or report its counters. The kernel calls this from its offload workqueues. */
 static int labnic_cls(enum tc_setup_type type, void *type_data, void *cb_priv)
 {
 	struct labnic_binding *binding = cb_priv;
@@ -300,8 +300,8 @@ static int bind_block(struct net_device *dev, struct flow_block_offload *block)
 
 /*
  * Whether no offload worker is in labnic_cls(), which they enter with this lock held for reading. Linux holds it for
- * writing when it binds and unbinds, since 6.1 (bcd9e3c1656d), and once more when it frees the binding, which is
- * therefore in nobody's hands.
+ * writing when it binds and unbinds, since 6.1 (bcd9e3c1656d), and once more when it frees the binding, so that nothing
+ * uses the binding any more.
  */
 static bool workers_are_out(const struct flow_block_offload *block)
 {
@@ -326,7 +326,7 @@ static int unbind_block(struct net_device *dev, struct flow_block_offload *block
 	return 0;
 }
 
-/* A flowtable is bound or unbound. Unbinding works with the feature off too, or the device could never leave. */
+/* Bind or unbind a flowtable. Unbinding also works with the feature off, or the device could never be removed. */
 int labnic_setup_tc(struct net_device *dev, enum tc_setup_type type, void *type_data)
 {
 	struct flow_block_offload *block = type_data;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * labnic's table as MediaTek's packet processing engine shows its own (mtk_ppe_debugfs.c, with accounting):
+ * labnic's table in the form of MediaTek's packet processing engine (mtk_ppe_debugfs.c, with accounting):
  *   /sys/kernel/debug/ppe0/entries   every entry: BND is forwarded, UNB is not
- *   /sys/kernel/debug/ppe0/bind      those that are BND; an orphan is still BND, as an engine's memory is after a reset
- * In ib1 the state, the type, the UDP bit and the time of the last packet (seconds) are true, in ib2 nothing is. What
- * MediaTek's can never have, translated IPv6 addresses, has no field, so "new=" is told of IPv4 only. etype= is in the
- * byte order that MediaTek's driver prints on the little-endian routers that have it.
+ *   /sys/kernel/debug/ppe0/bind      those that are BND; an orphan stays BND, as in an engine's memory after a reset
+ * ib1 has the real state, type, UDP bit and time of the last packet (seconds); ib2 has no real data. MediaTek's engine
+ * cannot translate IPv6 addresses and has no field for them, so only IPv4 has "new=". etype= is in the byte order that
+ * MediaTek's driver prints on its little-endian routers.
  *
  * Copyright (c) 2026, the kmod.nft_offload authors
  */
@@ -55,12 +55,12 @@ static void show(struct seq_file *m, const struct labnic_flow *flow)
 		   (s64)atomic64_read(&flow->packets), (s64)atomic64_read(&flow->bytes));
 }
 
-static void see_any(const struct labnic_flow *flow, void *m)
+static void show_any(const struct labnic_flow *flow, void *m)
 {
 	show(m, flow);
 }
 
-static void see_bound(const struct labnic_flow *flow, void *m)
+static void show_bound(const struct labnic_flow *flow, void *m)
 {
 	if (!flow->unbound)
 		show(m, flow);
@@ -68,14 +68,14 @@ static void see_bound(const struct labnic_flow *flow, void *m)
 
 static int entries_show(struct seq_file *m, void *unused)
 {
-	labnic_table_walk(see_any, m);
+	labnic_table_for_each(show_any, m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(entries);
 
 static int bind_show(struct seq_file *m, void *unused)
 {
-	labnic_table_walk(see_bound, m);
+	labnic_table_for_each(show_bound, m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(bind);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * labnic's table: one for all devices, as one packet engine has one for all of its ports.
+ * labnic's table: one for all devices, as a packet engine has one for all of its ports.
  *
  * Packets are looked up under RCU, from softirq. All else holds table_lock, which is innermost: the kernel's offload
  * workers and nf_tables (which hold flow_block_lock), device changes (which hold rtnl), faults and debugfs take it.
- * An orphan is an entry that the kernel no longer knows of and no packet meets, but that debugfs still shows.
+ * An orphan is an entry that neither the kernel nor any packet finds, but that debugfs still shows.
  *
  * Copyright (c) 2026, the kmod.nft_offload authors
  */
@@ -70,7 +70,7 @@ static bool has_reverse(const struct labnic_flow *flow)
 	return false;
 }
 
-/* Packets and the kernel no longer find it. */
+/* After this neither packets nor the kernel find it. */
 static void detach(struct labnic_flow *flow)
 {
 	hash_del_rcu(&flow->by_tuple);
@@ -87,7 +87,7 @@ static void discard(struct labnic_flow *flow)
 	kfree_rcu(flow, rcu);
 }
 
-/* Take the flow over; on failure it stays the caller's. EEXIST as with MediaTek when the kernel offers it once more. */
+/* Take ownership of the flow, unless this fails. EEXIST, as with MediaTek, when the kernel offers it again. */
 int labnic_table_add(struct labnic_flow *flow)
 {
 	struct labnic *nic = labnic(flow->in);
@@ -135,7 +135,7 @@ int labnic_table_remove(const struct labnic_binding *binding, unsigned long cook
 	return flow ? 0 : -ENOENT;
 }
 
-/* Packets and bytes since the last time, and when the flow was used last. */
+/* Packets and bytes since the last call, and when the flow was used last */
 int labnic_table_stats(const struct labnic_binding *binding, unsigned long cookie, struct flow_stats *stats)
 {
 	struct labnic_flow *flow;
@@ -146,16 +146,16 @@ int labnic_table_stats(const struct labnic_binding *binding, unsigned long cooki
 	if (flow && !flow->unbound) {
 		packets = atomic64_read(&flow->packets);
 		bytes = atomic64_read(&flow->bytes);
-		flow_stats_update(stats, bytes - flow->told_bytes, packets - flow->told_packets, 0,
+		flow_stats_update(stats, bytes - flow->reported_bytes, packets - flow->reported_packets, 0,
 				  READ_ONCE(flow->lastused), FLOW_ACTION_HW_STATS_DELAYED);
-		flow->told_packets = packets;
-		flow->told_bytes = bytes;
+		flow->reported_packets = packets;
+		flow->reported_bytes = bytes;
 	}
 	mutex_unlock(&table_lock);
 	return flow ? 0 : -ENOENT;
 }
 
-/* A flowtable leaves: the kernel takes back no flow of it one by one after that, so they all go with it. */
+/* A flowtable is unbound. The kernel destroys none of its flows after that, so remove them all. */
 void labnic_table_unbind(struct labnic_binding *binding)
 {
 	struct labnic_flow *flow;
@@ -169,7 +169,7 @@ void labnic_table_unbind(struct labnic_binding *binding)
 	mutex_unlock(&table_lock);
 }
 
-/* A device goes down: flows that arrive at it or leave through it */
+/* A device goes down: remove the flows that arrive at it or leave through it. */
 void labnic_table_drop(const struct net_device *dev)
 {
 	struct labnic_flow *flow;
@@ -182,7 +182,7 @@ void labnic_table_drop(const struct net_device *dev)
 	mutex_unlock(&table_lock);
 }
 
-/* Flows that arrive at `in`, without a word to the kernel */
+/* Remove the flows that arrive at `in` without notice to the kernel, or make orphans of them. */
 void labnic_table_flush(const struct net_device *in, bool leave_orphans)
 {
 	struct labnic_flow *flow;
@@ -212,14 +212,14 @@ void labnic_table_drop_orphans(const struct net_device *in)
 	mutex_unlock(&table_lock);
 }
 
-/* Every entry, orphans too, in the order of the table */
-void labnic_table_walk(void (*see)(const struct labnic_flow *flow, void *data), void *data)
+/* Call `act` for every entry, including orphans, in the order of the table. */
+void labnic_table_for_each(void (*act)(const struct labnic_flow *flow, void *data), void *data)
 {
 	const struct labnic_flow *flow;
 	int index;
 
 	mutex_lock(&table_lock);
 	idr_for_each_entry(&entries, flow, index)
-		see(flow, data);
+		act(flow, data);
 	mutex_unlock(&table_lock);
 }

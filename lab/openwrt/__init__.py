@@ -1,4 +1,4 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A router like OpenWrt, as far as that can be had without its images: a tree, busybox, and stand-ins for its tools."""
+"""A router like OpenWrt, without its images: a directory tree, busybox, and stand-ins for its programs."""

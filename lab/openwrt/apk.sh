@@ -3,10 +3,10 @@
 # every option but --simulate, and what feed.sh leaves out.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Nothing of it was compared with the real program; its texts are those of reports about it. Read in its source (3.0) and not
-# compared: add and del write /etc/apk/world although packages failed, and every call brings in what is in it and takes away
-# what nobody there needs, told by a dry run of del too; what keeps a package is told in lines of 50 columns.
-# /etc/stand-in/replaces-kernel: it plans another kernel instead of refusing, as early versions of it did.
+# It was not compared with the real program; its messages come from bug reports. From its source (3.0), also not compared:
+# add and del write /etc/apk/world even if packages failed; every call installs what is in it and removes what nothing in
+# it needs, which a dry run of del prints too; the reasons that keep a package are printed in lines of 50 columns.
+# /etc/stand-in/replaces-kernel: plan another kernel instead of refusing, as early versions did.
 # shellcheck disable=SC2154 # feed.sh sets feed and installed
 lists=/var/cache/apk/index
 info=/lib/apk/packages
@@ -29,12 +29,12 @@ in_world() {
   sed 's/[=<>~@].*//' "$world"
 }
 
-# lacking: what installed packages need
+# lacking: the dependencies of the installed packages
 lacking() {
   while read -r name _version; do index_line "$name" | sed 's/.* //; /^-$/d' | tr , '\n'; done <"$installed"
 }
 
-# to_world NAME...: with these in it; out_of_world NAME...: without
+# to_world NAME...: add these; out_of_world NAME...: remove these
 to_world() {
   for name in "$@"; do in_world | grep -qx "$name" || echo "$name" >>"$world"; done
 }
@@ -43,7 +43,7 @@ out_of_world() {
   for name in "$@"; do sed -i "/^$name\([=<>~@].*\)\{0,1\}\$/d" "$world"; done
 }
 
-# going NAME...: what nobody needs once these are out of the world
+# going NAME...: the packages that nothing needs once these are out of the world
 going() {
   gone=" "
   more=yes
@@ -74,7 +74,7 @@ add() {
   unknown=
   broken=
   # shellcheck disable=SC2046,SC2086 # one word a package
-  plan=$(wanted $(lacking) $(in_world) $packages)
+  plan=$(plan_for $(lacking) $(in_world) $packages)
   for name in $plan; do
     case $name in
     \?*)
@@ -101,7 +101,7 @@ add() {
       done
       [ -z "$broken" ] || {
         echo "    satisfies: world[kernel=$(version_of kernel)]"
-        # one line of 50 columns for each of those that are installed
+        # one line of 50 columns for each installed package
         while read -r name version; do
           [ "$name" = kernel ] || echo "               $name-${version}[kernel=$(version_of kernel)]"
         done <"$installed"
@@ -113,7 +113,7 @@ add() {
   total=$(echo "$plan${kernel:+ kernel}" | wc -w)
   number=0
   [ -z "$kernel" ] || {
-    # and what was built for it
+    # and the packages that were built for it
     others=$(sed -n 's/^\(kmod-[^ ]*\) .*/\1/p' "$installed")
     total=$((total + $(echo "$others" | wc -w)))
     number=1
@@ -124,9 +124,9 @@ add() {
     done
     [ -n "$dry" ] || sed -i "s/^\(kernel\|kmod-[^ ]*\) .*/\1 $kernel/" "$installed"
   }
-  bring_in
+  install_plan
   failed=$?
-  # whatever came of it
+  # whether or not that worked
   # shellcheck disable=SC2086
   [ -n "$dry" ] || to_world $packages
   [ "$failed" = 0 ] || echo "$failed errors; 1 MiB in $(wc -l <"$installed") packages"
@@ -134,8 +134,8 @@ add() {
   return "$failed"
 }
 
-# bring_in: the plan
-bring_in() {
+# install_plan: install the packages of the plan
+install_plan() {
   failed=0
   for name in $plan; do
     number=$((number + 1))
@@ -153,7 +153,7 @@ bring_in() {
     else
       unpack "$name" "$info/$name.list" "$packages $(in_world | tr '\n' ' ')"
       echo "Executing $name-$(index_line "$name" | cut -d ' ' -f 2).post-install"
-      after "$name" "$info/$name.list"
+      run_postinst "$name" "$info/$name.list"
     fi
   done
   return "$failed"
@@ -171,7 +171,7 @@ del() {
   old=$(cat "$world")
   out_of_world "$@"
   # shellcheck disable=SC2046
-  plan=$(wanted $(in_world))
+  plan=$(plan_for $(in_world))
   gone=$(going "$@")
   ! echo "$plan" | grep -q '^?' || {
     echo "$old" >"$world"
@@ -204,9 +204,9 @@ del() {
   for package in $gone; do
     number=$((number + 1))
     echo "($number/$total) Purging $package ($(version_of "$package"))"
-    [ -n "$dry" ] || away "$package" "$info/$package.list"
+    [ -n "$dry" ] || remove_files "$package" "$info/$package.list"
   done
-  bring_in
+  install_plan
   failed=$?
   [ -z "$dry" ] || echo "$old" >"$world"
   return "$failed"

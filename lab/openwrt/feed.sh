@@ -1,11 +1,11 @@
 # shellcheck shell=sh disable=SC2154 # lists is the manager's
-# What the stand-ins for opkg and apk share: a feed and what is installed. It leaves out signatures, versions to choose from,
-# conflicts, and files that two packages have.
+# Shared by the stand-ins for opkg and apk: a feed, and the installed packages. It leaves out signatures, a choice of
+# versions, conflicts, and files that two packages have.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # /etc/stand-in/feed: "index", lines "NAME VERSION KERNEL KILOBYTES NEEDS", KERNEL the version of the package kernel that it is
-# for, NEEDS names with commas, a dash for nothing; "files/NAME", what it brings; "down", when nobody can reach it.
-# /etc/stand-in/flash: kilobytes that are free, where it is not the file system that tells.
+# for, NEEDS names with commas, a dash for nothing; "files/NAME", the files of the package; "down" makes it unreachable.
+# /etc/stand-in/flash: free kilobytes, instead of those of the file system.
 feed=/etc/stand-in/feed
 installed=/etc/stand-in/installed # lines "NAME VERSION"
 touch "$installed"
@@ -14,12 +14,12 @@ version_of() {
   sed -n "s/^$1 //p" "$installed"
 }
 
-# index_line NAME: of the list that was fetched last
+# index_line NAME: its line in the list that was fetched last
 index_line() {
   grep "^$1 " "$lists" 2>/dev/null
 }
 
-# has_file NAME: can what the lists name be fetched? A feed keeps no older versions
+# has_file NAME: can the version in the lists be fetched? A feed keeps no older versions
 has_file() {
   [ ! -e "$feed/down" ] && grep -qxF "$(index_line "$1")" "$feed/index"
 }
@@ -28,8 +28,8 @@ free_space() {
   cat /etc/stand-in/flash 2>/dev/null || df -k /etc 2>/dev/null | awk 'END { print NR < 2 ? 1000000 : $(NF - 2) }'
 }
 
-# wanted NAME...: those that have to be installed for these, in order, what they need first; unknown ones as "?NAME"
-wanted() {
+# plan_for NAME...: the packages to install for these, dependencies first; unknown ones as "?NAME"
+plan_for() {
   for name in "$@"; do
     [ -z "$(version_of "$name")" ] || continue
     line=$(index_line "$name")
@@ -39,12 +39,12 @@ wanted() {
     }
     needs=${line##* }
     # shellcheck disable=SC2046 # one word a package
-    [ "$needs" = - ] || (wanted $(echo "$needs" | tr , ' '))
+    [ "$needs" = - ] || (plan_for $(echo "$needs" | tr , ' '))
     echo "$name"
   done | awk '!seen[$0]++'
 }
 
-# unpack NAME LIST ASKED...: its files in place, and their names in LIST; ASKED are the names that the user gave
+# unpack NAME LIST REQUESTED...: put its files in place and their names into LIST; REQUESTED are the names from the user
 unpack() {
   (cd "$feed/files/$1" 2>/dev/null && find . -type f | sed 's/^\.//') >"$2"
   while read -r file; do
@@ -57,7 +57,7 @@ unpack() {
   case " $* " in *" $_name "*) ;; *) echo "$_name" >>"$installed.auto" ;; esac
 }
 
-# orphans: what came for others that are away now
+# orphans: the packages that were installed for others that are gone
 orphans() {
   touch "$installed.auto"
   while read -r name; do
@@ -65,14 +65,14 @@ orphans() {
   done <"$installed.auto"
 }
 
-# after NAME LIST: as default_postinst has it, the commit of everything too
-after() {
+# run_postinst NAME LIST: as default_postinst does, with its commit of every package
+run_postinst() {
   ! grep -q '^/etc/modules.d/' "$2" || kmodloader
   ! grep -q '^/etc/uci-defaults/' "$2" || uci commit
 }
 
-# away NAME LIST
-away() {
+# remove_files NAME LIST
+remove_files() {
   while read -r file; do rm -f "$file"; done <"$2"
   rm -f "$2"
   sed -i "/^$1 /d" "$installed"

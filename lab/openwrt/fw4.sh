@@ -1,18 +1,19 @@
 #!/bin/sh
-# A stand-in for OpenWrt's `fw4`. It leaves out: rules but those that let ICMPv6 in, redirects, NAT rules, ipsets,
-# includes, helpers, logging, limits, subnets of zones, zones that are disabled, and the commands reload-sets, network, device and zone.
+# A stand-in for OpenWrt's `fw4`. It leaves out: rules except those that accept ICMPv6, redirects, NAT rules, ipsets,
+# includes, helpers, logging, limits, subnets of zones, disabled zones, and the commands reload-sets, network, device and
+# zone.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Compared with the real program (2025-03; same uci files, same ubus answers, same nft): of print, the head of the ruleset,
-# the flowtable, the rule that feeds it, and the warnings; for flow_offloading and flow_offloading_hw each absent, 0, 1 and
-# spelt in other ways, in none, one and two sections of defaults; with devices of bridges and VLANs, devices that are not
-# there, zones without networks, interfaces without devices; with what others staged (it is used, committed or not); NICs
-# that refuse hardware. Exit codes and texts of check, start, reload, restart, stop, flush, an unknown command, with an nft
-# that takes the ruleset and with one that refuses it, loaded and not loaded; and the files in /var/run. Among it:
-#   start and reload end with 0 although nft refused the ruleset, and leave a state file as if it were loaded;
-#   what is no truth value (TRUE, enabled) ends the program, so that there is no ruleset at all at the next start;
-#   reload of what is not loaded ends with 1, and flush takes every table of the router.
-# Read in its source and not compared: what is no policy in the section of defaults ends the program too.
+# the flowtable, the rule that feeds it, and the warnings; with flow_offloading and flow_offloading_hw absent, 0, 1 and
+# in other spellings, in none, one and two sections of defaults; with devices of bridges and VLANs, missing devices, zones
+# without networks, interfaces without devices; with staged changes of others (it uses them, committed or not); with NICs
+# that refuse hardware. Exit codes and texts of check, start, reload, restart, stop, flush and an unknown command, with an
+# nft that accepts the ruleset and one that refuses it, loaded and not loaded; and the files in /var/run. Note that
+#   start and reload exit with 0 although nft refused the ruleset, and leave a state file as if it were loaded;
+#   a value that is no boolean (TRUE, enabled) ends the program, so the next start leaves no ruleset at all;
+#   reload of a firewall that is not loaded exits with 1, and flush deletes every table of the router.
+# From its source, and not compared: a value that is no policy in the section of defaults ends the program too.
 lock=/var/run/fw4.lock
 state=/var/run/fw4.state
 verbose=
@@ -27,14 +28,14 @@ warn() {
   [ -n "$QUIET" ] || echo "[!] $*" >&2
 }
 
-# said OPTION: of the section of defaults that counts; values of a list, one a line
-said() {
+# default_of OPTION: its value in the section of defaults that counts; the values of a list one per line
+default_of() {
   sed -n "/^firewall\.@defaults\[0\]\.$1=/ { s///; s/' '/\n/g; s/'//g; s/ /\n/g; p }" "$shown"
 }
 
-# truth OPTION: 1 or nothing
-truth() {
-  found=$(said "$1")
+# boolean OPTION: prints 1 or nothing
+boolean() {
+  found=$(default_of "$1")
   case $found in
   1 | on | true | yes) echo 1 ;;
   0 | off | false | no | "") ;;
@@ -45,17 +46,17 @@ truth() {
   esac
 }
 
-# policy OPTION: is it one, or the beginning of one?
-policy() {
-  found=$(said "$1" | awk '{ print tolower($0) }')
+# check_policy OPTION: is its value a policy, or the beginning of one?
+check_policy() {
+  found=$(default_of "$1" | awk '{ print tolower($0) }')
   for known_policy in accept reject drop; do
     case $known_policy in "$found"*) return ;; esac
   done
-  warn "Section @defaults[0] option '$1' specifies invalid value '$(said "$1")'"
+  warn "Section @defaults[0] option '$1' specifies invalid value '$(default_of "$1")'"
   return 1
 }
 
-# lower DEVICE: itself, or what is below a bridge or a VLAN
+# lower DEVICE: the device itself, or the devices below a bridge or a VLAN
 lower() {
   [ -d "/sys/class/net/$1" ] || return 0
   case $(ubus call network.device status "{\"name\":\"$1\"}" | sed -n 's/.*"devtype": "\(.*\)".*/\1/p') in
@@ -98,8 +99,7 @@ flowtable() {
   printf '\t}\n\n\n'
 }
 
-# zones: NETWORK of each zone, one a line, in the order of the zones; rules: what the zones say, by the device that a packet
-# comes from or goes to
+# zones physical: the devices of the zones, one per line, in the order of the zones; zones rules: the chains of the zones
 zones() {
   awk -v mode="$1" -v offload="$offload" '
     function value(text) { sub(/^[^=]*=/, "", text); gsub(/\047/, "", text); return text }
@@ -107,30 +107,30 @@ zones() {
     function true(text) { return text == "1" || text == "on" || text == "true" || text == "yes" }
     function devices(name,   i, n, networks, text) {
       text = ""
-      n = split(said["zone", number[name], "network"], networks, " ")
+      n = split(value_of["zone", number[name], "network"], networks, " ")
       for (i = 1; i <= n; i++)
         if (l3[networks[i]] != "" && l3[networks[i]] != "-") text = text (text == "" ? "" : ", ") "\"" l3[networks[i]] "\""
-      n = split(said["zone", number[name], "device"], networks, " ")
+      n = split(value_of["zone", number[name], "device"], networks, " ")
       for (i = 1; i <= n; i++) text = text (text == "" ? "" : ", ") "\"" networks[i] "\""
       return text
     }
     function chain(name, side,   i, zone) {
-      print "\tchain " name " {\n\t\ttype filter hook " name " priority filter; policy " policy(said["defaults", 0, name]) ";\n"
+      print "\tchain " name " {\n\t\ttype filter hook " name " priority filter; policy " policy(value_of["defaults", 0, name]) ";\n"
       if (name == "input") print "\t\tiif \"lo\" accept comment \"!fw4: Accept traffic from loopback\"\n"
       if (name == "output") print "\t\toif \"lo\" accept comment \"!fw4: Accept traffic towards loopback\"\n"
       if (name == "forward" && offload) print "\t\tmeta l4proto { tcp, udp } flow offload @ft;"
       print "\t\tct state vmap { established : accept, related : accept } comment \"!fw4: Handle flows\""
       for (i = 0; i < count["zone"]; i++) {
-        zone = devices(said["zone", i, "name"])
-        if (zone == "" || policy(said["zone", i, name]) != "accept") continue
+        zone = devices(value_of["zone", i, "name"])
+        if (zone == "" || policy(value_of["zone", i, name]) != "accept") continue
         print "\t\t" side " { " zone " }" (name == "forward" ? " oifname { " zone " }" : "") " accept"
       }
       for (i = 0; name == "input" && i < count["rule"]; i++)
-        if (said["rule", i, "proto"] == "icmp" && said["rule", i, "family"] == "ipv6" && policy(said["rule", i, "target"]) == "accept")
-          print "\t\tmeta l4proto ipv6-icmp iifname { " devices(said["rule", i, "src"]) " } accept"
+        if (value_of["rule", i, "proto"] == "icmp" && value_of["rule", i, "family"] == "ipv6" && policy(value_of["rule", i, "target"]) == "accept")
+          print "\t\tmeta l4proto ipv6-icmp iifname { " devices(value_of["rule", i, "src"]) " } accept"
       for (i = 0; name == "forward" && i < count["forwarding"]; i++) {
-        from = devices(said["forwarding", i, "src"])
-        to = devices(said["forwarding", i, "dest"])
+        from = devices(value_of["forwarding", i, "src"])
+        to = devices(value_of["forwarding", i, "dest"])
         if (from != "" && to != "") print "\t\tiifname { " from " } oifname { " to " } accept"
       }
       print "\t}\n"
@@ -147,13 +147,13 @@ zones() {
       if (rest ~ /^=/) { count[kind] = at + 1; next }
       name = substr(rest, 2)
       sub(/=.*/, "", name)
-      said[kind, at, name] = value(rest)
+      value_of[kind, at, name] = value(rest)
       if (kind == "zone" && name == "name") number[value(rest)] = at
     }
     END {
       if (mode == "physical") {
         for (i = 0; i < count["zone"]; i++) {
-          n = split(said["zone", i, "network"], networks, " ")
+          n = split(value_of["zone", i, "network"], networks, " ")
           for (j = 1; j <= n; j++) if (physical[networks[j]] !~ /^-?$/) print physical[networks[j]]
         }
         exit
@@ -163,7 +163,7 @@ zones() {
       chain("output", "oifname")
       print "\tchain srcnat {\n\t\ttype nat hook postrouting priority srcnat; policy accept;"
       for (i = 0; i < count["zone"]; i++)
-        if (true(said["zone", i, "masq"]) && (zone = devices(said["zone", i, "name"])) != "")
+        if (true(value_of["zone", i, "masq"]) && (zone = devices(value_of["zone", i, "name"])) != "")
           print "\t\tmeta nfproto ipv4 oifname { " zone " } masquerade"
       print "\t}"
     }' "$interfaces" "$shown"
@@ -182,8 +182,8 @@ render() {
   for number in 1 2 3; do
     ! grep -q "^firewall\.@defaults\[$number\]=" "$shown" || warn "Section @defaults[$number] : ignoring duplicate defaults section"
   done
-  if ! { on=$(truth flow_offloading) && on_hw=$(truth flow_offloading_hw); } || ! policy input || ! policy output ||
-    ! policy forward; then
+  if ! { on=$(boolean flow_offloading) && on_hw=$(boolean flow_offloading_hw); } || ! check_policy input ||
+    ! check_policy output || ! check_policy forward; then
     rm -f "$shown" "$interfaces"
     echo "Reference error: left-hand side expression is not an array or object" >&2
     return 254
@@ -211,7 +211,7 @@ load() {
   rm -f "$rendered.devices"
   nft $verbose -f - <"$rendered"
   rm -f "$rendered"
-  # what runs the includes, and decides how this ends
+  # the real one runs includes here, and they set the exit code
   true
 }
 

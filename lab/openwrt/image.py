@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images of routers like OpenWrt: a small flash of their own, on the kernel and the NICs of a Debian router's image.
+"""Images of routers like OpenWrt: a small flash of their own, with the kernel and the NICs of a Debian router's image.
 
-That image is a second disk of the machine too: the LAN host and the WAN host live on it (guest/usr/lib/lab/hosts),
-where nobody who logs in to the router gets. A third one is the flash as it was made, for the stand-in for sysupgrade.
+That image is also a second disk of the machine, for the LAN host and the WAN host (guest/usr/lib/lab/hosts); a login to
+the router does not see it. A third disk is the flash as it was built, for the stand-in for sysupgrade.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SUITES = {"openwrt-24.10": RELEASES["24.10.4"], "openwrt-25.12": RELEASES["25.12
 PROGRAMS = ("base-files", "busybox", "dropbear-bin", "nftables", "ethtool", "util-linux")
 INSTALLED = "base-files busybox dropbear firewall4 netifd nftables-json procd ubus uci ucode"
 INTERFACES = "lan br-lan br-lan static up\nwan wan0 wan0 static up\n"
-# S of /etc/rc.d in the image, in the order that OpenWrt has them
+# init script -> its prefix in /etc/rc.d, in OpenWrt's order
 ENABLED = {"boot": "S10", "dropbear": "S19", "firewall": "S19", "network": "S20"}
 
 
@@ -50,7 +50,7 @@ def recipe_key(suite: str) -> str:
 
 
 def find(suite: str) -> Image | None:
-    """The cached image of `suite`, if there is one for today's recipe."""
+    """The cached image of `suite`, if there is one for the current recipe."""
     image = Image(suite, images.images_root() / f"{suite}-{recipe_key(suite)}")
     return image if image.directory.is_dir() else None
 
@@ -83,9 +83,9 @@ def _build(image: Image, base: Image, lock_fd: int) -> None:
     try:
         with images._roots(work) as roots:
             builder = Builder(SUITES[image.suite], base, work, roots, log, lock_fd)
-            with step("programs, of Debian's packages"):
+            with step("programs from Debian's packages"):
                 builder.programs()
-            with step("the kernel's modules, of the Debian router"):
+            with step("kernel modules from the Debian router"):
                 tree = builder.kernel_modules()
             with step("the flash"):
                 builder.root(tree)
@@ -121,7 +121,7 @@ class Builder:
         run_logged(words, self.log, remedy=remedy, lock_fd=self.lock_fd, env=env)
 
     def programs(self) -> None:
-        """Unpacked and not installed: nothing of it runs as root."""
+        """Unpack the packages without installing them: none of their code runs as root."""
         self.run(
             tool("mmdebstrap"),
             f"--mode={'unshare' if images.as_root() else 'root'}",
@@ -135,7 +135,7 @@ class Builder:
         )
 
     def kernel_modules(self) -> modules.Tree:
-        """Out of the Debian router's disk, without mounting it."""
+        """Copy the kernel's modules from the Debian router's disk, without mounting it."""
         raw, top = self.work / "base.raw", self.work / "modules"
         self.run(tool("qemu-img"), "convert", "-O", "raw", self.base.disk, raw)
         release = self.base.info["kernel"]
@@ -146,7 +146,7 @@ class Builder:
         return modules.Tree(top, release)
 
     def root(self, tree: modules.Tree) -> None:
-        """Everything on the flash."""
+        """Make the directory with everything on the flash."""
         root = self.flash_root
         root.mkdir()
         make_root(root, self.release, tree.release, self.unpacked)
@@ -164,7 +164,7 @@ class Builder:
         _login(root, self.base, self.unpacked)
 
     def flash(self) -> None:
-        """mke2fs fills the file system from the directory: nothing needs mounting."""
+        """Fill the file system from the directory with mke2fs, without mounting it."""
         raw = self.work / "flash.ext4"
         owner = ["unshare", "--map-root-user"] if images.as_root() else []
         make = [*owner, tool("mke2fs"), "-q", "-t", "ext4", "-b", "1024", "-m", "0", "-J", "size=1", "-L", "flash"]
@@ -172,15 +172,15 @@ class Builder:
         self.run(tool("qemu-img"), "convert", "-f", "raw", "-O", "qcow2", raw, self.work / "root.qcow2")
 
     def result(self, suite: str) -> None:
-        """The image's directory. What is the Debian image's is linked, so that either can go without the other."""
+        """Make the image's directory. Files of the Debian image are hard links, so that either image can be removed."""
         result = self.work / "result"
         result.mkdir()
         for name in ("vmlinuz", "initrd", "id_ed25519", "id_ed25519.pub"):
             os.link(self.base.directory / name, result / name)
         os.link(self.base.disk, result / HOSTS)
         (self.work / "root.qcow2").rename(result / "root.qcow2")
-        told = self.unpacked.output("dropbearkey", "-y", "-f", str(self.flash_root / HOST_KEY))
-        algorithm, key = next(line for line in told.splitlines() if line.startswith("ssh-")).split()[:2]
+        printed = self.unpacked.output("dropbearkey", "-y", "-f", str(self.flash_root / HOST_KEY))
+        algorithm, key = next(line for line in printed.splitlines() if line.startswith("ssh-")).split()[:2]
         info = {"suite": suite, "kernel": self.base.info["kernel"], "host_key": f"{algorithm} {key}"}
         (result / "info.json").write_text(json.dumps(info, indent=2) + "\n")
 
@@ -189,7 +189,7 @@ HOST_KEY = "etc/dropbear/dropbear_ed25519_host_key"
 
 
 def _login(root: Path, base: Image, programs: Programs) -> None:
-    """dropbear's own key, and the lab's as the one that root logs in with."""
+    """Make dropbear's host key, and let root log in with the lab's key."""
     (root / HOST_KEY).parent.mkdir(mode=0o700)
     programs.output("dropbearkey", "-t", "ed25519", "-f", str(root / HOST_KEY))
     keys = root / "etc/dropbear/authorized_keys"
@@ -198,7 +198,7 @@ def _login(root: Path, base: Image, programs: Programs) -> None:
 
 
 def _packages(root: Path, tree: modules.Tree, programs: Programs) -> None:
-    """The modules that the image has, and a feed with those that it lacks, and with ethtool."""
+    """Put modules into the image, and those that it lacks, with ethtool, into the feed."""
     feed = root / "etc/stand-in/feed"
     kernel = tree.kernel_version
     index, installed = [], [f"kernel {kernel}", *(f"{name} 1-r1" for name in INSTALLED.split())]
@@ -214,10 +214,10 @@ def _packages(root: Path, tree: modules.Tree, programs: Programs) -> None:
     index.append(f"ethtool 6.14-r1 - {_kilobytes(feed / 'files/ethtool')} -")
     (feed / "index").write_text("".join(f"{line}\n" for line in index))
     (root / "etc/stand-in/installed").write_text("".join(f"{line}\n" for line in installed))
-    # netifd asks the kernel itself; its stand-in asks the ethtool that is in the feed
-    see = root / "usr/lib/stand-in/ethtool"
-    see.write_text('#!/bin/sh\nexec /etc/stand-in/feed/files/ethtool/usr/sbin/ethtool "$@"\n')
-    see.chmod(0o755)
+    # netifd reads features from the kernel; its stand-in runs the ethtool in the feed
+    ethtool = root / "usr/lib/stand-in/ethtool"
+    ethtool.write_text('#!/bin/sh\nexec /etc/stand-in/feed/files/ethtool/usr/sbin/ethtool "$@"\n')
+    ethtool.chmod(0o755)
 
 
 def _kilobytes(top: Path) -> int:

@@ -1,14 +1,14 @@
 #!/bin/sh
-# A stand-in for OpenWrt's `kmodloader`, which is insmod, lsmod, modinfo, modprobe and rmmod as well. It leaves out: options
-# but -a, -q and -v, parameters given to insmod, aliases, logging to the kernel.
+# A stand-in for OpenWrt's `kmodloader`, which is also insmod, lsmod, modinfo, modprobe and rmmod. It leaves out: options
+# other than -a, -q and -v, parameters given to insmod, aliases, logging to the kernel.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Modules lie flat in /lib/modules/RELEASE, without modules.dep; what one needs is in its own section. What really loads is
-# busybox's insmod and rmmod, or a program of that name in /usr/lib/stand-in.
+# All modules are in one directory, /lib/modules/RELEASE, without modules.dep; each names its dependencies in a section of
+# its own. busybox's insmod and rmmod do the work, or programs of that name in /usr/lib/stand-in.
 tree=/lib/modules/$(uname -r)
 quiet=
 
-really() (
+run_real() (
   PATH=/usr/lib/stand-in:$PATH
   if [ -x "/usr/lib/stand-in/$1" ]; then "$@"; else busybox "$@"; fi
 )
@@ -36,7 +36,7 @@ load() (
   }
   for need in $(strings "$file" | sed -n 's/^depends=//p' | head -n 1 | tr , ' '); do load "$need" || return; done
   # shellcheck disable=SC2086 # one word a parameter
-  really insmod "$file" $2
+  run_real insmod "$file" $2
 )
 
 boot() {
@@ -76,7 +76,7 @@ rmmod)
     echo "module is not loaded"
     exit 255
   }
-  really rmmod "$1" 2>/dev/null || {
+  run_real rmmod "$1" 2>/dev/null || {
     echo "unloading the module failed"
     exit 255
   }

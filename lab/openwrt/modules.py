@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debian's kernel modules as OpenWrt has them: flat, in packages kmod-NAME, each with a list of what boot loads."""
+"""Debian's kernel modules in OpenWrt's layout: one directory; packages kmod-NAME, each with a list for boot."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# package -> (its modules, the packages that it needs), as OpenWrt's modules/netfilter.mk has them, the parts that a
-# ruleset of fw4 needs. What these need besides is spread over many packages there; here it is one.
+# package -> (its modules, the packages that it needs), as in OpenWrt's modules/netfilter.mk, as far as a ruleset of fw4
+# needs them. OpenWrt spreads their other dependencies over many packages; here they are in one.
 PREREQUISITES = "kmod-nf-prerequisites"
 PACKAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     PREREQUISITES: ((), ()),
@@ -52,9 +52,9 @@ class Tree:
 
     @property
     def kernel_version(self) -> str:
-        """What the package `kernel` of such an image would be called: a hash stands for the configuration."""
-        mark = hashlib.md5(self.release.encode(), usedforsecurity=False).hexdigest()
-        return f"{self.release.partition('+')[0]}~{mark}-r1"
+        """The version of the package `kernel` in such an image, with a hash in place of that of the configuration."""
+        digest = hashlib.md5(self.release.encode(), usedforsecurity=False).hexdigest()
+        return f"{self.release.partition('+')[0]}~{digest}-r1"
 
 
 def module_name(path: str) -> str:
@@ -62,7 +62,7 @@ def module_name(path: str) -> str:
 
 
 def contents(tree: Tree) -> dict[str, list[str]]:
-    """Package -> all the modules in it, each in the first package that needs it."""
+    """Package -> its modules; a shared dependency is in PREREQUISITES."""
     needs = tree.needs()
     named = {module for modules, _needed in PACKAGES.values() for module in modules}
     prerequisites = {other for module in named for other in needs[module][1]} - named
@@ -73,7 +73,7 @@ def contents(tree: Tree) -> dict[str, list[str]]:
 
 
 def put(tree: Tree, root: Path, package: str, modules: Iterable[str]) -> None:
-    """A package's modules below ``root``, and the list that boot loads."""
+    """Write a package's modules below ``root``, and the list that boot loads."""
     needs = tree.needs()
     target = root / "lib/modules" / tree.release
     target.mkdir(parents=True, exist_ok=True)

@@ -3,8 +3,8 @@
 # list-installed and list, every option but --noaction and --autoremove, and what feed.sh leaves out.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Nothing of it was compared with the real program; its texts are those of reports about it. Read in its source and not
-# compared: --noaction downloads too; while another opkg holds /var/lock/opkg.lock, no command does anything but say so.
+# It was not compared with the real program; its messages come from bug reports. From its source, and not compared:
+# --noaction downloads too; while another opkg holds /var/lock/opkg.lock, every command fails with this message.
 # shellcheck disable=SC2154 # feed.sh sets feed and installed
 lists=/var/opkg-lists/openwrt_kmods
 info=/usr/lib/opkg/info
@@ -38,7 +38,7 @@ finish() {
   exit 255
 }
 
-# has_kernel NAME: is it for the kernel that is installed? The words are those of 24.10, or of before
+# has_kernel NAME: is it for the installed kernel? The messages are those of 24.10, or of earlier releases
 has_kernel() {
   for_kernel=$(index_line "$1" | cut -d ' ' -f 3)
   [ "$for_kernel" != - ] && [ "$for_kernel" != "$(version_of kernel)" ] || return 0
@@ -55,7 +55,7 @@ has_kernel() {
 }
 
 install_one() {
-  for name in $(wanted "$1"); do
+  for name in $(plan_for "$1"); do
     case $name in
     \?*)
       echo "Unknown package '${name#\?}'."
@@ -85,10 +85,10 @@ install_one() {
     echo "Configuring $name."
     unpack "$name" "$info/$name.list" "$1" || {
       collect "wfopen: $info/$name.list: No space left on device."
-      away "$name" "$info/$name.list"
+      remove_files "$name" "$info/$name.list"
       return
     }
-    after "$name" "$info/$name.list"
+    run_postinst "$name" "$info/$name.list"
   done
 }
 
@@ -121,9 +121,9 @@ remove)
       continue
     }
     echo "Removing package $package from root..."
-    [ -n "$dry" ] || away "$package" "$info/$package.list"
+    [ -n "$dry" ] || remove_files "$package" "$info/$package.list"
     while [ -z "$dry" ] && [ -n "$auto" ] && left=$(orphans) && [ -n "$left" ]; do
-      for gone in $left; do away "$gone" "$info/$gone.list"; done
+      for gone in $left; do remove_files "$gone" "$info/$gone.list"; done
     done
   done
   ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A stand-in for OpenWrt's /etc/rc.common. It leaves out: procd, and every action but start, stop, restart, reload, boot,
+# A stand-in for OpenWrt's /etc/rc.common. It leaves out: procd, and every action except start, stop, restart, reload, boot,
 # enable, disable and enabled.
 # SPDX-License-Identifier: GPL-3.0-or-later
 script=$1

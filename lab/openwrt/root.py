@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the root directory of a router like OpenWrt: busybox ash as the only shell, and OpenWrt's places for things.
+"""Makes the root directory of a router like OpenWrt: busybox ash as the only shell, and OpenWrt's directory layout.
 
-It leaves out: procd, netifd, and whatever is not asked for by this collection. The applets are those that OpenWrt
-builds by default; within an applet Debian's busybox has features that OpenWrt's lacks (character classes in tr, options
-of sort and find), which is for the reader of a script to see.
+It leaves out: procd, netifd, and whatever this collection does not use. The applets are those that OpenWrt builds by
+default. Within an applet Debian's busybox has features that OpenWrt's lacks (character classes in tr, options of sort
+and find), so only a reader of a script can notice that it uses one.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from lab.openwrt.programs import Programs
 HERE = Path(__file__).parent
 
 
-def words(text: str) -> list[str]:
-    """What stands in a text, one after the other."""
+def split_words(text: str) -> list[str]:
+    """The words of a text."""
     return text.split()
 
 
-APPLETS = words("""
+APPLETS = split_words("""
 [ ash awk basename brctl cat chgrp chmod chown chroot clear cmp cp crond crontab cut date dd df dirname dmesg du echo
 egrep env expr false fgrep find flock free fsync grep gunzip gzip halt head hexdump id ifconfig ip kill killall less
 ln lock logger login ls md5sum mkdir mkfifo mknod mktemp mount mv nc netmsg netstat nice nslookup passwd pgrep pidof
@@ -47,9 +47,9 @@ STAND_INS = {
     "firewall_init.sh": "etc/init.d/firewall",
 }
 LISTS = {"opkg": "usr/lib/opkg/info", "apk": "lib/apk/packages"}
-"""where a package manager keeps what each package brought"""
+"""directory in which a package manager lists the files of each package"""
 KMODLOADER_NAMES = ("insmod", "lsmod", "modinfo", "modprobe", "rmmod")
-DIRECTORIES = words("""
+DIRECTORIES = split_words("""
 bin sbin usr/bin usr/sbin lib usr/lib etc/config etc/init.d etc/rc.d etc/hotplug.d/net etc/hotplug.d/iface
 etc/modules.d etc/modules-boot.d etc/nftables.d etc/stand-in lib/upgrade/keep.d usr/lib/stand-in proc sys/class/net
 dev root tmp/run tmp/lock tmp/lib usr/share/nftables.d
@@ -86,7 +86,7 @@ config forwarding
 
 @dataclass(frozen=True)
 class Release:
-    """What sets OpenWrt's releases apart here. ``manager`` is opkg or apk."""
+    """A release of OpenWrt: ``manager`` is opkg or apk, ``firewall`` fw3 or fw4."""
 
     version: str
     manager: str
@@ -109,7 +109,7 @@ THIS_MACHINE = Programs()
 
 
 def make_root(root: Path, release: Release, kernel: str = "", programs: Programs = THIS_MACHINE) -> None:
-    """The whole tree below ``root``, an empty directory. ``kernel`` is the release of the kernel that runs there."""
+    """Make the whole tree in ``root``, an empty directory. ``kernel`` is the release of the router's kernel."""
     for name in DIRECTORIES:
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / LISTS[release.manager]).mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ def make_root(root: Path, release: Release, kernel: str = "", programs: Programs
     for name in KMODLOADER_NAMES:
         (root / "sbin" / name).symlink_to("kmodloader")
     (root / "lib/modules" / (kernel or os.uname().release)).mkdir(parents=True)
-    (root / "sbin/procd").write_text("#!/bin/sh\n# A stand-in for procd: it is there.\n")
+    (root / "sbin/procd").write_text("#!/bin/sh\n# A stand-in for procd: it only exists.\n")
     (root / "sbin/procd").chmod(0o755)
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/ash\n")
     (root / "etc/group").write_text("root:x:0:\n")
@@ -146,5 +146,5 @@ def make_root(root: Path, release: Release, kernel: str = "", programs: Programs
     if release.firewall == "fw4":
         (root / "sbin/fw3").symlink_to("fw4")
     else:
-        (root / "sbin/fw3").write_text("#!/bin/sh\n# A stand-in for fw3: it is there.\n")
+        (root / "sbin/fw3").write_text("#!/bin/sh\n# A stand-in for fw3: it only exists.\n")
         (root / "sbin/fw3").chmod(0o755)

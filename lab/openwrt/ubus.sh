@@ -1,17 +1,17 @@
 #!/bin/sh
-# A stand-in for OpenWrt's `ubus` and the daemons behind it. It leaves out: every object but network.device (status),
-# network.interface (dump) and system (board), every command but list and call, most of what those methods tell, sockets.
+# A stand-in for OpenWrt's `ubus` and its daemons. It leaves out: every object except network.device (status),
+# network.interface (dump) and system (board), every command except list and call, most fields of their answers, sockets.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Compared with the real program and ubusd (2025-12), which were given objects with the same answers: what list and call
-# print, also with -S and -v; exit codes and texts for unknown objects and methods, arguments that do not parse, a missing
-# argument, an unknown command. (Without a terminal it ends with 256 less
-# the code where a method refuses; older ones end with the code: look at nothing but success.) What netifd itself answers could not be
-# compared: the names are its documented ones.
+# Compared with the real program and ubusd (2025-12), with objects that give the same answers: the output of list and call,
+# also with -S and -v; exit codes and texts for unknown objects and methods, arguments that do not parse, a missing
+# argument, an unknown command. (Where a method fails, it exits with 256 minus the code without a terminal, and older ones
+# with the code, so only success can be relied on.) The answers of the real netifd could not be compared: the names are
+# the documented ones.
 #
-# Reads /etc/stand-in/interfaces, lines "NAME DEVICE L3_DEVICE PROTO up|down", a dash for what there is not; the kernel's
-# devices; and, for hw-tc-offload, /etc/stand-in/hw-tc-offload, lines "DEVICE true|false", or an ethtool at
-# /usr/lib/stand-in/ethtool, since a router like this has none of its own.
+# Reads /etc/stand-in/interfaces, lines "NAME DEVICE L3_DEVICE PROTO up|down", with a dash for a missing device; the
+# kernel's devices; and, for hw-tc-offload, /etc/stand-in/hw-tc-offload, lines "DEVICE true|false", or an ethtool at
+# /usr/lib/stand-in/ethtool, since such a router has none of its own.
 home=/etc/stand-in
 simple=
 verbose=
@@ -30,8 +30,8 @@ usage() {
   exit "$1"
 }
 
-# refuse CODE TEXT ARGUMENT...: a shell has 8 bits for what the program returns as a negative number
-refuse() {
+# fail_call CODE TEXT ARGUMENT...: the program returns a negative number, of which a shell sees 8 bits
+fail_call() {
   code=$1
   text=$2
   shift 2
@@ -45,8 +45,8 @@ not_found() {
   exit 4
 }
 
-# printed: JSON with a tab a level, which -S prints in one line
-printed() {
+# format: JSON with a tab for each level; with -S in one line
+format() {
   if [ -z "$simple" ]; then
     cat
   else
@@ -126,7 +126,7 @@ system_board() {
     "$DISTRIB_ID" "$DISTRIB_RELEASE" "$DISTRIB_TARGET"
 }
 
-listed() {
+signature() {
   case $1 in
   network.device) echo "	\"status\":{\"name\":\"String\"}" ;;
   network.interface) echo "	\"dump\":{}" ;;
@@ -147,7 +147,7 @@ list)
     found=yes
     if [ -n "$verbose" ] && [ -z "$simple" ]; then
       echo "'$object' @00000000"
-      listed "$object"
+      signature "$object"
     else
       echo "$object"
     fi
@@ -156,15 +156,15 @@ list)
   ;;
 call)
   [ "$#" = 2 ] || [ "$#" = 3 ] || usage 254
-  if [ "$#" = 3 ]; then case $3 in "{"*"}") ;; *) refuse 12 "Parsing message data failed" "$@" ;; esac fi
+  if [ "$#" = 3 ]; then case $3 in "{"*"}") ;; *) fail_call 12 "Parsing message data failed" "$@" ;; esac fi
   case $1 in network.device | network.interface | system) ;; *) not_found ;; esac
   method=$(echo "${1}_$2" | tr . _)
   case $method in
   network_device_status | network_interface_dump | system_board)
-    answer=$("$method" "${3:-}") || refuse 4 "Not found" "$@"
-    printf '%s\n' "$answer" | printed
+    answer=$("$method" "${3:-}") || fail_call 4 "Not found" "$@"
+    printf '%s\n' "$answer" | format
     ;;
-  *) refuse 3 "Method not found" "$@" ;;
+  *) fail_call 3 "Method not found" "$@" ;;
   esac
   ;;
 *) usage 254 ;;

@@ -1,7 +1,7 @@
 # The part of the stand-in for uci (uci.sh) that reads and changes one package.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# What it stages goes to the file OUT/stage, what is left of it after a revert to OUT/left, a commit to OUT/new.
+# Staged changes go to the file OUT/stage, those left after a revert to OUT/left, the committed package to OUT/new.
 function fail(text) {
   if (!quiet) print app ": " text | "cat >&2"
   close("cat >&2")
@@ -12,7 +12,7 @@ function parse_error(text) {
   if (strict) fail("Parse error (" text ") at line " line_number ", byte 0")
   skip_line = 1
 }
-# the next word of line, with quotes as a shell has them; 0 at its end
+# reads the next word of line into token, with quotes as in a shell; returns 0 at the end of line
 function word(   c, quote, found, text) {
   sub(/^[ \t\r\n]+/, "", line)
   text = ""
@@ -145,7 +145,7 @@ function load_config(   command, kind, s, name) {
   }
   close(reading)
 }
-# split "package.section.option=value" into at_section, at_option, at_value, has_value
+# splits "package.section.option=value" into at_section, at_option, at_value, has_value
 function split_tuple(text,   parts, n, equals) {
   equals = index(text, "=")
   has_value = equals > 0
@@ -157,8 +157,8 @@ function split_tuple(text,   parts, n, equals) {
   levels = n
   return n <= 3 && valid(parts[1], "package") && (at_option == "" || valid(at_option, "name"))
 }
-# carries one staged line out: sign, at_section, at_option, at_value
-function act(sign,   s) {
+# applies one staged line: sign, at_section, at_option, at_value
+function apply(sign,   s) {
   s = section_of(at_section)
   if (sign == "+" || (sign == "" && at_option == "")) {
     if (!valid(at_value, "type")) return
@@ -191,7 +191,7 @@ function load_deltas(   n, i, dirs, sign) {
       staged_option[staged] = at_option
       staged_value[staged] = at_value
       staged_last[staged] = i == n
-      act(sign)
+      apply(sign)
     }
     close(reading)
   }
@@ -234,7 +234,7 @@ function export_to(file, named,   i, j, k, s, name) {
 function stage(sign, id, name, value, bare) {
   print sign package "." id (name == "" ? "" : "." name) (bare ? "" : "=" quoted(value)) >> (out "/stage")
 }
-# @type[n] -> the id; "" when there is none
+# the section of at_section, also of @type[n], whose id it puts into at_section; 0 when there is none
 function look_up(   kind, n, i, found) {
   if (at_section !~ /^@/) return section_of(at_section)
   if (at_section !~ /^@[^][]*\[-?[0-9]+\]$/) fail("Invalid argument")

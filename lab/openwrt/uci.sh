@@ -1,17 +1,17 @@
 #!/bin/sh
 # A stand-in for OpenWrt's `uci`. It leaves out: import, rename, reorder, -f, -m, -d, configuration outside of the
-# directory, override directories, several statements a line, locks, and the byte in parse errors.
+# directory, override directories, several statements on one line, locks, and the byte in parse errors.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Compared with the real program (2025-12), command list by command list, output and exit code and files: what get, show
-# (-X too), export, changes print of strings, lists, quotes, comments and values of several lines; ids of unnamed sections;
-# @type[n] and @type[-n]; set, add, add_list, del_list, delete, revert and the lines that they stage; commit (it drops
-# comments, keeps the mode, writes nothing when nothing is staged); -c, -p, -P, -t, -q, -S; errors of what is not there and
-# of files that do not parse. Among it what is easily taken for something else:
-#   -t DIR and -P DIR read what others staged in /tmp/.uci as well, so that a commit with -t writes that too;
-#   -P never commits, and says nothing;
-#   batch ends with 0 whatever happens in it, as do commit, changes and export without a package;
-#   a commit to a full disk leaves half a file and ends with 0.
+# Compared with the real program (2025-12) by lists of commands, their output, exit codes and files: the output of get, show
+# (also with -X), export and changes for strings, lists, quotes, comments and values of several lines; ids of unnamed
+# sections; @type[n] and @type[-n]; set, add, add_list, del_list, delete, revert and the lines that they stage; commit (it
+# drops comments, keeps the mode, writes nothing when nothing is staged); -c, -p, -P, -t, -q, -S; errors for missing entries
+# and files that do not parse. Some of this is easily misunderstood:
+#   -t DIR and -P DIR also read what others staged in /tmp/.uci, so a commit with -t writes that too;
+#   -P never commits, and prints nothing;
+#   batch always exits with 0, and so do commit, changes and export without a package;
+#   a commit to a full disk leaves half a file and exits with 0.
 conf=${UCI_STAND_IN_CONF:-/etc/config}
 save=/tmp/.uci
 paths=
@@ -53,8 +53,8 @@ engine() {
     -v app="$program" -v out="$out" -v named="$named" -f /usr/lib/stand-in/uci.awk </dev/null
 }
 
-# one ACTION TUPLE [TYPE]: on one package, and what comes of it into the files
-one() {
+# run_action ACTION TUPLE [TYPE]: on one package; writes the result to the files
+run_action() {
   package=${2%%[.=]*}
   out=$(mktemp -d /tmp/uci.XXXXXX) || exit
   UCI_ACTION=$1 UCI_TUPLE=$2 UCI_TYPE=${3:-} engine
@@ -66,7 +66,7 @@ one() {
   [ ! -e "$out/left" ] || [ ! -e "$save/$package" ] || cat "$out/left" >"$save/$package"
   if [ -e "$out/written" ]; then
     new=$conf/.$package.uci-$$
-    # what the real one does on a full disk too: nobody looks whether it could be written
+    # like the real one, which does not check whether it could write
     cp -p "$conf/$package" "$new" 2>/dev/null
     cat "$out/new" 2>/dev/null >"$new"
     mv -f "$new" "$(readlink -f "$conf/$package")"
@@ -81,10 +81,10 @@ shift
 case $command in
 batch)
   [ -z "$in_batch" ] || exit 255
-  # words of a line, quoted for a shell
+  # the words of each line, quoted for a shell
   awk '
     {
-      said = ""
+      quoted = ""
       while ($0 != "") {
         sub(/^[ \t]+/, "")
         text = ""
@@ -98,9 +98,9 @@ batch)
         }
         if (c == "#") $0 = ""
         gsub(/\047/, "\047\\\047\047", text)
-        said = said " \047" text "\047"
+        quoted = quoted " \047" text "\047"
       }
-      if (said != "" && said != " \047\047") print said
+      if (quoted != "" && quoted != " \047\047") print quoted
     }
   ' | while read -r line; do
     case $line in "'exit'"*) break ;; esac
@@ -128,12 +128,12 @@ show | changes | commit | export)
   }
   [ -n "$commits" ] || [ "$command" != commit ] || exit 0
   [ "$#" = 0 ] || {
-    one "$command" "$1"
+    run_action "$command" "$1"
     exit
   }
   for file in "$conf"/*; do
     case ${file##*/} in *.* | *[!A-Za-z0-9_-]*) continue ;; esac
-    [ ! -f "$file" ] || one "$command" "${file##*/}"
+    [ ! -f "$file" ] || run_action "$command" "${file##*/}"
   done
   exit 0
   ;;
@@ -146,7 +146,7 @@ add)
     [ -n "$quiet" ] || echo "$program: Entry not found" >&2
     exit 3
   }
-  one add "$1" "$2"
+  run_action add "$1" "$2"
   ;;
 get | set | delete | del | add_list | del_list | revert)
   [ "$#" = 1 ] || {
@@ -154,7 +154,7 @@ get | set | delete | del | add_list | del_list | revert)
     exit 255
   }
   [ "$command" != del ] || command=delete
-  one "$command" "$1"
+  run_action "$command" "$1"
   ;;
 *)
   usage

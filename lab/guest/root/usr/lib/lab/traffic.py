@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Traffic through the router: `sink` runs in the WAN host and sends back what it gets, `send` runs in the LAN host.
 
-`send` drives one TCP and one UDP flow over IPv4 and over IPv6, at a fixed low rate, and prints one line a flow:
-NAME SENT RETURNED BYTES, where RETURNED packets and BYTES made the way to the WAN host and back. It exits with 1 when
-a flow had nothing returned.
+`send` drives one TCP and one UDP flow over IPv4 and over IPv6, at a fixed low rate, and prints one line for each flow:
+NAME SENT RETURNED BYTES, where RETURNED packets and BYTES went to the WAN host and came back. It exits with 1 when
+nothing came back on a flow.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import time
 PORT = 7000
 PAYLOAD = bytes(200)
 WAN_HOST = {4: (socket.AF_INET, "203.0.113.2"), 6: (socket.AF_INET6, "2001:db8:203::2")}
-ESTABLISHED = 5  # packets returned on every flow before --detach lets go
-PATIENCE = 20.0  # seconds for that, and for a TCP connection
+ESTABLISHED = 5  # packets returned on every flow before --background returns
+PATIENCE = 20.0  # seconds for that; a quarter of it for a TCP connection
 IDLE = 120.0  # seconds of silence after which the sink drops a TCP connection
 
 
@@ -35,7 +35,7 @@ def echo_tcp(connection: socket.socket) -> None:
 
 
 def sink() -> None:
-    """Serve TCP and UDP on PORT, IPv4 and IPv6, for good."""
+    """Serve TCP and UDP on PORT, IPv4 and IPv6, forever."""
     udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     udp.bind(("::", PORT))
@@ -73,23 +73,23 @@ class Flow:
 
     @property
     def returned(self) -> int:
-        """Packets returned. TCP may merge segments, so bytes are what is counted."""
+        """Packets returned, computed from bytes because TCP may merge segments."""
         return self.returned_bytes // len(PAYLOAD)
 
     def send(self) -> None:
-        """One packet out. A NIC that is being re-plugged or a full TCP window loses it, as on a real network."""
+        """Send one packet. It is lost during a re-plug or when the TCP window is full, as on a real network."""
         with contextlib.suppress(OSError):
             self.sent += bool(self.socket.send(PAYLOAD))
 
     def collect(self) -> None:
-        """Count what has come back since the last time."""
+        """Count what has come back since the last call."""
         with contextlib.suppress(OSError):
             while data := self.socket.recv(65536):
                 self.returned_bytes += len(data)
 
 
 def drive(flows: list[Flow], rate: float, deadline: float, until: int | None = None) -> None:
-    """Send at `rate` packets a second per flow up to `deadline` (monotonic), or until all had `until` returned."""
+    """Send `rate` packets a second per flow until `deadline` (monotonic), or until each flow has `until` returned."""
     tick = time.monotonic()
     while tick < deadline and (until is None or any(flow.returned < until for flow in flows)):
         for flow in flows:
@@ -106,7 +106,7 @@ def report(flows: list[Flow]) -> int:
 
 
 def detach() -> bool:
-    """Leave the session that started this; False in the parent, True in the process that goes on."""
+    """Fork into a session of its own; returns False in the parent, True in the child."""
     if os.fork():
         return False
     os.setsid()
@@ -134,14 +134,14 @@ def send(seconds: float, rate: float, background: bool) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("sink")
-    sender = verbs.add_parser("send")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("sink")
+    sender = commands.add_parser("send")
     sender.add_argument("--seconds", type=float, required=True)
     sender.add_argument("--rate", type=float, required=True)
     sender.add_argument("--background", action="store_true")
     args = parser.parse_args()
-    if args.verb == "sink":
+    if args.command == "sink":
         sink()
     return send(args.seconds, args.rate, args.background)
 
