@@ -23,7 +23,7 @@ ARROWS = {
     "_ruleset": {"_core", "_systems", "_observe", "_confirm"},
     "_fw4": {"_core", "_systems", "_observe", "_confirm"},
     "_firewall": {"_core"},
-    "_firewall/role": {"_core", "_observe", "_verify", "_confirm", "_firewall"},
+    "_firewall/role": {"_core", "_systems", "_observe", "_verify", "_confirm", "_firewall"},
 }
 # (room, part of another room that it may not import from, what to do instead)
 CLOSED = (

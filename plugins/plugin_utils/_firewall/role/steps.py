@@ -17,6 +17,7 @@ from typing import Any
 from ..._core.errors import OffloadError
 from ..._observe.state import Device, RouterState
 from ..._observe.topology import is_forwarding, pick_flowtable_devices, sees_lowers
+from ..._systems.registry import reports_features
 from .request import (
     RULESETS,
     UNFILTERED,
@@ -165,10 +166,10 @@ def _leaving(router: RouterState, devices: Sequence[str]) -> list[str]:
 
 
 def _packages(request: Request, router: RouterState) -> list[str]:
-    """On OpenWrt flash is small, and where hw-tc-offload is on by the driver's own will ethtool has nothing to set."""
+    """Where the feature is reported without ethtool, flash is small, and ethtool of use only where it is off."""
     features = [device.hw_tc_offload for device in router.devices.values() if device.hw_tc_offload is not None]
     is_off = request.mode in ("auto", "hardware") and any(not feature.active for feature in features)
-    ethtool = ["ethtool"] if router.platform.init != "procd" or is_off else []
+    ethtool = ["ethtool"] if is_off or not reports_features(router.platform.init) else []
     conntrack = ["conntrack"] if request.values["flow_offload_flush_connections"] != "none" else []
     return ["nftables", *ethtool, *conntrack]
 
