@@ -49,3 +49,9 @@ def test_the_faults_are_the_driver_s() -> None:
     assert sorted(labnic.FAULTS) == sorted(first or second for first, second in words)
     documented = re.findall(r"^ \*   ([a-z-]+)(?:=N)? {2,}", text, re.MULTILINE)
     assert sorted(labnic.FAULTS) == sorted(documented)
+
+
+def test_the_page_lists_every_fault() -> None:
+    table = (images.HERE / "README.md").read_text().partition("| fault | effect |")[2].partition("\n\n")[0]
+    first_cells = " ".join(row.split("|")[1] for row in table.splitlines() if row.startswith("|"))
+    assert sorted(labnic.FAULTS) == sorted(re.findall(r"`([a-z-]+)(?:=N)?`", first_cells))
