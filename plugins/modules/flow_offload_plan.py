@@ -32,8 +32,7 @@ options:
 notes:
   - One SSH exec for O(part=role), and none where C(flow_offload_mode) is V(disabled) or for another O(part).
 seealso:
-  - plugin: kmod.nft_offload.flow_offload
-    plugin_type: role
+  - module: kmod.nft_offload.offload_info
 """
 
 EXAMPLES = r"""

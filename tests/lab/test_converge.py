@@ -15,6 +15,7 @@ from tests.lab.plays import Run, predicted
 from tests.lab.router import Live
 
 MOST_EXECS = 6
+MOST_LINES = 10
 
 Record = Callable[[str, object], None]
 
@@ -44,6 +45,8 @@ def test_fresh_router(router: Live, record_property: Record) -> None:
     opened = router.sessions() - before - 1
     assert second.changed == []
     assert second.execs <= MOST_EXECS
+    assert [task.name for task in second.tasks if task.status != "ok"] == []
+    assert len(second.tasks) <= MOST_LINES
     assert opened <= MOST_EXECS, "by the count of the router's SSH server"
     check_execs(second, record_property, "second run")
 
