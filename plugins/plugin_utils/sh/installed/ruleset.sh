@@ -3,7 +3,7 @@
 # Written by kmod.nft_offload: load our table, then bring in the devices that are there already (features first).
 home=/etc/nft-offload
 if [ -f "$home/committing" ]; then
-  # the power failed while a confirmed change was put in place: the rest of it, so that what boots is all new
+  # the power was cut while a confirmed change was put in place: the rest of it, so that what boots is all new
   left=
   while read -r file; do
     [ ! -e "$file.nft-offload-new" ] || mv -f "$file.nft-offload-new" "$file" || left=yes
