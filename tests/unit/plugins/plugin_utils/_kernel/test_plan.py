@@ -25,6 +25,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.mo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import FLOWTABLE_MODULES, Kernel, Platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import Inventory
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import name_package_managers
 
 TOOLS = ("nftables", "ethtool")
 NEEDS = {
@@ -193,7 +194,7 @@ def platform(**changes: Any) -> KernelState:
         (platform(commands=frozenset({"apk"})), "apk are supported by kernel_support only where"),
         (
             platform(commands=frozenset()),
-            r"nft, ethtool is missing, and .* none of the package managers .* \(apt, opkg, apk\)",
+            rf"nft, ethtool is missing, and .* none of the package managers .* \({name_package_managers()}\)",
         ),
         (platform(commands=frozenset({"nft", "ethtool"}), nft_version=(0, 9, 8)), "nft 0.9.8 is too old.*0.9.9"),
         (with_packages(BARE, candidates={"nftables": "0.9.8-3.1"}), "nft 0.9.8 is too old"),

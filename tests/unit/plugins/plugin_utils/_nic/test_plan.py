@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState, plan_absent, plan_present
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import name_init_systems
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import Systemd
 from hypothesis import given
 from hypothesis import strategies as st
@@ -184,7 +185,7 @@ def test_without_systemd_the_record_is_kept_and_a_warning_told() -> None:
     assert list(plan.files) == [paths.FEATURES]
     assert not plan.closing
     assert "nothing sets them at boot" in plan.warnings[0]
-    assert "(systemd, procd)" in plan.warnings[0]
+    assert f"({name_init_systems()})" in plan.warnings[0]
     assert plan.result["boot"]["persistent"] is False
 
 

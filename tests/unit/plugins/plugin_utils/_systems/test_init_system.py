@@ -154,4 +154,4 @@ def test_without_the_row_boot_starts_nothing() -> None:
     plan = present(replace(FRESH, platform=replace(FRESH.platform, init="sprout")))
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *RULESET_SCRIPTS}
     assert "nothing loads it at boot" in plan.warnings[0]
-    assert "(systemd, procd)" in plan.warnings[0]
+    assert f"({registry.name_init_systems()})" in plan.warnings[0]
