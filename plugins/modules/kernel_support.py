@@ -131,7 +131,7 @@ boot:
   sample:
     file: /etc/modules-load.d/nft-offload.conf
     modules: [nf_flow_table, nf_flow_table_inet, nft_flow_offload]
-kept:
+in_use:
   description:
     - Modules and packages that this module brought and that stay because they are in use, each with who uses it. A
       package stays recorded as brought, so that a later run removes it.

@@ -72,7 +72,7 @@ def test_kernel_set_up_and_undone(router: Live) -> None:
     back = router.module("kernel_support", state="absent")
     assert back.actions == predicted.actions
     assert back.diff == predicted.diff
-    assert "kept" not in back.result
+    assert "in_use" not in back.result
     router.is_untouched()
     assert not router.module("kernel_support", state="absent").changed
 
@@ -155,7 +155,7 @@ def test_absent_keeps_what_is_in_use(router: Live) -> None:
     router.sh("echo '# edited' >>/etc/nftables.conf")
     task = router.module("kernel_support", state="absent")
     assert (task.status, task.changed) == ("ok", True), task.msg
-    assert task.result["kept"] == {
+    assert task.result["in_use"] == {
         "nf_tables": "used by table inet mine",
         "libcrc32c": "used by nf_tables",
         "nftables": "/etc/nftables.conf was edited",
@@ -175,7 +175,7 @@ def test_absent_keeps_the_modules_of_a_live_flowtable(router: Live) -> None:
         "add rule inet mine c meta l4proto tcp flow add @f'"
     )
     task = router.module("kernel_support", state="absent")
-    assert set(MODULES) <= set(task.result["kept"])
+    assert set(MODULES) <= set(task.result["in_use"])
     assert set(MODULES) <= loaded(router)
 
 

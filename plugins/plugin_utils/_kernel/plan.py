@@ -230,21 +230,21 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         held = live["nf_tables"]
         live["nf_tables"] = LoadedModule(held.references + 1, held.users | set(tables))
     brought = add_modules_on_top(record.modules, live)
-    unload, kept = plan_unloading(brought, live)
-    kept = {name: why for name, why in kept.items() if name in record.modules}
+    unload, in_use = plan_unloading(brought, live)
+    in_use = {name: why for name, why in in_use.items() if name in record.modules}
     uninstall: dict[str, list[str]] = {"purge": [], "remove": []}
     for package, in_the_way in sorted(state.inventory.removals.items()):
         others = sorted(in_the_way - set(record.packages))
         if others:
-            kept[package] = f"needed by {', '.join(others)}"
+            in_use[package] = f"needed by {', '.join(others)}"
         elif package in state.inventory.used:
-            kept[package] = "; ".join(state.inventory.used[package])
+            in_use[package] = "; ".join(state.inventory.used[package])
         else:
             # what an earlier installation left of its configuration stays, as it was found
             uninstall["remove" if record.packages[package] == "config-files" else "purge"].append(package)
 
     gone = [*uninstall["purge"], *uninstall["remove"]]
-    left = Record({name: found for name, found in record.packages.items() if name in kept})
+    left = Record({name: found for name, found in record.packages.items() if name in in_use})
     record_left = {paths.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
     changes = file_changes(state.files, {**dict.fromkeys(list_own_files()), **record_left})
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
@@ -261,14 +261,14 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         removed=changes.removed,
         undo=[_load(list(reversed(unload)))] if unload else [],
         diffs=[*_diffs(state, modules, uninstalled=gone), *changes.diffs],
-        result=_result(state, modules, left, []) | ({"kept": kept} if kept else {}),
+        result=_result(state, modules, left, []) | ({"in_use": in_use} if in_use else {}),
     )
 
 
 def combine_results(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """The result of both readings: of what stays, the first still knew the modules and had nft to ask for whom."""
-    kept = {**second.get("kept", {}), **first.get("kept", {})}
-    return {**second, **({"kept": kept} if kept else {})}
+    in_use = {**second.get("in_use", {}), **first.get("in_use", {})}
+    return {**second, **({"in_use": in_use} if in_use else {})}
 
 
 def _require_kernel(state: KernelState) -> None:

@@ -81,7 +81,7 @@ def test_from_nothing_and_back(router: OpenWrt) -> None:
     again, execs = router.do(ActionModule, NOTHING)
     assert (again["changed"], execs) == (False, 1)
     gone, execs = router.do(ActionModule, {"state": "absent"})
-    assert gone["changed"] and execs == 2 and "kept" not in gone
+    assert gone["changed"] and execs == 2 and "in_use" not in gone
     assert packages(router) == {"kernel", "kmod-nf-conntrack"}
     assert router.read(MODULES) == "nf_conntrack 16384 0 - Live\n"
     left = files(router)
@@ -254,7 +254,7 @@ def test_a_package_that_others_need_stays(router: OpenWrt) -> None:
     router.sh("opkg update; apk update; opkg install fw; apk add fw")
     record = str(router.read(paths.KERNEL_FOUND))
     result, _execs = router.do(ActionModule, {"state": "absent"})
-    assert result["kept"]["kmod-nft-offload"] == "needed by fw"
+    assert result["in_use"]["kmod-nft-offload"] == "needed by fw"
     assert "kmod-nft-offload" in packages(router)
     assert router.read(paths.KERNEL_FOUND) == record[: record.index("module")], "it is ours for as long as it stays"
     assert not router.do(ActionModule, {"state": "absent"})[0]["changed"]

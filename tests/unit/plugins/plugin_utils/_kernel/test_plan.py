@@ -222,7 +222,7 @@ def test_what_is_no_package(name: str) -> None:
 def test_absent_on_an_untouched_router() -> None:
     plan = plan_absent(BARE, checking=False)
     assert not plan.changed
-    assert "kept" not in plan.result
+    assert "in_use" not in plan.result
 
 
 def test_absent_takes_back_exactly_what_was_brought() -> None:
@@ -256,7 +256,7 @@ def test_what_others_use_by_now_stays() -> None:
     )
     plan = plan_absent(state, checking=False)
     assert [step.call for step in plan.steps] == [("unload_modules", "nf_flow_table_inet", "nfnetlink_hook")]
-    assert plan.result["kept"] == {
+    assert plan.result["in_use"] == {
         "nft_flow_offload": "in use",
         "nf_flow_table": "used by nft_flow_offload",
         "nf_tables": "used by nft_flow_offload",
@@ -281,16 +281,16 @@ def test_what_stays_is_told_though_it_is_not_noted() -> None:
     second = plan_absent(replace(carried_out(first, state), tables=("nft: not found",)), checking=False)
     assert not second.changed
     assert (
-        first.result["kept"].items() > second.result["kept"].items() == {"ethtool": "ethtool.service is active"}.items()
+        first.result["in_use"].items() > second.result["in_use"].items() == {"ethtool": "ethtool.service is active"}.items()
     )
-    assert _kernel.combine_results(first.result, second.result) == {**second.result, "kept": first.result["kept"]}
+    assert _kernel.combine_results(first.result, second.result) == {**second.result, "in_use": first.result["in_use"]}
 
 
 def test_nf_tables_stays_while_there_is_a_table() -> None:
     state = replace(carried_out(plan_present(BARE, TOOLS), BARE), tables=("table inet sets",))
     plan = plan_absent(state, checking=False)
     assert "nf_tables" not in plan.steps[0].call
-    assert plan.result["kept"]["nf_tables"] == "used by table inet sets"
+    assert plan.result["in_use"]["nf_tables"] == "used by table inet sets"
 
 
 def test_absent_waits_for_those_that_need_it() -> None:
@@ -323,7 +323,7 @@ def test_a_check_run_foresees_that_our_table_is_gone() -> None:
     after = replace(state, facts=facts("loaded", LIVE))
     foreseen, real = plan_absent(before, checking=True), plan_absent(after, checking=False)
     assert foreseen.actions() == real.actions()
-    assert "kept" not in foreseen.result
+    assert "in_use" not in foreseen.result
 
     mine = "table ip mine"
     before = replace(before, tables=(own, mine))
@@ -331,10 +331,10 @@ def test_a_check_run_foresees_that_our_table_is_gone() -> None:
     after = replace(after, tables=(mine,))
     foreseen, real = plan_absent(before, checking=True), plan_absent(after, checking=False)
     assert foreseen.actions() == real.actions()
-    assert foreseen.result["kept"] == real.result["kept"]
-    assert foreseen.result["kept"]["nf_tables"] == "used by table ip mine"
+    assert foreseen.result["in_use"] == real.result["in_use"]
+    assert foreseen.result["in_use"]["nf_tables"] == "used by table ip mine"
 
-    kept = plan_absent(replace(before, flowtables=frozenset({own, mine})), checking=True).result["kept"]
+    kept = plan_absent(replace(before, flowtables=frozenset({own, mine})), checking=True).result["in_use"]
     assert kept["nft_flow_offload"] == "in use"
 
 
