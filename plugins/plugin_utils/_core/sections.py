@@ -64,6 +64,18 @@ class Answer(Mapping[str, Section]):
     def __repr__(self) -> str:
         return f"Answer({self._sections!r})"
 
+    def require(self, name: str) -> Section:
+        """A section that the script always prints; raises OffloadError where its markers did not arrive whole.
+
+        Without it nothing is known, which must never look like nothing being there.
+        """
+        if name not in self._sections:
+            raise OffloadError(
+                f"the router's answer has no section {name!r}",
+                "run the task again; when it stays, look for what else writes to the output of the login shell",
+            )
+        return self._sections[name]
+
     def ok(self, name: str) -> bool:
         """Whether the section exists and its command succeeded."""
         return name in self._sections and self._sections[name].rc == 0

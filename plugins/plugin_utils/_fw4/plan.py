@@ -95,9 +95,9 @@ def has_fw4(answer: Answer) -> bool:
 def read_state(answer: Answer) -> Fw4State:
     """Sections of sh/read/{platform,files,fw4,change}.sh -> Fw4State.
 
-    Raises OffloadError where there is no fw4, or where uci cannot read the configuration.
+    Raises OffloadError where there is no fw4, where uci cannot read the configuration, and for an incomplete answer.
     """
-    platform = parse_platform(answer.text("platform"))
+    platform = parse_platform(answer.require("platform").text)
     require_fw4(platform)
     if not has_fw4(answer):
         raise OffloadError(
@@ -109,16 +109,17 @@ def read_state(answer: Answer) -> Fw4State:
             f"uci cannot read {paths.FW4_CONFIG}: {answer.text('fw4.uci').strip()}",
             "correct it until 'uci show firewall' shows it, then run the play again",
         )
+    printed = answer.require("fw4.print")
     return Fw4State(
         platform=platform,
         config=parse_config(answer.text("fw4.uci")),
-        staged=tuple(answer.lines("fw4.staged")),
-        rendered=parse_flowtable(answer.text("fw4.print")),
-        live=parse_flowtable(answer.text("fw4.live")),
-        complaints=parse_complaints(answer.text("fw4.print")),
-        renders=answer.ok("fw4.print"),
-        loaded=frozenset(answer.text("fw4.loaded").split()),
-        devices=parse_devices(answer.text("fw4.devices")),
+        staged=tuple(answer.require("fw4.staged").text.splitlines()),
+        rendered=parse_flowtable(printed.text),
+        live=parse_flowtable(answer.require("fw4.live").text),
+        complaints=parse_complaints(printed.text),
+        renders=printed.rc == 0,
+        loaded=frozenset(answer.require("fw4.loaded").text.split()),
+        devices=parse_devices(answer.require("fw4.devices").text),
         files=read_files(answer),
         change=parse_change(answer.text("change")),
     )

@@ -95,23 +95,25 @@ class KernelState:
 
     @property
     def record(self) -> Record:
+        """What this collection brought, as its file on the router has it."""
         return parse_record(self.files.get(paths.KERNEL_FOUND, ""))
 
     @property
     def modules(self) -> Mapping[str, ModuleState]:
+        """Module of FLOWTABLE_MODULES -> its state."""
         return self.facts.kernel.modules
 
 
 def read_state(answer: Answer) -> KernelState:
     """Sections of sh/read/kernel.sh and of the package manager's own fragment -> KernelState.
 
-    Raises OffloadError where the package manager cannot list what is installed.
+    Raises OffloadError where the package manager cannot list what is installed, and for an incomplete answer.
     """
-    platform = parse_platform(answer["platform"].text)
+    platform = parse_platform(answer.require("platform").text)
     manager = find_package_manager(platform.init, platform.commands)
     return KernelState(
         platform=platform,
-        facts=parse_module_facts(answer["modules"].text),
+        facts=parse_module_facts(answer.require("modules").text),
         files=read_files(answer),
         inventory=manager.read(answer) if manager else Inventory(),
         tables=tuple(answer.lines("tables")),

@@ -79,21 +79,22 @@ class FeatureRequest:
 
     @property
     def key(self) -> Key:
+        """What is set: the target and the feature."""
         return self.target, self.feature
 
 
 def read_state(answer: Answer) -> NicState:
-    """Sections of sh/read/nic.sh -> NicState."""
-    lines = [line.partition("=") for line in answer["nics"].text.splitlines()]
+    """Sections of sh/read/nic.sh -> NicState; raises OffloadError for an incomplete answer."""
+    lines = [line.partition("=") for line in answer.require("nics").text.splitlines()]
     conduits = [value.split() for key, _equals, value in lines if key == "conduit"]
     nics = {
-        name: Nic(parse_driver(part.text), parse_features(answer.text(f"features {name}")))
+        name: Nic(parse_driver(part.text), parse_features(answer.require(f"features {name}").text))
         for name, part in answer.each("driver ").items()
     }
     reported = parse_netifd(answer.text("netifd"), {name: nic.driver for name, nic in nics.items()})
     nics |= {name: replace(nics[name], features={HW_TC: seen}) for name, seen in reported.items() if name in nics}
     return NicState(
-        platform=parse_platform(answer["platform"].text),
+        platform=parse_platform(answer.require("platform").text),
         names=frozenset(value for key, _equals, value in lines if key == "device"),
         nics=nics,
         conduits={words[0]: words[1] for words in conduits if len(words) == 2},
@@ -141,7 +142,11 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
             )
         if reason:
             unsupported.setdefault(request.device, reason)
-    settable = {w.key: w for w in requests if not _explain_refusal(state, w) and not _get_feature(state, w.key).fixed}
+    settable = {
+        request.key: request
+        for request in requests
+        if not _explain_refusal(state, request) and not _get_feature(state, request.key).fixed
+    }
     if is_read_only(state):
         # all is as requested, the driver has it on by itself; what was set while ethtool was installed stays recorded
         settable = {}
@@ -152,13 +157,13 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
     }
     kept = {key: value for key, value in state.record.items() if key[0] in unplugged}
     record = kept | {key: (format_value(request.on), found[key]) for key, request in settable.items()}
-    dropped = {key: value for key, (_wanted, value) in state.record.items() if key not in record}
+    dropped = {key: was for key, (_requested, was) in state.record.items() if key not in record}
     return _plan(
         state,
         {**{key: value for key, (value, _found) in record.items()}, **dropped},
         record,
         result={
-            "devices": _describe_devices(state, [w for w in requests if w.device not in unsupported], found),
+            "devices": _describe_devices(state, [one for one in requests if one.device not in unsupported], found),
             "unsupported_devices": unsupported,
         },
     )
@@ -166,7 +171,7 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
 
 def plan_absent(state: NicState) -> Plan:
     """Plan that restores every feature to the value it was found with, and leaves no file."""
-    back = {key: found for key, (_wanted, found) in state.record.items()}
+    back = {key: was for key, (_requested, was) in state.record.items()}
     as_found = is_read_only(state) and all(_current_value(state, key) == value for key, value in back.items())
     if not as_found and any(device in state.names for device, _feature in back):
         require_ethtool(state, "restore a feature")

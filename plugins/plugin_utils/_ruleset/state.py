@@ -77,7 +77,10 @@ class TableState:
 
 
 def read_state(answer: Answer) -> TableState:
-    """Sections of sh/read/{platform,files,nic,ruleset,change}.sh -> TableState."""
+    """Sections of sh/read/{platform,files,nic,ruleset,change}.sh -> TableState.
+
+    Raises OffloadError for an incomplete answer.
+    """
     unit = answer.lines("unit")
     listing = answer.text("table") + "\n" if answer.ok("table") else None
     features = {
@@ -87,11 +90,11 @@ def read_state(answer: Answer) -> TableState:
     }
     drivers = answer.each("driver ").items()
     return TableState(
-        platform=parse_platform(answer.text("platform")),
+        platform=parse_platform(answer.require("platform").text),
         table=listing,
         flowtables=tuple(parse_flowtables(listing)) if listing else (),
         files=read_files(answer),
-        links=frozenset(answer.text("links").split()),
+        links=frozenset(answer.require("links").text.split()),
         drivers={device: parse_driver(section.text) for device, section in drivers if section.rc == 0},
         features=features,
         probes=answer.each("probe "),

@@ -92,20 +92,23 @@ def parse_complaints(text: str) -> tuple[str, ...]:
 
 
 def read_fw4(answer: Answer) -> OpenWrtFirewall | None:
-    """Options of UCI, what fw4 makes of them, and what is loaded, from the sections of read_fw4; None without fw4."""
+    """Options of UCI, what fw4 makes of them, and what is loaded, from the sections of read_fw4; None without fw4.
+
+    Raises OffloadError for an incomplete answer.
+    """
     if "fw4.uci" not in answer:
         return None
     config = parse_config(answer.text("fw4.uci"))
-    printed = answer.text("fw4.print")
+    printed = answer.require("fw4.print").text
     wanted = parse_flowtable(printed)
     rule = re.search(r"^\s*(.*flow (?:offload|add) @ft.*?);?$", printed, re.MULTILINE)
     return OpenWrtFirewall(
         values=config.values,
         effective={option: config.effective(option) for option in OPTIONS},
         sections=config.sections,
-        staged=tuple(answer.lines("fw4.staged")),
+        staged=tuple(answer.require("fw4.staged").text.splitlines()),
         desired=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
         rule=rule[1] if rule else "",
         complaints=parse_complaints(printed),
-        loaded=frozenset(answer.text("fw4.loaded").split()),
+        loaded=frozenset(answer.require("fw4.loaded").text.split()),
     )

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
     SCRIPTS,
+    Answer,
     Section,
     compose,
     fragment,
     parse,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._fw4 import plan as _fw4
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import plan as _kernel
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.fw4 import read_fw4
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import state as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import PackageManager
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import PACKAGE_MANAGERS
 from hypothesis import given
@@ -71,8 +77,37 @@ def test_a_terminal_line_end_is_a_line_end() -> None:
     assert parse(output.replace("\n", "\r\n"), NONCE) == parse(output, NONCE)
 
 
+def test_a_section_that_lost_a_marker_is_not_an_empty_one() -> None:
+    """What a command of the router writes past its section can join a marker's line."""
+    output = answered({"a": ("x", 0), "b": ("y", 0)})
+    for marker in (f"{MARKER} + a", f"{MARKER} - a 0"):
+        answer = parse(output.replace(marker, f"[ 12.3] lan0: link up {marker}"), NONCE)
+        assert answer.require("b") == Section("y", 0)
+        with pytest.raises(OffloadError, match="the router's answer has no section 'a'"):
+            answer.require("a")
+
+
 def test_the_very_last_line_end_may_be_missing() -> None:
     assert parse(answered({"a": ("x", 0)}).removesuffix("\n"), NONCE) == {"a": Section("x", 0)}
+
+
+READERS: dict[Callable[[Answer], object], tuple[str, ...]] = {
+    _ruleset.read_state: ("platform", "links"),
+    _fw4.read_state: ("platform", "fw4.staged", "fw4.print", "fw4.live", "fw4.loaded", "fw4.devices"),
+    _kernel.read_state: ("platform", "modules"),
+    _nic.read_state: ("platform", "nics", "features lan0"),
+    read_fw4: ("fw4.staged", "fw4.print", "fw4.loaded"),
+}
+"""what makes a state of sections -> those that its scripts always print"""
+MORE = {"fw4.uci": Section("", 0), "driver lan0": Section("driver: labnic", 0)}
+
+
+@pytest.mark.parametrize(("read", "name"), [(read, name) for read, names in READERS.items() for name in names])
+def test_a_state_is_not_made_without_what_it_rests_on(read: Callable[[Answer], object], name: str) -> None:
+    whole = {**MORE, **{section: Section("", 0) for section in READERS[read]}}
+    read(Answer(whole))
+    with pytest.raises(OffloadError, match=f"the router's answer has no section '{name}'"):
+        read(Answer({key: section for key, section in whole.items() if key != name}))
 
 
 @pytest.mark.parametrize(
