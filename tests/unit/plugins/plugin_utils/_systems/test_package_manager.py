@@ -139,7 +139,7 @@ def test_there_and_back() -> None:
     }
     gone = _kernel.plan_absent(_kernel.read_state(Answer(ANSWER | removal)), checking=False)
     assert [step.call for step in gone.steps] == [("uninstall_packages", "purge", "modules-6.12.1")]
-    assert gone.result["kept"] == {"nft-tools": "needed by firewall"}
+    assert gone.result["in_use"] == {"nft-tools": "needed by firewall"}
 
 
 @pytest.mark.usefixtures("crate")
