@@ -177,6 +177,51 @@ def test_check_mode(router: OpenWrt) -> None:
     assert (flowtable(router), router.read("/etc/config/firewall")) == ("", config)
 
 
+TEMPLATE = "table inet nft_offload {\n\tchain f {\n\t\ttype filter hook forward priority 5\n\t\tflow add @ft\n\t}\n}\n"
+
+
+def test_a_template_beside_the_playbook(router: OpenWrt) -> None:
+    """Each step is taken once, and nft checks the text before the NICs are touched."""
+    (router.root.parent / "templates").mkdir()
+    (router.root.parent / "templates/mine.nft.j2").write_text(TEMPLATE)
+    code, said, execs = play(router, "--check", flow_offload_ruleset="mine.nft.j2")
+    assert (code, changed(said), execs, lines(said)) == (0, 1, 8, (9, 1)), f"{execs} execs: {said}"
+    modules = ("kernel modules", "check your template", "NICs take flows", "Load the table", "its options back")
+    places = [[found.start() for found in re.finditer(rf"TASK .*{module}", said)] for module in modules]
+    assert all(len(place) == 1 for place in places) and places == sorted(places), said
+
+
+def test_files_where_ansible_is_started_are_not_the_roles(router: OpenWrt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A playbook of your own may be called verify.yml."""
+    for name in ("kernel", "nic", "ruleset", "verify", "fw4"):
+        (router.root.parent / f"{name}.yml").write_text("- ansible.builtin.fail:\n")
+    monkeypatch.chdir(router.root.parent)
+    code, said, _execs = play(router, "--check")
+    assert (code, lines(said)) == (0, (7, 1)), said
+
+
+TWICE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: kmod.nft_offload.flow_offload}
+      vars: {flow_offload_ruleset: overlay}
+    - ansible.builtin.include_role: {name: kmod.nft_offload.flow_offload}
+"""
+
+
+def test_the_role_twice_in_a_check_run(router: OpenWrt) -> None:
+    """What the first would change keeps the second from no verdict."""
+    assert play(router)[0] == 0
+    playbook = router.root.parent / "twice.yml"
+    playbook.write_text(TWICE)
+    code, said, _execs = play(router, "--check", playbook=str(playbook))
+    assert code == 0, said
+    first, second = said.split("TASK [kmod.nft_offload.flow_offload : Verify that offload is active]")[1:]
+    assert "skipping: [edge-owrt]" in first.partition("TASK")[0]
+    assert "ok: [edge-owrt]" in second.partition("PLAY RECAP")[0]
+
+
 FIREWALL = "table inet nft_offload {\n\tchain input {\n\t\ttype filter hook input priority 0\n\t}\n}\n"
 ROUTER = {"zones": [{"name": "lan", "devices": ["lan1"], "services": ["ssh"]}]}
 

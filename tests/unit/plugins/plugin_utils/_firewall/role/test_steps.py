@@ -32,6 +32,7 @@ from tests.unit.helpers.routers import FIXED, OFF, ON, bare, router, with_boot, 
 
 ROOT = Path(__file__).resolve().parents[6]
 TASKS, PLAYBOOKS = ROOT / "roles/flow_offload/tasks", ROOT / "playbooks"
+RULESET = "{{ role_path }}/tasks/ruleset"
 ZONES: list[dict[str, Any]] = [
     {"name": "lan", "devices": ["lan0"], "services": ["ssh"]},
     {"name": "wan", "devices": ["wan0"], "masquerade": True},
@@ -359,8 +360,20 @@ def test_the_steps_name_files_of_the_role() -> None:
     ]
     assert {step["order"] for step in planned} == {path.stem for path in (TASKS / "order").glob("*.yml")}
     texts = {path.stem: path.read_text() for path in (TASKS / "ruleset").glob("*.yml")}
-    imported = {name for name in texts if any(f"import_tasks: {name}.yml" in text for text in texts.values())}
+    whole = "".join(texts.values())
+    imported = {name for name in texts if f'import_tasks: "{RULESET}/{name}.yml"' in whole}
     assert {step["ruleset"]["tasks"] for step in planned} | imported == set(texts)
+
+
+def test_a_file_of_tasks_has_its_whole_path() -> None:
+    """Ansible looks for ../verify.yml from a folder of a role in the directory that it was started in first."""
+    named = [
+        line.partition("_tasks: ")[2]
+        for path in TASKS.rglob("*.yml")
+        for line in path.read_text().splitlines()
+        if re.search(r"\b(import|include)_tasks: ", line)
+    ]
+    assert named and all(name.startswith('"{{ role_path }}/tasks/') for name in named), named
 
 
 @pytest.mark.parametrize("order", [path.stem for path in (TASKS / "order").glob("*.yml")])
