@@ -89,14 +89,21 @@ class ActionModule(OffloadAction):
     def _variables(self, leaving_out: Iterable[str] = ()) -> dict[str, Any]:
         """The role's variables and the playbooks', templated, checked one by one, completed."""
         variables.refuse_unknown(self.task_vars)
-        names = [*variables.SPEC, *variables.FOR_PLAYBOOKS]
-        given = {name: self._value(name) for name in names if name in self.task_vars and name not in leaving_out}
-        return variables.read_variables(given)
+        names = [name for name in (*variables.SPEC, *variables.FOR_PLAYBOOKS) if name not in leaving_out]
+        return variables.read_variables({name: value for each in names for name, value in self._given(each).items()})
 
     def _value(self, name: str) -> Any:
         """A variable as plain types, templated; None where there is none."""
+        return self._given(name).get(name)
+
+    def _given(self, name: str) -> dict[str, Any]:
+        """A variable by its name, templated; empty where there is none, or where it is ``omit``."""
+        if name not in self.task_vars:
+            return {}
         try:
-            return _plain(self._templar.template(self.task_vars.get(name)))
+            # Templating takes what is omitted out of a dictionary; before core 2.19 it leaves a text in its place.
+            templated = self._templar.template({name: self.task_vars[name]})
+            return dict(_plain(templated, self.task_vars.get("omit", Ellipsis)))
         except AnsibleError as error:
             raise OffloadError(f"{name}: {error}", "correct the variable") from error
 
@@ -127,10 +134,10 @@ class ActionModule(OffloadAction):
             raise OffloadError(f"flow_offload_router names the file {path}: {error}", "correct it") from error
 
 
-def _plain(value: Any) -> Any:
-    """Without the containers that template what is in them only when it is looked at."""
+def _plain(value: Any, omitted: Any) -> Any:
+    """Without ``omitted``, and without the containers that template what is in them only when it is looked at."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, omitted) for key, item in value.items() if item != omitted}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, omitted) for item in value if item != omitted]
     return value

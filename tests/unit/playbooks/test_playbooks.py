@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -140,6 +141,16 @@ def test_your_own_play_fails_alike(tmp_path: Path, variables: str, message: str)
     output = run(tmp_path, str(play), "-e", variables)
     assert f"r1: {message}" in output
     assert "UNREACHABLE!" not in output
+
+
+def test_an_omitted_variable_has_its_default(tmp_path: Path) -> None:
+    """As an option of a module has; and so does a key."""
+    names = ("flow_offload_mode", "flow_offload_sample", "flow_offload_devices", "flow_offload_checks")
+    omitted = "{{ nothing | default(omit) }}"
+    for name in names:
+        assert "UNREACHABLE!" in run(tmp_path, "rollout", "-e", json.dumps({name: omitted})), name
+    exclude = [{"packets": 3, "services": omitted}]
+    assert "UNREACHABLE!" in run(tmp_path, "rollout", "-e", json.dumps({"flow_offload_exclude": exclude}))
 
 
 @pytest.mark.parametrize("name", ["flow_offload_hosts", "flow_offload_serial"])
