@@ -73,7 +73,7 @@ kept_by() {
 add() {
   unknown=
   broken=
-  # shellcheck disable=SC2046,SC2086 # one word a package
+  # shellcheck disable=SC2046,SC2086 # one word per package
   plan=$(plan_for $(lacking) $(in_world) $packages)
   for name in $plan; do
     case $name in
@@ -160,7 +160,7 @@ install_plan() {
 }
 
 del() {
-  # shellcheck disable=SC2086 # one word a package
+  # shellcheck disable=SC2086 # one word per package
   set -- $packages
   for package in "$@"; do
     [ -n "$(version_of "$package")$(index_line "$package")" ] || in_world | grep -qx "$package" || {

@@ -38,7 +38,7 @@ plan_for() {
       continue
     }
     needs=${line##* }
-    # shellcheck disable=SC2046 # one word a package
+    # shellcheck disable=SC2046 # one word per package
     [ "$needs" = - ] || (plan_for $(echo "$needs" | tr , ' '))
     echo "$name"
   done | awk '!seen[$0]++'

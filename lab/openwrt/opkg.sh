@@ -113,7 +113,7 @@ remove)
       echo "No packages removed."
       continue
     }
-    # shellcheck disable=SC2086 # one word a package
+    # shellcheck disable=SC2086 # one word per package
     others=$(users "$package" | tr '\n' ' ')
     [ -z "$others" ] || {
       collect "print_dependents_warning: Package $package is depended upon by packages:"

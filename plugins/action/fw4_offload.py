@@ -29,8 +29,8 @@ class ActionModule(ConfirmedAction):
     FRAGMENTS = (*ConfirmedAction.FRAGMENTS, "read/fw4")
     VERBS = (*ConfirmedAction.VERBS, "apply/fw4")
 
-    def reading(self, options: Options) -> Sequence[Call]:
-        return [*super().reading(options), ("read_files", *_fw4.OWN_FILES, *_fw4.LEFTOVERS), ("read_fw4",)]
+    def reading_calls(self, options: Options) -> Sequence[Call]:
+        return [*super().reading_calls(options), ("read_files", *_fw4.OWN_FILES, *_fw4.LEFTOVERS), ("read_fw4",)]
 
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
         if options["state"] == "absent" and not _fw4.has_fw4(answer):

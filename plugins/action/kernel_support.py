@@ -37,7 +37,7 @@ class ActionModule(ChangeAction[Plan]):
         except StepError as error:
             raise _kernel.explain_package_error(error, self.before) from None
 
-    def reading(self, options: Options) -> Sequence[Call]:
+    def reading_calls(self, options: Options) -> Sequence[Call]:
         _kernel.check_packages(options["packages"])
         return [
             ("read_platform",),

@@ -33,7 +33,7 @@ class ActionModule(ChangeAction[Plan]):
     FRAGMENTS = ("read/platform", "read/nic", "read/files")
     VERBS = ("apply/nic",)
 
-    def reading(self, options: Options) -> Sequence[Call]:
+    def reading_calls(self, options: Options) -> Sequence[Call]:
         self.devices: list[str] = options["devices"] or []
         self.features = _nic.check_options(self.devices, options["features"])
         if options["state"] == "absent":

@@ -24,10 +24,10 @@ from ..plugin_utils._core.router import Router
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._observe.require import require_nft, require_root
 from ..plugin_utils._ruleset import plan as _ruleset
+from ..plugin_utils._ruleset.describe_undone import describe_undone
 from ..plugin_utils._ruleset.options import read_device_pairs, read_requests
 from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
 from ..plugin_utils._ruleset.table import require_own_table
-from ..plugin_utils._ruleset.undone import describe_undone
 from ..plugin_utils._systems.registry import find_init_scripts
 from ..plugin_utils._systems.systemd import RULESET_UNIT
 
@@ -99,10 +99,10 @@ class ActionModule(ConfirmedAction):
         except AnsibleError as error:
             raise OffloadError(f"option src: {error}", "correct the template, or the path to it") from error
 
-    def reading(self, options: Options) -> Sequence[Call]:
+    def reading_calls(self, options: Options) -> Sequence[Call]:
         asking = [device for request in self.requests if request.offload != "software" for device in request.devices]
         calls: list[Call] = [
-            *super().reading(options),
+            *super().reading_calls(options),
             ("read_table", options["family"], options["table"]),
             ("read_files", *list_own_files()),
             ("read_kept", paths.HISTORY),

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# The code is in plugins/action/fw4_offload.py.
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# The code is in plugins/action/offload_info.py.
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -478,7 +480,7 @@ router:
           type: list
           elements: str
         attachments:
-          description: Device to the nft statement that brings it into its flowtable when it appears.
+          description: Device to the nft command that brings it into its flowtable when it appears.
           type: dict
         features:
           description: Device and feature to V(on) or V(off), set when the device appears.

@@ -51,5 +51,5 @@ fi
 
 echo "Installing system packages${as_root:+ with sudo}: $missing"
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
-# shellcheck disable=SC2086  # one word a package
+# shellcheck disable=SC2086  # one word per package
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends $missing

@@ -56,7 +56,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         self.token = secrets.token_hex(4)
         return super().work(router, options)
 
-    def reading(self, options: Options) -> Sequence[Call]:
+    def reading_calls(self, options: Options) -> Sequence[Call]:
         """The calls that every such action needs; subclasses add theirs."""
         return [("read_platform",), ("read_change", paths.RUN)]
 
@@ -69,9 +69,9 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
 
     def apply(self, router: Router, plan: ConfirmedPlan, before: Answer, options: Options) -> Mapping[str, Any]:
         """Carry the plan out, have it confirmed, and prove it; raises OffloadError where the router undid it."""
-        reading = self.reading(options)
+        reading_calls = self.reading_calls(options)
         change = Change(plan, options["confirm_timeout"], self.checks)
-        settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading]), change)
+        settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading_calls]), change)
         if not settled.confirmed:
             raise self._undone(plan, before, settled)
         if change.waits and settled.outcome is None:

@@ -90,7 +90,7 @@ def _confirm(
     router: Router, run: Run, change: Change, confirming: Sequence[Step], started: float, at: int | None
 ) -> Settled:
     """A new connection is the proof. One that fails is tried again: sshd may have been restarted in this moment."""
-    answer = _reach(router, run, change.calls(confirming), started + change.timeout + PATIENCE)
+    answer = _run_until(router, run, change.calls(confirming), started + change.timeout + PATIENCE)
     outcome = outcome_of(change, answer)
     failed = failed_step(confirming, answer)
     if outcome is not None and outcome.word == "confirmed":
@@ -113,7 +113,7 @@ def _undone(
     """
     router.reconnect(shared=False)
     until = started + change.timeout + PATIENCE
-    answer = _reach(router, run, change.give_up(reason), until)
+    answer = _run_until(router, run, change.give_up(reason), until)
     return _unconfirmed(change, answer, at, f"{reason}: {details}", reason)
 
 
@@ -129,7 +129,7 @@ def _unconfirmed(change: Change, answer: Answer, at: int | None, reason: str, *l
     return Settled(answer, False, result, outcome)
 
 
-def _reach(router: Router, run: Run, calls: Sequence[Call], until: float) -> Answer:
+def _run_until(router: Router, run: Run, calls: Sequence[Call], until: float) -> Answer:
     """The answer to the calls, however often a connection has to be tried; raises the last failure when time is up."""
     while True:
         try:

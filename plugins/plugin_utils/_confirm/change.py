@@ -167,7 +167,7 @@ class ConfirmedPlan(Plan):
     """whether a reading shows that it is on flash, where no record has the id of the change"""
 
     @property
-    def listed(self) -> list[Step]:
+    def listing_steps(self) -> list[Step]:
         """The step that stages the listing, where there is one."""
         one = self.listing
         return [Step(f"note how the kernel lists table {one.family} {one.table}", one)] if one else []
@@ -178,7 +178,7 @@ class ConfirmedPlan(Plan):
 
     def actions(self) -> list[str]:
         loaded = [text.summary for text in self.texts]
-        return [*loaded, *(step.summary for step in (*self.listed, *self.leaving)), *super().actions()]
+        return [*loaded, *(step.summary for step in (*self.listing_steps, *self.leaving)), *super().actions()]
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class Change:
         steps += [Step(one.summary, Queue(n, one.text)) for n, one in enumerate(plan.texts, start=1)]
         steps += plan.preparing
         steps.append(Step("; ".join(one.summary for one in plan.texts), LoadGuarded()))
-        return [*steps, *plan.listed]
+        return [*steps, *plan.listing_steps]
 
     def confirming(self) -> list[Step]:
         """From the checks to the files for boot."""

@@ -75,7 +75,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
     system_scripts: Sequence[str] = ()
     """scripts with the verbs of the router's own systems, which ``plan`` sets once it knows them"""
 
-    def reading(self, options: Options) -> Sequence[Call]:
+    def reading_calls(self, options: Options) -> Sequence[Call]:
         """The calls that read what ``plan`` needs."""
         raise NotImplementedError
 
@@ -84,7 +84,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         raise NotImplementedError
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
-        before = router.run(self.FRAGMENTS, calls=self.reading(options))
+        before = router.run(self.FRAGMENTS, calls=self.reading_calls(options))
         plan = self.plan(before, options)
         outcome = plan.result
         if plan.changed and self.check_mode:
@@ -104,7 +104,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
 
         ``before`` is the reading that the plan was made from.
         """
-        answer = self.run_verbs(router, [*plan.calls(), *self.reading(options)])
+        answer = self.run_verbs(router, [*plan.calls(), *self.reading_calls(options)])
         raise_failed_step(plan, answer)
         return self.prove(plan, answer, options)
 

@@ -212,10 +212,10 @@ class Names:
         found = services.read_services(texts or (), self.services, where)
         for port in found:
             if port.named and self.sets.get(port.named) != "ports":
-                raise OffloadError(f"{where}: there is no set of ports {port.named!r}", self.list_sets("ports"))
+                raise OffloadError(f"{where}: there is no set of ports {port.named!r}", self.suggest_sets("ports"))
         return found
 
-    def list_sets(self, kind: str) -> str:
+    def suggest_sets(self, kind: str) -> str:
         """The remedy for a name that no set of that kind has."""
         names = ", ".join(sorted(name for name, other in self.sets.items() if other == kind))
         return f"the sets of {kind} are: {names}" if names else f"declare it in {ROUTER}.sets"
@@ -243,7 +243,7 @@ class Names:
             if item.startswith("@"):
                 if self.sets.get(item[1:]) != "addresses":
                     raise OffloadError(
-                        f"{where}: there is no set of addresses {item[1:]!r}", self.list_sets("addresses")
+                        f"{where}: there is no set of addresses {item[1:]!r}", self.suggest_sets("addresses")
                     )
                 for family in self.families:
                     found.setdefault(family, []).append(item + SUFFIX[family])

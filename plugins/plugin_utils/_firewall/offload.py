@@ -33,29 +33,29 @@ DSCP_EXPECTED = "a class such as ef or cs5, or a number up to 63, was expected"
 DSCP = re.compile(r"(cs[0-7]|af[1-4][1-3]|be|ef|[0-9]|[1-5][0-9]|6[0-3])\Z")
 
 
-def read_exclude(exclude: list[Mapping[str, Any]], router: Names | None = None) -> list[Exclusion]:
-    """The exclusions; ``router`` knows the zones, sets and services of flow_offload_router where there is one."""
+def read_exclude(exclude: list[Mapping[str, Any]], names: Names | None = None) -> list[Exclusion]:
+    """The exclusions; ``names`` knows the zones, sets and services of flow_offload_router where there is one."""
     items = spec.checked(EXCLUDE, exclude)
-    return [_exclusion(f"{EXCLUDE}[{number}]", item, router) for number, item in enumerate(items)]
+    return [_exclusion(f"{EXCLUDE}[{number}]", item, names) for number, item in enumerate(items)]
 
 
-def _exclusion(where: str, item: Mapping[str, Any], router: Names | None) -> Exclusion:
+def _exclusion(where: str, item: Mapping[str, Any], names: Names | None) -> Exclusion:
     if not any(value for value in item.values()):
         raise OffloadError(f"{where}: it excludes nothing", f"give it one of {', '.join(item)}")
-    if item["zones"] and router is None:
+    if item["zones"] and names is None:
         raise OffloadError(
             f"{where}.zones: only flow_offload_ruleset: router has zones", "name the devices in devices instead"
         )
     devices = [device_name(device, f"{where}.devices") for device in item["devices"]]
-    if router is not None:
-        zones = router.read_zones(item["zones"], f"{where}.zones")
-        devices += [device for zone in zones for device in router.zones[zone].devices]
+    if names is not None:
+        zones = names.read_zones(item["zones"], f"{where}.zones")
+        devices += [device for zone in zones for device in names.zones[zone].devices]
     if item["packets"] is not None and not 1 <= item["packets"] <= 1_000_000:
         raise OffloadError(f"{where}.packets: {item['packets']} is not a number of packets", "write one from 1 on")
-    ports = _ports(where, item["services"], router)
+    ports = _ports(where, item["services"], names)
     return Exclusion(
         ports=ports,
-        addresses=_hosts(where, item["addresses"], router),
+        addresses=_hosts(where, item["addresses"], names),
         marks=tuple(_mark(mark, f"{where}.marks") for mark in item["marks"]),
         dscp=tuple(
             require_match(
@@ -73,10 +73,10 @@ def _joined(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
-def _ports(where: str, texts: Sequence[str], router: Names | None) -> tuple[Port, ...]:
+def _ports(where: str, texts: Sequence[str], names: Names | None) -> tuple[Port, ...]:
     where = f"{where}.services"
-    if router is not None:
-        ports = router.read_ports(texts, where)
+    if names is not None:
+        ports = names.read_ports(texts, where)
     else:
         known = {name: services.read_services(ports, {}, name) for name, ports in services.SERVICES.items()}
         ports = services.read_services(texts, known, where)
@@ -89,10 +89,10 @@ def _ports(where: str, texts: Sequence[str], router: Names | None) -> tuple[Port
     return ports
 
 
-def _hosts(where: str, texts: Sequence[str], router: Names | None) -> Hosts | None:
+def _hosts(where: str, texts: Sequence[str], names: Names | None) -> Hosts | None:
     where = f"{where}.addresses"
-    if router is not None:
-        return router.read_hosts(texts, where)
+    if names is not None:
+        return names.read_hosts(texts, where)
     if named := [item for item in texts if item.startswith("@")]:
         raise OffloadError(f"{where}: only flow_offload_ruleset: router has sets ({named[0]})", "write the addresses")
     found = elements.merge_addresses(elements.Line(item, where) for item in texts)

@@ -29,13 +29,13 @@ LOG_DEFAULTS = {key: option.get("default") for key, option in spec.ROUTER["log"]
 
 
 def read_router(
-    router: Mapping[str, Any], exclude: list[Mapping[str, Any]], files: Mapping[str, str] | None = None
+    description: Mapping[str, Any], exclude: list[Mapping[str, Any]], files: Mapping[str, str] | None = None
 ) -> Firewall:
-    """The firewall that flow_offload_router (``router``) and flow_offload_exclude (``exclude``) describe.
+    """The firewall that flow_offload_router (``description``) and flow_offload_exclude (``exclude``) describe.
 
-    ``files`` is path -> text, of each file that ``router`` names. Raises OffloadError naming the key that is wrong.
+    ``files`` is path -> text, of each file that it names. Raises OffloadError naming the key that is wrong.
     """
-    options = spec.checked(ROUTER, router)
+    options = spec.checked(ROUTER, description)
     names = Names(options, files or {})
     log = options["log"] or LOG_DEFAULTS
     require_match(RATE, log["rate"], f"{ROUTER}.log.rate", "a rate such as 10/second was expected")
@@ -196,7 +196,9 @@ def _source_nat(names: Names, where: str, item: Options) -> SourceNat:
 
 def _blocklist(names: Names, where: str, item: Options) -> Blocklist:
     if names.sets.get(item["set"]) != "addresses":
-        raise OffloadError(f"{where}.set: there is no set of addresses {item['set']!r}", names.list_sets("addresses"))
+        raise OffloadError(
+            f"{where}.set: there is no set of addresses {item['set']!r}", names.suggest_sets("addresses")
+        )
     if not item["from"] and not item["to"]:
         raise OffloadError(f"{where}: it blocks nothing", "name zones in from, in to, or in both")
     zones = names.read_zones(item["from"], f"{where}.from")

@@ -65,7 +65,6 @@ class Table:
     def __init__(self, firewall: Firewall) -> None:
         self.firewall = firewall
         self.text = Text(sets=list(firewall.declared))
-        self.refusing = False
         self.shared: set[str] = set()
         """chains of rules that stand for several zones or pairs"""
 
@@ -82,7 +81,7 @@ class Table:
                 text.chain(f"extra_{place}", lines, later=True)
         if self.firewall.extra.get("output"):
             text.chain("output", self.extra("output"), "", base_chain("filter", "output", "filter", "accept"))
-        if self.refusing:
+        if self.refuses():
             lines = [
                 "# in the middle of a TCP connection nobody is told: the other end may be right",
                 "meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn drop",
@@ -102,17 +101,22 @@ class Table:
 
     # --- what is refused
 
-    def log(self, event: str) -> str:
-        """What a log line begins with; at most as many lines as flow_offload_router.log allows."""
+    def log_statement(self, event: str) -> str:
+        """The whole statement that logs an event, at most as often as flow_offload_router.log allows."""
         log = self.firewall.log
         to = f"group {log['group']}" if log["group"] is not None else f"level {log['level']}"
         limit = f"limit rate {log['rate']} burst {log['burst']} packets"
         prefix = f"{log['prefix']}{event}".encode()[:LOG_PREFIX].decode(errors="ignore")
         return f'{limit} log prefix "{prefix}: " {to}'
 
+    def refuses(self) -> bool:
+        """Does anything of this firewall reject, and need the chain ``refuse``?"""
+        policies = [zone[kind] for zone in self.firewall.zones.values() for kind in ("input", "forward")]
+        actions = [rule["action"] for rule in (*self.firewall.input, *self.firewall.forward)]
+        return "reject" in (*policies, *actions)
+
     def verdict(self, action: str) -> str:
-        """What the chain refuse is for, or the verdict itself."""
-        self.refusing = self.refusing or action == "reject"
+        """The verdict of an action: the action itself, or for reject a jump to the chain ``refuse``."""
         return "goto refuse" if action == "reject" else action
 
     def end(self, kind: str, zone: str) -> Iterator[str]:
@@ -127,7 +131,7 @@ class Table:
             zoned = quote_devices(self.firewall.devices(*self.firewall.zones))
             yield f'oifname {zoned} {PING["ipv6"]} accept comment "RFC 4890, 4.3.1: must not be dropped"'
         if self.firewall.zones[zone]["log"]:
-            yield self.log(f"{kind} {zone}")
+            yield self.log_statement(f"{kind} {zone}")
         yield f"{self.text.counter(f'{kind}_refused_{zone}')} {self.verdict(policy)}"
 
     # --- what every packet is asked
@@ -158,7 +162,7 @@ class Table:
         for family in self.firewall.families:
             hit = f"{match}{IP[family]} {side} @{name}{SUFFIX[family]}"
             if log:
-                yield f"{hit} {self.log(f'blocklist {name}')}"
+                yield f"{hit} {self.log_statement(f'blocklist {name}')}"
             yield f"{hit} {self.text.counter(f'blocklist_{name}')} drop"
 
     def families(self) -> list[str]:
@@ -320,7 +324,9 @@ class Table:
                 self.text.chain(chain, lines, rule.where, later=True)
                 chain, lines = within, []
         if rule["log"]:
-            lines.append(self.log(f"{name.replace('_', ' ')}{' ' if rule['comment'] else ''}{rule['comment'] or ''}"))
+            lines.append(
+                self.log_statement(f"{name.replace('_', ' ')}{' ' if rule['comment'] else ''}{rule['comment'] or ''}")
+            )
         self.text.chain(chain, [*lines, self._verdict(rule)], rule.where, later=True)
 
     def _each(self, rule: Rule, key: str, name: str, verdict: str) -> Iterator[str]:

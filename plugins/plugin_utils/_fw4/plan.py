@@ -35,8 +35,8 @@ from .._observe.parse.fw4 import (
     Fw4Table,
     parse_complaints,
     parse_config,
-    parse_devices,
     parse_flowtable,
+    parse_zone_devices,
 )
 from .._observe.parse.platform import parse_platform
 from .._observe.require import require_fw4
@@ -119,13 +119,13 @@ def read_state(answer: Answer) -> Fw4State:
         complaints=parse_complaints(printed.text),
         renders=printed.rc == 0,
         loaded=frozenset(answer.require("fw4.loaded").text.split()),
-        devices=parse_devices(answer.require("fw4.devices").text),
+        devices=parse_zone_devices(answer.require("fw4.devices").text),
         files=read_files(answer),
         change=parse_change(answer.text("change")),
     )
 
 
-def decide_offload(state: Fw4State, offload: str, check_mode: bool) -> tuple[str, str]:
+def choose_offload(state: Fw4State, offload: str, check_mode: bool) -> tuple[str, str]:
     """(hardware, software, disabled, or auto where nothing shows it; why).
 
     Wireless devices take no part: OpenWrt mixes those that can with others.
@@ -163,7 +163,7 @@ def plan_present(state: Fw4State, offload: str, check_mode: bool, token: str) ->
     ``offload`` is auto, hardware, software or disabled; ``token`` becomes part of the change's id. Raises OffloadError
     for what somebody else staged, and for a firewall that does not run or that fw4 cannot render.
     """
-    decided, why = decide_offload(state, offload, check_mode)
+    decided, why = choose_offload(state, offload, check_mode)
     values = options_to_set(state.config, decided)
     found = state.found or {option: state.config.values.get(option, ABSENT) for option in OPTIONS}
     files = {paths.FW4_FOUND: ("0644", _record(found)), paths.FW4_KEEP: ("0644", SYSUPGRADE_KEEPS)}

@@ -17,7 +17,7 @@ from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
 from .._core.plan import Diff, Plan, Step, StepError, remedy_for
 from .._core.sections import Answer
-from .._observe.parse.boot import parse_owned_table
+from .._observe.parse.boot import parse_our_table
 from .._observe.parse.modules import LoadedModule, ModuleFacts, parse_module_facts
 from .._observe.parse.platform import parse_platform
 from .._observe.require import require_fw4
@@ -31,7 +31,7 @@ from .._systems.registry import (
     name_package_managers,
 )
 from .._systems.verbs import InstallPackages, SimulateInstall, UninstallNew, UninstallPackages, UpdatePackages
-from .unload import add_modules_on_top, plan_unloading, release_references
+from .unload import add_modules_on_top, plan_unloading, predict_references
 from .verbs import LoadModules, UnloadModules, UnloadNew
 
 COMMANDS = {"nftables": "nft", "ethtool": "ethtool"}
@@ -224,9 +224,9 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
                 f"run kmod.nft_offload.{module} with state: absent first",
             )
     record = state.record
-    own = parse_owned_table(state.files.get(paths.RULESET, "")) if checking else None
+    own = parse_our_table(state.files.get(paths.RULESET, "")) if checking else None
     table = f"table {' '.join(own)}" if own else ""
-    live = release_references(state.facts.live, table, state.tables, state.flowtables)
+    live = predict_references(state.facts.live, table, state.tables, state.flowtables)
     tables = [other for other in state.tables if other != table]
     if tables and "nf_tables" in live:
         held = live["nf_tables"]

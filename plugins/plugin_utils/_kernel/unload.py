@@ -42,7 +42,7 @@ def plan_unloading(brought: Iterable[str], live: Mapping[str, LoadedModule]) -> 
     return order, {name: f"used by {', '.join(users)}" if users else "in use" for name, users in others.items()}
 
 
-def release_references(
+def predict_references(
     live: Mapping[str, LoadedModule], own: str, tables: Collection[str], flowtables: Collection[str]
 ) -> dict[str, LoadedModule]:
     """The loaded modules as they will be once our table is gone, of all ``tables`` and those that hold ``flowtables``.

@@ -22,7 +22,7 @@ from .parse.devices import TEXTS, parse_devices, parse_forwarding
 from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
 from .parse.fw4 import read_fw4
 from .parse.hooks import parse_hooks
-from .parse.link import find_shapers, parse_links, parse_tc
+from .parse.link import map_shapers, parse_links, parse_tc
 from .parse.modules import parse_modules
 from .parse.nft import parse_flowtables
 from .parse.platform import parse_platform
@@ -159,11 +159,11 @@ def read_state(answer: Answer) -> RouterState:
         firewalls=tuple(_list_firewalls(answer, platform)),
         fw4=read_fw4(answer),
         unseen=_collect_errors(answer, platform),
-        not_understood=_bound_lines(unknown),
+        not_understood=_limit_lines(unknown),
     )
 
 
-def _bound_lines(lines: list[str]) -> tuple[str, ...]:
+def _limit_lines(lines: list[str]) -> tuple[str, ...]:
     """Each line once, UNKNOWN_LINES of them at most, and how many are left out."""
     different = list(dict.fromkeys(line[:200] for line in lines))
     left = len(different) - UNKNOWN_LINES
@@ -196,7 +196,7 @@ def _read_other_handlers(answer: Answer) -> OtherHandlers:
     traffic = parse_tc(answer.text("tc"))
     ruleset = answer.text("ruleset") if answer.ok("ruleset") else ""
     return OtherHandlers(
-        shapers=find_shapers(parse_links(answer.text("link")), traffic),
+        shapers=map_shapers(parse_links(answer.text("link")), traffic),
         redirected=traffic.redirected,
         mark_rules=policy.parse_mark_rules(answer.text("rules")),
         ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},

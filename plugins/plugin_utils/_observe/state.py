@@ -364,7 +364,7 @@ class Boot:
     differences: tuple[str, ...] = ()
     """lines in which ``live`` differs from ``listing``, as a unified diff marks them; empty where either is missing"""
     attachments: Mapping[str, str] = field(default_factory=dict)
-    """device -> nft statement that attaches it when it appears"""
+    """device -> nft command that attaches it when it appears"""
     features: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(device, feature) -> on or off, set when the device appears"""
     enabled: Mapping[str, bool] = field(default_factory=dict)

@@ -34,7 +34,7 @@ def path(change: str) -> str:
 
 
 def kept_text(change: str, ruleset: str, devices: str) -> str:
-    """The kept file: the text for boot as it was, after a head with the devices' statements."""
+    """The kept file: the text for boot as it was, after a head with the devices' commands."""
     head = "".join(f"{DEVICE_HEAD}{line}\n" for line in devices.splitlines())
     return f"# Ruleset {change} of kmod.nft_offload, confirmed on this router.\n{head}{ruleset}"
 

@@ -17,7 +17,7 @@ from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes
 from .._core.plan import Diff, Step, StepError
-from .._observe.parse.boot import parse_owned_table
+from .._observe.parse.boot import parse_our_table
 from .._observe.parse.nft import (
     normalise_listing,
     parse_filtered_families,
@@ -169,25 +169,25 @@ def plan_restored(
 
 def read_kept_table(ruleset: str, devices: str) -> DesiredTable:
     """The table that the files for boot describe; raises OffloadError for files that are not of this module."""
-    owned = parse_owned_table(ruleset)
-    if owned is None:
+    our_table = parse_our_table(ruleset)
+    if our_table is None:
         raise OffloadError(
             "the ruleset that was confirmed before cannot be read", "load the one you want with state: present"
         )
-    statements = [line.partition(" ")[::2] for line in devices.splitlines()]
-    start = f"add flowtable {owned[0]} {owned[1]}"
+    commands = [line.partition(" ")[::2] for line in devices.splitlines()]
+    start = f"add flowtable {our_table[0]} {our_table[1]}"
     flowtables = tuple(
         DesiredFlowtable(
             flowtable.name,
-            tuple(device for device, text in statements if text.startswith(f"{start} {flowtable.name} ")),
+            tuple(device for device, text in commands if text.startswith(f"{start} {flowtable.name} ")),
             flowtable.hardware,
             flowtable.counter,
         )
         for flowtable in parse_flowtables(ruleset)
-        if (flowtable.family, flowtable.table) == owned
+        if (flowtable.family, flowtable.table) == our_table
     )
-    head = DesiredTable(*owned, "", flowtables).head()
-    return DesiredTable(*owned, ruleset.removeprefix(head), flowtables)
+    head = DesiredTable(*our_table, "", flowtables).head()
+    return DesiredTable(*our_table, ruleset.removeprefix(head), flowtables)
 
 
 def _plan(
@@ -311,7 +311,7 @@ def _text_without_devices(state: TableState, desired: DesiredTable, keep_element
 
 def _old_table(state: TableState, desired: DesiredTable) -> tuple[str, str] | None:
     """The table that the boot file still names, when that is another one."""
-    old = parse_owned_table(state.files.get(paths.RULESET, ""))
+    old = parse_our_table(state.files.get(paths.RULESET, ""))
     return None if old == (desired.family, desired.name) else old
 
 
@@ -327,15 +327,15 @@ def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Di
     before, after = "", ""
     for flowtable in desired.flowtables:
         old = held.get(flowtable.name)
-        before += _device_line(old.name, old.devices, old.hardware) if old else ""
+        before += _flowtable_line(old.name, old.devices, old.hardware) if old else ""
         present = [device for device in flowtable.devices if device in state.links]
-        after += _device_line(flowtable.name, present, flowtable.hardware)
+        after += _flowtable_line(flowtable.name, present, flowtable.hardware)
     if before != after:
         diffs.append(Diff(f"{header}: devices", before, after))
     return diffs
 
 
-def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
+def _flowtable_line(name: str, devices: Sequence[str], hardware: bool) -> str:
     return (
         f"flowtable {name}: {', '.join(sorted(devices)) or 'no devices'} ({'hardware' if hardware else 'software'})\n"
     )
@@ -343,7 +343,7 @@ def _device_line(name: str, devices: Sequence[str], hardware: bool) -> str:
 
 def plan_absent(state: TableState, family: str, table: str, token: str) -> ConfirmedPlan:
     """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
-    written = parse_owned_table(state.files.get(paths.RULESET, ""))
+    written = parse_our_table(state.files.get(paths.RULESET, ""))
     live = state.table is not None
     changes = file_changes(state.files, dict.fromkeys(list_own_files()))
     texts = []

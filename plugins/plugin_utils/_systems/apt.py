@@ -28,8 +28,8 @@ class Apt(PackageManager):
     def list_calls(self, packages: Sequence[str]) -> list[Call]:
         return [("read_apt", *packages)]
 
-    def list_removal_calls(self, record: str) -> list[Call]:
-        return [("read_apt_removal", record)]
+    def list_removal_calls(self, record_path: str) -> list[Call]:
+        return [("read_apt_removal", record_path)]
 
     def parse_removal(self, output: str) -> frozenset[str]:
         """``apt-get -s remove``, lines such as ``Remv nftables [1.1.3-1]`` -> all that would go."""

@@ -70,8 +70,8 @@ class Feeds(PackageManager):
     def list_calls(self, packages: Sequence[str]) -> list[Call]:
         return [("read_feeds", *self.translate_names(packages))]
 
-    def list_removal_calls(self, record: str) -> list[Call]:
-        return [("read_feed_removal", record)]
+    def list_removal_calls(self, record_path: str) -> list[Call]:
+        return [("read_feed_removal", record_path)]
 
     def find_modules_package(self, release: str, os_id: str) -> str:
         return MODULES_PACKAGE

@@ -85,8 +85,8 @@ class PackageManager(ABC):
         """Calls that print the status and candidate of each of these packages, and of the package of modules."""
 
     @abstractmethod
-    def list_removal_calls(self, record: str) -> list[Call]:
-        """Calls that print what the removal of each package in the file ``record`` means; see paths.KERNEL_FOUND."""
+    def list_removal_calls(self, record_path: str) -> list[Call]:
+        """Calls that print what removing each package in the file ``record_path`` means; see paths.KERNEL_FOUND."""
 
     @abstractmethod
     def parse_removal(self, output: str) -> frozenset[str]:

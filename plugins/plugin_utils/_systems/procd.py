@@ -21,7 +21,7 @@ def _init_script(name: str) -> tuple[str, str]:
 
 
 def _keep_list(kept: Iterable[str]) -> tuple[str, str]:
-    """What sysupgrade carries over, one path a line."""
+    """What sysupgrade carries over, one path per line."""
     return "0644", "".join(f"{path}\n" for path in kept)
 
 

@@ -43,9 +43,9 @@ def list_package_calls(packages: Sequence[str]) -> list[Call]:
     return list(dict.fromkeys(tuple(call) for manager in PACKAGE_MANAGERS for call in manager.list_calls(packages)))
 
 
-def list_removal_calls(record: str) -> list[Call]:
-    """Calls that read of the removal of the packages in the file ``record``, whichever package manager there is."""
-    return list(dict.fromkeys(tuple(call) for one in PACKAGE_MANAGERS for call in one.list_removal_calls(record)))
+def list_removal_calls(record_path: str) -> list[Call]:
+    """Calls that read what removing the packages in the file ``record_path`` means, for any package manager."""
+    return list(dict.fromkeys(tuple(call) for one in PACKAGE_MANAGERS for call in one.list_removal_calls(record_path)))
 
 
 def name_package_managers() -> str:

@@ -69,7 +69,7 @@ def find_modules_missing_at_boot(subject: Subject) -> list[Finding]:
     names = ", ".join(lacking)
     evidence = f"no boot list names {names}"
     flowtables = subject.flowtables
-    if flowtables and not subject.owned:
+    if flowtables and not subject.is_ours:
         return [ON_DEMAND.found(f"{names} come at boot when the firewall loads its flowtable", evidence)]
     return [NOT_AT_BOOT.found(f"nothing loads {names} at boot", evidence)]
 

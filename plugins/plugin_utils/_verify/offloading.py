@@ -187,7 +187,7 @@ def may_be_intended(subject: Subject) -> bool:
     Not in a table of ours whose every 'flow add' makes no difference between eligible flows and is the first rule of a
     chain at the forward hook. IPsec, notrack and ct helpers keep flows out as well.
     """
-    if subject.state.exclusions or any(subject.state.other_handlers.ipsec.values()) or not subject.owned:
+    if subject.state.exclusions or any(subject.state.other_handlers.ipsec.values()) or not subject.is_ours:
         return True
     return not all(
         any(

@@ -56,7 +56,7 @@ class Subject:
         return self.state.boot.live is not None or any(_table(found) == table for found in self.state.flowtables or ())
 
     @cached_property
-    def owned(self) -> bool:
+    def is_ours(self) -> bool:
         """Do the judged flowtables belong to this collection, which loads them at boot? Another firewall's do not."""
         table = self.expectation.table
         ours = table in (DEFAULT_TABLE, self.boot_table)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host of the packet tests: runs in a network namespace, takes one command a line, answers each with one line.
+"""A host of the packet tests: runs in a network namespace, takes one command per line, answers each with one line.
 
 Lines are literals of Python: a lab router has python3-minimal, which is without json. An argument is the seconds after
 which nothing will come any more. The servers answer every connection and every datagram with the address and port that

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.paths import DEVICE_RULES, RULESET_UNIT
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import parse_owned_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import parse_our_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import diff_listings, parse_statements
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import (
     mark_first_rules,
@@ -73,7 +73,7 @@ def parsed(state: RouterState) -> RouterState:
     compared = boot.listing is not None and boot.live is not None
     boot = replace(
         boot,
-        table=" ".join(parse_owned_table(boot.ruleset or "") or ()),
+        table=" ".join(parse_our_table(boot.ruleset or "") or ()),
         differences=diff_listings(boot.listing or "", boot.live or "") if compared else (),
     )
     conditions = [conditions_of(rule.text) for rule in state.rules]

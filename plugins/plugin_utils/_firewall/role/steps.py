@@ -66,30 +66,30 @@ def plan_removal(request: Request) -> dict[str, Any]:
     }
 
 
-def plan_steps(request: Request, router: RouterState) -> tuple[dict[str, Any], list[str]]:
-    """(The steps, warnings) of a request other than for ``disabled``; ``router`` is the reading for a choice.
+def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], list[str]]:
+    """(The steps, warnings) of a request other than for ``disabled``; ``state`` is the reading for a choice.
 
     Raises OffloadError for what this router cannot have.
     """
-    mode, uses_fw4 = request.mode, _uses_fw4(request, router)
-    _refuse_removal(request, router)
-    _refuse_absent_devices(request, router)
+    mode, uses_fw4 = request.mode, _uses_fw4(request, state)
+    _refuse_removal(request, state)
+    _refuse_absent_devices(request, state)
     if uses_fw4 and request.ruleset == "auto":
         if request.values["flow_offload_exclude"]:
             refuse_exclusions("fw4")
         refuse_flush(request.values["flow_offload_flush_connections"])
     asks_nics = mode in ("auto", "hardware")
-    devices = _listed_devices(request, router) if asks_nics or not uses_fw4 else []
-    leaving = _leaving(router, devices) if asks_nics else []
-    ruleset = _ruleset_step(request, router, devices, uses_fw4)
+    devices = _listed_devices(request, state) if asks_nics or not uses_fw4 else []
+    leaving = _leaving(state, devices) if asks_nics else []
+    ruleset = _ruleset_step(request, state, devices, uses_fw4)
     steps = {
         "order": _order(asks_nics, bool(leaving), ruleset["kind"]),
-        "kernel": {"state": "present", "packages": _packages(request, router)},
+        "kernel": {"state": "present", "packages": _packages(request, state)},
         "nic": {"state": "absent"},
         "ruleset": ruleset,
         "change": change_options(request.values),
         "verify": verify_options(
-            request.values, "", [] if uses_fw4 else [device for device in devices if device in router.devices]
+            request.values, "", [] if uses_fw4 else [device for device in devices if device in state.devices]
         ),
     }
     if asks_nics:
@@ -100,17 +100,17 @@ def plan_steps(request: Request, router: RouterState) -> tuple[dict[str, Any], l
             # fw4 puts devices that can and others into one flowtable
             "unsupported": "fail" if mode == "hardware" and not uses_fw4 else "skip",
         }
-    return steps, _zone_warnings(request, router.devices)
+    return steps, _zone_warnings(request, state.devices)
 
 
-def _uses_fw4(request: Request, router: RouterState) -> bool:
+def _uses_fw4(request: Request, state: RouterState) -> bool:
     """Is it OpenWrt's own firewall that offloads, which makes its flowtable and picks the devices?"""
-    return request.ruleset == "fw4" or (request.ruleset == "auto" and "fw4" in router.platform.commands)
+    return request.ruleset == "fw4" or (request.ruleset == "auto" and "fw4" in state.platform.commands)
 
 
-def _refuse_removal(request: Request, router: RouterState) -> None:
+def _refuse_removal(request: Request, state: RouterState) -> None:
     """The module refuses it too, but after the kernel and the NICs were prepared for the other ruleset."""
-    if router.boot.filters and request.ruleset in UNFILTERED and not request.values["flow_offload_remove_firewall"]:
+    if state.boot.filters and request.ruleset in UNFILTERED and not request.values["flow_offload_remove_firewall"]:
         raise OffloadError(
             "the firewall of this router would go: our table filters what comes to it, and "
             f"flow_offload_ruleset: {request.ruleset} does not",
@@ -119,20 +119,20 @@ def _refuse_removal(request: Request, router: RouterState) -> None:
         )
 
 
-def _refuse_absent_devices(request: Request, router: RouterState) -> None:
+def _refuse_absent_devices(request: Request, state: RouterState) -> None:
     """A device that was there in an earlier run may be away now."""
-    known = router.devices.keys() | router.boot.attachments.keys()
+    known = state.devices.keys() | state.boot.attachments.keys()
     if absent := sorted(set(request.devices or ()) - known):
         raise OffloadError(
             f"flow_offload_devices: there is no device {', '.join(absent)} on this router",
-            f"correct the name; the devices are {', '.join(sorted(router.devices))}",
+            f"correct the name; the devices are {', '.join(sorted(state.devices))}",
         )
 
 
-def _listed_devices(request: Request, router: RouterState) -> list[str]:
+def _listed_devices(request: Request, state: RouterState) -> list[str]:
     if request.devices is not None:
         return list(request.devices)
-    return pick_devices(router.devices, router.platform.kernel_version)
+    return pick_devices(state.devices, state.platform.kernel_version)
 
 
 def pick_devices(devices: Mapping[str, Device], kernel: tuple[int, int]) -> list[str]:
@@ -154,35 +154,35 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _leaving(router: RouterState, devices: Sequence[str]) -> list[str]:
+def _leaving(state: RouterState, devices: Sequence[str]) -> list[str]:
     """Devices that leave our hardware flowtable. They keep the feature until then, for a driver may refuse before."""
     listed = {
         device
-        for flowtable in router.flowtables or ()
+        for flowtable in state.flowtables or ()
         if (flowtable.family, flowtable.table) == (FAMILY, TABLE) and flowtable.hardware
         for device in flowtable.devices
     }
-    return sorted((listed & router.devices.keys()) - set(devices))
+    return sorted((listed & state.devices.keys()) - set(devices))
 
 
-def _packages(request: Request, router: RouterState) -> list[str]:
+def _packages(request: Request, state: RouterState) -> list[str]:
     """Where the feature is reported without ethtool, flash is small, and ethtool of use only where it is off."""
-    features = [device.hw_tc_offload for device in router.devices.values() if device.hw_tc_offload is not None]
+    features = [device.hw_tc_offload for device in state.devices.values() if device.hw_tc_offload is not None]
     is_off = request.mode in ("auto", "hardware") and any(not feature.active for feature in features)
-    ethtool = ["ethtool"] if is_off or not reports_features(router.platform.init) else []
+    ethtool = ["ethtool"] if is_off or not reports_features(state.platform.init) else []
     conntrack = ["conntrack"] if request.values["flow_offload_flush_connections"] != "none" else []
     return ["nftables", *ethtool, *conntrack]
 
 
-def _ruleset_step(request: Request, router: RouterState, devices: Sequence[str], uses_fw4: bool) -> dict[str, Any]:
+def _ruleset_step(request: Request, state: RouterState, devices: Sequence[str], uses_fw4: bool) -> dict[str, Any]:
     """``kind`` is overlay, router, template or fw4; ``tasks`` a file of the role's tasks/ruleset."""
     if uses_fw4:
-        tasks = "fw4_after_table" if router.boot.ruleset is not None else "fw4"
+        tasks = "fw4_after_table" if state.boot.ruleset is not None else "fw4"
         return {"kind": "fw4", "tasks": tasks, "offload": request.mode}
     kind = "overlay" if request.ruleset == "auto" else request.ruleset if request.ruleset in RULESETS else "template"
     return {
         "kind": kind,
-        "tasks": "table_before_fw4" if "fw4" in router.platform.commands else "table",
+        "tasks": "table_before_fw4" if "fw4" in state.platform.commands else "table",
         "src": TEMPLATES.get(kind, request.ruleset),
         "text": request.text,
         "flowtables": [

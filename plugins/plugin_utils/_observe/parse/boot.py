@@ -41,7 +41,7 @@ def read_boot(answer: Answer) -> Boot:
         filters=bool(parse_filtered_families(ruleset or "")),
         listing=listing,
         live=live,
-        table=" ".join(parse_owned_table(ruleset or "") or ()),
+        table=" ".join(parse_our_table(ruleset or "") or ()),
         differences=diff_listings(listing, live) if listing is not None and live is not None else (),
         attachments=attachments,
         features=features,
@@ -53,14 +53,14 @@ def read_boot(answer: Answer) -> Boot:
     )
 
 
-def parse_owned_table(boot_text: str) -> tuple[str, str] | None:
+def parse_our_table(boot_text: str) -> tuple[str, str] | None:
     """(family, table) that the file for boot loads; None for a text that this collection did not write."""
     match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
     return (match[1], match[2]) if match else None
 
 
 def parse_attachments(text: str) -> dict[str, str]:
-    """paths.DEVICES, lines ``DEVICE STATEMENT`` -> device -> statement."""
+    """paths.DEVICES, lines ``DEVICE COMMAND`` -> device -> nft command."""
     pairs = (line.split(maxsplit=1) for line in text.splitlines())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
 

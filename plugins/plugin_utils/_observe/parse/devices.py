@@ -103,7 +103,7 @@ def _collect_pairs(pattern: str, text: str) -> dict[str, tuple[str, ...]]:
 
 
 def _parse_default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """``default via 192.0.2.1 dev wan0`` -> device -> families; a multipath route names a device a line."""
+    """``default via 192.0.2.1 dev wan0`` -> device -> families; a multipath route names a device per line."""
     found: dict[str, dict[str, None]] = {}
     for family in ("ipv4", "ipv6"):
         for match in re.finditer(

@@ -77,7 +77,7 @@ def parse_flowtable(text: str) -> Fw4Table | None:
     return Fw4Table(tuple(sorted(names)), "offload" in re.findall(r"flags ([\w, ]+)", block[1]))
 
 
-def parse_devices(text: str) -> dict[str, Fw4Device]:
+def parse_zone_devices(text: str) -> dict[str, Fw4Device]:
     """Lines ``NAME KIND TARGET true|false|changeable|unknown`` -> name -> Fw4Device."""
     words = [line.split() for line in text.splitlines()]
     return {

@@ -58,7 +58,7 @@ def parse_tc(text: str) -> Traffic:
     return Traffic({device: tuple(dict.fromkeys(kinds)) for device, kinds in qdiscs.items()}, redirected)
 
 
-def find_shapers(links: Mapping[str, tuple[int, str]], traffic: Traffic) -> dict[str, str]:
+def map_shapers(links: Mapping[str, tuple[int, str]], traffic: Traffic) -> dict[str, str]:
     """Device -> its shaping qdisc: at the root, or, where tc shows it, below it (mq has one for each queue)."""
     kinds = {device: (qdisc,) for device, (_mtu, qdisc) in links.items()} | dict(traffic.qdiscs)
     shaping = {device: [kind for kind in found if kind in SHAPING] for device, found in kinds.items()}

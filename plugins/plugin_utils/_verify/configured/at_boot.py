@@ -74,7 +74,7 @@ def find_unpersisted_table(subject: Subject) -> list[Finding]:
         ("inet", "fw4")
     }:
         return []
-    if subject.owned:
+    if subject.is_ours:
         return [NOT_PERSISTED.found(f"nothing loads table {subject.expectation.table} at boot", f"live: {names}")]
     firewall = f"firewall: {', '.join(subject.state.firewalls) or 'unknown'}"
     return [NOT_JUDGED.found(f"what loads {names} at boot is not known", firewall)]

@@ -187,7 +187,7 @@ def find_other_firewalls(subject: Subject) -> list[Finding]:
         named = ", ".join([*chains[:4], *(f"{table} of iptables-legacy" for table in legacy[:4])])
         found.append(SECOND_FIREWALL.found(f"forwarded packets also pass {named}", *evidence))
     services = [name for name in subject.state.firewalls if name in WITH_RULES]
-    if services and subject.owned:
+    if services and subject.is_ours:
         firewall = f"firewall: {', '.join(subject.state.firewalls)}"
         found.append(FIREWALL_BESIDE.found(f"active beside it: {', '.join(services)}", firewall))
     return found

@@ -67,7 +67,7 @@ def find_missing_devices(subject: Subject) -> list[Finding]:
         if device not in subject.devices and device not in listed
     ]
     wanted = dict.fromkeys(device for device in subject.expectation.devices if device in subject.devices)
-    if subject.owned:
+    if subject.is_ours:
         wanted |= dict.fromkeys(device for device in subject.state.boot.attachments if device in subject.devices)
     evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
     return found + [

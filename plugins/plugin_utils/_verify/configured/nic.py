@@ -190,7 +190,7 @@ def _may_lack_feature(subject: Subject, deciding: Mapping[str, Device]) -> bool:
     to, unless flows are in hardware.
     """
     able = any(device.hw_tc_offload and device.hw_tc_offload.active for device in deciding.values())
-    return subject.flows_in_hardware > 0 or (able and not subject.owned)
+    return subject.flows_in_hardware > 0 or (able and not subject.is_ours)
 
 
 def find_driver_hints(subject: Subject) -> list[Finding]:
@@ -211,7 +211,7 @@ def find_driver_hints(subject: Subject) -> list[Finding]:
 
 def find_features_missing_at_boot(subject: Subject) -> list[Finding]:
     """Deciding devices of a table of ours whose feature nothing turns on at boot."""
-    if not subject.owned:
+    if not subject.is_ours:
         return []
     return [
         NOT_AT_BOOT.found(f"nothing turns {FEATURE} on for {name} at boot", describe_feature(device))

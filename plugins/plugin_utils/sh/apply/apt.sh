@@ -35,7 +35,7 @@ install_packages() {
 
 # uninstall_new: what install_packages brought, with what came along
 uninstall_new() {
-  # shellcheck disable=SC2086 # one word a package
+  # shellcheck disable=SC2086 # one word per package
   [ -z "$packages_new" ] || _apt purge $packages_new
 }
 

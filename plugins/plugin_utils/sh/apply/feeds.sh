@@ -73,7 +73,7 @@ install_packages() {
 _add() {
   _planned=$(echo "$_output" | sed -n 's/^.*Installing \([^ ]*\) (.*/\1/p')
   _output=$(_install "$@" 2>&1)
-  # shellcheck disable=SC2086 # one word a package
+  # shellcheck disable=SC2086 # one word per package
   _all_installed "$@" $_planned
 }
 
@@ -85,7 +85,7 @@ _all_installed() {
 # uninstall_new: first what was asked for, installed or not; then what needs others goes before them
 uninstall_new() {
   feeds_asked=$(_world | grep -xF "$feeds_asked")
-  # shellcheck disable=SC2086 # one word a package
+  # shellcheck disable=SC2086 # one word per package
   [ -z "$feeds_asked" ] || _remove $feeds_asked >/dev/null 2>&1
   feeds_asked=$(_world | grep -xF "$feeds_asked")
   feeds_new=$(_installed | grep -xF "$feeds_new")

@@ -15,7 +15,7 @@ _existing() {
   done
 }
 
-# read_services BOOT_UNIT SERVICE...: one word a line, in order: is the unit enabled, is each service active
+# read_services BOOT_UNIT SERVICE...: one word per line, in order: is the unit enabled, is each service active
 read_services() {
   [ -d /run/systemd/system ] || return 0
   section boot.enabled systemctl is-enabled "$1"

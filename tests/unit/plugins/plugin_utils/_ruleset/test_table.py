@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.names import DEVICE, require_table_name
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import parse_owned_table
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import parse_our_table
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft_errors import NftError, parse_errors
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Flowtable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
@@ -85,8 +85,8 @@ def test_a_device_that_is_away_stays_listed() -> None:
 
 
 def test_owned_table_reads_what_boot_text_wrote() -> None:
-    assert parse_owned_table(wanted(HARDWARE).boot_text()) == ("inet", "nft_offload")
-    assert parse_owned_table("table inet filter {\n}\n") is None
+    assert parse_our_table(wanted(HARDWARE).boot_text()) == ("inet", "nft_offload")
+    assert parse_our_table("table inet filter {\n}\n") is None
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ class Crate(PackageManager):
     def list_calls(self, packages: Sequence[str]) -> list[Call]:
         return [("read_crates", *self.translate_names(packages))]
 
-    def list_removal_calls(self, record: str) -> list[Call]:
-        return [("read_crate_removal", record)]
+    def list_removal_calls(self, record_path: str) -> list[Call]:
+        return [("read_crate_removal", record_path)]
 
     def parse_removal(self, output: str) -> frozenset[str]:
         return frozenset(output.split())

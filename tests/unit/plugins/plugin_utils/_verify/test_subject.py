@@ -30,16 +30,16 @@ def test_every_flowtable_is_judged_where_the_expected_table_does_not_exist() -> 
     assert Subject(NOT_THERE).flowtables == ()
 
 
-@pytest.mark.parametrize(("state", "owned"), [(HARD, True), (foreign(), False), (bare(), True)])
-def test_whose_the_flowtables_are(state: RouterState, owned: bool) -> None:
-    assert Subject(parsed(state)).owned is owned
+@pytest.mark.parametrize(("state", "ours"), [(HARD, True), (foreign(), False), (bare(), True)])
+def test_whose_the_flowtables_are(state: RouterState, ours: bool) -> None:
+    assert Subject(parsed(state)).is_ours is ours
 
 
 def test_a_table_that_boot_loads_is_ours_whatever_its_name() -> None:
     state = parsed(with_flowtable(HARD, table="mine"))
     state = replace(state, boot=replace(state.boot, table="inet mine"))
-    assert Subject(state, Expectation(table="inet mine")).owned
-    assert not Subject(state, Expectation(table="inet other")).owned
+    assert Subject(state, Expectation(table="inet mine")).is_ours
+    assert not Subject(state, Expectation(table="inet other")).is_ours
 
 
 def test_devices_of_a_flowtable_are_those_that_the_router_has() -> None:

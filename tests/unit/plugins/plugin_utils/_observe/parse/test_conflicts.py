@@ -12,7 +12,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse import policy
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.link import (
     Traffic,
-    find_shapers,
+    map_shapers,
     parse_links,
     parse_tc,
 )
@@ -92,8 +92,8 @@ eth2 qdisc fq_codel 0: root refcnt 2 limit 10240p flows 1024 quantum 1514 target
 
 def test_shapers() -> None:
     links = {"eth0": (1500, "mq"), "eth1": (1500, "htb"), "eth2": (1500, "fq_codel"), "pppoe": (1492, "cake")}
-    assert find_shapers(links, parse_tc(MQ)) == {"eth0": "cake", "pppoe": "cake"}
-    assert find_shapers(links, Traffic({}, {})) == {"eth1": "htb", "pppoe": "cake"}
+    assert map_shapers(links, parse_tc(MQ)) == {"eth0": "cake", "pppoe": "cake"}
+    assert map_shapers(links, Traffic({}, {})) == {"eth1": "htb", "pppoe": "cake"}
 
 
 MATCHALL = """\
@@ -200,7 +200,7 @@ def test_clamping(other: tuple[str, ...], clamped: bool, awk: str, tmp_path: Pat
 def test_no_text_is_too_odd(text: str) -> None:
     for line in (text, f"eth0 qdisc {text}", f"eth0 filter {text}", f"table {text}", f"ipv4 {text} fwmark"):
         parse_links(line)
-        find_shapers({}, parse_tc(line))
+        map_shapers({}, parse_tc(line))
         policy.parse_mark_rules(line)
         policy.parse_policy_counts(line)
         policy.parse_xfrm_errors(line)
