@@ -99,8 +99,9 @@ class CallbackModule(CallbackBase):
         for path in self.get_option("path") or ():
             try:
                 replace_file(Path(path), choose_file_format(Path(path)).render(report))
-            except OSError as error:
-                self._display.warning(f"the fleet report could not be written to {path}: {error.strerror or error}")
+            except (OSError, UnicodeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                self._display.warning(f"the fleet report could not be written to {path}: {reason}")
 
     def report(self) -> FleetReport:
         """Every router by name, those without a result among them."""

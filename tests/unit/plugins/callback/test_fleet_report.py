@@ -111,11 +111,24 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert "FLEET REPORT" in done.stdout and "1 supported" in done.stdout
 
 
-def test_a_path_that_cannot_be_written_is_a_warning() -> None:
+def warnings_at_the_end(path: Path) -> list[str]:
+    """What the callback warns of when a run without routers ends, and the report goes to this path."""
     callback = fleet_report.CallbackModule()
     warned: list[str] = []
-    display = SimpleNamespace(columns=80, display=lambda *_args, **_kwargs: None, warning=warned.append)
-    callback._display = display
-    callback.get_option = lambda _name: ["/dev/null/fleet.json"]
+    callback._display = SimpleNamespace(columns=80, display=lambda *_args, **_kwargs: None, warning=warned.append)
+    callback.get_option = lambda _name: [str(path)]
     callback.v2_playbook_on_stats(None)
-    assert warned == ["the fleet report could not be written to /dev/null/fleet.json: File exists"]
+    return warned
+
+
+def test_a_path_that_cannot_be_written_is_a_warning() -> None:
+    reason = "the fleet report could not be written to /dev/null/fleet.json: File exists"
+    assert warnings_at_the_end(Path("/dev/null/fleet.json")) == [reason]
+
+
+def test_a_report_that_cannot_be_encoded_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lone_surrogate = SimpleNamespace(render=lambda _report: "edge-\udc80\n")
+    monkeypatch.setattr(fleet_report, "choose_file_format", lambda _path: lone_surrogate)
+    (warned,) = warnings_at_the_end(tmp_path / "fleet.txt")
+    assert "fleet.txt: 'utf-8' codec can't encode" in warned
+    assert list(tmp_path.iterdir()) == [], "nothing half-written stays"
