@@ -10,8 +10,8 @@ from typing import Any
 
 from ..plugin_utils._core import paths
 from ..plugin_utils._core.action import ChangeAction, Options
+from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.plan import Plan, StepError
-from ..plugin_utils._core.router import Router
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._kernel import plan as _kernel
 from ..plugin_utils._observe.require import require_root
@@ -31,12 +31,6 @@ class ActionModule(ChangeAction[Plan]):
     FRAGMENTS = ("read/platform", "read/kernel", *list_package_scripts(), "read/files")
     VERBS = ("apply/kernel",)
 
-    def work(self, router: Router, options: Options) -> dict[str, Any]:
-        try:
-            return super().work(router, options)
-        except StepError as error:
-            raise _kernel.explain_package_error(error, self.before) from None
-
     def reading_calls(self, options: Options) -> Sequence[Call]:
         _kernel.check_packages(options["packages"])
         return [
@@ -53,12 +47,12 @@ class ActionModule(ChangeAction[Plan]):
     def plan(self, answer: Answer, options: Options) -> Plan:
         state = _kernel.read_state(answer)
         require_root(state.platform)
-        if not self.system_scripts:
-            self.before = state
-            self.system_scripts = state.manager.apply_scripts if state.manager else ()
         if options["state"] == "absent":
             return _kernel.plan_absent(state, self.check_mode)
         return _kernel.plan_present(state, options["packages"])
+
+    def explain_failed_step(self, error: StepError, before: Answer) -> OffloadError:
+        return _kernel.explain_package_error(error, _kernel.read_state(before))
 
     def prove(self, plan: Plan, answer: Answer, options: Options) -> dict[str, Any]:
         return _kernel.combine_results(plan.result, super().prove(plan, answer, options))

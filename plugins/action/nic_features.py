@@ -15,7 +15,7 @@ from ..plugin_utils._core.plan import Plan
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._nic import plan as _nic
 from ..plugin_utils._observe.require import require_root
-from ..plugin_utils._systems.registry import find_init_scripts, reports_features
+from ..plugin_utils._systems.registry import list_state_calls, list_state_scripts, reports_features
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -30,7 +30,7 @@ class ActionModule(ChangeAction[Plan]):
 
     SPEC = ARGUMENT_SPEC
     CONSTRAINTS: ClassVar = {"required_if": [("state", "present", ["devices"])]}
-    FRAGMENTS = ("read/platform", "read/nic", "read/files")
+    FRAGMENTS = ("read/platform", "read/nic", "read/files", *list_state_scripts("features"))
     VERBS = ("apply/nic",)
 
     def reading_calls(self, options: Options) -> Sequence[Call]:
@@ -42,12 +42,12 @@ class ActionModule(ChangeAction[Plan]):
             ("read_platform",),
             ("read_nics", paths.FEATURES, "|".join(self.features), *self.devices),
             ("read_files", *_nic.list_own_files()),
+            *list_state_calls("features"),
         ]
 
     def plan(self, answer: Answer, options: Options) -> Plan:
         state = _nic.read_state(answer)
         require_root(state.platform)
-        self.system_scripts = find_init_scripts(state.platform.init)
         if options["state"] == "absent":
             return _nic.plan_absent(state)
         skip = options["unsupported"] == "skip"

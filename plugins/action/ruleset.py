@@ -28,8 +28,7 @@ from ..plugin_utils._ruleset.describe_undone import describe_undone
 from ..plugin_utils._ruleset.options import read_device_pairs, read_requests
 from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
 from ..plugin_utils._ruleset.table import require_own_table
-from ..plugin_utils._systems.registry import find_init_scripts
-from ..plugin_utils._systems.systemd import RULESET_UNIT
+from ..plugin_utils._systems.registry import list_state_calls, list_state_scripts
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},
@@ -70,7 +69,7 @@ class ActionModule(ConfirmedAction):
 
     SPEC = ARGUMENT_SPEC
     CONSTRAINTS: ClassVar[dict[str, Any]] = {"mutually_exclusive": [["content", "src"]]}
-    FRAGMENTS = (*ConfirmedAction.FRAGMENTS, "read/nic", "read/ruleset")
+    FRAGMENTS = (*ConfirmedAction.FRAGMENTS, "read/nic", "read/ruleset", *list_state_scripts("ruleset"))
     VERBS = (*ConfirmedAction.VERBS, "apply/ruleset")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
@@ -79,10 +78,7 @@ class ActionModule(ConfirmedAction):
         self.flush = read_device_pairs(options["flush_connections"])
         self.source = f"template {options['src']}" if options["src"] else "option content"
         self.content = self._content(options) if options["state"] == "present" else ""
-        try:
-            return super().work(router, options)
-        except StepError as error:
-            raise _ruleset.locate_complaint(error, self.content, self.source) from None
+        return super().work(router, options)
 
     def _content(self, options: Options) -> str:
         content = self._render(options["src"]) if options["src"] else options["content"] or ""
@@ -106,7 +102,7 @@ class ActionModule(ConfirmedAction):
             ("read_table", options["family"], options["table"]),
             ("read_files", *list_own_files()),
             ("read_kept", paths.HISTORY),
-            ("read_unit", RULESET_UNIT),
+            *list_state_calls("ruleset"),
             ("read_links",),
         ]
         if options["state"] == "restored":
@@ -119,7 +115,6 @@ class ActionModule(ConfirmedAction):
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
         state = read_state(answer)
         require_root(state.platform)
-        self.system_scripts = find_init_scripts(state.platform.init)
         plan = self._plan(state, options)
         if options["keep_firewall"] and (options["state"] != "restored" or not plan.result["ruleset"]):
             _ruleset.refuse_without_firewall(state, options["family"], options["table"], self.content)
@@ -146,6 +141,9 @@ class ActionModule(ConfirmedAction):
             keep_elements=options["sets"] == "keep",
             flush=self.flush,
         )
+
+    def explain_failed_step(self, error: StepError, before: Answer) -> OffloadError:
+        return _ruleset.locate_complaint(error, self.content, self.source)
 
     def describe_undone(self, plan: ConfirmedPlan, before: Answer, after: Answer) -> tuple[str, Mapping[str, Any]]:
         return describe_undone(plan, read_state(before), read_state(after))

@@ -486,7 +486,9 @@ router:
           description: Device and feature to V(on) or V(off), set when the device appears.
           type: dict
         enabled:
-          description: Each unit or rules file that boot starts from, to whether it will.
+          description:
+            - Each unit or rules file that boot starts from, to whether it will. With an init system that is not
+              supported, each script that boot would have to run, to V(false).
           type: dict
     firewall:
       description: Services with rules of their own that are active, separated by commas.

@@ -71,7 +71,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         """Carry the plan out, have it confirmed, and prove it; raises OffloadError where the router undid it."""
         reading_calls = self.reading_calls(options)
         change = Change(plan, options["confirm_timeout"], self.checks)
-        settled = carry_out(router, lambda calls: self.run_verbs(router, [*calls, *reading_calls]), change)
+        settled = carry_out(router, lambda calls: self.run_verbs(router, plan, [*calls, *reading_calls]), change)
         if not settled.confirmed:
             raise self._undone(plan, before, settled)
         if change.waits and settled.outcome is None:

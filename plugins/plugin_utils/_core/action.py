@@ -72,8 +72,6 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
     """scripts that read"""
     VERBS: ClassVar[Sequence[str]] = ()
     """scripts with this module's verbs, beside apply/steps"""
-    system_scripts: Sequence[str] = ()
-    """scripts with the verbs of the router's own systems, which ``plan`` sets once it knows them"""
 
     def reading_calls(self, options: Options) -> Sequence[Call]:
         """The calls that read what ``plan`` needs."""
@@ -87,10 +85,13 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         before = router.run(self.FRAGMENTS, calls=self.reading_calls(options))
         plan = self.plan(before, options)
         outcome = plan.result
-        if plan.changed and self.check_mode:
-            self._dry_run(router, plan)
-        elif plan.changed:
-            outcome = self.apply(router, plan, before, options)
+        try:
+            if plan.changed and self.check_mode:
+                self._dry_run(router, plan)
+            elif plan.changed:
+                outcome = self.apply(router, plan, before, options)
+        except StepError as error:
+            raise self.explain_failed_step(error, before) from None
         result: dict[str, Any] = {**outcome, "changed": plan.changed, "actions": plan.actions()}
         warnings = [*result.pop("warnings", ()), *plan.warnings]
         if warnings:
@@ -99,18 +100,25 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
             result["diff"] = [diff.as_result() for diff in plan.diffs]
         return result
 
+    def explain_failed_step(self, error: StepError, before: Answer) -> OffloadError:
+        """What to raise for a step that failed, where this action knows more of it.
+
+        ``before`` is the reading that the plan was made from.
+        """
+        return error
+
     def apply(self, router: Router, plan: PlanT, before: Answer, options: Options) -> Mapping[str, Any]:
         """Carry the plan out and prove it; what to return besides changed, diff and actions.
 
         ``before`` is the reading that the plan was made from.
         """
-        answer = self.run_verbs(router, [*plan.calls(), *self.reading_calls(options)])
+        answer = self.run_verbs(router, plan, [*plan.calls(), *self.reading_calls(options)])
         raise_failed_step(plan, answer)
         return self.prove(plan, answer, options)
 
-    def run_verbs(self, router: Router, calls: Sequence[Call]) -> Answer:
-        """One exec with the scripts that change and those that read."""
-        return router.run(("apply/steps", *self.VERBS, *self.system_scripts, *self.FRAGMENTS), calls=calls)
+    def run_verbs(self, router: Router, plan: PlanT, calls: Sequence[Call]) -> Answer:
+        """One exec with the scripts that change, as the plan needs them, and those that read."""
+        return router.run(("apply/steps", *self.VERBS, *plan.system_scripts, *self.FRAGMENTS), calls=calls)
 
     def prove(self, plan: PlanT, answer: Answer, options: Options) -> dict[str, Any]:
         """The plan made from the new reading must be empty; else OffloadError."""
@@ -129,7 +137,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         if not plan.dry_runs:
             return
         named = {f"dry_run.{number}": step for number, step in enumerate(plan.dry_runs)}
-        answer = self.run_verbs(router, [PrintSection(name, step.verb).call for name, step in named.items()])
+        answer = self.run_verbs(router, plan, [PrintSection(name, step.verb).call for name, step in named.items()])
         for name, step in named.items():
             if not answer.ok(name):
                 raise StepError(step, answer[name].complaint, "nothing was changed")

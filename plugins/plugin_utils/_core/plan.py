@@ -23,11 +23,6 @@ class Step:
     summary: str
     verb: Verb
 
-    @property
-    def call(self) -> Call:
-        """The shell function and its arguments."""
-        return self.verb.call
-
 
 @dataclass(frozen=True)
 class Diff:
@@ -69,6 +64,8 @@ class Plan:
     result: Mapping[str, Any] = field(default_factory=dict)
     """what the task returns besides changed, diff and actions"""
     warnings: Sequence[str] = ()
+    system_scripts: Sequence[str] = ()
+    """fragments of sh/apply with the verbs of the router's own package manager or init system"""
 
     @property
     def changed(self) -> bool:

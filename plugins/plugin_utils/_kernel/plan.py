@@ -202,6 +202,7 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
         diffs=[*_diffs(state, {**state.modules, **loaded}, installed=install), *changes.diffs],
         result=_result(state, {**state.modules, **loaded}, record, boot, modules_list),
         warnings=list(inventory.warnings) if install else [],
+        system_scripts=manager.apply_scripts if manager else (),
     )
 
 
@@ -223,7 +224,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
                 f"what {module} set up is still there ({path}) and needs these modules and tools",
                 f"run kmod.nft_offload.{module} with state: absent first",
             )
-    record = state.record
+    manager, record = state.manager, state.record
     own = parse_our_table(state.files.get(paths.RULESET, "")) if checking else None
     table = f"table {' '.join(own)}" if own else ""
     live = predict_references(state.facts.live, table, state.tables, state.flowtables)
@@ -264,6 +265,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
         undo=[_load(list(reversed(unload)))] if unload else [],
         diffs=[*_diffs(state, modules, uninstalled=gone), *changes.diffs],
         result=_result(state, modules, left, []) | ({"in_use": in_use} if in_use else {}),
+        system_scripts=manager.apply_scripts if manager else (),
     )
 
 

@@ -25,7 +25,14 @@ from .._observe.parse.ethtool import parse_driver, parse_feature_record, parse_f
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Platform
 from .._systems.init_system import InitSystem, ServiceState
-from .._systems.registry import find_init_system, list_features_paths, name_init_systems, reports_features
+from .._systems.registry import (
+    find_init_scripts,
+    find_init_system,
+    list_features_paths,
+    name_init_systems,
+    read_service_state,
+    reports_features,
+)
 from .verbs import SetFeature
 
 HW_TC = "hw-tc-offload"
@@ -61,6 +68,8 @@ class NicState:
     """port of a switch (DSA) -> the NIC that the switch hangs on"""
     files: Mapping[str, str] = field(default_factory=dict)
     """path -> text"""
+    service: ServiceState = field(default_factory=ServiceState)
+    """what the init system reports of the one that sets features"""
 
     @property
     def record(self) -> dict[Key, tuple[str, str]]:
@@ -84,7 +93,8 @@ class FeatureRequest:
 
 
 def read_state(answer: Answer) -> NicState:
-    """Sections of sh/read/nic.sh -> NicState; raises OffloadError for an incomplete answer."""
+    """Sections of sh/read/nic.sh and of the init system -> NicState; raises OffloadError for an incomplete answer."""
+    platform = parse_platform(answer.require("platform").text)
     lines = [line.partition("=") for line in answer.require("nics").text.splitlines()]
     conduits = [value.split() for key, _equals, value in lines if key == "conduit"]
     nics = {
@@ -94,11 +104,12 @@ def read_state(answer: Answer) -> NicState:
     reported = parse_netifd(answer.text("netifd"), {name: nic.driver for name, nic in nics.items()})
     nics |= {name: replace(nics[name], features={HW_TC: seen}) for name, seen in reported.items() if name in nics}
     return NicState(
-        platform=parse_platform(answer.require("platform").text),
+        platform=platform,
         names=frozenset(value for key, _equals, value in lines if key == "device"),
         nics=nics,
         conduits={words[0]: words[1] for words in conduits if len(words) == 2},
         files=read_files(answer),
+        service=read_service_state(platform.init, answer, "features"),
     )
 
 
@@ -206,13 +217,15 @@ def _plan(
             f"are supported ({name_init_systems()})"
         )
     changes = file_changes(state.files, _files(record, init))
+    leaving: list[Step] = []
     closing: list[Step] = []
     if init and record:
-        closing = init.plan_after_writing(init.features, state.files, changes.written, ServiceState())
+        closing = init.plan_after_writing(init.features, state.files, changes.written, state.service)
     elif init:
-        closing = init.plan_after_removing(init.features, changes.removed, ServiceState())
+        leaving = init.plan_before_removing(init.features, state.service)
+        closing = init.plan_after_removing(init.features, changes.removed, state.service)
     return Plan(
-        steps=steps,
+        steps=[*steps, *leaving],
         files=changes.written,
         removed=changes.removed,
         closing=closing,
@@ -220,6 +233,7 @@ def _plan(
         diffs=[*([Diff("features", before, after)] if steps else []), *changes.diffs],
         result={**result, "boot": {"persistent": persistent, "file": paths.FEATURES if record else ""}},
         warnings=warnings,
+        system_scripts=find_init_scripts(state.platform.init),
     )
 
 

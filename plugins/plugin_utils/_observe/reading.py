@@ -14,8 +14,7 @@ from typing import Any
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.sections import Answer, Call
-from .._systems.registry import list_starter_paths
-from .._systems.systemd import RULESET_UNIT
+from .._systems.registry import list_starter_paths, list_state_calls, list_state_scripts
 from .parse import boot, policy
 from .parse.conntrack import parse_conntrack
 from .parse.devices import TEXTS, parse_devices, parse_forwarding
@@ -44,6 +43,7 @@ FRAGMENTS = (
     "read/sample",
     "read/driver_table",
     "read/boot",
+    *list_state_scripts("ruleset", "features"),
     "read/fw4",
 )
 CHOICE_FRAGMENTS = ("read/platform", "read/nic", "read/files", "read/flowtables", "read/devices", "read/boot")
@@ -92,7 +92,8 @@ def list_calls(
         ("read_conflicts",),
         ("read_boot", paths.RULESET, *list_starter_paths()),
         ("read_files", *boot.READ),
-        ("read_services", RULESET_UNIT, *SERVICES),
+        *list_state_calls("ruleset", "features"),
+        ("read_services", *SERVICES),
         ("read_fw4",),
         ("read_sample", str(sample), str(LINES), "yes" if measure else "no"),
         ("read_driver_table", str(LINES), str(sample)),

@@ -27,7 +27,7 @@ from .._observe.parse.nft import (
 )
 from .._observe.parse.nft_errors import parse_errors
 from .._systems.init_system import RULESET_SCRIPTS
-from .._systems.registry import find_init_system, name_init_systems
+from .._systems.registry import find_init_scripts, find_init_system, name_init_systems
 from . import history
 from .flush import DevicePair, add_flush
 from .hardware import Request, decide_offload, warn_of_absent_devices
@@ -238,6 +238,7 @@ def _plan(
             "kept": [i for i in history.kept_ids([*state.kept, *_ids(records)]) if history.path(i) not in forgotten],
         },
         warnings=warnings,
+        system_scripts=find_init_scripts(state.platform.init),
     )
 
 
@@ -369,4 +370,5 @@ def plan_absent(state: TableState, family: str, table: str, token: str) -> Confi
         closing=init.plan_after_removing(init.ruleset, changes.removed, state.service) if init else [],
         diffs=[*diffs, *changes.diffs],
         result={"table": f"{family} {table}", "flowtables": [], "ruleset": "", "kept": []},
+        system_scripts=find_init_scripts(state.platform.init),
     )

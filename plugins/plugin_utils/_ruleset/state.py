@@ -20,7 +20,7 @@ from .._observe.parse.nft import parse_flowtables
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Flowtable, Platform
 from .._systems.init_system import ServiceState
-from .._systems.registry import list_ruleset_paths
+from .._systems.registry import list_ruleset_paths, read_service_state
 from .history import confirmation, kept_ids
 
 FEATURE = "hw-tc-offload"
@@ -77,11 +77,11 @@ class TableState:
 
 
 def read_state(answer: Answer) -> TableState:
-    """Sections of sh/read/{platform,files,nic,ruleset,change}.sh -> TableState.
+    """Sections of sh/read/{platform,files,nic,ruleset,change}.sh and of the init system -> TableState.
 
     Raises OffloadError for an incomplete answer.
     """
-    unit = answer.lines("unit")
+    platform = parse_platform(answer.require("platform").text)
     listing = answer.text("table") + "\n" if answer.ok("table") else None
     features = {
         device: feature
@@ -90,7 +90,7 @@ def read_state(answer: Answer) -> TableState:
     }
     drivers = answer.each("driver ").items()
     return TableState(
-        platform=parse_platform(answer.require("platform").text),
+        platform=platform,
         table=listing,
         flowtables=tuple(parse_flowtables(listing)) if listing else (),
         files=read_files(answer),
@@ -98,11 +98,7 @@ def read_state(answer: Answer) -> TableState:
         drivers={device: parse_driver(section.text) for device, section in drivers if section.rc == 0},
         features=features,
         probes=answer.each("probe "),
-        service=ServiceState(
-            enabled="UnitFileState=enabled" in unit,
-            active="ActiveState=active" in unit,
-            outdated="NeedDaemonReload=yes" in unit,
-        ),
+        service=read_service_state(platform.init, answer, "ruleset"),
         change=parse_change(answer.text("change")),
         kept=kept_ids(answer.lines("kept")),
     )

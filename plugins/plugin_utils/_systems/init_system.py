@@ -6,7 +6,8 @@
 """What is known of every init system: how boot and a device's arrival start what this collection installs.
 
 One more init system is a file beside this one with a subclass of ``InitSystem``, a row in registry.py, and a row in
-sh/read/platform.sh, which recognises it. Pure: no I/O.
+sh/read/platform.sh, which recognises it. Where no path shows whether a service is enabled, there is also a fragment of
+sh/read with what asks for it, which prints nothing on a router that has another init system. Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import ClassVar
 
 from .._core import paths
 from .._core.plan import Step
+from .._core.sections import Answer, Call
 
 Files = Mapping[str, tuple[str, str]]
 """path -> (mode such as '0644', text)"""
@@ -74,7 +76,7 @@ class Service:
 
 @dataclass(frozen=True)
 class ServiceState:
-    """What systemd reports of a service (sh/read/ruleset.sh asks it); all False with another init system.
+    """What an init system reports of a service; all False with one that is not asked.
 
     There, paths show whether a service is enabled: ``Service.links``.
     """
@@ -93,12 +95,25 @@ class InitSystem(ABC):
     """what sh/read/platform.sh calls it"""
     scripts: ClassVar[tuple[str, ...]] = ()
     """fragments of sh/apply with its verbs"""
+    read_scripts: ClassVar[tuple[str, ...]] = ()
+    """fragments of sh/read with what ``list_state_calls`` calls"""
     modules_list: ClassVar[str] = paths.MODULES_LOAD
     """file with the names of modules to load at boot, one a line"""
     ruleset: Service
     features: Service
     reports_features: ClassVar[bool] = False
     """the distribution's own network daemon reports hw-tc-offload, so it can be seen without ethtool"""
+
+    def list_state_calls(self, service: Service) -> list[Call]:
+        """Calls that print what the init system reports of ``service``; none where paths show all of it.
+
+        They run on every router, whatever its init system: the sections have names that no other one's have.
+        """
+        return []
+
+    def read_state(self, answer: Answer, service: Service) -> ServiceState:
+        """The sections that these calls print -> ServiceState."""
+        return ServiceState()
 
     @abstractmethod
     def plan_after_writing(

@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
 
-from .._core.sections import Call
+from .._core import paths
+from .._core.sections import Answer, Call
 from .apk_openwrt import ApkOpenWrt
 from .apt import Apt
-from .init_system import RULESET_SCRIPTS, InitSystem, Starter
+from .init_system import RULESET_SCRIPTS, InitSystem, Service, ServiceState, Starter
 from .opkg import Opkg
 from .package_manager import PackageManager
 from .procd import Procd
@@ -21,6 +23,16 @@ from .systemd import Systemd
 PACKAGE_MANAGERS: tuple[PackageManager, ...] = (Apt(), Opkg(), ApkOpenWrt())
 """the first that a router has is used"""
 INIT_SYSTEMS: tuple[InitSystem, ...] = (Systemd(), Procd())
+
+ServiceName = Literal["ruleset", "features"]
+"""a service that every init system starts: the ruleset, or the features of NICs"""
+
+NOT_STARTED: Mapping[str, Starter] = {
+    "ruleset": Starter((paths.RULESET_SCRIPT,), must_be_enabled=True),
+    "devices": Starter((paths.DEVICE_SCRIPT,), must_be_enabled=True),
+    "features": Starter((paths.FEATURES_SCRIPT,), must_be_enabled=True),
+}
+"""with an init system that is not known: our scripts, which nothing there reports as enabled"""
 
 
 def find_package_manager(init: str, commands: Collection[str]) -> PackageManager | None:
@@ -69,6 +81,34 @@ def find_init_scripts(name: str) -> tuple[str, ...]:
     return init.scripts if init else ()
 
 
+def list_state_scripts(*services: ServiceName) -> tuple[str, ...]:
+    """The fragments of sh/read that ``list_state_calls`` of these services need."""
+    return _drop_repeats(
+        script
+        for init in INIT_SYSTEMS
+        if any(init.list_state_calls(_find_service(init, name)) for name in services)
+        for script in init.read_scripts
+    )
+
+
+def list_state_calls(*services: ServiceName) -> list[Call]:
+    """Calls that read what the router's init system reports of these services, whichever it is."""
+    calls = (
+        call for init in INIT_SYSTEMS for name in services for call in init.list_state_calls(_find_service(init, name))
+    )
+    return list(dict.fromkeys(tuple(call) for call in calls))
+
+
+def read_service_state(name: str, answer: Answer, service: ServiceName) -> ServiceState:
+    """What the init system that ``Platform.init`` names reports of a service; all False for one that is not known."""
+    init = find_init_system(name)
+    return init.read_state(answer, _find_service(init, service)) if init else ServiceState()
+
+
+def _find_service(init: InitSystem, name: ServiceName) -> Service:
+    return init.ruleset if name == "ruleset" else init.features
+
+
 def list_modules_files() -> tuple[str, ...]:
     """The files with the modules that boot loads, of every init system."""
     return _drop_repeats(init.modules_list for init in INIT_SYSTEMS)
@@ -93,9 +133,11 @@ def list_features_paths() -> tuple[str, ...]:
 def find_starters(init: str) -> dict[str, Starter]:
     """What the next boot needs: ``ruleset``, ``devices`` (into their flowtables) and ``features`` -> its starter.
 
-    For an init system that is not known they are those of the first row: nothing there will be started.
+    For an init system that is not known they are NOT_STARTED.
     """
-    known = find_init_system(init) or INIT_SYSTEMS[0]
+    known = find_init_system(init)
+    if known is None:
+        return dict(NOT_STARTED)
     found = {"ruleset": known.ruleset.at_boot, "devices": known.ruleset.on_arrival, "features": known.features.at_boot}
     return {what: starter for what, starter in found.items() if starter is not None}
 

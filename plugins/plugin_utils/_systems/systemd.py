@@ -11,10 +11,9 @@ from collections.abc import Collection
 
 from .._core import paths
 from .._core.plan import Step
+from .._core.sections import Answer, Call
 from .init_system import FEATURES_SCRIPTS, RULESET_SCRIPTS, InitSystem, Service, ServiceState, Starter
 from .verbs import DisableUnit, EnableUnit, ReloadManagers, ReloadUdev
-
-RULESET_UNIT = paths.RULESET_UNIT.rpartition("/")[2]
 
 
 class Systemd(InitSystem):
@@ -22,6 +21,7 @@ class Systemd(InitSystem):
 
     name = "systemd"
     scripts = ("apply/systemd",)
+    read_scripts = ("read/systemd",)
     ruleset = Service(
         scripts=RULESET_SCRIPTS,
         files={
@@ -32,7 +32,7 @@ class Systemd(InitSystem):
         },
         at_boot=Starter((paths.RULESET_UNIT, paths.RULESET_SCRIPT), must_be_enabled=True),
         on_arrival=Starter((paths.DEVICE_RULES, paths.DEVICE_UNIT, paths.DEVICE_SCRIPT)),
-        name=RULESET_UNIT,
+        name=paths.RULESET_UNIT.rpartition("/")[2],
     )
     features = Service(
         scripts=FEATURES_SCRIPTS,
@@ -42,6 +42,18 @@ class Systemd(InitSystem):
         },
         at_boot=Starter((paths.FEATURES_RULES, paths.FEATURES_UNIT, paths.FEATURES_SCRIPT)),
     )
+
+    def list_state_calls(self, service: Service) -> list[Call]:
+        return [("read_unit", service.name)] if service.name else []
+
+    def read_state(self, answer: Answer, service: Service) -> ServiceState:
+        """From the properties of the unit, one a line."""
+        lines = answer.lines("unit") if service.name else []
+        return ServiceState(
+            enabled="UnitFileState=enabled" in lines,
+            active="ActiveState=active" in lines,
+            outdated="NeedDaemonReload=yes" in lines,
+        )
 
     def plan_after_writing(
         self, service: Service, found: Collection[str], changed: Collection[str], state: ServiceState

@@ -11,7 +11,7 @@ import re
 
 from ..._core import paths
 from ..._core.sections import Answer
-from ..._systems.registry import find_starters
+from ..._systems.registry import find_starters, read_service_state
 from ..state import Boot
 from .ethtool import parse_feature_record
 from .nft import diff_listings, parse_filtered_families
@@ -26,7 +26,7 @@ READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 def read_boot(answer: Answer) -> Boot:
     """What this collection left for the next boot; Boot() for a router that it never touched.
 
-    From the sections of ``read_boot`` and ``read_services``, the files of READ, and the live listing.
+    From the sections of ``read_boot`` and of the init system, the files of READ, and the live listing.
     """
     ruleset, live = _whole_text(answer, "boot.ruleset"), _whole_text(answer, "live")
     listing = _whole_text(answer, f"file.{paths.LISTING}")
@@ -34,7 +34,13 @@ def read_boot(answer: Answer) -> Boot:
     record = parse_feature_record(_whole_text(answer, f"file.{paths.FEATURES}") or "")
     features = {key: wanted for key, (wanted, _found) in record.items()}
     existing = answer.lines("boot.files") if answer.ok("boot.files") else []
-    unit_enabled = answer.ok("boot.enabled") and answer.text("boot.enabled").strip() == "enabled"
+    init = parse_platform(answer.text("platform")).init
+    ruleset_enabled = read_service_state(init, answer, "ruleset").enabled
+    enabled = {
+        "ruleset": ruleset_enabled,
+        "devices": ruleset_enabled,
+        "features": read_service_state(init, answer, "features").enabled,
+    }
     needed = {"ruleset": ruleset is not None, "devices": bool(attachments), "features": bool(features)}
     return Boot(
         ruleset=ruleset,
@@ -46,8 +52,8 @@ def read_boot(answer: Answer) -> Boot:
         attachments=attachments,
         features=features,
         enabled={
-            starter.files[0]: starter.works(existing, unit_enabled)
-            for what, starter in find_starters(parse_platform(answer.text("platform")).init).items()
+            starter.files[0]: starter.works(existing, enabled[what])
+            for what, starter in find_starters(init).items()
             if needed[what] or any(path in existing for path in starter.files)
         },
     )

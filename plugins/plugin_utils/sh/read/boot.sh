@@ -15,10 +15,7 @@ _existing() {
   done
 }
 
-# read_services BOOT_UNIT SERVICE...: one word per line, in order: is the unit enabled, is each service active
+# read_services SERVICE...: is each of them active? One word per line, in order
 read_services() {
-  [ -d /run/systemd/system ] || return 0
-  section boot.enabled systemctl is-enabled "$1"
-  shift
-  section services systemctl is-active "$@"
+  [ ! -d /run/systemd/system ] || section services systemctl is-active "$@"
 }

@@ -16,11 +16,6 @@ _link_names() {
   for _link in /sys/class/net/*; do echo "${_link##*/}"; done
 }
 
-# read_unit UNIT: whether boot starts it, whether it is active, and whether systemd has read its files as they are
-read_unit() {
-  [ ! -d /run/systemd/system ] || section unit systemctl show -p UnitFileState,ActiveState,NeedDaemonReload "$1"
-}
-
 # probe_hardware DEVICE...: nft -c asks the driver itself and takes the answer back (see nf_tables: prepare, then abort)
 probe_hardware() {
   for _device in "$@"; do

@@ -213,12 +213,12 @@ def test_only_a_change_of_the_rules_flushes() -> None:
         plan = _ruleset.plan_present(
             state, "inet", "nft_offload", content, (REQUEST,), check_mode=checking, token=TOKEN, flush=ways
         )
-        return [step for step in plan.closing if step.call[0] == "flush_connections"]
+        return [step for step in plan.closing if step.verb.call[0] == "flush_connections"]
 
     there = replace(converged(), platform=replace(PLATFORM, commands=PLATFORM.commands | {"conntrack"}))
     changed = CONTENT.replace("tcp, udp", "tcp")
     (step,) = steps(there, changed)
-    assert step.call == ("flush_connections", "lan0", "wan0", "", "", "!lan0 !wan0", "lan0")
+    assert step.verb.call == ("flush_connections", "lan0", "wan0", "", "", "!lan0 !wan0", "lan0")
     pairs = "lan0 to wan0, anywhere to anywhere, any device but lan0 wan0 to lan0"
     assert step.summary == f"flush connections: {pairs}"
     assert steps(there) == []
@@ -233,7 +233,7 @@ def test_only_a_change_of_the_rules_flushes() -> None:
 
 def flushing(plan: ConfirmedPlan) -> list[Call]:
     """The calls that flush connections, and what notes that they did."""
-    return [step.call for step in plan.closing if step.call[0] in ("flush_connections", "remove")]
+    return [step.verb.call for step in plan.closing if step.verb.call[0] in ("flush_connections", "remove")]
 
 
 def after(state: TableState, plan: ConfirmedPlan, listing: str, *without: str) -> TableState:

@@ -79,7 +79,7 @@ def carried_out(plan: Plan, state: KernelState) -> KernelState:
     files |= {path: text for path, (_mode, text) in plan.files.items()}
     state = replace(state, files=files)
     for step in plan.steps:
-        verb, *words = step.call
+        verb, *words = step.verb.call
         if verb == "install_packages":
             commands = state.platform.commands | {_kernel.COMMANDS.get(word, word) for word in words}
             platform = replace(state.platform, commands=commands, nft_version=(1, 1, 3))
@@ -118,8 +118,8 @@ def test_fresh_router() -> None:
     record = parse_record(plan.files[paths.KERNEL_FOUND][1])
     assert record.packages == {"nftables": "not-installed", "ethtool": "not-installed"}
     assert record.modules == BROUGHT
-    assert [step.call for step in plan.dry_runs] == [("simulate_install", "nftables", "ethtool")]
-    assert [step.call for step in plan.undo] == [("unload_new",), ("uninstall_new",)]
+    assert [step.verb.call for step in plan.dry_runs] == [("simulate_install", "nftables", "ethtool")]
+    assert [step.verb.call for step in plan.undo] == [("unload_new",), ("uninstall_new",)]
     assert [diff.header for diff in plan.diffs][:2] == ["kernel modules", "packages"]
     assert plan.result["kernel"]["modules"] == dict.fromkeys(FLOWTABLE_MODULES, "loaded")
 
@@ -173,8 +173,8 @@ def test_ubuntu_has_a_package_for_the_modules() -> None:
     extra = f"linux-modules-extra-{DEBIAN.kernel}"
     ubuntu = replace(BARE, platform=replace(DEBIAN, os_id="ubuntu"), facts=facts("missing"))
     plan = plan_present(with_packages(ubuntu, candidates={**BARE.inventory.candidates, extra: "6.8.0"}), TOOLS)
-    assert [step.call[0] for step in plan.steps] == ["install_packages", "load_modules"]
-    assert extra in plan.steps[0].call
+    assert [step.verb.call[0] for step in plan.steps] == ["install_packages", "load_modules"]
+    assert extra in plan.steps[0].verb.call
     with pytest.raises(OffloadError, match="built without flowtables"):
         plan_present(with_packages(ubuntu, statuses={**BARE.inventory.statuses, extra: "installed"}), TOOLS)
 
@@ -228,7 +228,7 @@ def test_absent_on_an_untouched_router() -> None:
 def test_absent_takes_back_exactly_what_was_brought() -> None:
     state = carried_out(plan_present(BARE, TOOLS), BARE)
     plan = plan_absent(state, checking=False)
-    unload, uninstall = (step.call for step in plan.steps)
+    unload, uninstall = (step.verb.call for step in plan.steps)
     assert set(unload[1:]) == BROUGHT, "nfnetlink was there before"
     assert uninstall == ("uninstall_packages", "purge", "ethtool", "nftables")
     assert set(plan.removed) == {paths.MODULES_LOAD, paths.KERNEL_FOUND}
@@ -240,7 +240,7 @@ def test_absent_takes_back_exactly_what_was_brought() -> None:
 def test_configuration_left_from_before_stays() -> None:
     state = with_packages(BARE, statuses={"nftables": "config-files", "ethtool": ""})
     plan = plan_absent(carried_out(plan_present(state, TOOLS), state), checking=False)
-    assert [step.call for step in plan.steps[1:]] == [
+    assert [step.verb.call for step in plan.steps[1:]] == [
         ("uninstall_packages", "purge", "ethtool"),
         ("uninstall_packages", "remove", "nftables"),
     ]
@@ -255,7 +255,7 @@ def test_what_others_use_by_now_stays() -> None:
         used={"ethtool": ("ethtool.service is active",)},
     )
     plan = plan_absent(state, checking=False)
-    assert [step.call for step in plan.steps] == [("unload_modules", "nf_flow_table_inet", "nfnetlink_hook")]
+    assert [step.verb.call for step in plan.steps] == [("unload_modules", "nf_flow_table_inet", "nfnetlink_hook")]
     assert plan.result["in_use"] == {
         "nft_flow_offload": "in use",
         "nf_flow_table": "used by nft_flow_offload",
@@ -288,7 +288,7 @@ def test_what_stays_is_told_though_it_is_not_noted() -> None:
 def test_nf_tables_stays_while_there_is_a_table() -> None:
     state = replace(carried_out(plan_present(BARE, TOOLS), BARE), tables=("table inet sets",))
     plan = plan_absent(state, checking=False)
-    assert "nf_tables" not in plan.steps[0].call
+    assert "nf_tables" not in plan.steps[0].verb.call
     assert plan.result["in_use"]["nf_tables"] == "used by table inet sets"
 
 

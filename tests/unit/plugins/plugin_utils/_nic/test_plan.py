@@ -45,7 +45,7 @@ def carried_out(plan: Plan, state: NicState) -> NicState:
     """The router after the plan."""
     nics = dict(state.nics)
     for step in plan.steps:
-        _verb, device, feature, value, _wished = step.call
+        _verb, device, feature, value, _wished = step.verb.call
         nics[device] = replace(nics[device], features={**nics[device].features, feature: Feature(value == "on")})
     files = {path: text for path, text in state.files.items() if path not in plan.removed}
     return replace(state, nics=nics, files=files | {path: text for path, (_mode, text) in plan.files.items()})
@@ -70,7 +70,7 @@ def test_fresh_router() -> None:
         "lan0 hw-tc-offload: off\nwan0 hw-tc-offload: off\n",
         "lan0 hw-tc-offload: on\nwan0 hw-tc-offload: on\n",
     )
-    assert [step.call[1:4] for step in plan.undo] == [
+    assert [step.verb.call[1:4] for step in plan.undo] == [
         ("wan0", "hw-tc-offload", "off"),
         ("lan0", "hw-tc-offload", "off"),
     ]
@@ -113,7 +113,7 @@ def test_device_no_longer_listed_is_given_back() -> None:
 def test_refused_wish_is_put_back_to_what_was_wished() -> None:
     lan0 = Nic("labnic", {"hw-tc-offload": Feature(active=False, requested=True)})
     plan = present(replace(FRESH, nics={**FRESH.nics, "lan0": lan0}), "lan0")
-    assert plan.steps[0].call == ("set_feature", "lan0", "hw-tc-offload", "on", "on")
+    assert plan.steps[0].verb.call == ("set_feature", "lan0", "hw-tc-offload", "on", "on")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_switch_ports_share_the_nic_behind_them() -> None:
         },
     )
     plan = present(dsa, "lan1", "lan2", features={"hw-tc-offload": True, "rx-gro-list": True})
-    assert [step.call[1:4] for step in plan.steps] == [
+    assert [step.verb.call[1:4] for step in plan.steps] == [
         ("eth0", "hw-tc-offload", "on"),
         ("lan1", "rx-gro-list", "on"),
         ("lan2", "rx-gro-list", "on"),
@@ -203,7 +203,7 @@ def test_ethtool_is_needed() -> None:
 
 def test_a_check_run_before_ethtool_is_there_takes_nics_for_able() -> None:
     plan = present(_nic.assume_changeable(WITHOUT, HW), "lan0", "lo", skip=True)
-    assert [step.call[1:4] for step in plan.steps] == [("lan0", "hw-tc-offload", "on")]
+    assert [step.verb.call[1:4] for step in plan.steps] == [("lan0", "hw-tc-offload", "on")]
     assert list(plan.result["unsupported_devices"]) == ["lo"]
 
 
@@ -227,7 +227,7 @@ def test_absent_restores_and_leaves_no_file() -> None:
 def test_absent_with_a_device_that_is_away() -> None:
     state = carried_out(present(FRESH, "lan0", "wan0"), FRESH)
     away = replace(state, names=state.names - {"wan0"}, nics={n: nic for n, nic in state.nics.items() if n != "wan0"})
-    assert [step.call[1] for step in plan_absent(away).steps] == ["lan0"]
+    assert [step.verb.call[1] for step in plan_absent(away).steps] == ["lan0"]
 
 
 def test_absent_tells_of_a_feature_that_became_fixed() -> None:

@@ -55,7 +55,7 @@ def test_a_fresh_router_gets_table_files_and_unit() -> None:
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Systemd.ruleset.written}
     texts = (plan.files[path][1] for path in (paths.RULESET, paths.DEVICES))
     assert plan.records == {paths.CONFIRMED: ("0644", history.confirmation("1-00000000", *texts) + "\n")}
-    assert [step.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
+    assert [step.verb.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
     assert plan.result["flowtables"][0]["offload"] == "hardware"
 
 
@@ -78,7 +78,7 @@ def test_systemd_reads_its_files_once(differs: dict[str, bool], steps: list[str]
     """Enabling a unit has systemd read all of them."""
     state = converged()
     state = replace(state, service=replace(state.service, **differs))
-    assert [step.call[0] for step in present(state).closing] == steps
+    assert [step.verb.call[0] for step in present(state).closing] == steps
 
 
 def test_a_change_by_hand_is_put_right_and_shown() -> None:
@@ -199,14 +199,14 @@ def test_check_mode_plans_the_same_as_the_real_run() -> None:
     real, check = present(FRESH), present(replace(FRESH, features={"lan0": OFF, "wan0": OFF}, probes={}), checking=True)
     assert real.actions() == check.actions()
     assert [diff.as_result() for diff in real.diffs] == [diff.as_result() for diff in check.diffs]
-    assert check.dry_runs[0].call[0] == "dry_load"
-    assert "lan0" not in check.dry_runs[0].call[1]
+    assert check.dry_runs[0].verb.call[0] == "dry_load"
+    assert "lan0" not in check.dry_runs[0].verb.call[1]
 
 
 def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload", TOKEN)
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
-    assert [step.call[0] for step in plan.leaving] == ["disable_unit"]
+    assert [step.verb.call[0] for step in plan.leaving] == ["disable_unit"]
     assert set(plan.removed) == {*TEXTS, *Systemd.ruleset.written}
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload", TOKEN).changed
 
@@ -250,7 +250,7 @@ def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either()
 def test_openwrt_loads_it_at_boot_too() -> None:
     plan = present(replace(FRESH, platform=replace(PLATFORM, init="procd")))
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Procd.ruleset.written}
-    assert [step.call for step in plan.closing] == [("enable_init", "nft-offload")]
+    assert [step.verb.call for step in plan.closing] == [("enable_init", "nft-offload")]
     assert plan.warnings == []
     files = {path: text for path, (_mode, text) in plan.files.items()} | {paths.RULESET_RC: "a link to the script"}
     absent = _ruleset.plan_absent(replace(FRESH, files=files), "inet", "nft_offload", TOKEN)

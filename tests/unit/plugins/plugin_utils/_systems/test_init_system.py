@@ -5,17 +5,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.action import nic_features, ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Plan, Step
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS, Answer, Section, fragment
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
+    SCRIPTS,
+    Answer,
+    Call,
+    Section,
+    fragment,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Verb
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import read_boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, list_calls
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import state as _ruleset_state
@@ -41,7 +50,23 @@ class TestEveryRow:
         assert registry.find_init_system(init.name) is init
 
     def test_its_scripts_are_there(self, init: InitSystem) -> None:
-        assert all((SCRIPTS / f"{name}.sh").is_file() for name in init.scripts)
+        assert all((SCRIPTS / f"{name}.sh").is_file() for name in (*init.read_scripts, *init.scripts))
+
+    def test_its_calls_are_functions_of_its_scripts(self, init: InitSystem) -> None:
+        text = "\n".join(fragment(name) for name in init.read_scripts)
+        for service in (init.ruleset, init.features):
+            for call in init.list_state_calls(service):
+                assert f"{call[0]}() {{" in text
+
+    def test_every_reading_asks_it(self, init: InitSystem) -> None:
+        asked = {"ruleset": init.list_state_calls(init.ruleset), "features": init.list_state_calls(init.features)}
+        reading = [tuple(call) for call in list_calls()]
+        for call in itertools.chain.from_iterable(asked.values()):
+            assert tuple(call) in reading, "offload_verify does not know whether boot starts it"
+        if asked["ruleset"]:
+            assert set(init.read_scripts) <= set(ruleset.ActionModule.FRAGMENTS) & set(FRAGMENTS)
+        if asked["features"]:
+            assert set(init.read_scripts) <= set(nic_features.ActionModule.FRAGMENTS) & set(FRAGMENTS)
 
     def test_what_starts_is_what_is_written(self, init: InitSystem) -> None:
         for service in (init.ruleset, init.features):
@@ -54,10 +79,14 @@ class TestEveryRow:
         assert set(init.features.paths) <= set(_nic.list_own_files())
 
     def test_nothing_is_left_to_do_on_a_router_that_is_done(self, init: InitSystem) -> None:
-        """Only systemd is asked what is enabled; elsewhere paths show it, or every run would enable it again."""
-        done = ServiceState(enabled=True, active=True) if init.name == "systemd" else ServiceState()
+        """One that is not asked what is enabled has paths that show it, or every run would enable it again."""
         for service in (init.ruleset, init.features):
-            assert init.plan_after_writing(service, service.paths, (), done) == [], "it needs a path in its links"
+            asked = bool(init.list_state_calls(service))
+            done = ServiceState(enabled=True, active=True) if asked else ServiceState()
+            assert init.plan_after_writing(service, service.paths, (), done) == [], (
+                "it needs a path in its links, or a call"
+            )
+            assert init.read_state(Answer({}), service) == ServiceState(), "nothing was seen"
             assert init.plan_after_removing(service, (), ServiceState()) == []
             assert init.plan_before_removing(service, ServiceState()) == []
 
@@ -77,28 +106,57 @@ class Plant(Verb):
     name: str
 
 
+@dataclass(frozen=True)
+class Uproot(Verb):
+    """Have boot start a script no more."""
+
+    name: str
+
+
 class Sprout(InitSystem):
+    """It has to be asked what boot starts: no path shows it."""
+
     name = "sprout"
     scripts = ("apply/sprout",)
+    read_scripts = ("read/sprout",)
     modules_list = "/etc/sprout/modules"
     ruleset = Service(
         scripts=RULESET_SCRIPTS,
         files={"/etc/sprout/table": ("0755", "load\n"), "/etc/sprout/hotplug": ("0755", "attach\n")},
-        at_boot=Starter(("/etc/sprout/table", "/etc/sprout/boot/table", paths.RULESET_SCRIPT)),
+        at_boot=Starter(("/etc/sprout/table", paths.RULESET_SCRIPT), must_be_enabled=True),
         on_arrival=Starter(("/etc/sprout/hotplug", paths.DEVICE_SCRIPT)),
         name="table",
-        links=("/etc/sprout/boot/table",),
     )
     features = Service(
         scripts=FEATURES_SCRIPTS,
         files={"/etc/sprout/features": ("0755", "set\n")},
-        at_boot=Starter(("/etc/sprout/features", paths.FEATURES_SCRIPT)),
+        at_boot=Starter(("/etc/sprout/features", paths.FEATURES_SCRIPT), must_be_enabled=True),
+        name="features",
     )
+
+    def list_state_calls(self, service: Service) -> list[Call]:
+        return [("read_sprout", service.name)]
+
+    def read_state(self, answer: Answer, service: Service) -> ServiceState:
+        return ServiceState(enabled=answer.text(f"sprout {service.name}") == "planted")
 
     def plan_after_writing(
         self, service: Service, found: Collection[str], changed: Collection[str], state: ServiceState
     ) -> list[Step]:
-        return [Step(f"plant {service.name}", Plant(service.name)) for link in service.links if link not in found]
+        return [] if state.enabled else [Step(f"plant {service.name}", Plant(service.name))]
+
+    def plan_before_removing(self, service: Service, state: ServiceState) -> list[Step]:
+        return [Step(f"uproot {service.name}", Uproot(service.name))] if state.enabled else []
+
+
+ANSWER = {
+    "platform": Section("uid=0\nkernel=6.12.1\ninit=sprout\nhas=nft\nhas=ethtool\nnft=nftables v1.1.3", 0),
+    "links": Section("lo\nlan0\nwan0", 0),
+    "nics": Section("device=lo\ndevice=lan0\ndevice=wan0", 0),
+    "driver lan0": Section("driver: labnic", 0),
+    "features lan0": Section("hw-tc-offload: on", 0),
+}
+PLANTED = {"sprout table": Section("planted", 0), "sprout features": Section("planted", 0)}
 
 
 @pytest.fixture
@@ -108,22 +166,44 @@ def sprout(monkeypatch: pytest.MonkeyPatch) -> Platform:
     return replace(FRESH.platform, init="sprout")
 
 
-def written(plan: Plan, *, enabled: Collection[str] = ()) -> dict[str, str]:
-    """The files of the router after the plan; what enabling makes is empty."""
-    return {path: text for path, (_mode, text) in plan.files.items()} | dict.fromkeys(enabled, "")
+def written(plan: Plan) -> dict[str, Section]:
+    """The files of the router after the plan, as a reading has them."""
+    return {f"file.{path}": Section(text.removesuffix("\n"), 0) for path, (_mode, text) in plan.files.items()}
+
+
+@pytest.mark.usefixtures("sprout")
+def test_it_is_asked() -> None:
+    for service in (Sprout.ruleset, Sprout.features):
+        assert ("read_sprout", service.name) in list_calls()
+    assert registry.list_state_calls("features") == [("read_sprout", "features")]
+    assert ("read_sprout", "table") in registry.list_state_calls("ruleset")
+    assert "read/sprout" in registry.list_state_scripts("features")
+    assert "read/sprout" in registry.list_state_scripts("ruleset")
+
+
+def test_only_its_own_answer_counts(sprout: Platform) -> None:
+    systemd = {"unit": Section("UnitFileState=enabled\nActiveState=active", 0)}
+    assert registry.read_service_state("systemd", Answer(systemd), "ruleset") == ServiceState(enabled=True, active=True)
+    assert registry.read_service_state("systemd", Answer(PLANTED), "ruleset") == ServiceState()
+    assert registry.read_service_state(sprout.init, Answer(systemd), "ruleset") == ServiceState()
+    assert registry.read_service_state(sprout.init, Answer(PLANTED), "ruleset") == ServiceState(enabled=True)
+    assert registry.read_service_state("no such", Answer(PLANTED | systemd), "ruleset") == ServiceState()
 
 
 def test_the_ruleset_is_loaded_at_boot_and_taken_back(sprout: Platform) -> None:
-    state = replace(FRESH, platform=sprout)
-    plan = present(state)
+    plan = present(replace(FRESH, platform=sprout))
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Sprout.ruleset.written}
-    assert [step.call for step in plan.closing] == [("plant", "table")]
+    assert [step.verb for step in plan.closing] == [Plant("table")]
     assert not plan.warnings
-    assert registry.find_init_scripts("sprout") == ("apply/sprout",)
-    state = replace(state, files=written(plan, enabled=Sprout.ruleset.links))
+    assert plan.system_scripts == ("apply/sprout",)
+    answer = ANSWER | written(plan)
+    assert [step.verb for step in present(_ruleset_state.read_state(Answer(answer))).closing] == [Plant("table")]
+    state = _ruleset_state.read_state(Answer(answer | PLANTED))
     assert not present(state).closing
     gone = _ruleset.plan_absent(state, "inet", "nft_offload", "00000000")
     assert set(gone.removed) == set(state.files)
+    assert [step.verb for step in gone.leaving] == [Uproot("table")]
+    assert gone.system_scripts == ("apply/sprout",)
 
 
 def test_features_are_set_at_boot_and_taken_back(sprout: Platform) -> None:
@@ -132,22 +212,29 @@ def test_features_are_set_at_boot_and_taken_back(sprout: Platform) -> None:
     plan = _nic.plan_present(state, ["lan0"], {"hw-tc-offload": True}, skip=False)
     assert set(plan.files) == {paths.FEATURES, *Sprout.features.written}
     assert plan.result["boot"] == {"persistent": True, "file": paths.FEATURES}
-    assert not plan.warnings and not plan.closing
-    assert set(_nic.plan_absent(replace(state, files=written(plan))).removed) == set(plan.files)
+    assert not plan.warnings and [step.verb for step in plan.closing] == [Plant("features")]
+    assert plan.system_scripts == ("apply/sprout",)
+    state = _nic.read_state(Answer(ANSWER | written(plan) | PLANTED))
+    assert not _nic.plan_present(state, ["lan0"], {"hw-tc-offload": True}, skip=False).changed
+    gone = _nic.plan_absent(state)
+    assert set(gone.removed) == set(plan.files)
+    assert gone.steps[-1].verb == Uproot("features")
 
 
-def test_verifying_sees_what_boot_will_start(sprout: Platform) -> None:
+@pytest.mark.usefixtures("sprout")
+def test_verifying_sees_what_boot_will_start() -> None:
     existing = [*Sprout.ruleset.paths, *Sprout.features.paths]
-    assert set(existing) - {"/etc/sprout/hotplug"} <= {*registry.list_starter_paths()}
+    assert set(existing) <= {*registry.list_starter_paths()}
     answer = {
-        "platform": Section("uid=0\nkernel=6.12.1\ninit=sprout", 0),
+        "platform": ANSWER["platform"],
         "boot.ruleset": Section("table inet t {\n}", 0),
-        "boot.files": Section("\n".join(path for path in existing if path not in Sprout.ruleset.links), 0),
+        "boot.files": Section("\n".join(existing), 0),
     }
-    enabled = {"/etc/sprout/table": False, "/etc/sprout/hotplug": True, "/etc/sprout/features": True}
+    enabled = {"/etc/sprout/table": False, "/etc/sprout/hotplug": True, "/etc/sprout/features": False}
     assert read_boot(Answer(answer)).enabled == enabled
-    answer["boot.files"] = Section("\n".join(existing), 0)
-    assert all(read_boot(Answer(answer)).enabled.values())
+    assert all(read_boot(Answer(answer | PLANTED)).enabled.values())
+    answer["boot.files"] = Section("\n".join(path for path in existing if path != "/etc/sprout/table"), 0)
+    assert read_boot(Answer(answer | PLANTED)).enabled == dict.fromkeys(enabled, True) | {"/etc/sprout/table": False}
 
 
 def test_without_the_row_boot_starts_nothing() -> None:

@@ -127,9 +127,9 @@ def test_there_and_back() -> None:
     state = _kernel.read_state(Answer(ANSWER))
     assert state.manager and state.manager.apply_scripts == ("apply/crate",)
     plan = _kernel.plan_present(state, ["nftables", "ethtool"])
-    assert [step.call for step in plan.steps[:-1]] == [("install_packages", "nft-tools", "modules-6.12.1")]
-    assert [step.call for step in plan.dry_runs] == [("simulate_install", "nft-tools", "modules-6.12.1")]
-    assert [step.call[0] for step in plan.undo] == ["unload_new", "uninstall_new"]
+    assert [step.verb.call for step in plan.steps[:-1]] == [("install_packages", "nft-tools", "modules-6.12.1")]
+    assert [step.verb.call for step in plan.dry_runs] == [("simulate_install", "nft-tools", "modules-6.12.1")]
+    assert [step.verb.call[0] for step in plan.undo] == ["unload_new", "uninstall_new"]
     record = plan.files[paths.KERNEL_FOUND][1]
     assert "package nft-tools not-installed\n" in record
     removal = {
@@ -138,7 +138,7 @@ def test_there_and_back() -> None:
         "removal.modules-6.12.1": Section("modules-6.12.1", 0),
     }
     gone = _kernel.plan_absent(_kernel.read_state(Answer(ANSWER | removal)), checking=False)
-    assert [step.call for step in gone.steps] == [("uninstall_packages", "purge", "modules-6.12.1")]
+    assert [step.verb.call for step in gone.steps] == [("uninstall_packages", "purge", "modules-6.12.1")]
     assert gone.result["in_use"] == {"nft-tools": "needed by firewall"}
 
 

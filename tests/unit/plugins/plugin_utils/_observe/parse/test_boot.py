@@ -21,7 +21,6 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry
     find_starters,
     list_starter_paths,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import RULESET_UNIT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,13 +29,15 @@ from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 FILES = list_starter_paths()
 PIECES = {starter.files[0]: starter.files for starter in find_starters("systemd").values()}
 ATTACH = 'add flowtable inet t ft { hook ingress priority 0; devices = { "lan0" }; }'
+SYSTEMD = {"platform": Section("init=systemd", 0)}
 WHOLE = {
+    **SYSTEMD,
     "boot.ruleset": Section("table inet t {\n}", 0),
     f"file.{paths.LISTING}": Section("table inet t {\n}", 0),
     f"file.{paths.DEVICES}": Section(f"lan0 {ATTACH}", 0),
     f"file.{paths.FEATURES}": Section("lan0 hw-tc-offload on off\n# a word", 0),
     "boot.files": Section("\n".join(FILES), 0),
-    "boot.enabled": Section("enabled", 0),
+    "unit": Section("UnitFileState=enabled\nActiveState=active", 0),
     "live": Section("table inet t {\n}", 0),
 }
 
@@ -55,12 +56,13 @@ def test_all_of_it() -> None:
 def test_a_router_that_was_never_touched() -> None:
     assert read_boot(Answer({})) == Boot()
     gone = {"live": Section("Error: No such file or directory", 1), "boot.files": Section("", 0)}
-    assert read_boot(Answer(gone | {"boot.enabled": Section("Failed to get unit file state", 1)})) == Boot()
+    assert read_boot(Answer(gone | SYSTEMD | {"unit": Section("UnitFileState=\nActiveState=inactive", 0)})) == Boot()
 
 
-@pytest.mark.parametrize("word", ["disabled", "masked", "Failed to get unit file state for nft-offload.service"])
+@pytest.mark.parametrize("word", ["disabled", "masked", ""])
 def test_a_unit_that_is_not_enabled(word: str) -> None:
-    enabled = read_boot(Answer(WHOLE | {"boot.enabled": Section(word, 1)})).enabled
+    unit = Section(f"UnitFileState={word}\nActiveState=active", 0)
+    enabled = read_boot(Answer(WHOLE | {"unit": unit})).enabled
     assert enabled == {**dict.fromkeys(PIECES, True), paths.RULESET_UNIT: False}
 
 
@@ -71,11 +73,19 @@ def test_a_piece_that_lacks_a_file_does_nothing(gone: str) -> None:
     assert enabled == {piece: gone not in files for piece, files in PIECES.items()}
 
 
+def test_nothing_starts_with_an_init_system_that_is_not_known() -> None:
+    """It is our scripts that are named: no unit is expected there."""
+    enabled = read_boot(Answer(WHOLE | {"platform": Section("uid=0", 0)})).enabled
+    assert enabled == dict.fromkeys((paths.RULESET_SCRIPT, paths.DEVICE_SCRIPT, paths.FEATURES_SCRIPT), False)
+
+
 def test_only_what_is_needed_or_there_counts() -> None:
-    only_features = {name: part for name, part in WHOLE.items() if name.endswith(("features", "files", "enabled"))}
+    only_features = {
+        name: part for name, part in WHOLE.items() if name.endswith(("features", "files", "unit", "platform"))
+    }
     files = Section("\n".join(PIECES[paths.FEATURES_RULES]), 0)
     assert read_boot(Answer(only_features | {"boot.files": files})).enabled == {paths.FEATURES_RULES: True}
-    left = read_boot(Answer({"boot.files": Section(paths.DEVICE_RULES, 0)})).enabled
+    left = read_boot(Answer(SYSTEMD | {"boot.files": Section(paths.DEVICE_RULES, 0)})).enabled
     assert left == {paths.DEVICE_RULES: False}
 
 
@@ -103,7 +113,7 @@ def test_files_arrive_as_they_are_and_a_long_ruleset_with_its_head(shell: list[s
     for name in ("long", "short"):
         calls = [
             ("read_boot", str(tmp_path / name), str(tmp_path / "short"), "/no such"),
-            ("read_services", RULESET_UNIT),
+            ("read_services", "nftables"),
         ]
         found = parse(run_script(shell, compose(NONCE, ("read/boot",), calls), tmp_path), NONCE)
         text = (tmp_path / name).read_text()
