@@ -150,7 +150,7 @@ lab-role := $(filter-out $(lab-refusals) $(lab-change) $(lab-proof) $(lab-openwr
 LAB_PARTS := lab-refusals lab-change lab-proof lab-openwrt lab-role
 .PHONY: $(LAB_PARTS)
 
-lab-test: $(LAB_PARTS) ## live tests, in virtual machines
+lab-test: system $(LAB_PARTS) ## live tests, in virtual machines
 
 $(LAB_PARTS): venv
 	LAB_SUITES="$(LAB_SUITES)" LAB_TWINS=$(LAB_TWINS) $(PYTEST) $(filter $($@:%=tests/lab/test_%.py),$(LAB)) --junitxml=$(RESULTS)/$@.xml

@@ -40,7 +40,7 @@ attributes:
     support: full
     description: Predicts in C(check_mode) what a real run would change, and changes nothing.
     details:
-      - This module only reads, so that it does the same with and without check mode.
+      - This module only reads, so that it changes nothing without check mode either.
   diff_mode:
     support: N/A
     description: Shows in diff mode what changes, or would change in check mode, as text before and after.

@@ -23,6 +23,11 @@ extends_documentation_fragment:
   - kmod.nft_offload._attributes.info_module
   - kmod.nft_offload._attributes.actiongroup
   - kmod.nft_offload._attributes.router
+attributes:
+  check_mode:
+    details:
+      - Reads the same as without check mode, but measures nothing, because the tables that count packets are not
+        created.
 options:
   gather_subset:
     description:

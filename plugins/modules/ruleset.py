@@ -16,10 +16,10 @@ author:
 description:
   - Loads one table in a single transaction, brings devices into its flowtables, and leaves everything that the next
     boot, or a device that comes back, needs to arrive at the same state.
-  - A change cannot lock you out. The router arms a timer of its own, loads the table, and puts back what it ran before
-    unless a new SSH connection confirms the change in time; a connection that is established already may pass a
-    ruleset that lets no new one in. Only then are the files for boot replaced, so a lost controller, a cut cable and
-    a power failure within that time all end in the old ruleset.
+  - A change that locks you out undoes itself. The router arms a timer of its own, loads the table, and puts back what
+    it ran before unless a new SSH connection confirms the change in time; a connection that is established already may
+    pass a ruleset that lets no new one in. Only then are the files for boot replaced, so a lost controller, a cut cable
+    and a power failure within that time all end in the old ruleset.
   - Owns that table only. Other tables are never touched, and nothing is ever flushed but this table.
   - A flowtable that does not change stays in place with its devices and the flows in it; adding or removing a device
     touches that device only. Many drivers could not take a second hardware flowtable while the first one is there.
