@@ -35,7 +35,7 @@ class TestToolsAreMissing:
         router.is_untouched()
 
     def test_no_ethtool(self, router: Live) -> None:
-        refused(router, router.module("nic_features", devices=["lan0"]), "there is no ethtool", "kernel_support")
+        refused(router, router.module("nic_features", devices=["lan0"]), "ethtool is needed", "kernel_support")
         router.is_untouched()
 
     def test_no_package_source(self, router: Live) -> None:

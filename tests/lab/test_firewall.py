@@ -78,7 +78,7 @@ def test_firewall(router: Live, kind: str) -> None:
     assert run.task("ruleset").result["flowtables"][0]["offload"] == "hardware"
     router.hang_up()
     assert router.role(**FIREWALL).worked().changed == [], "and a new SSH connection gets in"
-    assert "the firewall of this router would go" in router.role().failure.msg
+    assert "this would remove the router's firewall" in router.role().failure.msg
 
     # neighbours must be discovered again, with the firewall in place
     for flush in (

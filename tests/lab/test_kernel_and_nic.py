@@ -254,7 +254,7 @@ def test_no_package_source(router: Live) -> None:
 @tools
 def test_no_ethtool(router: Live) -> None:
     router.sh("mv /usr/sbin/ethtool /usr/sbin/ethtool.away")
-    failed(router.module("nic_features", **NICS), "no ethtool", "kernel_support")
+    failed(router.module("nic_features", **NICS), "ethtool is needed", "kernel_support")
 
 
 LOOKS: dict[str, tuple[str, list[str]]] = {

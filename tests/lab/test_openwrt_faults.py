@@ -57,7 +57,7 @@ def test_unreachable_feeds(router: OpenWrt, kind: str, lists: str) -> None:
             "kmod-nft-offload",
             "the package feeds could not be read: ",
             error,
-            "give the router a way to its package feeds, or install the packages by hand",
+            "make sure the router can reach its package feeds, or install the packages by hand",
         )
 
 

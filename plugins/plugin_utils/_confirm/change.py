@@ -127,7 +127,7 @@ def refuse_pending(state: ChangeState) -> None:
 
 def _pending_error(pending: Pending) -> OffloadError:
     details = {"id": pending.id, "age": pending.age, "deadline": pending.deadline}
-    return OffloadError(str(pending), "wait until it is settled, then run the play again", pending=details)
+    return OffloadError(str(pending), "wait until it is confirmed or undone, then run the play again", pending=details)
 
 
 @dataclass(frozen=True)

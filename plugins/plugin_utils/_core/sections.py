@@ -72,7 +72,7 @@ class Answer(Mapping[str, Section]):
         if name not in self._sections:
             raise OffloadError(
                 f"the router's answer has no section {name!r}",
-                "run the task again; when it stays, look for what else writes to the output of the login shell",
+                "run the task again; if it happens again, look for what else writes to the output of the login shell",
             )
         return self._sections[name]
 
@@ -141,5 +141,5 @@ def parse(output: str, nonce: str) -> Answer:
         )
     raise OffloadError(
         f"the router's answer was cut off after {len(output)} characters",
-        "run the task again; when it stays, update the SSH server (old dropbear versions cut long answers)",
+        "run the task again; if it happens again, update the SSH server (old dropbear versions cut long answers)",
     )

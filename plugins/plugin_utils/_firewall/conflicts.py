@@ -109,8 +109,8 @@ def _refuse_forwarded_service(firewall: Firewall, entry: PortForward, shadowing:
     for zone in (firewall.zones[name] for name in entry.zones):
         for where, ports, sources in _offered_services(firewall, zone):
             if shadowing.covers_hosts(entry.sources, sources, "ipv4") and shadowing.overlap(entry.ports, ports):
-                problem = f"{entry.where}.port: the router offers it to zone {zone.name} itself ({where})"
-                raise OffloadError(problem, "forward another port, or name the address that is dialled in address")
+                problem = f"{entry.where}.port: the router itself offers this port to zone {zone.name} ({where})"
+                raise OffloadError(problem, "forward another port, or set `address` to the address clients connect to")
 
 
 def _refuse_shadowed_source_nat(firewall: Firewall) -> None:

@@ -74,7 +74,7 @@ def address_span(line: Line) -> tuple[str, Span]:
         raise OffloadError(f"{line.where}: {line.text!r} is not an address", REMEDY) from None
     if low % size:
         meant = f"{_address(low - low % size, family)}/{length}"
-        raise OffloadError(f"{line.where}: {line.text!r} has bits behind its length", f"did you mean {meant}?")
+        raise OffloadError(f"{line.where}: {line.text!r} has host bits set", f"did you mean {meant}?")
     if high < low:
         raise OffloadError(f"{line.where}: {line.text!r} is not a range", REMEDY)
     return family, (low, high)
@@ -139,7 +139,7 @@ def map_elements(lines: Iterable[Line], key: str, value: str) -> list[str]:
         if other[0][0] != other[0][1]:
             raise OffloadError(f"{line.where}: {words[1]} is more than one value", "write a single one")
         if found.setdefault(at, (other[1], line.where)) != (other[1], line.where):
-            raise OffloadError(f"{line.where}: {words[0]} stands in {found[at][1]} too", "give each key one value")
+            raise OffloadError(f"{line.where}: {words[0]} is also defined in {found[at][1]}", "give each key one value")
     keys = sorted(found)
     for (before, name), (after, other_name) in pairwise(keys):
         if after[0] <= before[1]:

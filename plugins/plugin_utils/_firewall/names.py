@@ -74,7 +74,7 @@ def device_name(text: str, where: str) -> str:
 def require_within(number: int, low: int, high: int, where: str) -> None:
     """Raise OffloadError for a number that nft or the kernel would refuse, or take for another one."""
     if not low <= number <= high:
-        raise OffloadError(f"{where}: {number} is not from {low} to {high}", "write a number of these")
+        raise OffloadError(f"{where}: {number} is not between {low} and {high}", "use a number in that range")
 
 
 def refuse_empty(options: Options, where: str, *keys: str) -> None:
@@ -85,9 +85,9 @@ def refuse_empty(options: Options, where: str, *keys: str) -> None:
 
 
 def refuse_keyword(name: str, where: str) -> None:
-    """Raise OffloadError for a word of nft's own."""
+    """Raise OffloadError for an nft keyword."""
     if KEYWORD.match(name):
-        raise OffloadError(f"{where}: {name} is a word of nft's own", f"use another name, such as my_{name}")
+        raise OffloadError(f"{where}: {name} is an nft keyword", f"use another name, such as my_{name}")
 
 
 class Names:
@@ -134,7 +134,7 @@ class Names:
     def file_text(self, path: str, where: str) -> str:
         """The text of a file that the description names; raises OffloadError where it was not handed over."""
         if path not in self.files:
-            raise OffloadError(f"{where}: there is no text of {path}", "hand it over in the option files")
+            raise OffloadError(f"{where}: the text of {path} was not supplied", "pass it in the option files")
         return self.files[path].removeprefix("\ufeff")  # editors of Windows begin UTF-8 with it
 
     def _lines(self, item: Options, where: str) -> list[elements.Line]:
@@ -154,7 +154,7 @@ class Names:
         for each in sorted(wanted):
             refuse_keyword(each, f"{where}.name")
         if name.startswith(RESERVED):
-            raise OffloadError(f"{where}.name: {name} is a name of our own", f"begin it with none of {RESERVED}")
+            raise OffloadError(f"{where}.name: {name} is reserved", f"do not begin it with {' or '.join(RESERVED)}")
         taken = {declared.name: declared.where for declared in self.declared}
         for clash in sorted(wanted & taken.keys()):
             raise OffloadError(f"{where}.name: {name} and {taken[clash]} would both be {clash}", "rename one of them")

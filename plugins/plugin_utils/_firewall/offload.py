@@ -51,7 +51,9 @@ def _exclusion(where: str, item: Mapping[str, Any], names: Names | None) -> Excl
         zones = names.read_zones(item["zones"], f"{where}.zones")
         devices += [device for zone in zones for device in names.zones[zone].devices]
     if item["packets"] is not None and not 1 <= item["packets"] <= 1_000_000:
-        raise OffloadError(f"{where}.packets: {item['packets']} is not a number of packets", "write one from 1 on")
+        raise OffloadError(
+            f"{where}.packets: {item['packets']} is not a number of packets", "use a whole number of at least 1"
+        )
     ports = _ports(where, item["services"], names)
     return Exclusion(
         ports=ports,

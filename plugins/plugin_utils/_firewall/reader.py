@@ -87,7 +87,9 @@ def _rule(names: Names, where: str, item: Options) -> Rule:
         require_match(COUNTER, item["counter"], f"{where}.counter", "a counter's name is a word in small letters")
         refuse_keyword(item["counter"], f"{where}.counter")
         if OURS.match(item["counter"]):
-            raise OffloadError(f"{where}.counter: {item['counter']} is a counter of our own", "give it another name")
+            raise OffloadError(
+                f"{where}.counter: {item['counter']} is reserved for a counter of the table", "give it another name"
+            )
     if item["comment"]:
         require_match(
             COMMENT, item["comment"], f"{where}.comment", "a comment is a short text without quotes, \\ and $"
@@ -227,13 +229,13 @@ def _refuse_open_ends(text: str, where: str) -> None:
         bare = re.sub(r'"[^"]*"', "", line).split("#", 1)[0]
         for is_wrong, what in (
             (line.rstrip().endswith("\\"), "a backslash at its end"),
-            ('"' in bare, "an open quote"),
+            ('"' in bare, "an unclosed quote"),
         ):
             if is_wrong:
-                raise OffloadError(f"{where}, line {number}: {what} takes in what comes after it", "take it out")
+                raise OffloadError(f"{where}, line {number}: {what} would swallow the lines after it", "take it out")
         for brace in re.findall(r"[{}]", bare):
             depth += 1 if brace == "{" else -1
             if depth < 0:
-                raise OffloadError(f"{where}, line {number}: a brace closes what it did not open", "take it out")
+                raise OffloadError(f"{where}, line {number}: unmatched closing brace", "take it out")
     if depth:
-        raise OffloadError(f"{where}: {depth} braces are left open", "close them")
+        raise OffloadError(f"{where}: unclosed braces: {depth}", "close them")

@@ -360,7 +360,7 @@ def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
     if version is not None and version < OLDEST_NFT:
         raise OffloadError(
             f"nft {'.'.join(str(part) for part in version)} is too old: it knows no flowtable flags",
-            "give the router a package source with nftables 0.9.9 or later, such as Debian 12 has",
+            "give the router a package source with nftables 0.9.9 or later, such as Debian 12's",
         )
 
 

@@ -259,7 +259,9 @@ def is_read_only(state: NicState) -> bool:
 def require_ethtool(state: NicState, what: str) -> None:
     """Raise OffloadError where there is no ethtool to do ``what`` with."""
     if not has_ethtool(state):
-        raise OffloadError(f"there is no ethtool on this router to {what} with", "run kmod.nft_offload.kernel_support")
+        raise OffloadError(
+            f"ethtool is needed to {what}, and this router has none", "run kmod.nft_offload.kernel_support"
+        )
 
 
 def _build_request(state: NicState, device: str, feature: str, on: bool) -> FeatureRequest:

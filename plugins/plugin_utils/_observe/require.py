@@ -40,7 +40,7 @@ def require_nft(platform: Platform, checking: bool) -> None:
     if platform.kernel_version < OLDEST_KERNEL:
         raise OffloadError(
             f"Linux {platform.kernel} cannot hold a flowtable without devices",
-            "flowtables need Linux 5.8 or later here",
+            "upgrade the router's kernel to Linux 5.8 or later",
         )
     if platform.nft_version is None and not checking:
         raise OffloadError("there is no nft on this router", "install it with kmod.nft_offload.kernel_support")

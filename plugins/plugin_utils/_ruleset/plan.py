@@ -68,9 +68,9 @@ def refuse_without_firewall(state: TableState, family: str, table: str, content:
     if not before - parse_filtered_families(content) or parse_includes(content) & parse_includes(ruleset):
         return
     raise OffloadError(
-        f"the firewall of this router would go: table {family} {table} filters what comes to it (hook input), and "
+        f"this would remove the router's firewall: table {family} {table} filters its input, and "
         + ("the new ruleset does not" if content else "it is to be removed"),
-        "give the variables that describe its firewall; or, to take it out all the same, set "
+        "give the variables that describe its firewall; or, to remove it anyway, set "
         "flow_offload_remove_firewall: true for this run (keep_firewall: false for the module)",
     )
 

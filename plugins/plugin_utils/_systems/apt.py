@@ -21,7 +21,7 @@ class Apt(PackageManager):
     apply_scripts = ("apply/apt",)
     remedies = (
         ("Could not get lock", WAIT),
-        ("Failed to fetch", "give the router a way to its package source, or install the package by hand"),
+        ("Failed to fetch", "make sure the router can reach its package source, or install the package by hand"),
         ("Unable to locate package", "add a package source that has it to the router, or install it by hand"),
     )
 

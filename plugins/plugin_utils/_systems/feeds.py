@@ -31,7 +31,7 @@ UNREACHABLE = Reason(
         re.MULTILINE,
     ),
     "the package feeds could not be read: {line}",
-    "give the router a way to its package feeds, or install the packages by hand",
+    "make sure the router can reach its package feeds, or install the packages by hand",
 )
 """comes first: what follows a download that failed is mostly an echo of it"""
 

@@ -56,7 +56,7 @@ def test_a_failed_router_ends_the_rollout_after_its_batch(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ("flow_offload_requir=bypassing", "the role flow_offload knows no flow_offload_requir"),
+        ("flow_offload_requir=bypassing", "the role flow_offload has no variable flow_offload_requir"),
         ("flow_offload_sample=61", "flow_offload_sample must be 0 to 60 seconds, got 61. Remedy: correct the number"),
         ("flow_offload_slow_share=500", "flow_offload_slow_share must be 0 to 100 percent, got 500. Remedy: correct"),
         ("flow_offload_confirm_timeout=-3", "flow_offload_confirm_timeout must be 0 or more seconds, got -3. Remedy: "),
@@ -130,7 +130,7 @@ def test_the_role_runs_nothing_with_wrong_variables(tmp_path: Path, variables: s
         ),
         (
             "flow_offload_samples=3",
-            "the role flow_offload knows no flow_offload_samples. Remedy: did you mean flow_offload_sample? ",
+            "the role flow_offload has no variable flow_offload_samples. Remedy: did you mean flow_offload_sample? ",
         ),
     ],
 )

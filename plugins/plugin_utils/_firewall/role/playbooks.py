@@ -44,7 +44,7 @@ def refuse_after_losses(hosts: Sequence[str], left: Sequence[str], batch: Sequen
     raise OffloadError(
         f"{', '.join(batch)} and what comes after were not touched, because these failed or were lost before: "
         f"{', '.join(lost)}",
-        "look what became of them, then run the rollout again; leave out one that is down for another reason "
+        "find out what happened to them, then run the rollout again; leave out one that is down for another reason "
         f"(-l '{joint.join([pattern, *lost])}'). Routers that are done do not change",
     )
 

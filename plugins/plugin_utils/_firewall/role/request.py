@@ -94,8 +94,7 @@ def read_request(values: Values, there: OnController) -> Request:
         spec.checked("flow_offload_router", values["flow_offload_router"])
     if ruleset in UNFILTERED and values["flow_offload_router"] not in DESCRIBES_NOTHING:
         raise OffloadError(
-            f"flow_offload_router describes a firewall, and flow_offload_ruleset is {ruleset}, which filters nothing "
-            "by it",
+            f"flow_offload_router describes a firewall, and flow_offload_ruleset is {ruleset}, which does not use it",
             "set flow_offload_ruleset: router, or leave flow_offload_router out",
         )
     if flush == "restricted" and ruleset != "router":

@@ -112,9 +112,9 @@ def _refuse_removal(request: Request, state: RouterState) -> None:
     """The module refuses it too, but after the kernel and the NICs were prepared for the other ruleset."""
     if state.boot.filters and request.ruleset in UNFILTERED and not request.values["flow_offload_remove_firewall"]:
         raise OffloadError(
-            "the firewall of this router would go: our table filters what comes to it, and "
+            f"this would remove the router's firewall: table {FAMILY} {TABLE} filters its input, and "
             f"flow_offload_ruleset: {request.ruleset} does not",
-            "give the variables that describe its firewall; or, to take it out all the same, set "
+            "give the variables that describe its firewall; or, to remove it anyway, set "
             "flow_offload_remove_firewall: true for this run",
         )
 

@@ -76,7 +76,7 @@ def refuse_unknown(names: Iterable[str]) -> None:
     if unknown:
         near = [close[0] for name in unknown if (close := difflib.get_close_matches(name, known, n=1, cutoff=0.85))]
         raise OffloadError(
-            f"the role flow_offload knows no {', '.join(unknown)}",
+            f"the role flow_offload has no variable {', '.join(unknown)}",
             f"{f'did you mean {near[0]}? ' if near else ''}Its variables are {', '.join(known)}",
         )
 
@@ -119,7 +119,7 @@ def _refuse_checks(values: Values) -> None:
     needed = sum(check["timeout"] for check in listed)
     if listed and needed >= timeout:
         raise OffloadError(
-            f"flow_offload_checks may take {needed} s, which is not within flow_offload_confirm_timeout: {timeout}",
+            f"flow_offload_checks may take {needed} s, which is not less than flow_offload_confirm_timeout ({timeout})",
             "raise it, or shorten their timeouts",
         )
     try:

@@ -243,7 +243,7 @@ def test_a_firewall_stays_unless_that_is_said(router: OpenWrt, variables: dict[s
     router.write(paths.RULESET, FIREWALL)
     code, said, execs = play(router, **variables)
     assert (code, execs, changed(said)) == (2, 1, 0), said
-    assert "the firewall of this router would go" in " ".join(said.split())
+    assert "this would remove the router's firewall" in " ".join(said.split())
     assert router.read(paths.RULESET) == FIREWALL
 
 

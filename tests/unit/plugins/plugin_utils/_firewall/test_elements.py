@@ -109,7 +109,7 @@ def test_maps() -> None:
         "80-81 : accept",
         "443 : jump web",
     ]
-    with pytest.raises(OffloadError, match=r"10\.0\.0\.1 stands in here too"):
+    with pytest.raises(OffloadError, match=r"10\.0\.0\.1 is also defined in here"):
         elements.map_elements(lines("10.0.0.1 1", "10.0.0.1 2"), "ipv4", "mark")
 
 

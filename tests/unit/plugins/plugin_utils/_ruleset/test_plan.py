@@ -238,12 +238,12 @@ INCLUDES = CONTENT[:-2] + '  include "/etc/input.nft"\n}\n'
 )
 def test_a_firewall_is_not_taken_out_by_the_way(before: dict[str, str], wanted: str, refused: bool) -> None:
     state = replace(FRESH, files=before)
-    with pytest.raises(OffloadError, match="the firewall of this router would go") if refused else nullcontext():
+    with pytest.raises(OffloadError, match="this would remove the router's firewall") if refused else nullcontext():
         _ruleset.refuse_without_firewall(state, "inet", "nft_offload", wanted)
 
 
 def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either() -> None:
-    with pytest.raises(OffloadError, match="the firewall of this router would go"):
+    with pytest.raises(OffloadError, match="this would remove the router's firewall"):
         _ruleset.refuse_without_firewall(replace(FRESH, table=FILTER), "inet", "nft_offload", CONTENT)
 
 

@@ -201,8 +201,16 @@ def test_which_connections_are_flushed() -> None:
             {"flow_offload_devices": ["lan0", "wna0"]},
             "there is no device wna0 on this router. Remedy: ",
         ),
-        (with_boot(debian(), filters=True), {}, "the firewall of this router would go: our table filters"),
-        (with_boot(openwrt(), filters=True), {"flow_offload_ruleset": "fw4"}, "the firewall of this router would go"),
+        (
+            with_boot(debian(), filters=True),
+            {},
+            "this would remove the router's firewall: table inet nft_offload filters",
+        ),
+        (
+            with_boot(openwrt(), filters=True),
+            {"flow_offload_ruleset": "fw4"},
+            "this would remove the router's firewall",
+        ),
         (
             openwrt(),
             {"flow_offload_exclude": [{"packets": 3}]},
@@ -240,7 +248,7 @@ def test_not_refused_for_this_router() -> None:
         (
             {**FIREWALL, "flow_offload_ruleset": "overlay"},
             LOCAL,
-            "filters nothing by it",
+            "which does not use it",
         ),
         ({"flow_offload_flush_connections": "restricted"}, LOCAL, "only flow_offload_ruleset: router has zones"),
         ({**TEMPLATE, "flow_offload_flush_connections": "restricted"}, LOCAL, "only flow_offload_ruleset: router has"),
