@@ -108,14 +108,24 @@ def test_a_plugin_imports_from_rooms_only(kind: str) -> None:
     assert not wrong, "\n".join([*wrong, "What two plugins share belongs to a room of plugin_utils."])
 
 
+def absolute_names(file: Path) -> Iterator[tuple[int, str]]:
+    """(line, module) of what a file imports by its whole name, or by one that it makes up while it runs."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.lineno, node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+
+
 def test_what_ships_imports_its_own_by_relative_names() -> None:
-    absolute = [
-        f"{file.relative_to(PLUGINS.parent)}, line {node.lineno}"
+    """Any other way would pass by the list of arrows."""
+    wrong = [
+        f"{file.relative_to(PLUGINS.parent)}, line {line}, imports {name}"
         for file in sorted(PLUGINS.rglob("*.py"))
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ansible_collections.kmod.nft_offload")
+        for line, name in absolute_names(file)
+        if name.startswith(("ansible_collections.kmod.nft_offload", "importlib"))
     ]
-    assert not absolute, f"write 'from ..ROOM.MODULE import NAME': {'; '.join(absolute)}"
+    assert not wrong, "\n".join([*wrong, "Write 'from ..ROOM.MODULE import NAME'."])
 
 
 def test_imports_are_found() -> None:
