@@ -128,6 +128,34 @@ def test_what_ships_imports_its_own_by_relative_names() -> None:
     assert not wrong, "\n".join([*wrong, "Write 'from ..ROOM.MODULE import NAME'."])
 
 
+def used_elsewhere() -> Mapping[Path, set[str]]:
+    """Module of plugin_utils -> its names that another room or a plugin imports."""
+    used: dict[Path, set[str]] = {}
+    for file in sorted(PLUGINS.rglob("*.py")):
+        here = room(str(file.relative_to(PLUGINS)))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                module = file.parents[node.level - 1].joinpath(*(node.module or "").split(".")).with_suffix(".py")
+                if module.is_file() and room(str(module.relative_to(PLUGINS))) != here:
+                    used.setdefault(module, set()).update(name.name for name in node.names)
+    return used
+
+
+def test_what_another_room_imports_has_a_docstring() -> None:
+    used = used_elsewhere()
+    assert sum(map(len, used.values())) > 150, "a check of nothing would pass"
+    missing = [
+        f"{module.relative_to(PLUGINS.parent)}, line {node.lineno}: {node.name}"
+        for module, names in used.items()
+        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name in names and not ast.get_docstring(node)
+    ]
+    advice = (
+        "Say what it is or does in one line; then shapes, units, errors and the source of a fact, where types do not."
+    )
+    assert not missing, "\n".join([*missing, advice])
+
+
 def test_imports_are_found() -> None:
     """A check of nothing would pass."""
     found = of_plugin_utils()
