@@ -43,7 +43,7 @@ options:
     description:
       - V(present) makes the router able to offload.
       - V(absent) takes back what V(present) brought. A module or a package that something else uses by now stays, see
-        RV(kept). Run M(kmod.nft_offload.ruleset) and M(kmod.nft_offload.nic_features) with V(absent) before.
+        RV(in_use). Run M(kmod.nft_offload.ruleset) and M(kmod.nft_offload.nic_features) with V(absent) before.
     type: str
     choices: [present, absent]
     default: present
