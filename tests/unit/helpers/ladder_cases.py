@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Broken routers, each with every finding that the ladder must have on it, and no other."""
+"""Broken routers, each with every finding that the ladder must have on it, and no other: kernel, flowtable, boot."""
 
 from __future__ import annotations
 
