@@ -15,6 +15,7 @@ NONCE = "0123456789abcdef"
 """marks the sections of every answer in these tests; on a router it is random"""
 ROUTER_SHELLS = (["dash"], ["busybox", "ash"])
 """what /bin/sh is on Debian and on OpenWrt"""
+# Debian has dash, and `make system` installs busybox, so that none is skipped in `make test`.
 SHELLS = [
     pytest.param(
         shell, id=" ".join(shell), marks=pytest.mark.skipif(not shutil.which(shell[0]), reason=f"no {shell[0]} here")
