@@ -24,7 +24,9 @@ options:
     description:
       - Files for the report, separated by commas. The ending of a name decides on the format. C(.json) is JSON, which
         is also written to a name with any other ending.
-      - A file is replaced in one step, so that a reader never sees half of it. Without a path none is written.
+      - A file is replaced in one step, so that a reader never sees half of it. A link by its name is replaced, not
+        followed. The umask decides who can read a new file; one that is there already is made readable for nobody else.
+      - Without a path none is written.
     type: pathlist
     env:
       - name: KMOD_NFT_OFFLOAD_REPORT
