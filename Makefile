@@ -21,7 +21,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
-.PHONY: help system venv demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
+.PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
         ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost bench-role clean
 
 help: ## show the targets
@@ -34,12 +34,25 @@ system: ## install the system packages that are missing
 
 venv: $(VENV)/ready $(COLLECTION) ## make the Python environment
 
-$(VENV)/ready: requirements-dev.txt
+# What has another hash than the pinned one is not installed, and neither is what a build of a source would fetch by itself.
+PIP = $(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes
+$(VENV)/ready: requirements-dev.build.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$$($(PYTHON) --version) is too old: 3.11 or newer is needed, such as make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP) -r requirements-dev.build.txt
+	$(PIP) --no-build-isolation -r requirements-dev.txt
 	touch $@
+
+# Versions that are pinned stay where they can; PINS=--upgrade takes the newest, PINS="--upgrade-package NAME" that of one.
+PINS ?=
+pins: ## pin what the checks and tests need, with its hashes, after a change of requirements-dev*.in
+	$(PYTHON) -m venv --clear build/pins
+	build/pins/bin/pip install --quiet --disable-pip-version-check uv
+	set -e; for name in requirements-dev.build requirements-dev; do \
+	  build/pins/bin/uv --quiet pip compile --universal --python-version 3.11 --fork-strategy requires-python --no-annotate \
+	    --generate-hashes --custom-compile-command 'make pins' $(PINS) $$name.in -o $$name.txt; \
+	done
 
 $(COLLECTION):
 	mkdir -p $(@D)
