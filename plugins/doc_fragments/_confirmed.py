@@ -29,6 +29,11 @@ options:
     elements: dict
     default: []
     suboptions:
+      name:
+        description:
+          - What messages and results call the check, one line of at most 80 characters. Without it they call it by the
+            address or the name that is checked, and by C(command).
+        type: str
       from:
         description: Where the check is made.
         type: str
@@ -45,7 +50,14 @@ options:
         description: A name that must resolve.
         type: str
       command:
-        description: A shell command that must succeed.
+        description:
+          - A shell command that must succeed. It reads no input, and what it leaves running must not hold its output.
+          - It may hold a password. It is in no message, result, diff or log, and not in the arguments of a process that
+            other users could see, since a shell reads it from its standard input. What the command itself starts is
+            its own matter, C(curl) with a password as an argument for instance.
+          - When it fails, the message has the end of what it printed, 300 characters at most, with the lines of the
+            command and its words of six characters and more replaced by asterisks. With C(no_log) on the task, it
+            has nothing of that.
         type: str
       timeout:
         description: Seconds that the check may take.

@@ -83,13 +83,12 @@ ruleset:
       - {name: ft, devices: [lan0, wan0], offload: auto, counter: false}
     flush: []
 change:
-  description: Options of both modules that change a firewall.
+  description: Options of both modules that change a firewall, but for C(checks), which may hold a password.
   returned: with O(part=role) and O(part=rollback)
   type: dict
   sample:
     keep_firewall: true
     confirm_timeout: 30
-    checks: []
 verify:
   description: Options of M(kmod.nft_offload.offload_verify). C(expect) is empty where what was loaded tells.
   returned: with O(part=role) and O(part=verify)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a check fetches is what was looked at when it was pinned: by its hash, or signed by keys that are here already."""
+"""What a check fetches is what was looked at when it was pinned: by a hash, or a signature and a key that are here."""
 
 from __future__ import annotations
 

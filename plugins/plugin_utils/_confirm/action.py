@@ -42,7 +42,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
     """
 
     FRAGMENTS: ClassVar[Sequence[str]] = ("read/platform", "read/files", "read/change")
-    VERBS: ClassVar[Sequence[str]] = ("apply/change",)
+    VERBS: ClassVar[Sequence[str]] = ("apply/change", "apply/checks")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """Refuses confirm_timeout and checks that make no sense before anything is read."""
@@ -52,7 +52,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
                 f"option confirm_timeout: must be 0 or more seconds, got {timeout}",
                 "give the seconds in which a new connection has to confirm the change, or 0 to go without a timer",
             )
-        self.checks = read_checks(options["checks"], timeout)
+        self.checks = read_checks(options["checks"], timeout, silent=bool(self._task.no_log))
         self.token = secrets.token_hex(4)
         return super().work(router, options)
 

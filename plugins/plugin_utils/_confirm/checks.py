@@ -7,15 +7,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import IO, Any
 
 from .._core.errors import OffloadError
 from .._core.plan import Step
-from .verbs import CheckHere
+from .._core.verbs import Verb
+from .verbs import CheckCommand, CheckHere, Reach, Resolve
 
 EXPECTED = {"reach": "an address or a name", "resolve": "a name", "command": "a shell command"}
 KINDS = tuple(EXPECTED)
@@ -27,37 +33,70 @@ SPEC: dict[str, Any] = {
     "mutually_exclusive": [list(KINDS)],
     "required_one_of": [list(KINDS)],
     "options": {
+        "name": {"type": "str"},
         "from": {"type": "str", "choices": ["router", "controller"], "default": "router"},
         "reach": {"type": "str"},
         "port": {"type": "int"},
         "resolve": {"type": "str"},
-        "command": {"type": "str"},
+        "command": {"type": "str", "no_log": True},
         "timeout": {"type": "int", "default": 5},
     },
 }
 
 
+OUTPUT = 300
+"""characters of what a failed check printed that a message shows"""
+LONGEST_NAME = 80
+"""characters"""
+HIDDEN = 6
+"""characters from which on a line or a word of a command is replaced where a message shows what the command printed"""
+FROM_INPUT = 'nft_offload_check=$(cat) && eval "$nft_offload_check" </dev/null'
+"""what a shell is given as an argument to run what it gets on standard input; apply/checks.sh has the same"""
+
+
 @dataclass(frozen=True)
 class Check:
-    """What must work before a change is confirmed. ``port`` 0 is an echo request."""
+    """What must work before a change is confirmed. ``port`` 0 is an echo request.
+
+    A command may hold a password: it is in no text that is made of a check, nor in the arguments of a process.
+    """
 
     on_router: bool
     kind: str
     """one of KINDS"""
-    what: str
+    what: str = field(repr=False)
     port: int
     timeout: int
     """seconds"""
+    name: str = ""
+    """what messages call it"""
+    silent: bool = False
+    """whether messages leave out what it printed"""
 
     def __str__(self) -> str:
         side = "the router" if self.on_router else "the controller"
         port = f" port {self.port}" if self.port else ""
-        return f"check from {side}: {self.kind} {self.what}{port}"
+        described = self.kind if self.kind == "command" else f"{self.kind} {self.what}{port}"
+        return f"check from {side}: {self.name or described}"
 
     def step(self) -> Step:
         """The step that carries it out on the router."""
-        call = ("sh", "-c", self.what) if self.kind == "command" else (self.kind, self.what)
-        return Step(str(self), CheckHere(self.timeout, call))
+        verb: Verb
+        if self.kind == "command":
+            # with -vvv Ansible shows what a router prints as it comes
+            verb = CheckCommand(self.what, "no" if self.silent else "yes", tuple(_hidden(self.what)))
+        else:
+            verb = Reach(self.what) if self.kind == "reach" else Resolve(self.what)
+        return Step(str(self), CheckHere(self.timeout, verb), self.redact)
+
+    def redact(self, output: str) -> str:
+        """The end of what it printed, without the command's lines and words; see HIDDEN."""
+        if self.silent:
+            return "it failed; what it printed is not shown, because of no_log"
+        if self.kind == "command":
+            for hidden in _hidden(self.what):
+                output = output.replace(hidden, "***")
+        return output.strip()[-OUTPUT:]
 
     def fails_here(self) -> str:
         """Carry it out on the controller, over a new flow; why it failed, empty when it did not."""
@@ -66,29 +105,85 @@ class Check:
                 socket.create_connection((self.what, self.port), self.timeout).close()
                 return ""
             if self.kind == "resolve":
-                command = ["getent", "ahosts", self.what]
+                code, output = _run(["getent", "ahosts", self.what], "", self.timeout)
             elif self.kind == "reach":
-                command = ["ping", "-c", "1", self.what]
+                code, output = _run(["ping", "-c", "1", self.what], "", self.timeout)
             else:
-                command = ["/bin/sh", "-c", self.what]
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self.timeout,
-                check=False,
-            )
+                code, output = _run(["/bin/sh", "-c", FROM_INPUT], self.what, self.timeout)
         # ValueError: a name that cannot be encoded, such as one with an empty part
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        except (OSError, ValueError) as error:
             return str(error)
-        output = (done.stderr or done.stdout).strip()[-300:]
-        return "" if done.returncode == 0 else output or f"exit code {done.returncode}"
+        if code is None:
+            return f"no answer within {self.timeout} s"
+        return "" if code == 0 else self.redact(output) or f"exit code {code}"
 
 
-def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int) -> list[Check]:
-    """The option checks; raises OffloadError for what an argument spec cannot express."""
+def _hidden(command: str) -> list[str]:
+    """What a message must not show of a command: its lines and words, where they are long enough; the longest first."""
+    parts = {line.strip() for line in command.splitlines()}
+    parts |= set(re.split(r"""[\s"'`;|&()<>]+""", command))
+    parts |= set(re.split(r"""[\s"'`;|&()<>:=@/,]+""", command))
+    return sorted({part for part in parts if len(part) >= HIDDEN}, key=lambda part: (-len(part), part))
+
+
+def _run(command: Sequence[str], text: str, seconds: int) -> tuple[int | None, str]:
+    """(exit code, the end of what it printed) of a command that gets a text on its standard input.
+
+    None: it took longer, and was killed with all that it started. What it left running that is not killed, because it
+    is in a session of its own, is not waited for.
+    """
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    assert process.stdin and process.stdout
+    kept = bytearray()
+    threads = [
+        threading.Thread(target=_give, args=(process.stdin, text.encode()), daemon=True),
+        threading.Thread(target=_keep_end, args=(process.stdout, kept), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        code: int | None = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        code = None
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    threads[1].join(1)
+    return code, bytes(kept).decode(errors="replace")
+
+
+def _give(pipe: IO[bytes], text: bytes) -> None:
+    with contextlib.suppress(OSError), pipe:
+        pipe.write(text)
+
+
+def _keep_end(pipe: IO[bytes], kept: bytearray) -> None:
+    """However much comes, no more than its end is held."""
+    with contextlib.suppress(OSError, ValueError), pipe:
+        while part := os.read(pipe.fileno(), 65536):
+            kept += part
+            del kept[: -16 * OUTPUT]
+
+
+def _read_name(name: str | None) -> str:
+    """The option name; raises OffloadError for one that would not be one short line of a message."""
+    if name is None:
+        return ""
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise OffloadError(
+            f"option checks: name must be one line of 1 to {LONGEST_NAME} characters, got {name[:LONGEST_NAME]!r}",
+            "correct it, or leave it out",
+        )
+    return name.strip()
+
+
+def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int, *, silent: bool = False) -> list[Check]:
+    """The option checks; raises OffloadError for what an argument spec cannot express.
+
+    ``silent``: no message shows what they print, as for a task with no_log.
+    """
     checks = []
     for item in items:
         kind = next(kind for kind in KINDS if item[kind] is not None)
@@ -103,13 +198,16 @@ def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int) -> lis
             raise OffloadError(
                 f"option checks: {kind} must be {EXPECTED[kind]}, got {item[kind]!r}", "correct it, or leave it out"
             )
+        if "\0" in what:
+            raise OffloadError(f"option checks: {kind} has a NUL in it", "correct it")
         if item["port"] is not None and not 1 <= item["port"] <= 65535:
             raise OffloadError(f"option checks: port must be from 1 to 65535, got {item['port']}", "correct it")
         if item["timeout"] < 1:
             raise OffloadError(
                 f"option checks: timeout must be 1 or more seconds, got {item['timeout']}", "give the check more time"
             )
-        checks.append(Check(on_router, kind, what, item["port"] or 0, item["timeout"]))
+        name = _read_name(item["name"])
+        checks.append(Check(on_router, kind, what, item["port"] or 0, item["timeout"], name, silent))
     needed = sum(check.timeout for check in checks)
     if checks and confirm_timeout == 0:
         raise OffloadError(

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._core.verbs import Verb
 
@@ -79,7 +79,33 @@ class CheckHere(Verb):
     """Run a check on the router, ``timeout`` seconds at most."""
 
     timeout: int
-    command: tuple[str, ...]
+    check: Verb
+
+
+@dataclass(frozen=True)
+class Reach(Verb):
+    """See whether an address or a name answers an echo request."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Resolve(Verb):
+    """See whether a name resolves."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class CheckCommand(Verb):
+    """See whether a shell command succeeds, which may hold a secret.
+
+    ``shown`` is yes or no: whether the router prints the end of what it prints, and that without ``hidden``.
+    """
+
+    text: str = field(repr=False)
+    shown: str
+    hidden: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)

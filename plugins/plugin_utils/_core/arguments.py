@@ -26,7 +26,8 @@ def validate(
 
     ``remedy`` is for a value of the wrong kind; for an unknown name it is the nearest one, or all that there are.
     """
-    validated = ArgumentSpecValidator(dict(spec), **constraints).validate(dict(arguments))
+    _refuse_secret_items(spec, arguments, remedy)
+    validated = ArgumentSpecValidator(dict(spec), **constraints).validate(_without_nulls(spec, arguments))
     unknown = sorted(path if isinstance(path, tuple) else (path,) for path in validated.unsupported_parameters)
     for *above, name in unknown:
         known = spec
@@ -38,3 +39,27 @@ def validate(
     if validated.error_messages:
         raise OffloadError("; ".join(validated.error_messages), remedy)
     return validated.validated_parameters
+
+
+def _without_nulls(spec: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments less what is null in the items of a list: it is left out.
+
+    Of two options that exclude each other, Ansible would find both there.
+    """
+    cleared = dict(arguments)
+    for name, value in arguments.items():
+        if spec.get(name, {}).get("options") and isinstance(value, list):
+            cleared[name] = [
+                {key: each for key, each in item.items() if each is not None} if isinstance(item, Mapping) else item
+                for item in value
+            ]
+    return cleared
+
+
+def _refuse_secret_items(spec: Mapping[str, Any], arguments: Mapping[str, Any], remedy: str) -> None:
+    """Raise OffloadError for what is no dictionary where one may hold a secret; Ansible's own message would show it."""
+    for name, value in arguments.items():
+        if any(option.get("no_log") for option in spec.get(name, {}).get("options", {}).values()):
+            items = value if isinstance(value, list) else [value]
+            if kinds := sorted({type(item).__name__ for item in items if not isinstance(item, Mapping)} - {"NoneType"}):
+                raise OffloadError(f"option {name}: a list of dictionaries was expected, not of {kinds[0]}", remedy)

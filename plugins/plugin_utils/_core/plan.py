@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ class Step:
 
     summary: str
     verb: Verb
+    redact: Callable[[str], str] = str
+    """what a message shows of what it prints"""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def failed_step(steps: Sequence[Step], answer: Answer) -> tuple[Step, str] | Non
     for number, step in enumerate(steps):
         section = step_section(answer, number)
         if section is not None and section.rc != 0:
-            return step, section.complaint
+            return step, step.redact(section.text) or f"exit code {section.rc}"
     return None
 
 

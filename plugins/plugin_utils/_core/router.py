@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +19,11 @@ from .sections import Answer, Call, compose, parse
 
 display = Display()
 
+NO_SHELL = "check the login and the become settings of this host"
+NO_TERMINAL = (
+    "log in as root, or become root with sudo or with the su of util-linux: a script travels on standard input, where "
+    "a terminal has no room for it, and not as an argument, which every user of the router could read"
+)
 KEEP_ALIVE = ("-o ServerAliveInterval=5", "-o ServerAliveCountMax=3")
 
 
@@ -50,7 +55,9 @@ class Router:
             printed = (answer["stderr"] or output).strip()[-300:]
             raise OffloadError(
                 f"the router started no shell (exit code {answer['rc']}): {printed}",
-                "check the login and the become settings of this host",
+                NO_TERMINAL
+                if re.search(r"\b(?:terminal|tty)\b", printed)
+                else "check the login and the become settings of this host",
             )
         return parse(output, nonce)
 
@@ -71,8 +78,8 @@ class Router:
         connection.set_option("ssh_extra_args", " ".join([given, *missing]).strip())
 
     def _execute(self, script: str) -> dict[str, Any]:
-        """Standard input carries the script, except where become needs a terminal (su), which has no room for both."""
-        become = getattr(self._action._connection, "become", None)
-        if become is not None and not getattr(become, "pipelining", True):
-            return self._action._low_level_execute_command("/bin/sh -c " + shlex.quote(script), sudoable=True)
+        """Standard input carries the script, whatever becomes root: arguments can be read by every user of a router.
+
+        ssh asks for no terminal then. su of today reads its password from standard input too, before the script.
+        """
         return self._action._low_level_execute_command("/bin/sh -s", in_data=script.encode(), sudoable=True)

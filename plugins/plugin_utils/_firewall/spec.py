@@ -193,7 +193,7 @@ def normalised(value: Any, option: Mapping[str, Any], where: str) -> Any:
     if options and option["type"] == "list":
         if not isinstance(value, list | tuple):
             raise OffloadError(
-                f"{where}: a list was expected, not {value!r:.60}", "begin each of its items with a dash"
+                f"{where}: a list was expected, not {_shown(value, options)}", "begin each of its items with a dash"
             )
         return [_normalised_keys(item, options, f"{where}[{number}]") for number, item in enumerate(value)]
     if options and value is not None:
@@ -205,10 +205,15 @@ def normalised(value: Any, option: Mapping[str, Any], where: str) -> Any:
     return [] if value is None and option == NARROWS else value
 
 
+def _shown(value: Any, options: Mapping[str, Any]) -> str:
+    """A value that stands where these options belong, for a message; only its type where it may be a secret."""
+    return type(value).__name__ if any(option.get("no_log") for option in options.values()) else f"{value!r:.60}"
+
+
 def _normalised_keys(value: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]:
     remedy = f"the options are: {', '.join(sorted(options))}"
     if not isinstance(value, Mapping):
-        raise OffloadError(f"{where}: a dictionary was expected, not {value!r:.60}", remedy)
+        raise OffloadError(f"{where}: a dictionary was expected, not {_shown(value, options)}", remedy)
     if other := [key for key in value if not isinstance(key, str)]:
         raise OffloadError(f"{where}: there is no option {other[0]!r}", remedy)
     known = {key: normalised(value[key], option, f"{where}.{key}") for key, option in options.items() if key in value}

@@ -29,7 +29,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 
 from tests.unit.helpers.shells import NONCE
 
-FRAGMENTS = ("apply/steps", "apply/ruleset", "read/ruleset", "read/change", "apply/change")
+FRAGMENTS = ("apply/steps", "apply/ruleset", "read/ruleset", "read/change", "apply/change", "apply/checks")
 
 OLD = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n}\n"
 NEW = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n"

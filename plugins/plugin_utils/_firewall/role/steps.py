@@ -33,13 +33,13 @@ FAMILY, TABLE, FLOWTABLE = "inet", "nft_offload", "ft"
 
 
 def change_options(values: Values) -> dict[str, Any]:
-    """What every change of a firewall is given: when it is undone, and what it must leave in place."""
+    """What every change of a firewall is given: when it is undone, and what it must leave in place.
+
+    Not the checks, since a result is shown and a check may hold a password: tasks take those from their variable.
+    """
     return {
         "keep_firewall": not values["flow_offload_remove_firewall"],
         "confirm_timeout": values["flow_offload_confirm_timeout"],
-        "checks": [
-            {key: value for key, value in check.items() if value is not None} for check in values["flow_offload_checks"]
-        ],
     }
 
 

@@ -285,3 +285,52 @@ def test_a_feature_that_is_off_has_ethtool_installed(router: OpenWrt) -> None:
     assert code == 0, said
     assert "ethtool" not in str(router.read("/etc/stand-in/installed"))
     assert "eth0 off" in str(router.read("/etc/stand-in/features"))
+
+
+SECRET = "hunter22-4711"
+
+
+@pytest.mark.parametrize(
+    ("side", "ending", "no_log"),
+    [("router", "false", False), ("controller", "false", False), ("router", "true", False), ("router", "false", True)],
+    ids=["fails on the router", "fails on the controller", "holds", "fails with no_log"],
+)
+def test_the_command_of_a_check_is_nowhere_to_be_read(
+    router: OpenWrt, monkeypatch: pytest.MonkeyPatch, side: str, ending: str, no_log: bool
+) -> None:
+    """Not with -vvvvv and --diff, not in a log or a report, on the router or in the arguments of a process."""
+    place = router.root.parent
+    seen = "/tmp/seen" if side == "router" else str(place / "seen")
+    command = f": {SECRET}; cat /proc/[0-9]*/cmdline | tr '\\000' ' ' >{seen}; echo it was {SECRET}; {ending}"
+    check = {"name": "the till answers", "from": side, "command": command, "timeout": 20}
+    (place / "group_vars").mkdir()
+    (place / "group_vars/all.yml").write_text(json.dumps({"flow_offload_checks": [check]}))
+    monkeypatch.setenv("ANSIBLE_LOG_PATH", str(place / "log"))
+    monkeypatch.setenv("ANSIBLE_CALLBACKS_ENABLED", "kmod.nft_offload.fleet_report")
+    monkeypatch.setenv("KMOD_NFT_OFFLOAD_REPORT", str(place / "report.json"))
+    inventory = place / "inventory"
+    inventory.write_text("edge-owrt\n")
+    (place / "hidden.yml").write_text(PLAY.rstrip() + "\n  no_log: true\n")
+    code, said, _execs = play(
+        *(router, "-vvvvv", "--diff"),
+        playbook=str(place / "hidden.yml") if no_log else "",
+        names=str(inventory),
+    )
+    assert (code == 0) is (ending == "true"), said
+    if ending == "false":
+        assert f"check from the {side}: the till answers: " in said
+        assert ("it was ***" in said) is not no_log
+    texts = {
+        "output": said,
+        "log": (place / "log").read_text(),
+        "report": (place / "report.json").read_text(),
+        "arguments": Path(seen).read_text() if side == "controller" else router.read(seen),
+        **{
+            str(path): path.read_text(errors="replace")
+            for part in ("etc", "tmp", "usr/local")
+            for path in (router.root / part).rglob("*")
+            if path.is_file() and not path.is_symlink()
+        },
+    }
+    assert "nft_offload_check" in str(texts["arguments"]), "it would have been seen"
+    assert [name for name, text in texts.items() if SECRET in str(text)] == []

@@ -82,7 +82,7 @@ def test_what_is_planned_where_nothing_is_asked_for() -> None:
             "flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "auto", "counter": False}],
             "flush": [],
         },
-        "change": {"keep_firewall": True, "confirm_timeout": 30, "checks": []},
+        "change": {"keep_firewall": True, "confirm_timeout": 30},
         "verify": {"expect": "", "devices": ["lan0", "wan0"], "require": "bound", "sample": 3, "slow_share": 50},
     }
 
@@ -178,7 +178,6 @@ def test_what_the_modules_are_given() -> None:
     assert planned["change"] == {
         "keep_firewall": False,
         "confirm_timeout": 60,
-        "checks": [{"from": "router", "reach": "192.0.2.1", "timeout": 5}],
     }
     assert (planned["verify"]["sample"], planned["verify"]["require"]) == (9, "bypassing")
 

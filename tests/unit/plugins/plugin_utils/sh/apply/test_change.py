@@ -282,10 +282,10 @@ def test_given_up(router: Sandbox) -> None:
 
 @pytest.mark.parametrize(("command", "says"), [("exit 3", ""), ("sleep 30", "no answer within 1 s"), ("no-such", "")])
 def test_a_check_on_the_router_fails(router: Sandbox, command: str, says: str) -> None:
-    change = replace(router.change(), checks=(Check(True, "command", command, 0, 1),))
+    change = replace(router.change(), checks=(Check(True, "command", command, 0, 1, name="the till"),))
     router.load(change)
     failed = failed_step(change.phases()[1], router.confirm(change))
-    assert failed is not None and command in failed[0].summary and says in failed[1]
+    assert failed is not None and failed[0].summary.endswith(": the till") and says in failed[1]
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
