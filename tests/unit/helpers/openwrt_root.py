@@ -166,7 +166,7 @@ class OpenWrt:
         ``before`` is done first in each exec's namespace, where it may mount something.
         """
         action = module.__new__(module)
-        action._task = SimpleNamespace(check_mode=check, diff=True)
+        action._task = SimpleNamespace(check_mode=check, diff=True, no_log=False)
         action.task_vars = {}
         router = (way or Execs)(self, before)
         result = action.work(router, validate(module.SPEC, module.CONSTRAINTS, arguments))
