@@ -28,6 +28,7 @@ from ..plugin_utils._ruleset.describe_undone import describe_undone
 from ..plugin_utils._ruleset.options import read_device_pairs, read_requests
 from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
 from ..plugin_utils._ruleset.table import require_own_table
+from ..plugin_utils._ruleset.verbs import DryLoad
 from ..plugin_utils._systems.registry import list_state_calls, list_state_scripts
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -76,7 +77,9 @@ class ActionModule(ConfirmedAction):
         require_table_name(options["table"])
         self.requests = read_requests(options["flowtables"])
         self.flush = read_device_pairs(options["flush_connections"])
-        self.source = f"template {options['src']}" if options["src"] else "option content"
+        self.source = f"template {options['src']}" if options["src"] else _ruleset.CONTENT
+        if options["state"] == "restored":
+            self.source = f"the ruleset of option id ({options['id']})"
         self.content = self._content(options) if options["state"] == "present" else ""
         return super().work(router, options)
 
@@ -120,7 +123,9 @@ class ActionModule(ConfirmedAction):
             _ruleset.refuse_without_firewall(state, options["family"], options["table"], self.content)
         if plan.changed:
             refuse_pending(state.change)
-        return plan if options["validate"] else replace(plan, validating=())
+        if options["validate"]:
+            return plan
+        return replace(plan, validating=[step for step in plan.validating if not isinstance(step.verb, DryLoad)])
 
     def _plan(self, state: TableState, options: Options) -> ConfirmedPlan:
         path = options["family"], options["table"]
@@ -129,7 +134,13 @@ class ActionModule(ConfirmedAction):
         require_nft(state.platform, self.check_mode)
         if options["state"] == "restored":
             return _ruleset.plan_restored(
-                state, options["id"], *path, check_mode=self.check_mode, token=self.token, flush=self.flush
+                state,
+                options["id"],
+                *path,
+                check_mode=self.check_mode,
+                token=self.token,
+                flush=self.flush,
+                where=self.source,
             )
         return _ruleset.plan_present(
             state,
@@ -140,6 +151,7 @@ class ActionModule(ConfirmedAction):
             token=self.token,
             keep_elements=options["sets"] == "keep",
             flush=self.flush,
+            where=self.source,
         )
 
     def explain_failed_step(self, error: StepError, before: Answer) -> OffloadError:

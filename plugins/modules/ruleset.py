@@ -62,6 +62,7 @@ options:
     description:
       - Whether nft checks the text before the router's timer is armed. It checks it again when it loads it, all or
         nothing, so V(false) only saves time with very large sets.
+      - Whether boot will load it is tried in any case, see the notes.
     type: bool
     default: true
   sets:
@@ -178,6 +179,14 @@ notes:
     from. Through other connection plugins, such as C(local), it does not, and such a confirmation proves little.
   - The router's timer runs apart from the SSH session, as a transient unit where there is systemd. What it needs is in
     C(/run/nft-offload); how the last change ended is there too, and in the router's log.
+  - Before a text is loaded, also in check mode, it is tried whether boot would load it, because a name of a device,
+    of a host or of a control group may be known now, and not while the router starts. Where the router can make a
+    network namespace (C(unshare) of util-linux), the text is loaded into an empty one, without devices but C(lo) and
+    without name servers. Elsewhere, as on OpenWrt, it is loaded for a moment as a table that gets no packet (C(flags
+    dormant), C(nft_offload_rehearsal_*)), and a host that C(/etc/hosts) does not know is refused. C(iif) and C(oif)
+    with the name of any device but C(lo) are refused on every router; C(iifname) and C(oifname) are what boot can
+    load. A ruleset that is restored is tried in the same way. A router that runs such a text already is warned, and
+    refused once the text changes.
   - The files are in C(/etc/nft-offload) and C(/usr/local/lib/nft-offload), the units are C(nft-offload.service) and
     C(nft-offload-flowtable@.service). On OpenWrt C(/etc/init.d/nft-offload) and
     C(/etc/hotplug.d/net/61-nft-offload-flowtable) do what the units do, and sysupgrade keeps all of it; its own

@@ -31,9 +31,13 @@ from .._systems.registry import find_init_scripts, find_init_system, name_init_s
 from . import history
 from .flush import DevicePair, add_flush
 from .hardware import Request, decide_offload, warn_of_absent_devices
+from .rehearsal import Obstacle, explain_complaint, find_obstacles, plan_rehearsal
 from .state import TableState, list_own_files
 from .table import DesiredFlowtable, DesiredTable, device_changes, kept_objects, transactions
-from .verbs import DryLoad
+from .verbs import DryLoad, Rehearse
+
+CONTENT = "option content"
+"""where a ruleset's text comes from, for errors"""
 
 
 def locate_complaint(error: StepError, content: str, where: str) -> OffloadError:
@@ -41,19 +45,43 @@ def locate_complaint(error: StepError, content: str, where: str) -> OffloadError
 
     The kernel goes on after its first complaint, so only that one is shown; the others may be its echoes.
     """
+    verb = error.step.verb
     complaint = next(iter(parse_errors(error.output)), None)
-    loaded = error.step.verb.text if isinstance(error.step.verb, (DryLoad, Queue)) else ""
+    loaded = verb.text if isinstance(verb, (DryLoad, Queue, Rehearse)) else ""
+    if isinstance(verb, Rehearse) and not content:
+        content = read_kept_table(loaded, "").content.rstrip("\n")
     lines = content.splitlines()
     if complaint is None or content not in loaded:
         return error
     line = complaint.line - loaded[: loaded.index(content)].count("\n")
     if not 1 <= line <= len(lines):
         return error
+    if isinstance(verb, Rehearse):
+        return OffloadError(
+            f"boot would not load {where}, line {line} as rendered: {complaint.message}: {lines[line - 1].strip()!r}; "
+            "nothing was changed",
+            explain_complaint(complaint.message),
+            **error.details,
+        )
     return OffloadError(
         f"nft refuses {where}, line {line} as rendered, column {complaint.column}: {complaint.message}: "
         f"{lines[line - 1].strip()!r}; nothing was changed",
         "correct that line",
         **error.details,
+    )
+
+
+def _refuse_obstacles(obstacles: Sequence[Obstacle], where: str) -> None:
+    """Raise OffloadError where the text names what boot will not find."""
+    if not obstacles:
+        return
+    first, *others = obstacles
+    lines = sorted({str(other.line) for other in others} - {str(first.line)}, key=int)
+    also = f" (see also line {', '.join(lines)})" if lines else ""
+    raise OffloadError(
+        f"boot would not load {where}, line {first.line} as rendered{also}: {first.text!r}: {first.reason}; "
+        "nothing was changed",
+        first.remedy,
     )
 
 
@@ -86,17 +114,20 @@ def plan_present(
     token: str,
     keep_elements: bool = True,
     flush: Sequence[DevicePair] = (),
+    where: str = CONTENT,
 ) -> ConfirmedPlan:
     """Plan for our table as desired: live, for boot, and for devices that come and go.
 
-    ``content`` is the user's text without flowtables; ``token`` becomes part of the change's id; with
-    ``keep_elements``, what came into sets at run time stays; ``flush`` are the pairs of devices between which
-    connections are flushed when the rules change. Raises OffloadError for a device that does not exist or refuses.
+    ``content`` is the user's text without flowtables, and ``where`` names it in errors; ``token`` becomes part of the
+    change's id; with ``keep_elements``, what came into sets at run time stays; ``flush`` are the pairs of devices
+    between which connections are flushed when the rules change. Raises OffloadError for a device that does not exist
+    or refuses, and for a text that boot would not load.
     """
     warnings = warn_of_absent_devices(state, requests)
     decisions = [decide_offload(state, request, check_mode) for request in requests]
     desired = DesiredTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
-    plan = _plan(state, desired, [why for _flowtable, why in decisions], warnings, keep_elements, token)
+    found = [why for _flowtable, why in decisions]
+    plan = _plan(state, desired, found, warnings, keep_elements, token, checking=check_mode, where=where)
     # Once, when it is loaded: a fleet with plain NICs is not warned with every run.
     if plan.texts:
         refused = [why for _flowtable, why in decisions if why["refused"]]
@@ -121,10 +152,12 @@ def plan_restored(
     check_mode: bool,
     token: str,
     flush: Sequence[DevicePair] = (),
+    where: str = "",
 ) -> ConfirmedPlan:
     """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id.
 
-    The other arguments are those of ``plan_present``. Raises OffloadError for one that is not kept or cannot be read.
+    The other arguments are those of ``plan_present``. Raises OffloadError for one that is not kept, cannot be read, or
+    would not be loaded by boot.
     """
     chosen = history.choose_id(which, state.confirmed, state.kept)
     if not state.confirmed and paths.RULESET in state.files:
@@ -163,7 +196,10 @@ def plan_restored(
         }
         for flowtable in desired.flowtables
     ]
-    plan = _plan(state, desired, flowtables, [], True, token, chosen or "")
+    name = chosen or state.confirmed
+    plan = _plan(
+        state, desired, flowtables, [], True, token, chosen or "", checking=check_mode, where=where or f"ruleset {name}"
+    )
     return _with_flush(plan, state, desired, flush, check_mode)
 
 
@@ -198,6 +234,9 @@ def _plan(
     keep_elements: bool,
     token: str,
     restored: str = "",
+    *,
+    checking: bool,
+    where: str,
 ) -> ConfirmedPlan:
     init = find_init_system(state.platform.init)
     if init is None:
@@ -215,6 +254,11 @@ def _plan(
     texts = _live_change(state, desired, keep_elements)
     closing = init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
     dry = Step(f"validate table {desired.path}", DryLoad(_text_without_devices(state, desired, keep_elements)))
+    tried = Step(f"try whether boot would load table {desired.path}", plan_rehearsal(desired, token, checking))
+    obstacles = find_obstacles(desired.content, state.platform.kernel_version)
+    if texts:
+        _refuse_obstacles(obstacles, where)
+    warnings += [f"boot may not load line {one.line} of the ruleset: {one.text!r}; {one.remedy}" for one in obstacles]
     old = _old_table(state, desired)
     change = state.next_id(token)
     records, forgotten, now = _records(state, desired, restored or change)
@@ -223,13 +267,13 @@ def _plan(
         last_confirmed=state.confirmation,
         texts=texts,
         tables=[(desired.family, desired.name), *([old] if old else [])] if texts else [],
-        validating=[dry] if texts else [],
+        validating=[dry, tried] if texts else [],
         listing=StageListing(paths.LISTING, desired.family, desired.name) if texts else None,
         files=differing,
         records=records,
         forgotten=forgotten,
         closing=closing,
-        dry_runs=[dry] if texts and "nft" in state.platform.commands else [],
+        dry_runs=[dry, tried] if texts and "nft" in state.platform.commands else [],
         diffs=[*_live_diffs(state, desired, bool(texts)), *changes.diffs],
         result={
             "table": desired.path,

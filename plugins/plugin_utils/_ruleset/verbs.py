@@ -28,3 +28,20 @@ class FlushConnections(Verb):
 
     ends: tuple[str, ...]
     """from, to, from, to, ..."""
+
+
+@dataclass(frozen=True)
+class Rehearse(Verb):
+    """Load the text for boot where nothing is but what boot will find, and keep how nft lists it in ``$wanted``."""
+
+    mode: str
+    """check: load no module; load: as boot would"""
+    family: str
+    table: str
+    text: str
+    scratch: str
+    """name of a table for it where there is no network namespace"""
+    edits: str
+    """script for sed that makes of the text one for that table, which gets no packet"""
+    host_names: tuple[str, ...]
+    """line, name, line, name, ...: hosts that the text names"""

@@ -13,6 +13,98 @@ dry_load() {
   return "$_rc"
 }
 
+# rehearse MODE FAMILY TABLE TEXT SCRATCH EDITS [LINE NAME]...: would boot load the text? It is loaded in a network
+# namespace where there are no devices and no name server. Where there is none to be had, it is loaded as another table
+# that gets no packet, and refused where it names a host that /etc/hosts does not know. The same text makes the same
+# listing: what the router must list once the text is live, but for the order of its objects, devices and elements of
+# sets, is then in $wanted. That is empty where it could not be made.
+rehearse() {
+  wanted=
+  _before=
+  if [ "$1" = check ]; then
+    flowtables_loaded || return 0
+    _before=$(_netfilter_modules)
+  fi
+  _rehearse "$@"
+  _rc=$?
+  if [ "$1" = check ]; then
+    # what a namespace held goes a moment after it
+    for _second in 0 1 2; do
+      [ "$_before" != "$(_netfilter_modules)" ] || break
+      sleep "$_second"
+      while _unload_since "$_before"; do :; done
+    done
+  fi
+  return "$_rc"
+}
+
+_rehearse() {
+  shift
+  wanted=$(printf '%s\n' "$3" | _in_empty_network "$1" "$2" 2>/dev/null)
+  case $? in
+  0) ;;
+  40)
+    printf '%s\n' "$wanted"
+    wanted=
+    return 1
+    ;;
+  41) wanted= ;;
+  *)
+    wanted=
+    _in_scratch "$@"
+    ;;
+  esac
+}
+
+# _in_empty_network FAMILY TABLE: how nft lists the text on standard input, or with exit code 40 why it does not load it.
+# Name services that are asked through sockets in /run would answer there too.
+_in_empty_network() {
+  # shellcheck disable=SC2016 # for that shell to expand
+  unshare -n -m sh -c '
+    for dir in /run /var/run /var/lib/sss/pipes; do
+      [ ! -d "$dir" ] || [ -L "$dir" ] || mount -t tmpfs none "$dir" || exit 42
+    done
+    nft list tables >&2 || exit 42
+    said=$(nft -f - 2>&1) || { printf "%s\n" "$said"; exit 40; }
+    nft -s -t list table "$1" "$2" || exit 41
+    nft delete table "$1" "$2" >&2 || :' sh "$@"
+}
+
+# _in_scratch FAMILY TABLE TEXT SCRATCH EDITS [LINE NAME]...
+_in_scratch() {
+  _family=$1 _table=$2 _text=$3 _scratch=$4 _edits=$5
+  shift 5
+  # what a run left that was killed
+  nft list tables 2>/dev/null | sed -n 's/^table \([a-z0-9]* nft_offload_rehearsal_.*\)/\1/p' |
+    while read -r _left _name; do nft delete table "$_left" "$_name"; done
+  _unknown=
+  while [ "$#" -gt 1 ]; do
+    _known_host "$2" || _unknown="$_unknown/dev/stdin:$1:1-1: Error: Could not resolve hostname: $2 is not in /etc/hosts
+"
+    shift 2
+  done
+  if [ -n "$_unknown" ]; then
+    printf '%s' "$_unknown"
+    return 1
+  fi
+  printf '%s\n' "$_text" | sed "$_edits" | nft -f - || return
+  wanted=$(nft -s -t list table "$_family" "$_scratch" 2>/dev/null |
+    awk -v scratch="$_scratch" -v table="$_table" '
+      NR == 1 { sub(" " scratch " ", " " table " ") }
+      NR == 2 && /^\tflags dormant$/ { next }
+      NR == 3 && $0 == "" { next }
+      { print }')
+  nft delete table "$_family" "$_scratch" && return
+  nft list table "$_family" "$_scratch" 2>&1 | grep -q 'No such file'
+}
+
+# _known_host NAME
+_known_host() {
+  awk -v name="$1" '
+    { sub(/#.*/, ""); for (field = 2; field <= NF; field++) if ($field == name) found = 1 }
+    END { exit !found }' /etc/hosts
+}
+
 _netfilter_modules() {
   sed -n 's/^\(nft*_[^ ]*\) .*/\1/p' /proc/modules
 }

@@ -13,7 +13,7 @@ step() {
   _step=$1
   shift
   if section "step.$_step" "$@"; then
-    case $1 in stage | removable | dry_load) ;; *) live=yes ;; esac
+    case $1 in stage | removable | dry_load | rehearse) ;; *) live=yes ;; esac
   else
     failed=$_step
   fi

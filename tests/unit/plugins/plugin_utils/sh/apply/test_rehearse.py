@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text for boot, tried by the real nft in a network namespace: where there is unshare, and where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import fragment
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.rehearsal import plan_rehearsal
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable
+
+from tests.unit.helpers.firewalls import needs_namespaces
+from tests.unit.helpers.shells import ROUTER_SHELLS
+
+pytestmark = needs_namespaces
+CONTENT = """\
+table inet t {
+	set seen {
+		type ipv4_addr
+		flags dynamic
+		size 128
+	}
+
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iif "lo" accept
+		ct state established,related accept
+		tcp dport { 22, 80 } ip saddr @seen accept
+	}
+}
+"""
+LISTING = CONTENT.replace("\t\tflags dynamic\n\t\tsize 128\n", "\t\tsize 128\n\t\tflags dynamic\n")
+NONE = "#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2\nexit 1\n"
+
+
+class Trial:
+    """One exec with the verb, in a network namespace of its own."""
+
+    def __init__(self, place: Path, shell: list[str], namespace: bool, content: str, more: str = "") -> None:
+        verb = plan_rehearsal(DesiredTable("inet", "t", content, ()), "00000001", False)
+        (place / "bin").mkdir(exist_ok=True)
+        if not namespace:
+            (place / "bin/unshare").write_text(NONE)
+            (place / "bin/unshare").chmod(0o755)
+        words = " ".join("'" + word.replace("'", "'\\''") + "'" for word in verb.call)
+        text = "\n".join(fragment(name) for name in ("prelude", "read/ruleset", "apply/steps", "apply/ruleset"))
+        script = f"""nonce=0
+{text}
+PATH={place}/bin:$PATH
+ip link add lan0 type dummy 2>/dev/null || ip link add lan0 type veth 2>/dev/null || ip tuntap add lan0 mode tun
+{more}
+{words} >said 2>&1
+echo $? >rc
+printf '%s\\n' "$wanted" >wanted
+nft list tables >tables
+"""
+        program = shutil.which(shell[0]) or shell[0]
+        done = subprocess.run(
+            ["unshare", "-n", "-m", program, *shell[1:], "-s"],
+            input=script,
+            cwd=place,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        assert (place / "rc").exists(), done.stderr
+        self.code, self.said, self.wanted, self.tables = (
+            (place / name).read_text() for name in ("rc", "said", "wanted", "tables")
+        )
+
+
+@pytest.fixture(params=[True, False], ids=["namespace", "no namespace"])
+def namespace(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture(params=ROUTER_SHELLS, ids=" ".join)
+def shell(request: pytest.FixtureRequest) -> list[str]:
+    words: list[str] = request.param
+    if not shutil.which(words[0]):
+        pytest.skip(f"no {words[0]} here")
+    return words
+
+
+def test_what_boot_loads_is_listed_as_the_router_will_list_it(
+    tmp_path: Path, shell: list[str], namespace: bool
+) -> None:
+    trial = Trial(tmp_path, shell, namespace, CONTENT)
+    assert (trial.code, trial.said) == ("0\n", "")
+    assert trial.wanted == LISTING
+    assert trial.tables == "", "nothing is left"
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ("ip saddr gw.nft-offload.invalid accept", "Could not resolve hostname"),
+        ("tcp dort 22 accept", "syntax error"),
+        ("jump nowhere", "No such file or directory"),
+    ],
+)
+def test_what_boot_does_not_load_is_told_with_its_line(
+    tmp_path: Path, shell: list[str], namespace: bool, rule: str, complaint: str
+) -> None:
+    content = CONTENT.replace('iif "lo" accept', rule)
+    trial = Trial(tmp_path, shell, namespace, content)
+    assert trial.code == "1\n"
+    line = DesiredTable("inet", "t", content, ()).boot_text().split(rule)[0].count("\n") + 1
+    assert f"/dev/stdin:{line}:" in trial.said and complaint in trial.said
+    assert (trial.wanted, trial.tables) == ("\n", "")
+
+
+def test_a_device_that_is_there_now_is_not_there_at_boot(tmp_path: Path, shell: list[str]) -> None:
+    trial = Trial(tmp_path, shell, True, CONTENT.replace('iif "lo" accept', 'iif "lan0" accept'))
+    assert trial.code == "1\n" and "Interface does not exist" in trial.said
+
+
+def test_a_host_that_a_file_names_is_there_at_boot(tmp_path: Path, shell: list[str], namespace: bool) -> None:
+    trial = Trial(tmp_path, shell, namespace, CONTENT.replace("iif", "ip saddr localhost iif"))
+    assert (trial.code, trial.said) == ("0\n", "")
+    assert "ip saddr 127.0.0.1" in trial.wanted
+
+
+def test_name_services_behind_sockets_are_not_asked(tmp_path: Path, shell: list[str]) -> None:
+    """nscd, systemd-resolved, sssd and the like answer through sockets, which a network namespace does not hide."""
+    (tmp_path / "bin").mkdir()
+    looks = '#!/bin/sh\n[ ! -e /run/nft-offload-socket ] || { echo reached >&2; exit 1; }\nexec /usr/sbin/nft "$@"\n'
+    (tmp_path / "bin/nft").write_text(looks.replace("/usr/sbin/nft", shutil.which("nft") or ""))
+    (tmp_path / "bin/nft").chmod(0o755)
+    more = "mount -t tmpfs none /run && : >/run/nft-offload-socket"
+    trial = Trial(tmp_path, shell, True, CONTENT.replace("tcp dport", "tcp dort"), more)
+    assert "syntax error" in trial.said and "reached" not in trial.said
+
+
+def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, shell: list[str]) -> None:
+    left = "nft add table inet nft_offload_rehearsal_0badcafe; nft add table inet other"
+    trial = Trial(tmp_path, shell, False, CONTENT, left)
+    assert (trial.code, trial.tables) == ("0\n", "table inet other\n")
+
+
+def test_a_listing_that_fails_leaves_nothing_behind(tmp_path: Path, shell: list[str], namespace: bool) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/nft").write_text(
+        f'#!/bin/sh\n[ "$2 $3" != "-t list" ] || exit 1\nexec {shutil.which("nft")} "$@"\n'
+    )
+    (tmp_path / "bin/nft").chmod(0o755)
+    trial = Trial(tmp_path, shell, namespace, CONTENT)
+    assert (trial.code, trial.wanted, trial.tables) == ("0\n", "\n", "")
+
+
+def test_what_the_router_runs_is_not_touched(tmp_path: Path, shell: list[str], namespace: bool) -> None:
+    live = "printf 'table inet t { chain c { }; }' | nft -f - ; nft list ruleset >before"
+    trial = Trial(tmp_path, shell, namespace, CONTENT, live)
+    assert trial.code == "0\n"
+    assert trial.tables == "table inet t\n"
