@@ -79,7 +79,7 @@ options:
         the router, in each family that it did. Such a change passes every check of a connection, and leaves the router
         open where no other table filters, which is not looked at.
       - A table filters when it has a chain of C(type filter) at the hook C(input), as the kernel listed it when it was
-        loaded. A new text may also include a file that the one before included.
+        loaded.
       - With O(state=restored) only going back to no ruleset at all is refused.
     type: bool
     default: false
@@ -130,7 +130,12 @@ options:
     description:
       - Text of the table, as nft reads it, with O(family) and O(table) in its head and without flowtables (see
         O(flowtables)). Several blocks of the same table and C(define) lines may stand beside each other; anything else
-        is refused.
+        is refused, so that no table but this one is touched.
+      - C(include) of nft is refused, because nobody has checked what the router would read, at boot too. In a template
+        C(include) of Jinja2, or the lookup P(ansible.builtin.file#lookup), puts the lines of a file in its place.
+      - Also refused, with their line, are characters that hide what nft makes of a text. These are controls other than
+        tab and line feed, the line ends of Unicode, marks that change the direction of text, and bytes that are not
+        UTF-8.
       - Mutually exclusive with O(src).
     type: str
   src:

@@ -43,7 +43,7 @@ def read_lines(text: str, where: str) -> Iterator[Line]:
 
     ``where`` is the key that names the file, and its path.
     """
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         element = line.partition("#")[0].partition(";")[0].strip().rstrip(",").rstrip()
         if element:
             yield Line(element, f"{where}, line {number}")

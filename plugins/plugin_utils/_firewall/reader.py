@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.errors import OffloadError
+from .._core.nft_tokens import HIDDEN, STRING, require_readable
 from . import elements, services, spec
 from .model import SUFFIX, Blocklist, Firewall, Hosts, Options, PortForward, Rule, SourceNat
 from .names import ROUTER, Names, refuse_empty, refuse_keyword, require_match, require_within
@@ -22,7 +23,7 @@ RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day|week)\Z")
 BURST = 1_000_000
 """at most: the kernel multiplies it by nanoseconds"""
 COUNTER = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
-COMMENT = re.compile(r'[^"\\$\x00-\x1f\x7f-\x9f\u2028\u2029]{1,100}\Z')
+COMMENT = re.compile(rf'[^"\\$\t\n{HIDDEN}]{{1,100}}\Z')
 OURS = re.compile(r"(spoofed|bogons|invalid|over_limit|(blocklist|input_refused|forward_refused)_.*)\Z")
 """counters that the table has by itself"""
 LOG_DEFAULTS = {key: option.get("default") for key, option in spec.ROUTER["log"]["options"].items()}
@@ -224,18 +225,11 @@ def _extra(names: Names) -> dict[str, list[tuple[str, str]]]:
 
 def _refuse_open_ends(text: str, where: str) -> None:
     """What a text opens must close within it, or what comes after would belong to it; raises OffloadError."""
-    depth = 0
+    for token in require_readable(text, where):
+        if token.kind == STRING and "\n" in token.text:
+            raise OffloadError(f"{where}, line {token.line}: a string goes on in the next line", "close it in its own")
     for number, line in enumerate(text.split("\n"), start=1):
-        bare = re.sub(r'"[^"]*"', "", line).split("#", 1)[0]
-        for is_wrong, what in (
-            (line.rstrip().endswith("\\"), "a backslash at its end"),
-            ('"' in bare, "an unclosed quote"),
-        ):
-            if is_wrong:
-                raise OffloadError(f"{where}, line {number}: {what} would swallow the lines after it", "take it out")
-        for brace in re.findall(r"[{}]", bare):
-            depth += 1 if brace == "{" else -1
-            if depth < 0:
-                raise OffloadError(f"{where}, line {number}: unmatched closing brace", "take it out")
-    if depth:
-        raise OffloadError(f"{where}: unclosed braces: {depth}", "close them")
+        if line.rstrip().endswith("\\"):
+            raise OffloadError(
+                f"{where}, line {number}: a backslash at its end would swallow the lines after it", "take it out"
+            )

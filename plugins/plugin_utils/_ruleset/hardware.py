@@ -112,7 +112,7 @@ def decide_offload(state: TableState, request: Request, check_mode: bool) -> tup
 
 def warn_of_absent_devices(state: TableState, requests: Sequence[Request]) -> list[str]:
     """Warnings for devices that are away now and known from before; raises OffloadError for an unknown device."""
-    known = {line.split(" ", 1)[0] for line in state.files.get(paths.DEVICES, "").splitlines()}
+    known = {line.split(" ", 1)[0] for line in state.files.get(paths.DEVICES, "").split("\n")}
     away = []
     for request in requests:
         for device in request.devices:

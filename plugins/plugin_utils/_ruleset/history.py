@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from .._confirm.ids import ID, number
 from .._core import paths
@@ -35,15 +36,15 @@ def path(change: str) -> str:
 
 def kept_text(change: str, ruleset: str, devices: str) -> str:
     """The kept file: the text for boot as it was, after a head with the devices' commands."""
-    head = "".join(f"{DEVICE_HEAD}{line}\n" for line in devices.splitlines())
+    head = "".join(f"{DEVICE_HEAD}{line}\n" for line in devices.split("\n") if line)
     return f"# Ruleset {change} of kmod.nft_offload, confirmed on this router.\n{head}{ruleset}"
 
 
 def read_kept_text(text: str) -> tuple[str, str]:
     """(text for boot, devices file) of a kept file."""
-    lines = text.splitlines(keepends=True)[1:]
-    devices = [line.removeprefix(DEVICE_HEAD) for line in lines if line.startswith(DEVICE_HEAD)]
-    return "".join(lines[len(devices) :]), "".join(devices)
+    lines = text.split("\n")[1:]
+    devices = list(takewhile(lambda line: line.startswith(DEVICE_HEAD), lines))
+    return "\n".join(lines[len(devices) :]), "".join(f"{line.removeprefix(DEVICE_HEAD)}\n" for line in devices)
 
 
 def kept_ids(names: Iterable[str]) -> tuple[str, ...]:

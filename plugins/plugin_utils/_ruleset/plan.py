@@ -16,13 +16,13 @@ from .._confirm.verbs import Queue, StageListing
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes
+from .._core.nft_tokens import find_line
 from .._core.plan import Diff, Step, StepError
 from .._observe.parse.boot import parse_our_table
 from .._observe.parse.nft import (
     normalise_listing,
     parse_filtered_families,
     parse_flowtables,
-    parse_includes,
     parse_objects,
 )
 from .._observe.parse.nft_errors import parse_errors
@@ -50,10 +50,10 @@ def locate_complaint(error: StepError, content: str, where: str) -> OffloadError
     loaded = verb.text if isinstance(verb, (DryLoad, Queue, Rehearse)) else ""
     if isinstance(verb, Rehearse) and not content:
         content = read_kept_table(loaded, "").content.rstrip("\n")
-    lines = content.splitlines()
+    lines = content.split("\n")
     if complaint is None or content not in loaded:
         return error
-    line = complaint.line - loaded[: loaded.index(content)].count("\n")
+    line = find_line(content, complaint.line - loaded[: loaded.index(content)].count("\n"))
     if not 1 <= line <= len(lines):
         return error
     if isinstance(verb, Rehearse):
@@ -88,12 +88,10 @@ def _refuse_obstacles(obstacles: Sequence[Obstacle], where: str) -> None:
 def refuse_without_firewall(state: TableState, family: str, table: str, content: str) -> None:
     """Raise OffloadError where our table filters what comes to the router, and ``content`` would not, of IPv4 or IPv6.
 
-    What counts is the listing from when the table was loaded, which has no includes. A file that the new text includes,
-    as the old one did, may filter.
+    What counts is the listing from when the table was loaded; without one, the file for boot, or what is live.
     """
-    ruleset = state.files.get(paths.RULESET, "")
-    before = parse_filtered_families(state.files.get(paths.LISTING) or ruleset or state.table or "")
-    if not before - parse_filtered_families(content) or parse_includes(content) & parse_includes(ruleset):
+    before = state.files.get(paths.LISTING) or state.files.get(paths.RULESET) or state.table or ""
+    if not parse_filtered_families(before) - parse_filtered_families(content):
         return
     raise OffloadError(
         f"this would remove the router's firewall: table {family} {table} filters its input, and "
@@ -210,7 +208,7 @@ def read_kept_table(ruleset: str, devices: str) -> DesiredTable:
         raise OffloadError(
             "the ruleset that was confirmed before cannot be read", "load the one you want with state: present"
         )
-    commands = [line.partition(" ")[::2] for line in devices.splitlines()]
+    commands = [line.partition(" ")[::2] for line in devices.split("\n")]
     start = f"add flowtable {our_table[0]} {our_table[1]}"
     flowtables = tuple(
         DesiredFlowtable(

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import OffloadError
+from .._core.nft_tokens import Token, join_tokens, require_readable
 from .._observe.parse.boot import HEADER
 from .._observe.parse.nft import parse_statements
 from .._observe.state import Flowtable
@@ -72,7 +72,7 @@ class DesiredTable:
 
     def boot_text(self) -> str:
         """What boot loads: every flowtable, no device (an absent one would fail the whole file up to Linux 6.15)."""
-        return self.head() + self.content.rstrip("\n") + "\n"
+        return self.head() + _load_form(self.content)
 
     def attach(self, flowtable: DesiredFlowtable, device: str) -> str:
         """The nft command that adds a device; it must repeat hook and flags, or the kernel refuses it."""
@@ -97,47 +97,74 @@ class DesiredTable:
         )
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int, str]]:
-    """(line, depth, text) of every piece between braces, semicolons and line ends; no comments, no strings."""
-    depth = 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        bare = re.sub(r'"[^"]*"', '""', line).split("#", 1)[0]
-        for piece in re.split(r"([{};])", bare):
-            if piece == "{":
-                depth += 1
-            elif piece == "}":
-                depth -= 1
-            elif piece.strip() not in ("", ";"):
-                yield number, depth, piece.strip()
-
-
 def require_own_table(content: str, family: str, table: str, where: str) -> None:
-    """Raise OffloadError where ``content`` declares anything but blocks of the task's own table, and definitions.
+    """Raise OffloadError where ``content`` is anything but blocks of the task's own table, and definitions.
 
-    Flowtables are declared by an option. ``where`` names the text in the error. nft itself checks the rest.
+    Flowtables are declared by an option. ``where`` names the text in the error. What ``require_readable`` refuses is
+    refused too; nft itself checks the rest.
     """
+    written = f"table {family} {table}"
+    own = [written.split(), *([["table", table]] if family == "ip" else [])]
     seen = False
-    for line, depth, text in _pieces(content):
-        words = text.split()
-        if depth == 0 and words[0] == "table":
-            if words[1:] not in ([family, table], [table] if family == "ip" else []):
-                raise OffloadError(
-                    f"{where}, line {line}: '{text}' is not the table that this task owns",
-                    f"name it 'table {family} {table}', or set the options family and table",
-                )
-            seen = True
-        elif depth == 0 and words[0] not in ("define", "redefine", "undefine"):
+
+    def judge(statement: Sequence[Token]) -> None:
+        """One statement outside of the table; of its blocks only the braces are there."""
+        nonlocal seen
+        words = [token.text for token in statement]
+        if words[:1] != ["table"]:
+            if words and words[0] not in ("define", "redefine", "undefine"):
+                raise _outside(statement, written, where)
+            return
+        head = words.index("{") if "{" in words else len(words)
+        if words[:head] not in own:
             raise OffloadError(
-                f"{where}, line {line}: '{text}' stands outside of the table",
-                f"put it inside of 'table {family} {table} {{ ... }}'; other tables are never touched",
+                f"{where}, line {statement[0].line}: {_shorten(statement[:head])!r} is not the table that this task "
+                "owns",
+                f"name it '{written}', or set the options family and table",
             )
-        elif depth == 1 and words[0] == "flowtable":
+        if behind := statement[head + len("{}") :]:
+            raise _outside(behind, written, where)
+        seen = True
+
+    depth = 0
+    statement: list[Token] = []
+    begins = True
+    for token in require_readable(_load_form(content), where):
+        depth -= token.text == "}"
+        if depth == 0 and token.text in {";", "\n"}:
+            judge(statement)
+            statement = []
+        elif depth == 0:
+            statement.append(token)
+            if token.text == "{":
+                judge(statement)
+        elif depth == 1 and begins and token.text == "flowtable" and statement[0].text == "table":
             raise OffloadError(
-                f"{where}, line {line}: the text declares {text!r} itself",
+                f"{where}, line {token.line}: the text declares a flowtable itself",
                 "leave it out of the text and declare it with the option flowtables",
             )
+        begins = token.text in {"{", "}", ";", "\n"}
+        depth += token.text == "{"
+    judge(statement)
     if not seen:
-        raise OffloadError(f"{where}: there is no table in the text", f"write 'table {family} {table} {{ ... }}'")
+        raise OffloadError(f"{where}: there is no table in the text", f"write '{written} {{ ... }}'")
+
+
+def _outside(statement: Sequence[Token], written: str, where: str) -> OffloadError:
+    return OffloadError(
+        f"{where}, line {statement[0].line}: {_shorten(statement)!r} stands outside of the table",
+        f"put it inside of '{written} {{ ... }}'; other tables are never touched",
+    )
+
+
+def _shorten(statement: Sequence[Token]) -> str:
+    """As many of its first characters as an error needs."""
+    return join_tokens(statement[:20])[:100]
+
+
+def _load_form(content: str) -> str:
+    """A user's text as it is put between ours: it ends in one line feed."""
+    return content.rstrip("\n") + "\n"
 
 
 def transactions(

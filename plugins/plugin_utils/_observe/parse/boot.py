@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from ..._core import paths
+from ..._core.names import NAME
 from ..._core.sections import Answer
 from ..._systems.registry import find_starters, read_service_state
 from ..state import Boot
@@ -61,14 +62,14 @@ def read_boot(answer: Answer) -> Boot:
 
 def parse_our_table(boot_text: str) -> tuple[str, str] | None:
     """(family, table) that the file for boot loads; None for a text that this collection did not write."""
-    match = re.match(re.escape(HEADER) + r"\ntable (\w+) (\S+)\n", boot_text)
-    return (match[1], match[2]) if match else None
+    match = re.match(re.escape(HEADER) + r"\ntable (inet|ip6?) ([^\n]*)\n", boot_text)
+    return (match[1], match[2]) if match and NAME.match(match[2]) else None
 
 
 def parse_attachments(text: str) -> dict[str, str]:
     """paths.DEVICES, lines ``DEVICE COMMAND`` -> device -> nft command."""
-    pairs = (line.split(maxsplit=1) for line in text.splitlines())
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+    pairs = (line.partition(" ")[::2] for line in text.split("\n"))
+    return {device: command.strip(" ") for device, command in pairs if device and command}
 
 
 def _whole_text(answer: Answer, name: str) -> str | None:

@@ -22,7 +22,7 @@ def parse_hooks(text: str, unknown: list[str] | None = None) -> tuple[Hook, ...]
     unknown = unknown if unknown is not None else []
     found: list[Hook] = []
     device: str | None = None
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if place := _PLACE.fullmatch(line):
             device = place[1].strip('"')
         elif (hook := _HOOK.fullmatch(line)) and device is not None:

@@ -18,16 +18,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from ..._core.nft_tokens import Token, join_tokens, tokenize
 from ..state import Flowtable
 
-# Comments and strings first: nothing in them is grammar. nft knows no escape inside a string.
-_TOKEN = re.compile(r'"[^"]*"|\#[^\n]*|\n|[{};,=]|[^\s{};,="#][^\s{};,=]*|["]')
 # A string without an end goes on to the end of the text
 _STRING = r'"[^"]*(?:"|\Z)'
 _LIST = rf'^[ \t]*devices = \{{(?:{_STRING}|[^"}}])*'
 # In the group, what changes by itself: the devices of a flowtable; how many elements a set holds, which nft 1.1.7 lists
 # behind its size. Before and behind it, what only looks like that: a string, and a list without an end.
-_PASSING = re.compile(rf"{_STRING}|({_LIST}\}}[ \t;]*\n?|[ \t]+# count [0-9]+$)|{_LIST}", re.MULTILINE)
+_PASSING = re.compile(rf"{_STRING}|({_LIST}\}}[ \t;]*\n?|(?<![ \t])[ \t]+# count [0-9]+$)|{_LIST}", re.MULTILINE)
 _OPENS_CHAIN = ("jump", "goto")
 
 
@@ -61,11 +60,6 @@ def parse_filtered_families(text: str) -> frozenset[str]:
     return frozenset(ip for family in families for ip in (("ip", "ip6") if family == "inet" else (family or "ip",)))
 
 
-def parse_includes(text: str) -> frozenset[str]:
-    """The statements ``include "FILE"`` of a ruleset's text, as they stand there."""
-    return frozenset(statement.text for statement in parse_statements(text) if statement.words[:1] == ("include",))
-
-
 def parse_statements(text: str) -> Iterator[Statement]:
     """Every statement of a listing or of a ruleset's text, in order; no error, whatever the text.
 
@@ -74,52 +68,42 @@ def parse_statements(text: str) -> Iterator[Statement]:
     place = Statement()
     level = 0  # 0 outside, 1 in a table, 2 in an object, 3 and more in anonymous chains
     literal = 0  # depth of braces that hold elements, not statements
-    words: list[str] = []
-    start: int | None = None
+    tokens: list[Token] = []
 
-    def finish(end: int) -> Iterator[Statement]:
+    def finish() -> Iterator[Statement]:
         """The statement that ends here, if one has begun."""
-        nonlocal words, start
-        if words and start is not None:
+        nonlocal tokens
+        if tokens:
             where = (place.family, place.table, place.kind, place.name)
-            yield Statement(*where, tuple(words), _join_line(text[start:end]), max(level - 2, 0))
-        words, start = [], None
+            words = tuple(token.text for token in tokens)
+            yield Statement(*where, words, join_tokens(tokens), max(level - 2, 0))
+        tokens = []
 
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token.startswith("#") or (token == "\n" and literal):
-            continue
-        if start is None:
-            start = match.start()
+    for token in tokenize(text):
         if literal:
-            words.append(token)
-            literal += {"{": 1, "}": -1}.get(token, 0)
-        elif token == "{":
-            if level >= 2 and not (place.kind == "chain" and words and words[-1] in _OPENS_CHAIN):
-                words.append(token)
+            if token.text != "\n":
+                tokens.append(token)
+            literal += {"{": 1, "}": -1}.get(token.text, 0)
+        elif token.text == "{":
+            if level >= 2 and not (place.kind == "chain" and tokens and tokens[-1].text in _OPENS_CHAIN):
+                tokens.append(token)
                 literal = 1
                 continue
             if level >= 2:
-                yield from finish(match.start())
+                yield from finish()
             else:
-                place = _open_block(place, level, words)
+                place = _open_block(place, level, [token.text for token in tokens])
                 yield place
-                words, start = [], None
+                tokens = []
             level += 1
-        elif token in {"}", ";", "\n"}:
-            yield from finish(match.start())
-            start = None
-            if token == "}" and level:
+        elif token.text in {"}", ";", "\n"}:
+            yield from finish()
+            if token.text == "}" and level:
                 level -= 1
                 place = Statement(*((place.family, place.table) if level == 1 else ())) if level < 2 else place
         else:
-            words.append(token)
-    yield from finish(len(text))
-
-
-def _join_line(text: str) -> str:
-    """A statement on one line, with single blanks."""
-    return " ".join(text.split())
+            tokens.append(token)
+    yield from finish()
 
 
 def _open_block(place: Statement, level: int, words: list[str]) -> Statement:
@@ -186,7 +170,7 @@ def normalise_listing(text: str) -> str:
 def diff_listings(recorded: str, live: str) -> tuple[str, ...]:
     """Lines of two listings of a table that differ, each behind - (recorded only) or + (live only)."""
     one, other = (
-        [line.strip() for line in normalise_listing(text).splitlines() if line.strip()] for text in (recorded, live)
+        [line.strip() for line in normalise_listing(text).split("\n") if line.strip()] for text in (recorded, live)
     )
     changes = list(difflib.unified_diff(one, other, lineterm="", n=0))[2:]
     return tuple(line for line in changes if not line.startswith("@@"))

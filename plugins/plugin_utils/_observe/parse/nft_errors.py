@@ -30,7 +30,7 @@ def parse_errors(text: str) -> list[NftError]:
     net/netfilter/nfnetlink.c).
     """
     found = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if located := LOCATED.match(line):
             found.append(NftError(located["message"], int(located["line"]), int(located["column"])))
         elif bare := BARE.match(line):

@@ -137,14 +137,6 @@ def test_each_part_names_its_variable() -> None:
     assert "# zone lan: lan0, lan1" in text
 
 
-@pytest.mark.parametrize("end", ["\f", "\x85", "\u2028"], ids=ascii)
-def test_lines_end_where_nft_ends_them(end: str) -> None:
-    line = f"accept # a{end}drop"
-    router = {"zones": [{"name": "lan", "devices": ["lan0"]}], "extra": [{"place": "input", "rules": [line, "accept"]}]}
-    text = router_ruleset(router)
-    assert f"\n\t\t{line}\n\t\taccept\n" in text
-
-
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=ascii)
 def test_a_text_is_a_rule_a_line(end: str) -> None:
     """As YAML's block scalars are: no comma ends a rule, and no comment becomes one."""

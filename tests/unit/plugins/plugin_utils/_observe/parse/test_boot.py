@@ -99,6 +99,7 @@ def test_what_the_texts_for_boot_mean() -> None:
 
 def test_attachments() -> None:
     assert parse_attachments(f"\nlan0 {ATTACH}\nalone\nx;y  add x\n") == {"lan0": ATTACH, "x;y": "add x"}
+    assert parse_attachments("a\x85b x\u2028y\n") == {"a\x85b": "x\u2028y"}
 
 
 @given(st.dictionaries(st.sampled_from(sorted(WHOLE)), st.builds(Section, st.text(), st.integers(0, 1))))
