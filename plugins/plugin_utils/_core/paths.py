@@ -13,6 +13,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+PRIVATE, READABLE, PROGRAM = "0600", "0644", "0755"
+"""modes of files; SECURITY.md has them all. Every file in HOME is PRIVATE, and the directories there are 0700: a
+ruleset can hold what no other user of the router is told, such as ports to knock at, and the kernel shows it to root"""
+
 HOME = "/etc/nft-offload"
 LIBRARY = "/usr/local/lib/nft-offload"
 

@@ -166,7 +166,7 @@ def plan_present(state: Fw4State, offload: str, check_mode: bool, token: str) ->
     decided, why = choose_offload(state, offload, check_mode)
     values = options_to_set(state.config, decided)
     found = state.found or {option: state.config.values.get(option, ABSENT) for option in OPTIONS}
-    files = {paths.FW4_FOUND: ("0644", _record(found)), paths.FW4_KEEP: ("0644", SYSUPGRADE_KEEPS)}
+    files = {paths.FW4_FOUND: (paths.PRIVATE, _record(found)), paths.FW4_KEEP: (paths.READABLE, SYSUPGRADE_KEEPS)}
     if not values and not state.found:
         files = {}  # nothing of it is ours
     desired = "auto" if offload == "auto" and decided == "hardware" else decided

@@ -178,8 +178,8 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
     changes = file_changes(
         state.files,
         {
-            modules_list: ("0644", _modules_list(boot)) if boot else None,
-            paths.KERNEL_FOUND: ("0644", record.text()) if record.text() else None,
+            modules_list: (paths.READABLE, _modules_list(boot)) if boot else None,
+            paths.KERNEL_FOUND: (paths.PRIVATE, record.text()) if record.text() else None,
         },
     )
     known = all(package in inventory.candidates for package in install)
@@ -248,7 +248,7 @@ def plan_absent(state: KernelState, checking: bool) -> Plan:
 
     gone = [*uninstall["purge"], *uninstall["remove"]]
     left = Record({name: found for name, found in record.packages.items() if name in in_use})
-    record_left = {paths.KERNEL_FOUND: ("0644", left.text()) if left.text() else None}
+    record_left = {paths.KERNEL_FOUND: (paths.PRIVATE, left.text()) if left.text() else None}
     changes = file_changes(state.files, {**dict.fromkeys(list_own_files()), **record_left})
     modules: dict[str, str] = {**state.modules, **{n: "available" for n in unload if n in state.modules}}
     return Plan(

@@ -243,7 +243,7 @@ def _files(record: Mapping[Key, tuple[str, str]], init: InitSystem | None) -> De
         return dict.fromkeys(list_own_files())
     head = "# Written by kmod.nft_offload: DEVICE FEATURE, its value from now on, its value before.\n"
     lines = "".join(f"{' '.join((*key, *values))}\n" for key, values in sorted(record.items()))
-    return {paths.FEATURES: ("0644", head + lines), **(init.features.written if init else {})}
+    return {paths.FEATURES: (paths.PRIVATE, head + lines), **(init.features.written if init else {})}
 
 
 def has_ethtool(state: NicState) -> bool:

@@ -51,7 +51,7 @@ def add_flush(plan: ConfirmedPlan, state: TableState, pairs: Sequence[DevicePair
         Step("note that they were flushed", Remove(paths.PENDING_FLUSH)),
     ]
     text = "".join(f"{one}:{other}\n" for one, other in every)
-    records = {**plan.records, paths.PENDING_FLUSH: ("0644", text)} if pairs else plan.records
+    records = {**plan.records, paths.PENDING_FLUSH: (paths.PRIVATE, text)} if pairs else plan.records
     return replace(plan, records=records, closing=[*plan.closing, *steps])
 
 

@@ -243,8 +243,8 @@ def _plan(
             f"supported ({name_init_systems()})"
         )
     files = {
-        paths.RULESET: ("0644", desired.boot_text()),
-        paths.DEVICES: ("0644", desired.attachments()),
+        paths.RULESET: (paths.PRIVATE, desired.boot_text()),
+        paths.DEVICES: (paths.PRIVATE, desired.attachments()),
         **(init.ruleset.written if init else RULESET_SCRIPTS),
     }
     changes = file_changes(state.files, files)
@@ -294,11 +294,11 @@ def _records(state: TableState, desired: DesiredTable, new: str) -> tuple[dict[s
     texts = desired.boot_text(), desired.attachments()
     if state.confirmed and state.confirmation == history.confirmation(state.confirmed, *texts):
         return {}, [], state.confirmed
-    records = {paths.CONFIRMED: ("0644", f"{history.confirmation(new, *texts)}\n")}
+    records = {paths.CONFIRMED: (paths.PRIVATE, f"{history.confirmation(new, *texts)}\n")}
     old = "" if state.tampered else state.confirmed
     if old:
         text = history.kept_text(old, state.files[paths.RULESET], state.files.get(paths.DEVICES, ""))
-        records[history.path(old)] = ("0600", text)
+        records[history.path(old)] = (paths.PRIVATE, text)
     return records, [history.path(i) for i in history.ids_to_forget(state.kept, new, old)], new
 
 

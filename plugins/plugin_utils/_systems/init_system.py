@@ -25,11 +25,11 @@ Files = Mapping[str, tuple[str, str]]
 """path -> (mode such as '0644', text)"""
 
 RULESET_SCRIPTS: Files = {
-    paths.RULESET_SCRIPT: ("0755", paths.installed("ruleset.sh")),
-    paths.DEVICE_SCRIPT: ("0755", paths.installed("flowtable.sh")),
+    paths.RULESET_SCRIPT: (paths.PROGRAM, paths.installed("ruleset.sh")),
+    paths.DEVICE_SCRIPT: (paths.PROGRAM, paths.installed("flowtable.sh")),
 }
 """load the ruleset; bring a device into its flowtable"""
-FEATURES_SCRIPTS: Files = {paths.FEATURES_SCRIPT: ("0755", paths.installed("features.sh"))}
+FEATURES_SCRIPTS: Files = {paths.FEATURES_SCRIPT: (paths.PROGRAM, paths.installed("features.sh"))}
 """set the features of a device"""
 
 

@@ -17,12 +17,12 @@ from .verbs import EnableInit
 
 def _init_script(name: str) -> tuple[str, str]:
     """sh/installed/<name> for OpenWrt's rc.common, which ansible-test lets no file of ours name in its first line."""
-    return "0755", f"#!/bin/sh /etc/rc.common\n{paths.installed(name)}"
+    return paths.PROGRAM, f"#!/bin/sh /etc/rc.common\n{paths.installed(name)}"
 
 
 def _keep_list(kept: Iterable[str]) -> tuple[str, str]:
     """What sysupgrade carries over, one path per line."""
-    return "0644", "".join(f"{path}\n" for path in kept)
+    return paths.READABLE, "".join(f"{path}\n" for path in kept)
 
 
 class Procd(InitSystem):
@@ -37,7 +37,7 @@ class Procd(InitSystem):
         scripts=RULESET_SCRIPTS,
         files={
             paths.RULESET_INIT: _init_script("ruleset.init"),
-            paths.DEVICE_HOTPLUG: ("0644", paths.installed("flowtable.hotplug")),
+            paths.DEVICE_HOTPLUG: (paths.READABLE, paths.installed("flowtable.hotplug")),
             paths.RULESET_KEEP: _keep_list(
                 (
                     *(paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED, f"{paths.HISTORY}/"),
@@ -55,7 +55,7 @@ class Procd(InitSystem):
         scripts=FEATURES_SCRIPTS,
         files={
             paths.FEATURES_INIT: _init_script("features.init"),
-            paths.FEATURES_HOTPLUG: ("0644", paths.installed("features.hotplug")),
+            paths.FEATURES_HOTPLUG: (paths.READABLE, paths.installed("features.hotplug")),
             paths.FEATURES_KEEP: _keep_list(
                 (
                     *(paths.FEATURES, *FEATURES_SCRIPTS, paths.FEATURES_INIT, paths.FEATURES_RC),

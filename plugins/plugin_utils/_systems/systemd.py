@@ -25,10 +25,10 @@ class Systemd(InitSystem):
     ruleset = Service(
         scripts=RULESET_SCRIPTS,
         files={
-            paths.RULESET_UNIT: ("0644", paths.installed("ruleset.service")),
-            paths.NFTABLES_DROP_IN: ("0644", paths.installed("nftables.conf")),
-            paths.DEVICE_UNIT: ("0644", paths.installed("flowtable.service")),
-            paths.DEVICE_RULES: ("0644", paths.installed("flowtable.rules")),
+            paths.RULESET_UNIT: (paths.READABLE, paths.installed("ruleset.service")),
+            paths.NFTABLES_DROP_IN: (paths.READABLE, paths.installed("nftables.conf")),
+            paths.DEVICE_UNIT: (paths.READABLE, paths.installed("flowtable.service")),
+            paths.DEVICE_RULES: (paths.READABLE, paths.installed("flowtable.rules")),
         },
         at_boot=Starter((paths.RULESET_UNIT, paths.RULESET_SCRIPT), must_be_enabled=True),
         on_arrival=Starter((paths.DEVICE_RULES, paths.DEVICE_UNIT, paths.DEVICE_SCRIPT)),
@@ -37,8 +37,8 @@ class Systemd(InitSystem):
     features = Service(
         scripts=FEATURES_SCRIPTS,
         files={
-            paths.FEATURES_UNIT: ("0644", paths.installed("features.service")),
-            paths.FEATURES_RULES: ("0644", paths.installed("features.rules")),
+            paths.FEATURES_UNIT: (paths.READABLE, paths.installed("features.service")),
+            paths.FEATURES_RULES: (paths.READABLE, paths.installed("features.rules")),
         },
         at_boot=Starter((paths.FEATURES_RULES, paths.FEATURES_UNIT, paths.FEATURES_SCRIPT)),
     )

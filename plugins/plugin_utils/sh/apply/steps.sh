@@ -34,22 +34,32 @@ finish() {
   staged=
 }
 
+# make_dir DIR MODE
 make_dir() {
   [ -d "$1" ] && return 0
-  make_dir "${1%/*}" || return
-  mkdir "$1" && made="$1 $made"
+  make_dir "${1%/*}" "$2" || return
+  mkdir -m "$2" "$1" && made="$1 $made"
 }
 
-# stage PATH MODE TEXT: beside its target, read back, so that a full disk shows before anything changes
+# stage PATH MODE TEXT: beside its target, read back, so that a full disk shows before anything changes. A file that only
+# its owner may read is in a directory like it; one of ours that is not like that yet becomes so.
 stage() {
-  make_dir "${1%/*}" || return
+  case $2 in
+  *00)
+    make_dir "${1%/*}" 0700 || return
+    case ${1%/*} in */nft-offload | */nft-offload/history) chmod 0700 "${1%/*}" || return ;; esac
+    ;;
+  *) make_dir "${1%/*}" 0755 || return ;;
+  esac
   if [ -d "$1" ]; then
     echo "$1: Is a directory"
     return 1
   fi
   staged="$staged $1"
+  # what a run before has left, which may have other permissions, or be a link
+  rm -f "$1.nft-offload-new" || return
   # cat prints why it cannot write, a shell's own printf only that it cannot
-  printf '%s' "$3" | cat >"$1.nft-offload-new" || return
+  (umask 077 && printf '%s' "$3" | cat >"$1.nft-offload-new") || return
   chmod "$2" "$1.nft-offload-new" || return
   [ "$(cat "$1.nft-offload-new" && echo .)" = "$3." ] || {
     echo "$1: what was written does not read back"

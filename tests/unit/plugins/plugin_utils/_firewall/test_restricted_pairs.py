@@ -257,7 +257,7 @@ def test_a_flush_is_pending_until_it_is_done() -> None:
     first = plan(there, *ways)
     calls = [("flush_connections", "lan0 lan1", "wan0", "", ""), ("remove", paths.PENDING_FLUSH)]
     assert flushing(first) == calls
-    assert first.records[paths.PENDING_FLUSH] == ("0644", "lan0 lan1:wan0\n:\n")
+    assert first.records[paths.PENDING_FLUSH] == ("0600", "lan0 lan1:wan0\n:\n")
     failed = after(there, first, listing)
     for again in (plan(failed, *ways), plan(failed), plan(failed, ("dmz0", "wan0"))):
         assert (again.texts, flushing(again), again.records) == ([], calls, {}), (

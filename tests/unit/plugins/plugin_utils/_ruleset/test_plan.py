@@ -54,7 +54,7 @@ def test_a_fresh_router_gets_table_files_and_unit() -> None:
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Systemd.ruleset.written}
     texts = (plan.files[path][1] for path in (paths.RULESET, paths.DEVICES))
-    assert plan.records == {paths.CONFIRMED: ("0644", history.confirmation("1-00000000", *texts) + "\n")}
+    assert plan.records == {paths.CONFIRMED: ("0600", history.confirmation("1-00000000", *texts) + "\n")}
     assert [step.verb.call[0] for step in plan.closing] == ["reload_udev", "enable_unit"]
     assert plan.result["flowtables"][0]["offload"] == "hardware"
 
