@@ -26,6 +26,7 @@ from ..plugin_utils._observe.require import require_nft, require_root
 from ..plugin_utils._ruleset import plan as _ruleset
 from ..plugin_utils._ruleset.describe_undone import describe_undone
 from ..plugin_utils._ruleset.options import read_device_pairs, read_requests
+from ..plugin_utils._ruleset.owner import refuse_unreadable, refuse_without_firewall
 from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
 from ..plugin_utils._ruleset.table import require_own_table
 from ..plugin_utils._ruleset.verbs import DryLoad
@@ -41,6 +42,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "validate": {"type": "bool", "default": True},
     "sets": {"type": "str", "choices": ["keep", "renew"], "default": "keep"},
     "keep_firewall": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
     **CONFIRM_OPTIONS,
     "flush_connections": {
         "type": "list",
@@ -102,13 +104,13 @@ class ActionModule(ConfirmedAction):
         asking = [device for request in self.requests if request.offload != "software" for device in request.devices]
         calls: list[Call] = [
             *super().reading_calls(options),
-            ("read_table", options["family"], options["table"]),
+            ("read_table", options["family"], options["table"], paths.RULESET),
             ("read_files", *list_own_files()),
             ("read_kept", paths.HISTORY),
             *list_state_calls("ruleset"),
             ("read_links",),
         ]
-        if options["state"] == "restored":
+        if options["state"] == "restored" or (options["state"] == "absent" and self.diff_mode):
             calls.append(("read_kept_texts", paths.HISTORY))
         if asking:
             calls.append(("read_features", FEATURE, *asking))
@@ -118,9 +120,10 @@ class ActionModule(ConfirmedAction):
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
         state = read_state(answer)
         require_root(state.platform)
+        refuse_unreadable(state, options["family"], options["table"])
         plan = self._plan(state, options)
         if options["keep_firewall"] and (options["state"] != "restored" or not plan.result["ruleset"]):
-            _ruleset.refuse_without_firewall(state, options["family"], options["table"], self.content)
+            refuse_without_firewall(state, options["family"], options["table"], self.content, adopt=options["adopt"])
         if plan.changed:
             refuse_pending(state.change)
         if options["validate"]:
@@ -130,7 +133,7 @@ class ActionModule(ConfirmedAction):
     def _plan(self, state: TableState, options: Options) -> ConfirmedPlan:
         path = options["family"], options["table"]
         if options["state"] == "absent":
-            return _ruleset.plan_absent(state, *path, token=self.token)
+            return _ruleset.plan_absent(state, *path, token=self.token, adopt=options["adopt"])
         require_nft(state.platform, self.check_mode)
         if options["state"] == "restored":
             return _ruleset.plan_restored(
@@ -141,6 +144,7 @@ class ActionModule(ConfirmedAction):
                 token=self.token,
                 flush=self.flush,
                 where=self.source,
+                adopt=options["adopt"],
             )
         return _ruleset.plan_present(
             state,
@@ -152,6 +156,7 @@ class ActionModule(ConfirmedAction):
             keep_elements=options["sets"] == "keep",
             flush=self.flush,
             where=self.source,
+            adopt=options["adopt"],
         )
 
     def explain_failed_step(self, error: StepError, before: Answer) -> OffloadError:

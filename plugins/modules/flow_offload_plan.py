@@ -88,6 +88,7 @@ change:
   type: dict
   sample:
     keep_firewall: true
+    adopt: false
     confirm_timeout: 30
 verify:
   description: Options of M(kmod.nft_offload.offload_verify). C(expect) is empty where what was loaded tells.

@@ -476,6 +476,11 @@ router:
         live:
           description: Whether the table is there now.
           type: bool
+        foreign:
+          description:
+            - Whether that table was made by somebody else. It has no comment C(kmod.nft_offload) then, and these files
+              do not say that it is this collection's.
+          type: bool
         table:
           description: Family and name of the table that the ruleset loads, empty where there is none.
           type: str
@@ -647,6 +652,7 @@ router:
       filters: false
       listing: true
       live: true
+      foreign: false
       table: inet nft_offload
       differences: []
       attachments:

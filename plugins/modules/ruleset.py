@@ -21,6 +21,10 @@ description:
     pass a ruleset that lets no new one in. Only then are the files for boot replaced, so a lost controller, a cut cable
     and a power failure within that time all end in the old ruleset.
   - Owns that table only. Other tables are never touched, and nothing is ever flushed but this table.
+  - A table that it makes has the comment C(kmod.nft_offload). One of the same name without that comment, and without a
+    record in C(/etc/nft-offload) that it is this module's, is somebody else's, and is not replaced, see O(adopt). Where
+    the kernel keeps no comments of tables (Linux 5.8 and 5.9), and for a table that an older version made, the record
+    alone tells. No run adds the comment to a table that is there, since the kernel takes it only when it makes one.
   - A flowtable that does not change stays in place with its devices and the flows in it; adding or removing a device
     touches that device only. Many drivers could not take a second hardware flowtable while the first one is there.
   - At boot the table is loaded early and without devices, because up to Linux 6.15 a single missing device fails the
@@ -43,7 +47,8 @@ options:
   state:
     description:
       - V(present) keeps the table as O(content) or O(src) have it.
-      - V(absent) removes the table, its files, units and the rulesets confirmed before, and nothing else.
+      - V(absent) removes the table, its files, units and the rulesets confirmed before, and nothing else. A table of
+        that name that is somebody else's stays, with a warning, see O(adopt).
       - V(restored) goes back to a ruleset that was confirmed on this router before, see O(id).
     type: str
     choices: [present, absent, restored]
@@ -81,6 +86,13 @@ options:
       - A table filters when it has a chain of C(type filter) at the hook C(input), as the kernel listed it when it was
         loaded.
       - With O(state=restored) only going back to no ruleset at all is refused.
+    type: bool
+    default: false
+  adopt:
+    description:
+      - Whether a live table of that name that somebody else made may be replaced, or removed with O(state=absent). With
+        C(--diff) the task shows all that it has, what its sets hold too.
+      - Without it, such a table is refused before anything is touched. Once it was replaced, this option does nothing.
     type: bool
     default: false
   flush_connections:

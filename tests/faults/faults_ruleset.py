@@ -103,10 +103,11 @@ FAULTS = (
     ),
     Fault("nothing-for-boot", ["configured.not-persisted"], 2, "rm -r /etc/nft-offload\n"),
     Fault("boot-not-known", ["configured.boot-not-judged"], 7, topology="by-hand"),
+    by_hand("foreign-table", "configured.foreign-table", 7, load_table(name=OURS)),
     Fault("rule-added-by-hand", ["configured.live-differs"], 2, f"nft 'add rule {OURS} forward counter'\n"),
     Fault(
         "flag-removed-by-hand",
-        ["configured.live-differs", "configured.flag-missing"],
+        ["configured.live-differs", "configured.flag-missing", "configured.foreign-table"],
         2,
         DELETE_OURS + "\n" + load_table(name=OURS, flags=""),
     ),

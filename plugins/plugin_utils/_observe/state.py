@@ -359,6 +359,8 @@ class Boot:
     """how the kernel listed our table when that text was loaded (ruleset.listing)"""
     live: str | None = None
     """how the kernel lists our table now; None: no such table"""
+    foreign: bool = False
+    """is that table one that this collection did not make: without its mark, and without a record in these files"""
     table: str = ""
     """'family table' that the ruleset loads; empty for none, and for a text that this collection did not write"""
     differences: tuple[str, ...] = ()

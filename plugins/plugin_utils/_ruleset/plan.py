@@ -18,10 +18,9 @@ from .._core.errors import OffloadError
 from .._core.files import file_changes
 from .._core.nft_tokens import find_line
 from .._core.plan import Diff, Step, StepError
-from .._observe.parse.boot import parse_our_table
+from .._observe.parse.boot import is_marked, makes_marked, parse_our_table
 from .._observe.parse.nft import (
     normalise_listing,
-    parse_filtered_families,
     parse_flowtables,
     parse_objects,
 )
@@ -31,6 +30,13 @@ from .._systems.registry import find_init_scripts, find_init_system, name_init_s
 from . import history
 from .flush import DevicePair, add_flush
 from .hardware import Request, decide_offload, warn_of_absent_devices
+from .owner import (
+    decide_mark,
+    is_another_owners,
+    is_old_table_another_owners,
+    refuse_foreign,
+    warn_of_foreign,
+)
 from .rehearsal import Obstacle, explain_complaint, find_obstacles, plan_rehearsal
 from .state import TableState, list_own_files
 from .table import DesiredFlowtable, DesiredTable, device_changes, kept_objects, transactions
@@ -85,22 +91,6 @@ def _refuse_obstacles(obstacles: Sequence[Obstacle], where: str) -> None:
     )
 
 
-def refuse_without_firewall(state: TableState, family: str, table: str, content: str) -> None:
-    """Raise OffloadError where our table filters what comes to the router, and ``content`` would not, of IPv4 or IPv6.
-
-    What counts is the listing from when the table was loaded; without one, the file for boot, or what is live.
-    """
-    before = state.files.get(paths.LISTING) or state.files.get(paths.RULESET) or state.table or ""
-    if not parse_filtered_families(before) - parse_filtered_families(content):
-        return
-    raise OffloadError(
-        f"this would remove the router's firewall: table {family} {table} filters its input, and "
-        + ("the new ruleset does not" if content else "it is to be removed"),
-        "give the variables that describe its firewall; or, to remove it anyway, set "
-        "flow_offload_remove_firewall: true for this run (keep_firewall: false for the module)",
-    )
-
-
 def plan_present(
     state: TableState,
     family: str,
@@ -113,17 +103,22 @@ def plan_present(
     keep_elements: bool = True,
     flush: Sequence[DevicePair] = (),
     where: str = CONTENT,
+    adopt: bool = False,
 ) -> ConfirmedPlan:
     """Plan for our table as desired: live, for boot, and for devices that come and go.
 
     ``content`` is the user's text without flowtables, and ``where`` names it in errors; ``token`` becomes part of the
     change's id; with ``keep_elements``, what came into sets at run time stays; ``flush`` are the pairs of devices
-    between which connections are flushed when the rules change. Raises OffloadError for a device that does not exist
-    or refuses, and for a text that boot would not load.
+    between which connections are flushed when the rules change; with ``adopt`` a table of somebody else is replaced.
+    Raises OffloadError for a device that does not exist or refuses, for a text that boot would not load, and for
+    somebody else's table.
     """
+    if not adopt:
+        refuse_foreign(state, family, table)
     warnings = warn_of_absent_devices(state, requests)
     decisions = [decide_offload(state, request, check_mode) for request in requests]
-    desired = DesiredTable(family, table, content, tuple(flowtable for flowtable, _why in decisions))
+    flowtables = tuple(flowtable for flowtable, _why in decisions)
+    desired = DesiredTable(family, table, content, flowtables, decide_mark(state, family, table))
     found = [why for _flowtable, why in decisions]
     plan = _plan(state, desired, found, warnings, keep_elements, token, checking=check_mode, where=where)
     # Once, when it is loaded: a fleet with plain NICs is not warned with every run.
@@ -151,6 +146,7 @@ def plan_restored(
     token: str,
     flush: Sequence[DevicePair] = (),
     where: str = "",
+    adopt: bool = False,
 ) -> ConfirmedPlan:
     """Plan for a ruleset that was confirmed before: ``which`` is ``last``, ``previous`` or an id.
 
@@ -163,10 +159,10 @@ def plan_restored(
             f"{paths.CONFIRMED} is missing, so what was confirmed is not known", "load a ruleset with state: present"
         )
     if chosen == "" or not state.confirmed:
-        plan = plan_absent(state, family, table, token)
+        plan = plan_absent(state, family, table, token, adopt)
         if not state.confirmed and not plan.changed:
             warning = "nothing was rolled back: this router has no ruleset that this module confirmed"
-            plan = replace(plan, warnings=[warning])
+            plan = replace(plan, warnings=[*plan.warnings, warning])
         return plan
     if chosen is None:
         if state.tampered:
@@ -184,6 +180,9 @@ def plan_restored(
             f"option table: ruleset {chosen or state.confirmed} is table {desired.path}, not {family} {table}",
             f"set family to {desired.family} and table to {desired.name}",
         )
+    if not adopt:
+        refuse_foreign(state, family, table)
+    desired = replace(desired, marked=decide_mark(state, family, table))
     flowtables: list[dict[str, Any]] = [
         {
             "name": flowtable.name,
@@ -220,8 +219,9 @@ def read_kept_table(ruleset: str, devices: str) -> DesiredTable:
         for flowtable in parse_flowtables(ruleset)
         if (flowtable.family, flowtable.table) == our_table
     )
-    head = DesiredTable(*our_table, "", flowtables).head()
-    return DesiredTable(*our_table, ruleset.removeprefix(head), flowtables)
+    marked = makes_marked(ruleset)
+    head = DesiredTable(*our_table, "", flowtables, marked).head()
+    return DesiredTable(*our_table, ruleset.removeprefix(head), flowtables, marked)
 
 
 def _plan(
@@ -242,6 +242,8 @@ def _plan(
             "the table is live, but nothing loads it at boot: this router runs none of the init systems that are "
             f"supported ({name_init_systems()})"
         )
+    if is_old_table_another_owners(state):
+        warnings.append(warn_of_foreign(" ".join(parse_our_table(state.files[paths.RULESET]) or ())))
     files = {
         paths.RULESET: (paths.PRIVATE, desired.boot_text()),
         paths.DEVICES: (paths.PRIVATE, desired.attachments()),
@@ -307,15 +309,20 @@ def _live_change(state: TableState, desired: DesiredTable, keep_elements: bool) 
     load = f"load table {desired.path}"
     live = parse_objects(state.table) if state.table is not None else None
     kept = _kept_objects(state, desired, keep_elements)
-    joining, leaving = device_changes(desired, state.links, state.flowtables)
+    again = _is_made_again(state, desired)
+    joining, leaving = device_changes(desired, state.links, () if again else state.flowtables)
     join = "".join(f"{line}\n" for line, _device in joining)
     old = _old_table(state, desired)
     if old is not None:
         # the old table may hold the devices: it has to be gone before they join, see ``transactions``
         path = " ".join(old)
-        text = transactions(desired, (), live, state.flowtables, kept)[0]
+        text = _text_without_devices(state, desired, keep_elements)
         texts = [f"table {path}\ndelete table {path}\n{text}", join]
         load = f"drop table {path}, {load}"
+    elif again:
+        # as with an old table
+        texts = [_text_without_devices(state, desired, keep_elements), join]
+        load = f"drop table {desired.path} as it is, {load}"
     elif live is not None and _is_as_loaded(state, desired):
         busy = any(device in flowtable.devices for _line, device in joining for flowtable in state.flowtables)
         texts = [leaving, join] if busy else [leaving + join]
@@ -347,25 +354,46 @@ def _text_without_devices(state: TableState, desired: DesiredTable, keep_element
     """The transaction for a dry run: devices stay out, because their features may still be off in check mode."""
     if state.table is None:
         return transactions(desired, (), None, ())[0]
+    if _is_made_again(state, desired):
+        return f"delete table {desired.path}\n{transactions(desired, (), None, ())[0]}"
     return transactions(
         desired, (), parse_objects(state.table), state.flowtables, _kept_objects(state, desired, keep_elements)
     )[0]
 
 
+def _is_made_again(state: TableState, desired: DesiredTable) -> bool:
+    """Whether the live table has to go first, for it takes no mark while it is there.
+
+    It is somebody else's, or it lost the mark that it was recorded with; one that never had it stays as it is.
+    """
+    if not desired.marked or state.table is None or is_marked(state.table):
+        return False
+    recorded = state.files.get(paths.LISTING, "")
+    return is_marked(recorded) or is_another_owners(state, desired.family, desired.name)
+
+
 def _old_table(state: TableState, desired: DesiredTable) -> tuple[str, str] | None:
-    """The table that the boot file still names, when that is another one."""
+    """The table that the boot file still names, when that is another one; it goes, unless it is somebody else's now."""
     old = parse_our_table(state.files.get(paths.RULESET, ""))
-    return None if old == (desired.family, desired.name) else old
+    if old is None or old == (desired.family, desired.name) or is_old_table_another_owners(state):
+        return None
+    return old
 
 
 def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Diff]:
-    """What was changed by hand, and the devices that come and go."""
+    """What was changed by hand or is somebody else's, as a whole; and the devices that come and go."""
     header = f"live table {desired.path}"
     recorded = state.files.get(paths.LISTING, "")
     drifted = normalise_listing(state.table or "") != normalise_listing(recorded)
     diffs = []
-    if load and drifted and recorded:
-        diffs.append(Diff(header, normalise_listing(state.table or ""), normalise_listing(recorded)))
+    other = _old_table(state, desired)
+    if other is not None and state.old_table is not None:
+        diffs.append(Diff(f"live table {' '.join(other)}", normalise_listing(state.old_table), ""))
+    if load and is_another_owners(state, desired.family, desired.name):
+        diffs.append(Diff(header, state.whole or state.table or "", desired.boot_text()))
+    elif load and drifted and (recorded or state.table):
+        after = normalise_listing(recorded) or desired.boot_text()
+        diffs.append(Diff(header, normalise_listing(state.table or ""), after))
     held = {f.name: f for f in state.flowtables}
     before, after = "", ""
     for flowtable in desired.flowtables:
@@ -384,33 +412,38 @@ def _flowtable_line(name: str, devices: Sequence[str], hardware: bool) -> str:
     )
 
 
-def plan_absent(state: TableState, family: str, table: str, token: str) -> ConfirmedPlan:
-    """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before."""
+def plan_absent(state: TableState, family: str, table: str, token: str, adopt: bool = False) -> ConfirmedPlan:
+    """Plan that leaves no trace of our table: live, files, units, rulesets confirmed before.
+
+    A table of somebody else stays, with a warning; with ``adopt`` the one of that name goes all the same.
+    """
     written = parse_our_table(state.files.get(paths.RULESET, ""))
-    live = state.table is not None
-    changes = file_changes(state.files, dict.fromkeys(list_own_files()))
-    texts = []
-    tables = []
-    if live:
-        texts.append(f"delete table {family} {table}\n")
-        tables.append((family, table))
+    live = {(family, table): state.whole or state.table}
+    foreign = [(family, table)] if is_another_owners(state, family, table) and not adopt else []
     if written not in (None, (family, table)):
-        path = " ".join(written)
-        texts.append(f"table {path}\ndelete table {path}\n")
-        tables.append(written)
+        live |= {written: state.old_table}
+        foreign += [written] if is_old_table_another_owners(state) else []
+    listings = {path: listing for path, listing in live.items() if listing is not None and path not in foreign}
+    names = [" ".join(path) for path in listings]
+    forgotten = [history.path(change) for change in state.kept]
+    changes = file_changes(state.files, dict.fromkeys(list_own_files()))
+    kept = [Diff(path, state.files[path], "") for path in forgotten if path in state.files]
     init = find_init_system(state.platform.init)
-    diffs = [Diff(f"live table {family} {table}", normalise_listing(state.table or ""), "")] if live else []
-    names = [" ".join(pair) for pair in tables]
     return ConfirmedPlan(
         id=state.next_id(token),
         last_confirmed=state.confirmation,
-        texts=[Transaction(f"drop table {path}", text) for path, text in zip(names, texts, strict=True)],
-        tables=tables,
+        texts=[Transaction(f"drop table {path}", f"delete table {path}\n") for path in names],
+        tables=list(listings),
         leaving=init.plan_before_removing(init.ruleset, state.service) if init else [],
         removed=changes.removed,
-        forgotten=[history.path(change) for change in state.kept],
+        forgotten=forgotten,
         closing=init.plan_after_removing(init.ruleset, changes.removed, state.service) if init else [],
-        diffs=[*diffs, *changes.diffs],
+        diffs=[
+            *(Diff(f"live table {' '.join(path)}", listing, "") for path, listing in listings.items()),
+            *changes.diffs,
+            *kept,
+        ],
         result={"table": f"{family} {table}", "flowtables": [], "ruleset": "", "kept": []},
+        warnings=[warn_of_foreign(" ".join(path)) for path in foreign],
         system_scripts=find_init_scripts(state.platform.init),
     )

@@ -24,6 +24,8 @@ from .._systems.registry import list_ruleset_paths, read_service_state
 from .history import confirmation, kept_ids
 
 FEATURE = "hw-tc-offload"
+NO_TABLE = ("No such file or directory", "not supported")
+"""what nft prints where there is no such table, or no tables at all"""
 TEXTS = (paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
 
 
@@ -52,6 +54,12 @@ class TableState:
     service: ServiceState
     """what the init system reports of the one that loads our table"""
     change: ChangeState = field(default_factory=ChangeState)
+    whole: str = ""
+    """listing of the table with what its sets hold, the first 64 KiB, where it seems to be somebody else's"""
+    old_table: str | None = None
+    """live listing of the table that the file for boot names, where that is another one; None: it is not there"""
+    unreadable: str = ""
+    """why nft could not list the table, where that does not mean that there is none"""
     kept: tuple[str, ...] = ()
     """ids of the rulesets confirmed before, oldest first"""
 
@@ -82,7 +90,8 @@ def read_state(answer: Answer) -> TableState:
     Raises OffloadError for an incomplete answer.
     """
     platform = parse_platform(answer.require("platform").text)
-    listing = answer.text("table") + "\n" if answer.ok("table") else None
+    listing = _listing(answer, "table")
+    complaint = answer.require("table").text if listing is None and "nft" in platform.commands else ""
     features = {
         device: feature
         for device, section in answer.each("features ").items()
@@ -100,5 +109,13 @@ def read_state(answer: Answer) -> TableState:
         probes=answer.each("probe "),
         service=read_service_state(platform.init, answer, "ruleset"),
         change=parse_change(answer.text("change")),
+        whole=_listing(answer, "table_whole") or "",
+        old_table=_listing(answer, "old_table"),
+        unreadable="" if any(reason in complaint for reason in NO_TABLE) else complaint.strip(),
         kept=kept_ids(answer.lines("kept")),
     )
+
+
+def _listing(answer: Answer, name: str) -> str | None:
+    """A listing to its last line end, which the section protocol leaves out; None where nft listed nothing."""
+    return answer.text(name) + "\n" if answer.ok(name) else None

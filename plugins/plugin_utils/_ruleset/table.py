@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .._core.errors import OffloadError
 from .._core.nft_tokens import Token, join_tokens, require_readable
-from .._observe.parse.boot import HEADER
+from .._observe.parse.boot import HEADER, MARK
 from .._observe.parse.nft import parse_statements
 from .._observe.state import Flowtable
 
@@ -56,6 +56,8 @@ class DesiredTable:
     name: str
     content: str
     flowtables: tuple[DesiredFlowtable, ...]
+    marked: bool = False
+    """whether the table is made with our mark. Only its first statement can: a table that is there takes no comment"""
 
     @property
     def path(self) -> str:
@@ -68,7 +70,8 @@ class DesiredTable:
             f"\tflowtable {flowtable.name} {{ hook ingress priority 0; {flowtable.options}}}\n"
             for flowtable in self.flowtables
         )
-        return f"{HEADER}\ntable {self.path}\nflush table {self.path}\ntable {self.path} {{\n{flowtables}}}\n"
+        mark = f" {{ {MARK}; }}" if self.marked else ""
+        return f"{HEADER}\ntable {self.path}{mark}\nflush table {self.path}\ntable {self.path} {{\n{flowtables}}}\n"
 
     def boot_text(self) -> str:
         """What boot loads: every flowtable, no device (an absent one would fail the whole file up to Linux 6.15)."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from .configured.at_boot import find_foreign_table
 from .configured.rung import UNREADABLE
 from .finding import RUNGS, Finding, Kind, RungResult, conclude_rung
 from .offloading import describe_flows
@@ -44,8 +45,8 @@ def find_leftover_table(subject: Subject) -> list[Finding]:
     if _is_ruleset_unreadable(subject):
         message = "the live ruleset could not be read, so a leftover would not be seen"
         return [UNREADABLE.found(message, *subject.read_errors("flowtables"))]
-    if not subject.table_exists:
-        return []
+    if not subject.table_exists or subject.state.boot.foreign:
+        return find_foreign_table(subject)
     listed = [flowtable.path for flowtable in subject.state.flowtables or ()]
     evidence = [f"flowtable {path}" for path in listed if path.startswith(f"{subject.expectation.table} ")]
     return [LEFTOVER_TABLE.found(f"table {subject.expectation.table} is still there", *evidence)]

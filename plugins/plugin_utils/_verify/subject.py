@@ -59,7 +59,7 @@ class Subject:
     def is_ours(self) -> bool:
         """Do the judged flowtables belong to this collection, which loads them at boot? Another firewall's do not."""
         table = self.expectation.table
-        ours = table in (DEFAULT_TABLE, self.boot_table)
+        ours = table in (DEFAULT_TABLE, self.boot_table) and not self.state.boot.foreign
         return ours and all(_table(flowtable) == table for flowtable in self.flowtables)
 
     @cached_property

@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 
 PLACE = Path(sys.argv[1])
-Table = dict[str, list[str]]  # "chain forward" -> its lines, as listed; "flowtable ft" -> hook, devices, flags, counter
+# "chain forward" -> its lines, as listed; "flowtable ft" -> hook, devices, flags, counter; "comment" -> its line, which
+# only a table that is made takes
+Table = dict[str, list[str]]
 
 
 class Refused(Exception):
@@ -39,6 +41,8 @@ def parse(lines: list[str]) -> Table:
             table[name] = []
         elif line == "\t}":
             name = ""
+        elif line.startswith("\tcomment "):
+            table["comment"] = [line]
         elif name:
             table[name].append(line)
     return {key: flowtable(listed) if key.startswith("flowtable") else listed for key, listed in table.items()}
@@ -62,9 +66,11 @@ def devices_of(listed: list[str]) -> set[str]:
 
 
 def show(table: str, objects: Table) -> str:
-    order = sorted(objects, key=lambda key: {"flowtable": 1, "chain": 2}.get(key.split()[0], 0))
+    head = "".join(f"{line}\n" for line in objects.get("comment", ()))
+    named = [key for key in objects if key != "comment"]
+    order = sorted(named, key=lambda key: {"flowtable": 1, "chain": 2}.get(key.split()[0], 0))
     blocks = ["\n".join([f"\t{key} {{", *objects[key], "\t}"]) + "\n" for key in order]
-    return f"table {table} {{\n" + "\n".join(blocks) + "}\n"
+    return f"table {table} {{\n{head}" + "\n".join(blocks) + "}\n"
 
 
 def load(text: str) -> None:
@@ -81,11 +87,14 @@ def load(text: str) -> None:
     for line in lines:
         words = line.split()
         if words[:1] == ["table"]:
+            made = " ".join(words[1:3]) not in state
             table = state.setdefault(" ".join(words[1:3]), {})
-            block = []
+            block = [f"\t{found[1]}"] if (found := re.search(r'\{ (comment "[^"]*"); \}', line)) else []
             while words[-1] == "{" and (inner := next(lines)) != "}":
                 block.append(inner)
             for key, listed in parse(block).items():
+                if key == "comment" and not made:
+                    continue
                 merge(table, key, listed, bound)
         elif words and not line.startswith("#"):
             act(state, line, bound)

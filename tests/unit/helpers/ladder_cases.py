@@ -347,6 +347,16 @@ AT_BOOT = {
     "loaded by hand": case(
         with_boot(HARD, ruleset=None, listing=None, attachments={}, enabled={}), "configured.not-persisted", "loaded"
     ),
+    "of somebody else": case(
+        with_boot(HARD, ruleset=None, listing=None, attachments={}, enabled={}, foreign=True),
+        "configured.foreign-table configured.boot-not-judged",
+        "hardware",
+        "table inet nft_offload was made by somebody else",
+        "flowtable ft {",
+    ),
+    "made again by somebody else": case(
+        with_boot(HARD, foreign=True), "configured.foreign-table", "hardware", "chain forward {"
+    ),
     "loaded by hand, another name": case(
         replace(
             with_rule(with_flowtable(HARD, table="mine"), table="mine"),
@@ -395,6 +405,9 @@ DISABLED_CASES = {
     "never touched": case(bare(), "", "none", "there is no table inet nft_offload", expect=DISABLED, **OFF_EVERYWHERE),
     "nft gone too": case(GONE, "", "none", expect=DISABLED, **OFF_EVERYWHERE),
     "another firewall's flowtable": case(foreign(), "", "none", expect=DISABLED),
+    "somebody else's table": case(
+        with_boot(foreign(), live=HARD.boot.live, foreign=True), "configured.foreign-table", "none", expect=DISABLED
+    ),
     "boot pieces known to be off": case(with_boot(bare(), enabled={RULESET_UNIT: False}), "", "none", expect=DISABLED),
     "still on": case(
         HARD,

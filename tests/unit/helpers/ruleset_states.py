@@ -22,7 +22,8 @@ CONTENT = (
     "\t\tmeta l4proto { tcp, udp } flow add @ft\n\t}\n}\n"
 )
 LISTING = (
-    "table inet nft_offload {\n\tflowtable ft {\n\t\thook ingress priority filter\n\t\tdevices = { lan0, wan0 }\n"
+    'table inet nft_offload {\n\tcomment "kmod.nft_offload"\n'
+    "\tflowtable ft {\n\t\thook ingress priority filter\n\t\tdevices = { lan0, wan0 }\n"
     "\t\tflags offload\n\t}\n\n\tchain forward {\n\t\ttype filter hook forward priority filter + 10; policy accept;\n"
     "\t\tmeta l4proto { tcp, udp } flow add @ft\n\t}\n}\n"
 )

@@ -39,6 +39,7 @@ def change_options(values: Values) -> dict[str, Any]:
     """
     return {
         "keep_firewall": not values["flow_offload_remove_firewall"],
+        "adopt": values["flow_offload_adopt_table"],
         "confirm_timeout": values["flow_offload_confirm_timeout"],
     }
 

@@ -43,6 +43,7 @@ SPEC: dict[str, Any] = {
     "flow_offload_ruleset": {"type": "str", "default": "auto"},
     "flow_offload_router": {**spec.SPEC["flow_offload_router"], "default": {"zones": []}},
     "flow_offload_remove_firewall": FLAG,
+    "flow_offload_adopt_table": FLAG,
     "flow_offload_exclude": spec.SPEC["flow_offload_exclude"],
     "flow_offload_flush_connections": _choice(FLUSHES, "none"),
     "flow_offload_counter": FLAG,

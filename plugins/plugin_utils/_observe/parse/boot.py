@@ -15,11 +15,15 @@ from ..._core.sections import Answer
 from ..._systems.registry import find_starters, read_service_state
 from ..state import Boot
 from .ethtool import parse_feature_record
-from .nft import diff_listings, parse_filtered_families
+from .nft import diff_listings, normalise_listing, parse_filtered_families, parse_statements
 from .platform import parse_platform
 
 HEADER = "# Written by kmod.nft_offload.ruleset: changes by hand are put right. Devices join when they exist."
 """first line of the file that boot loads"""
+MARK = 'comment "kmod.nft_offload"'
+"""The statement by which a live table shows that this collection made it. The kernel keeps it from Linux 5.10 on, and
+takes it only when it makes the table: one that is there keeps the comment that it has, or none."""
+_HEAD = re.compile(re.escape(HEADER) + r"\ntable (inet|ip6?) ([^\n]*?)( \{ " + re.escape(MARK) + r"; \})?\n")
 READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
 
@@ -31,6 +35,7 @@ def read_boot(answer: Answer) -> Boot:
     """
     ruleset, live = _whole_text(answer, "boot.ruleset"), _whole_text(answer, "live")
     listing = _whole_text(answer, f"file.{paths.LISTING}")
+    named = parse_our_table(ruleset or "")
     attachments = parse_attachments(_whole_text(answer, f"file.{paths.DEVICES}") or "")
     record = parse_feature_record(_whole_text(answer, f"file.{paths.FEATURES}") or "")
     features = {key: wanted for key, (wanted, _found) in record.items()}
@@ -48,7 +53,8 @@ def read_boot(answer: Answer) -> Boot:
         filters=bool(parse_filtered_families(ruleset or "")),
         listing=listing,
         live=live,
-        table=" ".join(parse_our_table(ruleset or "") or ()),
+        foreign=is_foreign(parse_listed_table(live or ""), live, ruleset or "", listing or ""),
+        table=" ".join(named or ()),
         differences=diff_listings(listing, live) if listing is not None and live is not None else (),
         attachments=attachments,
         features=features,
@@ -62,8 +68,42 @@ def read_boot(answer: Answer) -> Boot:
 
 def parse_our_table(boot_text: str) -> tuple[str, str] | None:
     """(family, table) that the file for boot loads; None for a text that this collection did not write."""
-    match = re.match(re.escape(HEADER) + r"\ntable (inet|ip6?) ([^\n]*)\n", boot_text)
+    match = _HEAD.match(boot_text)
     return (match[1], match[2]) if match and NAME.match(match[2]) else None
+
+
+def makes_marked(boot_text: str) -> bool:
+    """Whether a table that the file for boot makes has our mark."""
+    match = _HEAD.match(boot_text)
+    return match is not None and match[3] is not None
+
+
+def is_marked(listing: str) -> bool:
+    """Whether a table, as nft lists it, has our mark."""
+    mark = tuple(MARK.split())
+    return any(statement.words == mark for statement in parse_statements(listing) if not statement.kind)
+
+
+def parse_listed_table(listing: str) -> tuple[str, str] | None:
+    """(family, table) of the listing of a table; None for a text without one."""
+    return next(((found.family, found.table) for found in parse_statements(listing) if found.table), None)
+
+
+def is_foreign(table: tuple[str, str] | None, live: str | None, ruleset: str, listing: str) -> bool:
+    """Whether somebody else made a live table: it has no mark of ours, and no record on the router calls it ours.
+
+    ``live`` is its listing, None where there is no such table; ``ruleset`` and ``listing`` are the texts of
+    paths.RULESET and paths.LISTING. The record will do for a table that was recorded without a mark, which older
+    versions made, and kernels before Linux 5.10 have. One that was recorded with a mark has lost it where somebody made
+    it again. It is ours all the same where nothing else has changed: some tools leave comments out when they save.
+    """
+    if live is None or is_marked(live):
+        return False
+    if table is None or parse_our_table(ruleset) != table:
+        return True
+    if not is_marked(listing):
+        return False
+    return normalise_listing(listing).replace(f"\t{MARK}\n", "", 1) != normalise_listing(live)
 
 
 def parse_attachments(text: str) -> dict[str, str]:

@@ -55,7 +55,16 @@ NOT_JUDGED = Kind(
     "The flowtable belongs to another firewall, and how that one loads its ruleset at boot is not known here.",
     "nothing needs to be done; a verification after a reboot shows it",
 )
-KINDS = (NOT_LIVE, NOT_PERSISTED, LIVE_DIFFERS, BOOT_DISABLED, ATTACHMENT_MISSING, NOT_JUDGED)
+FOREIGN_TABLE = Kind(
+    "configured.foreign-table",
+    "warning",
+    "A table of our name was made by somebody else",
+    "Each table that this collection makes has a comment that says so, or its files on the router do. This one has"
+    " neither, so it is not changed, and disabling offload leaves it there.",
+    "give it another name, or have kmod.nft_offload.ruleset replace it: adopt: true (flow_offload_adopt_table: true in"
+    " the role), which shows with --check --diff what would be lost",
+)
+KINDS = (NOT_LIVE, NOT_PERSISTED, LIVE_DIFFERS, BOOT_DISABLED, ATTACHMENT_MISSING, NOT_JUDGED, FOREIGN_TABLE)
 
 
 def find_unpersisted_table(subject: Subject) -> list[Finding]:
@@ -78,6 +87,15 @@ def find_unpersisted_table(subject: Subject) -> list[Finding]:
         return [NOT_PERSISTED.found(f"nothing loads table {subject.expectation.table} at boot", f"live: {names}")]
     firewall = f"firewall: {', '.join(subject.state.firewalls) or 'unknown'}"
     return [NOT_JUDGED.found(f"what loads {names} at boot is not known", firewall)]
+
+
+def find_foreign_table(subject: Subject) -> list[Finding]:
+    """Is the expected table one that this collection did not make?"""
+    if not subject.state.boot.foreign:
+        return []
+    lines = [line.strip() for line in (subject.state.boot.live or "").splitlines() if line.startswith("\t")]
+    heads = [line for line in lines if line.endswith("{")]
+    return [FOREIGN_TABLE.found(f"table {subject.expectation.table} was made by somebody else", *heads[:8])]
 
 
 def find_changed_table(subject: Subject) -> list[Finding]:
@@ -116,7 +134,13 @@ def find_missing_attachments(subject: Subject) -> list[Finding]:
     ]
 
 
-CHECKS = (find_unpersisted_table, find_changed_table, find_disabled_pieces, find_missing_attachments)
+CHECKS = (
+    find_unpersisted_table,
+    find_foreign_table,
+    find_changed_table,
+    find_disabled_pieces,
+    find_missing_attachments,
+)
 
 
 def describe_boot(subject: Subject) -> list[str]:

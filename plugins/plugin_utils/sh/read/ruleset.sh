@@ -2,9 +2,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Readings for the ruleset module: our table, and whether each NIC takes a hardware flowtable.
 
-# read_table FAMILY TABLE: stateless and terse, so that neither counters nor a set's elements look like a change
+# read_table FAMILY TABLE RULESET: stateless and terse, so that neither counters nor a set's elements look like a change.
+# Of a table that seems to be somebody else's, the elements too, for a diff of what would be lost; and the table that
+# the file for boot names, where that is another one, for it would go.
 read_table() {
   section table nft -s -t list table "$1" "$2"
+  _rc_table=$?
+  _named=$(sed -n '2s/^table \([^ ]* [^ ]*\).*/\1/p' "$3" 2>/dev/null)
+  [ "$_named" != "$1 $2" ] || return 0
+  [ -z "$_named" ] || section old_table nft -s -t list table "${_named%% *}" "${_named#* }"
+  [ "$_rc_table" != 0 ] || nft -t list table "$1" "$2" | grep -q '^.comment "kmod.nft_offload"$' ||
+    section table_whole _whole_table "$1" "$2"
+  return 0
+}
+
+_whole_table() {
+  nft -s list table "$1" "$2" | head -c 65536
 }
 
 # read_links: the devices that exist

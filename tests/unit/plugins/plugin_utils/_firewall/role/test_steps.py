@@ -82,7 +82,7 @@ def test_what_is_planned_where_nothing_is_asked_for() -> None:
             "flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "auto", "counter": False}],
             "flush": [],
         },
-        "change": {"keep_firewall": True, "confirm_timeout": 30},
+        "change": {"keep_firewall": True, "adopt": False, "confirm_timeout": 30},
         "verify": {"expect": "", "devices": ["lan0", "wan0"], "require": "bound", "sample": 3, "slow_share": 50},
     }
 
@@ -177,6 +177,7 @@ def test_what_the_modules_are_given() -> None:
     assert planned["nic"]["unsupported"] == "fail"
     assert planned["change"] == {
         "keep_firewall": False,
+        "adopt": False,
         "confirm_timeout": 60,
     }
     assert (planned["verify"]["sample"], planned["verify"]["require"]) == (9, "bypassing")
@@ -407,8 +408,8 @@ def test_every_order_has_the_four_steps(order: str) -> None:
         ("nic", TASKS / "nic.yml", {"leaving"}),
         ("change", TASKS / "ruleset/table.yml", set()),
         ("change", TASKS / "ruleset/table_absent.yml", set()),
-        ("change", TASKS / "ruleset/fw4.yml", {"keep_firewall"}),
-        ("change", TASKS / "ruleset/fw4_absent.yml", {"keep_firewall"}),
+        ("change", TASKS / "ruleset/fw4.yml", {"keep_firewall", "adopt"}),
+        ("change", TASKS / "ruleset/fw4_absent.yml", {"keep_firewall", "adopt"}),
         ("change", PLAYBOOKS / "rollback.yml", set()),
         ("verify", TASKS / "verify.yml", set()),
         ("verify", PLAYBOOKS / "verify.yml", {"devices"}),

@@ -47,6 +47,7 @@ def test_all_of_it() -> None:
         ruleset="table inet t {\n}\n",
         listing="table inet t {\n}\n",
         live="table inet t {\n}\n",
+        foreign=True,
         attachments={"lan0": ATTACH},
         features={("lan0", "hw-tc-offload"): "on"},
         enabled=dict.fromkeys(PIECES, True),
