@@ -24,6 +24,7 @@ from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
     list_choice_calls,
     read_state,
+    require_whole,
 )
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -53,6 +54,7 @@ class ActionModule(OffloadAction):
         if request.mode == "disabled":
             return plan_removal(request)
         answer = router.run(CHOICE_FRAGMENTS, calls=list_choice_calls())
+        require_whole(answer, chosen=True)
         steps, warnings = plan_steps(request, read_state(answer))
         return {**steps, "warnings": [f"{router.name}: {warning}" for warning in warnings]} if warnings else steps
 

@@ -18,6 +18,7 @@ from ..plugin_utils._observe.reading import (
     list_choice_calls,
     read_choice,
     read_state,
+    require_whole,
     validate_sample,
 )
 
@@ -37,9 +38,13 @@ class ActionModule(OffloadAction):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """``router``: the state, whole or as much of it as ``gather_subset`` asks for."""
         if options["gather_subset"] == "min":
-            return {"router": read_choice(router.run(CHOICE_FRAGMENTS, calls=list_choice_calls()))}
+            answer = router.run(CHOICE_FRAGMENTS, calls=list_choice_calls())
+            require_whole(answer, chosen=True)
+            return {"router": read_choice(answer)}
         require_table_name(options["table"])
         validate_sample(options["sample"])
         asked = {name: options[name] for name in ("family", "table", "sample")}
         calls = list_calls(**asked, measure=not self.check_mode)
-        return {"router": read_state(router.run(FRAGMENTS, calls=calls)).as_result()}
+        answer = router.run(FRAGMENTS, calls=calls)
+        require_whole(answer)
+        return {"router": read_state(answer).as_result()}

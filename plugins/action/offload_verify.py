@@ -13,7 +13,7 @@ from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.names import DEVICE, require_table_name
 from ..plugin_utils._core.router import Router
-from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, validate_sample
+from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, require_whole, validate_sample
 from ..plugin_utils._observe.state import Flows
 from ..plugin_utils._verify.finding import RUNGS, Expectation
 from ..plugin_utils._verify.subject import Subject
@@ -41,7 +41,9 @@ class ActionModule(OffloadAction):
         expectation = _build_expectation(options)
         seconds = 0 if expectation.expect == "disabled" else options["sample"]
         calls = list_calls(options["family"], options["table"], seconds, measure=not self.check_mode)
-        state = read_state(router.run(FRAGMENTS, calls=calls))
+        answer = router.run(FRAGMENTS, calls=calls)
+        require_whole(answer)
+        state = read_state(answer)
         verdict = judge(Subject(state, expectation))
         result = {
             **verdict.as_result(),

@@ -46,7 +46,9 @@ options:
     default: any
   require:
     description:
-      - The rung that must be proven. Ignored with O(expect=disabled).
+      - The rung that must be proven. Each rung below it must be proven too, or not apply to this router, so that
+        V(hardware) also needs V(bypassing), which is measured with O(sample) while traffic flows. Ignored with
+        O(expect=disabled).
     type: str
     choices: [supported, loaded, configured, bound, offloading, bypassing, hardware]
     default: bound

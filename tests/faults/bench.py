@@ -16,7 +16,12 @@ import time
 from collections.abc import Sequence
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import (
+    FRAGMENTS,
+    list_calls,
+    read_state,
+    require_whole,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
@@ -187,9 +192,11 @@ class Bench:
         family, table = expectation.table.split()
         seconds = 0 if expectation.expect == "disabled" else SAMPLE
         nonce = secrets.token_hex(8)
-        script = compose(nonce, FRAGMENTS, list_calls(family, table, seconds))
+        script = compose(nonce, FRAGMENTS, list_calls(family, table, seconds), counted=True)
         done = self._shell([*(fault.login if fault else ()), "/bin/sh", "-s"], script)
-        return judge(Subject(read_state(parse(done.stdout, nonce)), expectation))
+        answer = parse(done.stdout, nonce, counted=True)
+        require_whole(answer)
+        return judge(Subject(read_state(answer), expectation))
 
     def _shell(self, words: Sequence[str], script: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the router that reads the script, over the shared connection."""

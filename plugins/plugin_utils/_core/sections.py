@@ -14,10 +14,15 @@ A script prints every piece of what it reads as a section::
 and ``@@<nonce> end`` last. The nonce is random for each run and travels on standard input only, so nothing a router
 prints (a device name, a comment in a ruleset) can open, close or fake a section, and an answer that was truncated in
 transit (old dropbear versions do so near 14 KB, OpenWrt issue 4424) is recognised instead of being half read.
+
+Markers that do not match are an error: what stands between them would be taken for something else, or for nothing. The
+answer of a script that only reads is counted too (sh/tally.sh), so that a line that is lost, cut or there twice is an
+error as well: a finding that is not made because its line is missing must never look like health.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,8 +30,11 @@ from functools import cache
 from pathlib import Path
 
 from .errors import OffloadError
+from .text import split_lines
 
 SCRIPTS = Path(__file__).parents[1] / "sh"
+LONGEST_ANSWER = 8 * 1024 * 1024
+"""characters, carriage returns left out; sh/tally.sh ends an answer a little before that"""
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,8 @@ class Answer(Mapping[str, Section]):
         return self._sections[name].text if name in self._sections else ""
 
     def lines(self, name: str) -> list[str]:
-        """The lines of ``text``."""
-        return self.text(name).splitlines()
+        """The lines of ``text``, which end at line feeds only."""
+        return split_lines(self.text(name))
 
     def each(self, prefix: str) -> dict[str, Section]:
         """Sections printed once for each device or the like: what follows ``prefix`` in the name -> section."""
@@ -100,46 +108,169 @@ def fragment(name: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
-def compose(nonce: str, fragments: Sequence[str], calls: Sequence[Call]) -> str:
-    """One script for ``/bin/sh -s``.
+def compose(nonce: str, fragments: Sequence[str], calls: Sequence[Call], counted: bool = False) -> str:
+    """One script for ``/bin/sh -s``; with ``counted`` its answer is, see ``parse``.
 
     Calls become quoted words, so what is in them never becomes code. The braces make the shell read the whole script
-    before it runs any of it: an upload that is cut off runs nothing.
+    before it runs any of it: an upload that is cut off runs nothing. A script that changes something is not counted:
+    it would run in a subshell then.
     """
     body = [fragment(name) for name in ("prelude", *fragments)]
     called = [shlex.join(call) for call in calls]
     lines = [*body, *called, 'printf "@@%s end\\n" "$nonce"']
-    return "\n".join([f"nonce={shlex.quote(nonce)}", "{", *lines, "} </dev/null", ""])
+    lines = [fragment("tally"), "{", *lines, "} </dev/null | tally", "}"] if counted else [*lines, "} </dev/null"]
+    return "\n".join([f"nonce={shlex.quote(nonce)}", "{", *lines, ""])
 
 
-def parse(output: str, nonce: str) -> Answer:
-    """Split a script's output into its sections; raises OffloadError for an answer that is empty or incomplete."""
+def parse(output: str, nonce: str, counted: bool = False) -> Answer:
+    """Split a script's output into its sections.
+
+    Raises OffloadError for an answer that is empty, incomplete or too long, or whose markers do not match; where it is
+    ``counted``, also for one that is not what the router printed, line by line.
+    """
+    if len(output) > LONGEST_ANSWER and len(output) - output.count("\r") > LONGEST_ANSWER:
+        raise _too_long(f"section {_longest_section(output, nonce)!r}")
+    markers = list(_iterate_markers(output, nonce))
+    kinds = [marker.kind for marker in markers]
+    if "long" in kinds:
+        raise _too_long(f"section {markers[kinds.index('long')].name!r}")
+    if "end" not in kinds:
+        raise _without_end(output, nonce)
+    if kinds.index("end") != len(kinds) - 1:
+        raise _damaged("it goes on after its end")
+    found = _read_sections(output, markers[:-1], counted)
+    if counted and markers[-1].name != str(len(found)):
+        raise _damaged(f"it has {len(found)} sections of {markers[-1].name or 'an unknown number'}")
+    return Answer(found)
+
+
+@dataclass(frozen=True)
+class _Marker:
+    """One marker of an answer."""
+
+    kind: str
+    """+, -, end or long"""
+    name: str
+    """the rest of its line"""
+    start: int
+    """where its line begins in the answer"""
+    end: int
+    """where the next line begins"""
+
+
+def _read_sections(output: str, markers: Sequence[_Marker], counted: bool) -> dict[str, Section]:
+    """What stands between each two markers; raises OffloadError where they do not belong together."""
     found: dict[str, Section] = {}
-    name: str | None = None
-    lines: list[str] = []
-    marker = f"@@{nonce} "
-    seen_marker = False
-    for line in output.replace("\r\n", "\n").split("\n"):
-        if not line.startswith(marker):
-            lines.append(line)
+    opened: _Marker | None = None
+    for marker in markers:
+        if marker.kind == "+":
+            if opened is not None:
+                raise _damaged(f"section {opened.name!r} has no end")
+            opened = marker
             continue
-        seen_marker = True
-        kind, _space, rest = line.removeprefix(marker).partition(" ")
-        if kind == "end":
-            return Answer(found)
-        if kind == "+":
-            name, lines = rest, []
-        elif kind == "-" and name is not None:
-            ended, _space, code = rest.rpartition(" ")
-            if ended == name and code.isdigit():
-                found[name] = Section("\n".join(lines).removesuffix("\n"), int(code))
-                name = None
-    if not seen_marker:
-        raise OffloadError(
+        name, code, numbers = _read_end(marker.name, counted)
+        if opened is None or opened.name != name:
+            raise _damaged(f"section {name!r} has an end and no beginning")
+        if name in found:
+            raise _damaged(f"it has section {name!r} twice")
+        text = output[opened.end : marker.start]
+        if counted and not _is_tally(text, numbers):
+            raise _damaged(f"section {name!r} is not what the router printed: lines were lost, cut or added")
+        if "\r" in text:
+            text = "".join(f"{line}\n" for line in split_lines(text))
+        found[name] = Section(text.removesuffix("\n").removesuffix("\n"), code)
+        opened = None
+    if opened is not None:
+        raise _damaged(f"section {opened.name!r} has no end")
+    return found
+
+
+_ENDS = re.compile(r"(?s)(?P<name>.+) (?P<code>[0-9]{1,3})")
+_COUNTED_ENDS = re.compile(r"(?s)(?P<name>.+) (?P<code>[0-9]{1,3}) (?P<lines>[0-9]{1,9}) (?P<sum>[0-9]{1,18})")
+
+
+def _iterate_markers(output: str, nonce: str) -> Iterator[_Marker]:
+    """Every marker of an answer in order; raises OffloadError for one that does not have a line to itself, or is none.
+
+    A last one that was cut off is left out.
+    """
+    mark = f"@@{nonce} "
+    at = output.find(mark)
+    while at >= 0:
+        if at and output[at - 1] != "\n":
+            raise _damaged("something else was printed on the line of a marker")
+        end = output.find("\n", at)
+        line = output[at + len(mark) : end if end >= 0 else len(output)].rstrip("\r")
+        kind, _space, name = line.partition(" ")
+        if kind not in {"+", "-", "end", "long"} or (not name and kind in {"+", "-"}):
+            if end >= 0:
+                raise _damaged("one of its markers is none that a script prints")
+            return
+        if end < 0 and kind != "end":
+            return
+        yield _Marker(kind, name, at, end + 1 if end >= 0 else len(output))
+        at = output.find(mark, end) if end >= 0 else -1
+
+
+def _read_end(rest: str, counted: bool) -> tuple[str, int, tuple[int, int]]:
+    """What follows the marker that ends a section -> name, exit code, (lines, sum)."""
+    found = (_COUNTED_ENDS if counted else _ENDS).fullmatch(rest)
+    if found is None:
+        raise _damaged("one of its markers is none that a script prints")
+    return found["name"], int(found["code"]), (int(found["lines"]), int(found["sum"])) if counted else (0, 0)
+
+
+def _is_tally(text: str, numbers: tuple[int, int]) -> bool:
+    """Has the text between two markers the numbers that sh/tally.sh counted? An awk counts bytes or characters."""
+    text = text.replace("\r", "")
+    if numbers == _tally(text.removesuffix("\n").split("\n") if text else []):
+        return True
+    try:
+        encoded = b"" if text.isascii() else text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return bool(encoded) and numbers == _tally(encoded.removesuffix(b"\n").split(b"\n"))
+
+
+def _tally(lines: Sequence[str] | Sequence[bytes]) -> tuple[int, int]:
+    """(lines, sum) as sh/tally.sh counts them."""
+    return len(lines), sum(number * (len(line) + 1) for number, line in enumerate(lines, 1))
+
+
+def _longest_section(output: str, nonce: str) -> str:
+    """Name of the section that has most of an answer; empty where it has none."""
+    longest, length, name, start = "", -1, "", 0
+    for marker in _iterate_markers(output, nonce):
+        if marker.start - start > length:
+            longest, length = name, marker.start - start
+        name, start = (marker.name, marker.end) if marker.kind == "+" else ("", marker.end)
+    return longest if len(output) - start <= length else name
+
+
+def _without_end(output: str, nonce: str) -> OffloadError:
+    """The error for an answer without its last marker: none at all, or one that was cut off."""
+    if f"@@{nonce} " not in output:
+        return OffloadError(
             "the router's shell gave no answer" + (f"; it printed: {output.strip()[:300]!r}" if output.strip() else ""),
             "log in by hand and run '/bin/sh -c true': the login shell, its start-up files or become prevent it",
         )
-    raise OffloadError(
+    return OffloadError(
         f"the router's answer was cut off after {len(output)} characters",
         "run the task again; if it happens again, update the SSH server (old dropbear versions cut long answers)",
+    )
+
+
+def _damaged(what: str) -> OffloadError:
+    """The error for an answer that cannot be trusted."""
+    return OffloadError(
+        f"the router's answer is damaged: {what}",
+        "run the task again; if it happens again, look for what else writes to the output of the login shell",
+    )
+
+
+def _too_long(what: str) -> OffloadError:
+    """The error for an answer over the limit; ``what`` names its longest part."""
+    return OffloadError(
+        f"the router's answer is longer than {LONGEST_ANSWER // 1024**2} MiB, most of it is {what}",
+        "look at what that section is about on the router, and make it smaller",
     )

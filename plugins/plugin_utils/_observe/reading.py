@@ -16,7 +16,7 @@ from .._core.errors import OffloadError
 from .._core.sections import Answer, Call
 from .._systems.registry import list_starter_paths, list_state_calls, list_state_scripts
 from .parse import boot, policy
-from .parse.conntrack import parse_conntrack
+from .parse.conntrack import find_lost_line, parse_conntrack
 from .parse.devices import TEXTS, parse_devices, parse_forwarding
 from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
 from .parse.fw4 import read_fw4
@@ -128,10 +128,48 @@ def omit_keys(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in names}
 
 
+def require_whole(answer: Answer, chosen: bool = False) -> None:
+    """Raise OffloadError for an answer without something that ``list_calls`` always prints.
+
+    With ``chosen`` it is one of ``list_choice_calls``. A line or section that is lost would else look like something
+    that the router does not have, or that could not be read.
+    """
+    commands = parse_platform(answer.require("platform").text).commands
+    always = ["devices", "links", "forwarding", "boot.files"]
+    if "nft" in commands:
+        always += ["flowtables"] if chosen else ["flowtables", "ruleset", "live"]
+    if "ip" in commands:
+        always += ["addresses", "routes ipv4", "routes ipv6"]
+    if not chosen:
+        always += ["modules", "conntrack"]
+    features, drivers = answer.each("features "), answer.each("driver ")
+    for name in (*always, *(f"features {name}" for name in drivers), *(f"driver {name}" for name in features)):
+        answer.require(name)
+    for name, part in features.items() if "ethtool" in commands else ():
+        if part.rc == 0 and FEATURE not in parse_features(part.text):
+            raise _incomplete(f"features {name}", FEATURE)
+    if answer.ok("conntrack") and (lost := find_lost_line(answer.text("conntrack"))):
+        raise _incomplete("conntrack", lost)
+    if answer.ok("sample"):
+        first = {line.partition(" ")[0] for line in answer.lines("sample")}
+        for word in ("family", "classed", "seconds"):
+            if word not in first:
+                raise _incomplete("sample", word)
+
+
+def _incomplete(section: str, line: str) -> OffloadError:
+    """The error for a section without a line that it always has."""
+    return OffloadError(
+        f"section {section!r} of the router's answer has no line {line!r}",
+        "run the task again; if it happens again, look for what else writes to the output of the login shell",
+    )
+
+
 def read_state(answer: Answer) -> RouterState:
     """RouterState from the sections of ``list_calls``, or of ``list_choice_calls``.
 
-    What a missing or failed section would have shown is None or empty, and named in ``unseen`` with the reason.
+    What a missing or failed section would have shown is None or empty, and named in ``unseen`` with the reason. Where a
+    verdict hangs on it, ``require_whole`` comes first.
     """
     unknown: list[str] = []
     platform = parse_platform(answer.text("platform"))

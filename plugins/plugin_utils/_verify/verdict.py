@@ -65,20 +65,26 @@ class Verdict:
     def shortfall(self, expectation: Expectation) -> str:
         """Why what must be shown is not, where no error finding does; empty when it is shown.
 
-        The required rung must be proven. Where offload is expected to be off, nothing may be left unseen.
+        The required rung must be proven, and each below it proven or not applicable: that nothing speaks against a
+        rung is no proof. Where offload is expected to be off, nothing may be left unseen.
         """
         if expectation.expect == "disabled":
-            result = next((result for result in self.rungs if result.status == "unproven"), None)
-        else:
-            result = self.rungs[RUNGS.index(expectation.require)] if expectation.require else None
-        if result is None or result.status == "proven":
+            unseen = next((result for result in self.rungs if result.status == "unproven"), None)
+            return _explain_unproven(f"rung {unseen.name} must be shown, but is", unseen) if unseen else ""
+        if not expectation.require:
             return ""
-        if any(lower.status == "failed" for lower in self.rungs[: result.number]):
+        *lower, required = self.rungs[: RUNGS.index(expectation.require) + 1]
+        if any(result.status == "failed" for result in (*lower, required)):
             return ""
-        reasons = [f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings]
-        seen = "; ".join(result.evidence) or "nothing was seen of it"
-        reason = "; ".join(reasons) or f"{seen}. Remedy: require a rung that can be shown on this router"
-        return f"rung {result.name} must be shown, but is {result.status.replace('_', ' ')}: {reason}"
+        reasons = []
+        if required.status != "proven":
+            reasons.append(_explain_unproven(f"rung {required.name} must be shown, but is", required))
+        reasons += [
+            _explain_unproven(f"rung {required.name} rests on rung {result.name}, which is", result)
+            for result in lower
+            if result.status == "unproven"
+        ]
+        return " | ".join(reasons)
 
     def as_result(self) -> dict[str, Any]:
         """The keys of a task's result, as plain JSON types."""
@@ -96,3 +102,11 @@ def judge(subject: Subject) -> Verdict:
     if subject.expectation.expect == "disabled":
         return Verdict(tuple(disabled.judge(subject)))
     return Verdict(tuple(part.judge(subject) for part in LADDER))
+
+
+def _explain_unproven(what: str, result: RungResult) -> str:
+    """``what`` ends where the status of the rung follows, and why it is not proven, with what to do."""
+    reasons = "; ".join(f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings)
+    seen = "; ".join(result.evidence) or "nothing was seen of it"
+    reason = reasons or f"{seen}. Remedy: require a rung that can be shown on this router"
+    return f"{what} {result.status.replace('_', ' ')}: {reason}"

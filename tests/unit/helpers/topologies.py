@@ -258,8 +258,9 @@ def _answer(shape: Shape) -> dict[str, Section]:
     modules = real["modules"].text + "\nboot=nf_flow_table_inet\nboot=nft_flow_offload\nacct=1"
     texts = {**_devices(shape.devices), **_ruleset(shape), "modules": modules}
     for device in shape.devices:
-        if device.kind in {"nic", "dsa"}:
-            texts[f"features {device.name}"] = f"hw-tc-offload: {'on' if shape.hardware else 'off [fixed]'}"
+        able = device.kind in {"nic", "dsa"}
+        if able or device.name in shape.names:
+            texts[f"features {device.name}"] = f"hw-tc-offload: {'on' if able and shape.hardware else 'off [fixed]'}"
     return {**kept, **{name: Section(text, 0) for name, text in texts.items()}}
 
 

@@ -42,6 +42,8 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
                 between = round(max(float(until) - float(since), 0.0), 2)
             case ["example", kind, *flow] if flow:
                 examples.setdefault(kind, []).append(" ".join(flow))
+            case ["counted", number] if NUMBER.fullmatch(number):
+                pass  # see find_lost_line
             case [_, *_]:
                 unknown.append(f"conntrack: {line.strip()}")
     return Flows(
@@ -57,6 +59,22 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
         carried=carried,
         carried_seconds=between,
     )
+
+
+def find_lost_line(text: str) -> str:
+    """The first word of a line that read_conntrack always prints and the text lacks; empty where it has them all.
+
+    ``count`` where lines are counted that are not there.
+    """
+    lines = [line.split() for line in text.splitlines()]
+    first = {(words[0], len(words)) for words in lines if words and NUMBER.fullmatch(words[-1])}
+    if lost := next((word for word in ("waited", "sampled", "counted", "recent") if (word, 2) not in first), ""):
+        return lost
+    counts = [
+        int(words[4]) for words in lines if len(words) == 5 and words[0] == "count" and NUMBER.fullmatch(words[4])
+    ]
+    counted = [int(words[1]) for words in lines if len(words) == 2 and words[0] == "counted"]
+    return "" if counted == [sum(counts)] else "count"
 
 
 def estimate_error(sampled: int, total: int) -> float:

@@ -165,6 +165,17 @@ def find_disabled_features(subject: Subject) -> list[Finding]:
     return found
 
 
+def list_unread_features(subject: Subject) -> list[str]:
+    """Names of the deciding devices whose feature is read, and did not show though ethtool is there."""
+    if "ethtool" not in subject.state.platform.commands:
+        return []
+    return [
+        name
+        for name, device in subject.deciding_devices.items()
+        if device.hw_tc_offload is None and (device.kind == "nic" or name in subject.listed_devices)
+    ]
+
+
 def cannot_offload(subject: Subject, deciding: Iterable[Device]) -> bool:
     """Can none of these devices offload? No flow was seen in hardware, and all have the feature fixed off.
 

@@ -133,7 +133,7 @@ CHECKS = (
 
 
 def judge(subject: Subject) -> RungResult:
-    """The rung: a flowtable and its rules were read, and no check found an error."""
+    """The rung: a flowtable, its rules and its NICs' features were read, and no check found an error."""
     flowtables = subject.flowtables
     evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
     evidence += [
@@ -144,5 +144,6 @@ def judge(subject: Subject) -> RungResult:
         evidence.append(f"in charge beside it: {', '.join(subject.state.firewalls)}")
     evidence += [f"rules: {line}" for line in subject.read_errors("rules")]
     evidence += [f"not understood: {line}" for line in subject.state.not_understood[:3]]
-    holds = bool(flowtables) and not subject.read_errors("ruleset", "maps", "rules")
+    unread = nic.list_unread_features(subject)
+    holds = bool(flowtables) and not unread and not subject.read_errors("ruleset", "maps", "rules")
     return conclude_rung("configured", holds, evidence, run_checks(CHECKS, subject))

@@ -52,7 +52,7 @@ _carried() {
 }
 
 # Reads local addresses, limits, what _carried printed and, below --, conntrack; prints total ENTRIES, maximum ENTRIES,
-# sampled LINES, recent LINES (slow flows with a packet within the last $1 seconds), recent FAMILY
+# sampled LINES, counted LINES (those with a class), recent LINES (slow flows with a packet within the last $1 seconds), recent FAMILY
 # PROTOCOL LINES, count FAMILY PROTOCOL CLASS LINES,
 # carried CLASS FLOWS ORIGINAL-PACKETS REPLY-PACKETS (since _carried, of flows that both saw), and example CLASS LINE, three
 # of a class at most.
@@ -89,6 +89,7 @@ _classify() {
         else if ($3 == "tcp" && $6 == "ESTABLISHED" || $3 == "udp" && /\[ASSURED\]/) class = "slow"
         else next
       }
+      counted++
       count[$1 " " $3 " " class]++
       if (class == "local") next
       if (class == "slow" && ($3 == "udp" && fresh($5, "udp_timeout_stream") || $3 == "tcp" &&
@@ -115,6 +116,7 @@ _classify() {
       for (key in count) print "count " key " " count[key]
       for (class in both) printf "carried %s %d %.0f %.0f\n", class, both[class], went[class], came[class]
       print "sampled " sampled + 0
+      print "counted " counted + 0
       print "recent " recent + 0
       for (key in active) print "recent " key " " active[key]
     }

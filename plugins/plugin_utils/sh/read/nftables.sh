@@ -9,6 +9,7 @@ read_nftables() {
   case $_rules in *"vmap @"*) section maps _verdict_maps ;; esac
   section live nft -s -t list table "$1" "$2"
   _any=
+  _asked=/
   set -f # a name may hold a *
   for _device in $_listed; do
     case $_device in
@@ -20,7 +21,10 @@ read_nftables() {
   [ "$_listed" = " " ] || [ -n "$_any" ] || section hooks _count_hooks
 }
 
+# once, whether it is listed by its name or stands for eth*
 _list_hooks() {
+  case $_asked in */"$1"/*) return ;; esac
+  _asked=$_asked$1/
   section "hooks $1" _hooks_of "$1"
 }
 

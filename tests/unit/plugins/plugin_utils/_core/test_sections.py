@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
+    LONGEST_ANSWER,
     SCRIPTS,
     Answer,
     Section,
@@ -30,6 +33,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.helpers.answers import count
+from tests.unit.helpers.captures import AWKS
 from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 
 MARKER = f"@@{NONCE}"
@@ -68,7 +73,7 @@ def test_a_last_line_without_an_end_reads_like_one_with_it() -> None:
 
 
 def test_what_comes_before_and_after_is_not_read() -> None:
-    output = "Welcome!\n" + answered({"a": ("x", 0)}) + f"{MARKER} + b\ny\n{MARKER} - b 0\n"
+    output = "Welcome!\n" + answered({"a": ("x", 0)}) + "Bye!\n@@fedcba9876543210 + b\n"
     assert parse(output, NONCE) == {"a": Section("x", 0)}
 
 
@@ -77,14 +82,93 @@ def test_a_terminal_line_end_is_a_line_end() -> None:
     assert parse(output.replace("\n", "\r\n"), NONCE) == parse(output, NONCE)
 
 
-def test_a_section_that_lost_a_marker_is_not_an_empty_one() -> None:
+def damage_markers(output: str) -> Iterator[str]:
+    """The answer with one of its markers lost, joined to other text, there twice, changed, or out of place."""
+    lines = output.split("\n")
+    for at, line in enumerate(lines):
+        if not line.startswith(MARKER):
+            continue
+        before, after = lines[:at], lines[at + 1 :]
+        yield "\n".join([*before, *after])
+        yield "\n".join([*before, f"[ 12.3] lan0: link up {line}", *after])
+        yield "\n".join([*before, line, line, *after])
+        yield "\n".join([*before, line.replace(" a", " c"), *after]) if " a" in line else "\n".join([*before, *after])
+        yield "\n".join([*before, *after[:1], line, *after[1:]])
+
+
+def test_a_marker_that_is_lost_doubled_or_out_of_place_is_an_error() -> None:
     """What a command of the router writes past its section can join a marker's line."""
-    output = answered({"a": ("x", 0), "b": ("y", 0)})
-    for marker in (f"{MARKER} + a", f"{MARKER} - a 0"):
-        answer = parse(output.replace(marker, f"[ 12.3] lan0: link up {marker}"), NONCE)
-        assert answer.require("b") == Section("y", 0)
-        with pytest.raises(OffloadError, match="the router's answer has no section 'a'"):
-            answer.require("a")
+    output = answered({"a": ("x", 0), "b": ("y\nz", 0)})
+    whole = parse(output, NONCE)
+    for damaged in damage_markers(output):
+        try:
+            # to move a marker by a line moves the line
+            assert parse(damaged, NONCE).keys() == whole.keys()
+            assert damaged.count(MARKER) == output.count(MARKER)
+        except OffloadError as error:
+            assert error.remedy
+
+
+def test_a_whole_section_that_is_there_twice_is_an_error() -> None:
+    output = answered({"a": ("x", 0)})
+    one = output.removesuffix(f"{MARKER} end\n")
+    with pytest.raises(OffloadError, match="damaged: it has section 'a' twice"):
+        parse(one + output, NONCE)
+    with pytest.raises(OffloadError, match="damaged: it goes on after its end"):
+        parse(output + output, NONCE)
+
+
+def counted(sections: Mapping[str, tuple[str, int]]) -> str:
+    """A whole answer that was counted, as sh/tally.sh passes it on."""
+    return count(answered(sections))
+
+
+TEXTS = {"a": ("one\ntwo\n\nthree", 0), "features lan0": ("hw-tc-offload: off", 1), "empty": ("", 0)}
+
+
+def test_a_counted_answer_reads_like_any_other() -> None:
+    assert parse(counted(TEXTS), NONCE, counted=True) == parse(answered(TEXTS), NONCE)
+    assert parse(counted(TEXTS).replace("\n", "\r\n"), NONCE, counted=True) == parse(answered(TEXTS), NONCE)
+    assert parse(counted({}), NONCE, counted=True) == {}
+
+
+def test_no_line_of_a_counted_answer_is_lost_cut_added_or_moved_unseen() -> None:
+    output = counted(TEXTS)
+    lines = output.split("\n")[:-1]
+    damaged = [
+        *(lines[:at] + lines[at + 1 :] for at in range(len(lines))),
+        *(lines[: at + 1] + lines[at:] for at in range(len(lines))),
+        *([*lines[:at], line[:-1], *lines[at + 1 :]] for at, line in enumerate(lines) if line),
+        *(
+            [*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]]
+            for at in range(len(lines) - 1)
+            if len(lines[at]) != len(lines[at + 1])
+        ),
+    ]
+    assert len(damaged) > 40
+    for mutant in damaged:
+        with pytest.raises(OffloadError, match=r"damaged|cut off"):
+            parse("\n".join([*mutant, ""]), NONCE, counted=True)
+
+
+def test_sections_of_a_counted_answer_do_not_get_lost_unseen() -> None:
+    output = counted(TEXTS)
+    for name in TEXTS:
+        start = output.index(f"{MARKER} + {name}")
+        end = output.index("\n", output.index(f"{MARKER} - {name}")) + 1
+        with pytest.raises(OffloadError, match="damaged: it has 2 sections of 3"):
+            parse(output[:start] + output[end:], NONCE, counted=True)
+
+
+def test_an_answer_that_is_not_counted_is_no_counted_one() -> None:
+    with pytest.raises(OffloadError, match="damaged"):
+        parse(answered(TEXTS), NONCE, counted=True)
+
+
+def test_an_answer_that_is_too_long_is_refused_with_the_section() -> None:
+    output = answered({"a": ("x", 0), "big": ("y\n" * (LONGEST_ANSWER // 2), 0), "b": ("", 0)})
+    with pytest.raises(OffloadError, match="longer than 8 MiB, most of it is section 'big'"):
+        parse(output, NONCE)
 
 
 def test_the_very_last_line_end_may_be_missing() -> None:
@@ -115,8 +199,6 @@ def test_a_state_is_not_made_without_what_it_rests_on(read: Callable[[Answer], o
     [
         "@@fedcba9876543210 - a 0\n@@fedcba9876543210 end",
         "@@ end\n@@ - a 0",
-        f" {MARKER} end",
-        f"x{MARKER} - a 0",
         "@@$nonce end",
     ],
 )
@@ -124,10 +206,14 @@ def test_a_marker_that_is_not_ours_is_text(text: str) -> None:
     assert parse(answered({"a": (text, 0), "b": ("", 1)}), NONCE) == {"a": Section(text, 0), "b": Section("", 1)}
 
 
-@pytest.mark.parametrize("end", [f"{MARKER} - b 0", f"{MARKER} - a", f"{MARKER} - a x", f"{MARKER} - a -1"])
-def test_an_end_that_does_not_fit_ends_nothing(end: str) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [f"{MARKER} - b 0", f"{MARKER} - a", f"{MARKER} - a x", f"{MARKER} - a -1", f"{MARKER} - a ²", f"{MARKER} ? a"],
+)
+def test_an_end_that_does_not_fit_is_an_error(end: str) -> None:
     output = f"{MARKER} + a\ntext\n{end}\nmore\n{MARKER} end\n"
-    assert parse(output, NONCE) == {}
+    with pytest.raises(OffloadError, match="damaged"):
+        parse(output, NONCE)
 
 
 @pytest.mark.parametrize("output", ["", "\n", "sh: not found\n", "@@fedcba9876543210 end\n"])
@@ -147,8 +233,11 @@ def test_an_answer_cut_off_anywhere_is_refused() -> None:
 def test_any_text_comes_through(texts: dict[str, str]) -> None:
     found = parse(answered({name: (text, 0) for name, text in texts.items()}), NONCE)
     assert {name: section.text for name, section in found.items()} == {
-        name: f"{text}\n".replace("\r\n", "\n").removesuffix("\n").removesuffix("\n") for name, text in texts.items()
+        name: re.sub("\r+\n", "\n", f"{text}\n").removesuffix("\n").removesuffix("\n") for name, text in texts.items()
     }
+    # an awk may take NUL for the end of a line, and prints what it counts
+    sent = {name: (text.replace("\0", ""), 0) for name, text in texts.items()}
+    assert parse(counted(sent), NONCE, counted=True) == parse(answered(sent), NONCE)
 
 
 @given(st.text(), st.lists(st.sampled_from([f"{MARKER} + a", f"{MARKER} - a 0", f"{MARKER} -", f"{MARKER} ", "x"])))
@@ -203,6 +292,40 @@ def test_an_upload_cut_off_at_any_byte_runs_nothing(shell: list[str], tmp_path: 
             assert length >= whole
             assert "a" in parse(output, NONCE)
             ran.unlink()
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_and_awk_counts_alike(shell: list[str], awk: str, tmp_path: Path) -> None:
+    odd = r"one\n\303\244\302\205 \377\r\n\n\033[2K\ttwo\0three\n"
+    calls = [
+        ("section", "odd", "printf", odd),
+        ("section", "long", "printf", "%0100000d", "7"),
+        ("section", "fails", "sh", "-c", "exit 3"),
+    ]
+    script = compose(NONCE, (), calls, counted=True).replace(" awk ", f" {awk} ")
+    command = [shutil.which(shell[0]) or shell[0], *shell[1:], "-s"]
+    done = subprocess.run(command, input=script.encode(), cwd=tmp_path, capture_output=True, check=True)
+    found = parse(done.stdout.decode("utf-8", "surrogateescape"), NONCE, counted=True)
+    assert found["odd"].text.startswith("one\nä\x85 \udcff\n\n\x1b[2K\ttwo")
+    assert (len(found["long"].text), found["fails"].rc) == (100000, 3)
+
+
+def test_a_router_ends_an_answer_that_gets_too_long(tmp_path: Path) -> None:
+    calls = [("section", "a", "true"), ("section", "endless", "yes"), ("section", "b", "true")]
+    output = run_script(["dash"], compose(NONCE, (), calls, counted=True), tmp_path)
+    assert len(output) <= LONGEST_ANSWER
+    with pytest.raises(OffloadError, match="longer than 8 MiB, most of it is section 'endless'"):
+        parse(output, NONCE, counted=True)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_counted_upload_cut_off_at_any_byte_runs_nothing(shell: list[str], tmp_path: Path) -> None:
+    script = compose(NONCE, (), [("touch", "ran"), ("section", "a", "echo")], counted=True)
+    for length in range(0, len(script) - 2, 7):
+        run_script(shell, script[:length], tmp_path)
+        assert not (tmp_path / "ran").exists()
+    assert parse(run_script(shell, script, tmp_path), NONCE, counted=True).keys() == {"a"}
 
 
 def test_fragments_lose_only_what_a_reader_needs() -> None:

@@ -68,8 +68,30 @@ def test_a_rung_that_does_not_apply_falls_short() -> None:
 
 def test_bypassing_falls_short_where_it_is_not_measured() -> None:
     verdict = verdict_on(HARD)
-    assert verdict.shortfall(Expectation(require="hardware")) == ""
+    assert verdict.shortfall(Expectation(require="offloading")) == ""
     assert "not measured" in verdict.shortfall(Expectation(require="bypassing"))
+
+
+@pytest.mark.parametrize(
+    ("text", "require", "why"),
+    [
+        ("ppppppp", "hardware", []),
+        ("pppppnp", "hardware", []),
+        ("pppppup", "hardware", ["rung hardware rests on rung bypassing, which is unproven"]),
+        ("ppupuup", "bound", ["rung bound rests on rung configured, which is unproven"]),
+        (
+            "upppuuu",
+            "offloading",
+            ["rung offloading must be shown, but is unproven", "offloading rests on rung supported, which is unproven"],
+        ),
+        ("ppppuuu", "bound", []),
+    ],
+)
+def test_a_pass_rests_on_rungs_that_are_proven_or_do_not_apply(text: str, require: str, why: list[str]) -> None:
+    reason = ladder(text).shortfall(Expectation(require=require))
+    assert bool(reason) == bool(why)
+    assert [part for part in why if part not in reason] == []
+    assert reason.count("Remedy: ") == len(why)
 
 
 def test_a_failed_rung_is_explained_by_its_errors_alone() -> None:
