@@ -129,8 +129,8 @@ unit: venv ## unit tests
 try: venv ## one file of unit tests: make try FILE=tests/unit/... [ARGS="-x -k words"]
 	$(PYTEST) $(or $(FILE),$(error Say which: make try FILE=tests/unit/...)) $(ARGS)
 
-fuzz: venv ## what parsers and judges make of 5,000 made-up texts for each property, instead of 100: half an hour
-	$(PYTEST) tests/unit -m hypothesis --hypothesis-profile=fuzz --junitxml=$(RESULTS)/fuzz.xml
+fuzz: venv ## 5,000 made-up texts for each property instead of 100: an hour, or FILE=tests/unit/... [ARGS="-k words"]
+	$(PYTEST) $(or $(FILE),tests/unit) -m hypothesis --hypothesis-profile=fuzz --junitxml=$(RESULTS)/fuzz.xml $(ARGS)
 
 docs-check: venv ## ansible-doc of every plugin and role
 	$(PYTEST) tests/docs --junitxml=$(RESULTS)/docs-check.xml

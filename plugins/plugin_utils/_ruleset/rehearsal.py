@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .._core.nft_tokens import WORD, Token, tokenize
 from .table import DesiredTable
 from .verbs import Rehearse
 
@@ -32,7 +33,8 @@ REMEDIES = (
 )
 """(part of nft's complaint in an empty network namespace, what to do)"""
 
-_TOKEN = re.compile(r'\\\n|"[^"\n]*"|\#[^\n]*|\n|[{};,=!<>&|]|[^\s{};,=!<>&|"\#]+|"')
+_OPERATORS = re.compile(r"[!<>&|]|[^!<>&|]+")
+"""what a word is made of"""
 _INDEXES = {"iif", "oif"}
 _INDEX_TYPES = {"iface_index", *_INDEXES}
 _ADDRESSES = {"saddr", "daddr"}
@@ -152,23 +154,22 @@ def _dormant_text(desired: DesiredTable, scratch: str) -> str:
 
 
 def _rename_table(text: str, old: str, new: str, opening: str = "") -> str:
-    """The text with another name in the heads of the table's blocks, and ``opening`` behind their braces."""
+    """The text with another name where the table is declared, and ``opening`` behind the braces of its blocks."""
     depth = 0
-    head: list[re.Match[str]] = []
+    head: list[Token] = []
     parts: list[str] = []
     end = 0
-    for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token == "{" and depth == 0 and head and head[0].group() == "table" and head[-1].group() == old:
-            parts += [text[end : head[-1].start()], new, text[head[-1].end() : match.end()], opening]
-            end = match.end()
-        depth += {"{": 1, "}": -1}.get(token, 0)
-        if token in {"{", "}", ";"}:
+    for token in tokenize(text):
+        ends = token.text in {"{", "}", ";", "\n"}
+        if ends and depth == 0 and head and head[0].text == "table" and head[-1].text == old:
+            parts += [text[end : head[-1].start], new, text[head[-1].end : token.end]]
+            parts += [opening] if token.text == "{" else []
+            end = token.end
+        depth += {"{": 1, "}": -1}.get(token.text, 0)
+        if ends:
             head = []
-        elif token != "\n" and not token.startswith("#"):
-            # a new line ends a statement but for the brace that may follow on the next one
-            fresh = head and "\n" in text[head[-1].end() : match.start()] and token != "{"
-            head = [match] if fresh else [*head, match]
+        else:
+            head.append(token)
     return "".join([*parts, text[end:]])
 
 
@@ -183,12 +184,9 @@ def _edits(text: str, other: str) -> str:
 def _read(content: str) -> tuple[list[_Token], dict[str, list[Element]]]:
     """The tokens of a text, and the values of its definitions."""
     tokens: list[_Token] = []
-    line = 1
-    for match in _TOKEN.finditer(content):
-        text = match.group()
-        if not text.startswith(("#", "\\")):
-            tokens.append(_Token(text, line))
-        line += text.count("\n")
+    for token in tokenize(content):
+        parts = _OPERATORS.findall(token.text) if token.kind == WORD else [token.text]
+        tokens += [_Token(part, token.line) for part in parts]
     definitions = {
         tokens[place + 1].text: _read_value(tokens, place + 3)
         for place, token in enumerate(tokens[:-3])

@@ -177,7 +177,10 @@ def test_nfts_complaint_about_boot_is_shown_in_the_users_own_text() -> None:
 
 
 def test_the_table_for_the_trial_has_the_same_lines_and_gets_no_packet() -> None:
-    content = "define n = 5\ntable inet t\n{\n\tchain table { }\n}\ntable inet t { set t { type ipv4_addr; } }\n"
+    content = (
+        'define n = 5\ntable inet t \\\n{\n\tchain table { }\n\tcomment "\ntable inet t {"\n}\n'
+        "table inet t { set t { type ipv4_addr; } }\ntable inet t\n"
+    )
     verb = plan_rehearsal(DesiredTable("inet", "t", content, (DesiredFlowtable("ft", (), True),)), "00000001", False)
     scratch = "nft_offload_rehearsal_00000001"
     assert verb.scratch == scratch
@@ -186,7 +189,8 @@ def test_the_table_for_the_trial_has_the_same_lines_and_gets_no_packet() -> None
         "2s/.*/table inet S { flags dormant; }/",
         "3s/.*/flush table inet S/",
         "4s/.*/table inet S { flags dormant;/",
-        "8s/.*/table inet S/",
+        r"8s/.*/table inet S \\/",
         "9s/.*/{ flags dormant;/",
-        "12s/.*/table inet S { flags dormant; set t { type ipv4_addr; } }/",
+        "14s/.*/table inet S { flags dormant; set t { type ipv4_addr; } }/",
+        "15s/.*/table inet S/",
     ]
