@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from .arguments import validate
@@ -17,6 +18,7 @@ from .errors import OffloadError
 from .plan import Plan, StepError, raise_failed_step
 from .router import Router
 from .sections import Answer, Call
+from .text import show, show_text
 from .verbs import PrintSection
 
 Options = Mapping[str, Any]
@@ -24,7 +26,11 @@ PlanT = TypeVar("PlanT", bound=Plan)
 
 
 class OffloadAction(ActionBase):
-    """An action that talks to a router through scripts. Subclasses say what to do in ``work``."""
+    """An action that talks to a router through scripts. Subclasses say what to do in ``work``.
+
+    Whatever leaves it, results as errors, is shown as ``show`` (_core/text.py) shows it: a router cannot write to the
+    user's terminal.
+    """
 
     _requires_connection = True
     _supports_check_mode = True
@@ -33,6 +39,8 @@ class OffloadAction(ActionBase):
     SPEC: ClassVar[Mapping[str, Any]] = {}
     CONSTRAINTS: ClassVar[Mapping[str, Any]] = {}
     """required_if, mutually_exclusive and the like, as ArgumentSpecValidator takes them"""
+    USER_TEXTS: ClassVar[Collection[str]] = ()
+    """keys of the result, at any depth, that hold the user's own text on its way to a router"""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
@@ -45,7 +53,12 @@ class OffloadAction(ActionBase):
         except OffloadError as error:
             result.update(error.details)
             result.update(failed=True, msg=f"{name}: {error}")
-        return result
+        except AnsibleConnectionFailure as error:
+            # ssh passes on what the other side says
+            if (text := show_text(str(error))) == str(error):
+                raise
+            raise AnsibleConnectionFailure(text) from None
+        return show(result, self.USER_TEXTS)
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """The task's result, without changed and failed where they are false; raises OffloadError."""

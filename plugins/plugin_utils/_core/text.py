@@ -12,7 +12,7 @@ places: ``OffloadAction.run`` (_core/action.py) for what a task returns, FleetRe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -69,22 +69,22 @@ def same_lines(one: str, other: str) -> bool:
     )
 
 
-def show(value: ValueT) -> ValueT:
+def show(value: ValueT, kept: Collection[str] = ()) -> ValueT:
     """A value as people and logs may see it, with every text in it, also in keys, as ``show_text`` shows it.
 
-    Takes plain JSON types and dataclasses; what needs no change comes back as it is.
+    Takes plain JSON types and dataclasses. What stands below a key of ``kept``, at any depth, stays as it is.
     """
     shown: Any = value
     if isinstance(value, str):
         shown = show_text(value)
     elif isinstance(value, Mapping):
-        shown = {show(key): show(item) for key, item in value.items()}
+        shown = {show(key): item if key in kept else show(item, kept) for key, item in value.items()}
     elif isinstance(value, list):
-        shown = [show(item) for item in value]
+        shown = [show(item, kept) for item in value]
     elif isinstance(value, tuple):
-        shown = tuple(show(item) for item in value)
+        shown = tuple(show(item, kept) for item in value)
     elif is_dataclass(value) and not isinstance(value, type):
-        shown = replace(value, **{field.name: show(getattr(value, field.name)) for field in fields(value)})
+        shown = replace(value, **{field.name: show(getattr(value, field.name), kept) for field in fields(value)})
     return shown
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._core.text import show
 from .._verify.finding import Kind
 
 UNREACHABLE = Kind(
@@ -76,9 +77,15 @@ class RouterReport:
 
 @dataclass(frozen=True)
 class FleetReport:
-    """Every router of a playbook run, by name."""
+    """Every router of a playbook run, by name.
+
+    No text in it acts on a terminal, or on what shows a file: a hostile router would change the lines of others.
+    """
 
     routers: Mapping[str, RouterReport] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "routers", show(self.routers))
 
 
 def parse_result(result: Mapping[str, Any]) -> RouterReport | None:

@@ -11,7 +11,11 @@ from types import SimpleNamespace
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.callback import fleet_report
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import registry
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import FleetReport
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import (
+    FleetReport,
+    report_not_verified,
+    report_unreachable,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.format import Format, Line
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.registry import (
     FORMATS,
@@ -19,7 +23,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.registry 
     screen_formats,
 )
 
-from tests.unit.helpers.reports import FLEET
+from tests.unit.helpers.reports import FLEET, router_report
 
 
 class CountFile(Format):
@@ -50,6 +54,26 @@ def test_every_format_renders_any_report(format: Format) -> None:
         assert text == "" or text.endswith("\n")
         assert all(isinstance(line.text, str) for line in format.lines(report, 80))
     assert all(name in format.render(FLEET) for name in FLEET.routers)
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
+def test_no_format_passes_on_what_acts_on_a_terminal(format: Format) -> None:
+    """A hostile router would write over the lines of others."""
+    hostile = "lan0\x1b[1A\x1b[2Kr2: hardware\r\u202e\udc9b\u2028\x85!"
+    finding = {"id": "a.b", "severity": "error", "message": hostile, "evidence": [hostile], "remedy": hostile}
+    rung = {"number": 1, "name": "supported", "status": "failed", "evidence": [hostile], "findings": ["a.b"]}
+    verdict = {"verdict": "none", "rung": 0, "unproven": [], "rungs": [rung], "findings": [finding]}
+    fleet = FleetReport(
+        {"r1": router_report(verdict), "r2": report_unreachable(hostile), "r3\x1b": report_not_verified(hostile)}
+    )
+    text = format.render(fleet)
+    text.encode()
+    lines = [line.text for line in format.lines(fleet, 80)]
+    assert not [
+        one for one in "".join([text, *lines]) if (ord(one) < 32 and one != "\n") or one in "\r\u202e\u2028\x85\x9b"
+    ]
+    assert "x1b[2Kr2:" in text.replace("\n", "")
+    assert not [line for line in lines if line.startswith("r2: hardware")]
 
 
 def test_names_and_suffixes_are_used_once() -> None:
