@@ -13,9 +13,12 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from hypothesis import settings
 
+from tests.unit.helpers.contained import contain
 from tests.unit.helpers.network import Network
 from tests.unit.helpers.sandbox import OLD, Sandbox
 from tests.unit.helpers.shells import ROUTER_SHELLS
+
+contain()
 
 # A hundred times each, or with ``make fuzz`` very often.
 # How fast is not what they are about, and other processes take their share of the machine.

@@ -41,6 +41,12 @@ def validate(
     return validated.validated_parameters
 
 
+def name_kind(value: Any) -> str:
+    """What kind of value it is, in words, for a message that must not show it."""
+    kinds = ((str, "a text"), (bool, "a boolean"), (int | float, "a number"), (list, "a list"), (dict, "a dictionary"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "nothing" if value is None else "this")
+
+
 def _without_nulls(spec: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments less what is null in the items of a list: it is left out.
 
@@ -61,5 +67,6 @@ def _refuse_secret_items(spec: Mapping[str, Any], arguments: Mapping[str, Any], 
     for name, value in arguments.items():
         if any(option.get("no_log") for option in spec.get(name, {}).get("options", {}).values()):
             items = value if isinstance(value, list) else [value]
-            if kinds := sorted({type(item).__name__ for item in items if not isinstance(item, Mapping)} - {"NoneType"}):
-                raise OffloadError(f"option {name}: a list of dictionaries was expected, not of {kinds[0]}", remedy)
+            wrong = [item for item in items if item is not None and not isinstance(item, Mapping)]
+            if wrong:
+                raise OffloadError(f"option {name}: a dictionary was expected, not {name_kind(wrong[0])}", remedy)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._core.arguments import validate
+from .._core.arguments import name_kind, validate
 from .._core.errors import OffloadError
 
 PLACES = (
@@ -206,8 +206,8 @@ def normalised(value: Any, option: Mapping[str, Any], where: str) -> Any:
 
 
 def _shown(value: Any, options: Mapping[str, Any]) -> str:
-    """A value that stands where these options belong, for a message; only its type where it may be a secret."""
-    return type(value).__name__ if any(option.get("no_log") for option in options.values()) else f"{value!r:.60}"
+    """A value that stands where these options belong, for a message; only its kind where it may be a secret."""
+    return name_kind(value) if any(option.get("no_log") for option in options.values()) else f"{value!r:.60}"
 
 
 def _normalised_keys(value: Any, options: Mapping[str, Any], where: str) -> dict[str, Any]:

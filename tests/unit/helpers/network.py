@@ -14,7 +14,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.unit.helpers.contained import contain
 from tests.unit.helpers.firewalls import rendered, without_flowtable
+
+contain()
 
 PORTS = (22, 25, 53, 80, 443, 546, 2222, 5060, 5353, 8080, 8443)
 SIDES = ("lan", "wan", "dmz")

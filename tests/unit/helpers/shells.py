@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.helpers.contained import contain
+
+contain()
+
 NONCE = "0123456789abcdef"
 """marks the sections of every answer in these tests; on a router it is random"""
 ROUTER_SHELLS = (["dash"], ["busybox", "ash"])

@@ -84,7 +84,7 @@ def test_wrong_variables_reach_no_router(tmp_path: Path, playbook: str, variable
             '{"flow_offload_checks": [{"resolv": "a.example"}]}',
             "no option 'flow_offload_checks.resolv'. Remedy: did you mean 'resolve'?",
         ),
-        ('{"flow_offload_checks": [5]}', "flow_offload_checks[0]: a dictionary was expected, not 5"),
+        ('{"flow_offload_checks": [5]}', "flow_offload_checks[0]: a dictionary was expected, not a number"),
         ('{"flow_offload_checks": [{}]}', "one of the following is required: reach, resolve, command"),
         (
             '{"flow_offload_checks": [{"reach": "a b"}]}',
