@@ -105,9 +105,8 @@ seealso:
   - module: kmod.nft_offload.offload_info
   - plugin: kmod.nft_offload.fleet_report
     plugin_type: callback
-  - name: Findings
+  - ref: ansible_collections.kmod.nft_offload.docsite.findings
     description: Every finding, with its severity, what it means and what to do.
-    link: https://github.com/kmod/nft_offload/blob/main/docs/docsite/rst/findings.rst
 """
 
 EXAMPLES = r"""

@@ -23,6 +23,8 @@ REGISTRY = re.compile(
     r"\b(?:(?:deb|ftp|security|snapshot)\.debian\.org|(?:archive|security)\.ubuntu\.com|pypi\.org|pythonhosted\.org"
     r"|registry\.npmjs\.org|proxy\.golang\.org|docker\.io|quay\.io)\b"
 )
+# An account that is nobody's here: whoever takes the name would be asked for help and told of vulnerabilities.
+NOT_OURS = re.compile(r"\bgithub\.(?:com|io)/kmod\b|\bkmod\.github\.io\b")
 # A path that exists on one machine only.
 MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:home|Users|work|workspace)/\w")
 # A directory that does not ship, as a path or as a package.
@@ -42,7 +44,7 @@ def read_tree() -> dict[str, str]:
 TREE = read_tree()
 
 
-@pytest.mark.parametrize("pattern", [REGISTRY, MACHINE_PATH], ids=["registry", "machine path"])
+@pytest.mark.parametrize("pattern", [REGISTRY, MACHINE_PATH, NOT_OURS], ids=["registry", "machine path", "account"])
 def test_no_file_names_a_machine(pattern: re.Pattern[str]) -> None:
     assert {name: found.group() for name, text in TREE.items() if (found := pattern.search(text))} == {}
 
@@ -78,6 +80,7 @@ def test_every_source_names_its_licence() -> None:
     [
         (REGISTRY, "deb http://deb.{}.org/debian trixie main".format("debian")),
         (REGISTRY, "--index-url https://{}.org/simple".format("pypi")),
+        (NOT_OURS, "issues: https://{}.com/kmod/nft_offload/issues".format("github")),
         (MACHINE_PATH, "see /{}/someone/notes".format("home")),
         (NOT_SHIPPED, "script: lab/guest/setup.sh"),
         (NOT_SHIPPED, "x\nfrom tests.tools import summary\n"),
@@ -91,4 +94,4 @@ def test_the_patterns_find_what_they_are_for(pattern: re.Pattern[str], text: str
     "text", ["C(/sys/class/net)", "the collaboration/lab", "https://example.org/home/x", "~/{}/x".format("work")]
 )
 def test_the_patterns_leave_the_rest_alone(text: str) -> None:
-    assert not any(pattern.search(text) for pattern in (REGISTRY, MACHINE_PATH, NOT_SHIPPED))
+    assert not any(pattern.search(text) for pattern in (REGISTRY, MACHINE_PATH, NOT_OURS, NOT_SHIPPED))
