@@ -14,18 +14,28 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
+from ..plugin_utils._confirm.change import parse_change, refuse_pending
+from ..plugin_utils._core import paths
 from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._firewall.role import playbooks, variables
-from ..plugin_utils._firewall.role.request import RULESETS, OnController, named_files, read_request
-from ..plugin_utils._firewall.role.steps import plan_removal, plan_steps
+from ..plugin_utils._firewall.role.request import (
+    RULESETS,
+    OnController,
+    Request,
+    named_files,
+    read_request,
+)
+from ..plugin_utils._firewall.role.steps import FAMILY, TABLE, plan_removal, plan_steps
 from ..plugin_utils._observe.reading import (
     CHOICE_FRAGMENTS,
     list_choice_calls,
     read_state,
     require_whole,
 )
+from ..plugin_utils._ruleset.owner import refuse_early
+from ..plugin_utils._ruleset.table import require_own_table
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "part": {"type": "str", "choices": ["role", "rollout", "batch", "verify", "rollback"], "default": "role"},
@@ -54,10 +64,25 @@ class ActionModule(OffloadAction):
         request = read_request(values, self._on_controller(values))
         if request.mode == "disabled":
             return plan_removal(request)
-        answer = router.run(CHOICE_FRAGMENTS, calls=list_choice_calls())
+        content = self._content(request)
+        calls = [*list_choice_calls(FAMILY, TABLE), ("read_change", paths.RUN)]
+        answer = router.run((*CHOICE_FRAGMENTS, "read/change"), calls=calls)
         require_whole(answer, chosen=True)
-        steps, warnings = plan_steps(request, read_state(answer))
+        refuse_pending(parse_change(answer.require("change").text))
+        state = read_state(answer)
+        steps, warnings = plan_steps(request, state)
+        if steps["ruleset"]["kind"] != "fw4":
+            options = {name: steps["change"][name] for name in ("keep_firewall", "adopt")}
+            refuse_early(state, (FAMILY, TABLE), content, **options)
         return {**steps, "warnings": [f"{router.name}: {warning}" for warning in warnings]} if warnings else steps
+
+    def _content(self, request: Request) -> str:
+        """The text of our table, of a template of the user's too; empty where it is fw4 that offloads."""
+        if request.ruleset in RULESETS:
+            return request.text
+        content = self.render(request.ruleset)
+        require_own_table(content, FAMILY, TABLE, f"template {request.ruleset}")
+        return content
 
     def _rollout(self, router: Router) -> dict[str, Any]:
         playbooks.refuse_late(self._late(router))

@@ -37,11 +37,12 @@ class ActionModule(OffloadAction):
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """``router``: the state, whole or as much of it as ``gather_subset`` asks for."""
+        require_table_name(options["table"])
         if options["gather_subset"] == "min":
-            answer = router.run(CHOICE_FRAGMENTS, calls=list_choice_calls())
+            calls = list_choice_calls(options["family"], options["table"])
+            answer = router.run(CHOICE_FRAGMENTS, calls=calls)
             require_whole(answer, chosen=True)
             return {"router": read_choice(answer)}
-        require_table_name(options["table"])
         validate_sample(options["sample"])
         asked = {name: options[name] for name in ("family", "table", "sample")}
         calls = list_calls(**asked, measure=not self.check_mode)

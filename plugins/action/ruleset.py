@@ -10,9 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from ansible.errors import AnsibleError
-from ansible.plugins.loader import lookup_loader
-
 from ..plugin_utils._confirm.action import CONFIRM_OPTIONS, ConfirmedAction
 from ..plugin_utils._confirm.change import ConfirmedPlan, refuse_pending
 from ..plugin_utils._core import paths
@@ -26,7 +23,12 @@ from ..plugin_utils._observe.require import require_nft, require_root
 from ..plugin_utils._ruleset import plan as _ruleset
 from ..plugin_utils._ruleset.describe_undone import describe_undone
 from ..plugin_utils._ruleset.options import read_device_pairs, read_requests
-from ..plugin_utils._ruleset.owner import refuse_unreadable, refuse_without_firewall
+from ..plugin_utils._ruleset.owner import (
+    is_another_owners,
+    list_replaced,
+    refuse_unreadable,
+    refuse_without_firewall,
+)
 from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
 from ..plugin_utils._ruleset.table import require_own_table
 from ..plugin_utils._ruleset.verbs import DryLoad
@@ -86,19 +88,11 @@ class ActionModule(ConfirmedAction):
         return super().work(router, options)
 
     def _content(self, options: Options) -> str:
-        content = self._render(options["src"]) if options["src"] else options["content"] or ""
+        content = self.render(options["src"]) if options["src"] else options["content"] or ""
         if not content.strip():
             raise OffloadError("there is no ruleset to load", "give the text of the table in content or src")
         require_own_table(content, options["family"], options["table"], self.source)
         return content
-
-    def _render(self, src: str) -> str:
-        """The template as ansible.builtin.template would render it, from the same search path."""
-        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
-        try:
-            return str(lookup.run([src], variables=self.task_vars)[0])
-        except AnsibleError as error:
-            raise OffloadError(f"option src: {error}", "correct the template, or the path to it") from error
 
     def reading_calls(self, options: Options) -> Sequence[Call]:
         asking = [device for request in self.requests if request.offload != "software" for device in request.devices]
@@ -120,15 +114,21 @@ class ActionModule(ConfirmedAction):
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
         state = read_state(answer)
         require_root(state.platform)
-        refuse_unreadable(state, options["family"], options["table"])
+        path = f"{options['family']} {options['table']}"
+        refuse_unreadable(path, state.unreadable)
         plan = self._plan(state, options)
         if options["keep_firewall"] and (options["state"] != "restored" or not plan.result["ruleset"]):
-            refuse_without_firewall(state, options["family"], options["table"], self.content, adopt=options["adopt"])
+            refuse_without_firewall(path, self._replaced(state, options), self.content)
         if plan.changed:
             refuse_pending(state.change)
         if options["validate"]:
             return plan
         return replace(plan, validating=[step for step in plan.validating if not isinstance(step.verb, DryLoad)])
+
+    def _replaced(self, state: TableState, options: Options) -> list[str]:
+        ruleset, listing = (state.files.get(name) for name in (paths.RULESET, paths.LISTING))
+        foreign = is_another_owners(state, options["family"], options["table"])
+        return list_replaced(ruleset, listing, state.table, foreign, options["adopt"])
 
     def _plan(self, state: TableState, options: Options) -> ConfirmedPlan:
         path = options["family"], options["table"]

@@ -19,6 +19,7 @@ description:
   - Reads the variables that begin with C(flow_offload_), refuses a wrong one before the router is asked anything, then
     sees the router as M(kmod.nft_offload.offload_info) does with
     O(kmod.nft_offload.offload_info#module:gather_subset=min), and returns what each step of the role is to do.
+  - What the steps would refuse later is refused here where one look can show it, before anything is changed.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes.info_module
   - kmod.nft_offload._attributes.actiongroup

@@ -34,7 +34,8 @@ options:
       - V(all) is the whole state.
       - V(min) is what a play needs to choose devices and a mode, with less work for a slow router and a slow link.
         RV(router) has only C(platform), C(flowtables), C(unseen), C(not_understood), C(devices) without C(mtu) and
-        C(qdisc), and of C(boot) C(ruleset), C(attachments) and C(features). The other options are ignored then.
+        C(qdisc), and of C(boot) C(ruleset), C(filters), C(foreign), C(attachments) and C(features). Of the other
+        options only O(family) and O(table) count then.
     type: str
     choices: [all, min]
     default: all

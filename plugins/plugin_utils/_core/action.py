@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import lookup_loader
 
 from .arguments import validate
 from .errors import OffloadError
@@ -63,6 +64,17 @@ class OffloadAction(ActionBase):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """The task's result, without changed and failed where they are false; raises OffloadError."""
         raise NotImplementedError
+
+    def render(self, src: str) -> str:
+        """A template on the controller as ansible.builtin.template would render it, from the same search path.
+
+        Raises OffloadError where it is not found, or cannot be rendered.
+        """
+        lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)
+        try:
+            return str(lookup.run([src], variables=self.task_vars)[0])
+        except AnsibleError as error:
+            raise OffloadError(f"option src: {error}", "correct the template, or the path to it") from error
 
     @property
     def check_mode(self) -> bool:

@@ -100,15 +100,19 @@ def list_calls(
     ]
 
 
-def list_choice_calls() -> list[Call]:
-    """The calls, for the scripts CHOICE_FRAGMENTS, that read what a play needs to choose devices and a mode."""
+def list_choice_calls(family: str = "inet", table: str = "nft_offload") -> list[Call]:
+    """The calls, for the scripts CHOICE_FRAGMENTS, that read what a play needs to choose devices and a mode.
+
+    ``family`` and ``table`` name the table that this collection keeps on the router.
+    """
     return [
         ("read_platform",),
         ("read_flowtables",),
+        ("read_live_table", family, table),
         ("read_devices",),
         ("read_nic_features", FEATURE),
         ("read_boot", paths.RULESET),
-        ("read_files", paths.DEVICES, paths.FEATURES),
+        ("read_files", *boot.READ),
     ]
 
 
@@ -119,7 +123,7 @@ def read_choice(answer: Answer) -> dict[str, Any]:
     return {
         **chosen,
         "devices": {name: omit_keys(seen, "mtu", "qdisc") for name, seen in state["devices"].items()},
-        "boot": {name: state["boot"][name] for name in ("ruleset", "filters", "attachments", "features")},
+        "boot": {name: state["boot"][name] for name in ("ruleset", "filters", "foreign", "attachments", "features")},
     }
 
 
@@ -137,7 +141,7 @@ def require_whole(answer: Answer, chosen: bool = False) -> None:
     commands = parse_platform(answer.require("platform").text).commands
     always = ["devices", "links", "forwarding", "boot.files"]
     if "nft" in commands:
-        always += ["flowtables"] if chosen else ["flowtables", "ruleset", "live"]
+        always += ["flowtables", "live"] if chosen else ["flowtables", "ruleset", "live"]
     if "ip" in commands:
         always += ["addresses", "routes ipv4", "routes ipv6"]
     if not chosen:
@@ -276,6 +280,8 @@ def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
         for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack", "ppe", "sample")
         if name in answer and not answer.ok(name)
     }
+    if platform.uid == 0 and not answer.ok("live") and not any(part in answer.text("live") for part in boot.NO_TABLE):
+        reasons |= {"live": answer.text("live")} if "live" in answer else {}
     if "flowtables" not in answer:
         reasons["flowtables"] = "nft is not installed"
     if "addresses" not in answer:

@@ -7,10 +7,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .._core import paths
 from .._core.errors import OffloadError
-from .._observe.parse.boot import MARK, is_foreign, is_marked, makes_marked, parse_our_table
+from .._observe.parse.boot import MARK, NO_TABLE, is_foreign, is_marked, makes_marked, parse_our_table
 from .._observe.parse.nft import parse_filtered_families, parse_objects
+from .._observe.require import require_nft
+from .._observe.state import RouterState
 from .state import TableState
 
 COMMENTS_SINCE = (5, 10)
@@ -36,14 +40,12 @@ def _explain(path: str) -> str:
     return f"table {path} is live, and this collection did not make it: it has no {MARK}, and nothing on record"
 
 
-def refuse_foreign(state: TableState, family: str, table: str) -> None:
-    """Raise OffloadError where the live table of that name is somebody else's, and would be lost."""
-    if not is_another_owners(state, family, table):
-        return
-    objects = [f"{kind} {name}" for kind, names in parse_objects(state.table or "").items() for name in names]
+def refuse_foreign(path: str, listing: str) -> None:
+    """Raise OffloadError: the live table ``path``, as nft lists it, is somebody else's, and would be lost."""
+    objects = [f"{kind} {name}" for kind, names in parse_objects(listing).items() for name in names]
     more = f" and {len(objects) - SHOWN} more" if len(objects) > SHOWN else ""
     raise OffloadError(
-        f"{_explain(f'{family} {table}')}. It would be replaced, and this would be lost: "
+        f"{_explain(path)}. It would be replaced, and this would be lost: "
         f"{', '.join(objects[:SHOWN]) or 'an empty table'}{more}. Nothing was changed",
         f"give one of the two tables another name, or have this one replaced: {ADOPT}",
     )
@@ -54,11 +56,14 @@ def warn_of_foreign(path: str) -> str:
     return f"{_explain(path)}. So it stays; to have it removed, {ADOPT}"
 
 
-def refuse_unreadable(state: TableState, family: str, table: str) -> None:
-    """Raise OffloadError where it is not known whether there is such a table: one that is there would be replaced."""
-    if state.unreadable:
+def refuse_unreadable(path: str, complaint: str) -> None:
+    """Raise OffloadError where it is not known whether there is a table: one that is there would be replaced.
+
+    ``complaint`` is what nft printed where it listed none.
+    """
+    if complaint and not any(reason in complaint for reason in NO_TABLE):
         raise OffloadError(
-            f"nft could not list table {family} {table}: {state.unreadable}",
+            f"nft could not list table {path}: {complaint}",
             "run 'nft list ruleset' on the router and correct what it complains of",
         )
 
@@ -78,21 +83,43 @@ def decide_mark(state: TableState, family: str, table: str) -> bool:
     return is_another_owners(state, family, table) or is_marked(state.table) or (named and makes_marked(ruleset))
 
 
-def refuse_without_firewall(state: TableState, family: str, table: str, content: str, *, adopt: bool = False) -> None:
-    """Raise OffloadError where our table filters what comes to the router, and ``content`` would not, of IPv4 or IPv6.
+def refuse_without_firewall(path: str, before: Iterable[str], content: str) -> None:
+    """Raise OffloadError where texts of tables filter what comes to the router, and ``content`` would not.
 
-    What counts is the listing from when the table was loaded; without one, the file for boot, or what is live; and with
-    ``adopt`` the table of somebody else that is replaced.
+    Of IPv4 or IPv6. ``before`` are the texts of what is replaced or removed, ``path`` names the table in the error.
     """
-    ruleset, live = state.files.get(paths.RULESET, ""), state.table or ""
-    foreign = is_another_owners(state, family, table)
-    recorded = state.files.get(paths.LISTING) or ruleset or ("" if foreign else live)
-    before = parse_filtered_families(recorded) | parse_filtered_families(live if foreign and adopt else "")
-    if not before - parse_filtered_families(content):
+    filtered = frozenset[str]().union(*map(parse_filtered_families, before))
+    if filtered <= parse_filtered_families(content):
         return
     raise OffloadError(
-        f"this would remove the router's firewall: table {family} {table} filters its input, and "
+        f"this would remove the router's firewall: table {path} filters its input, and "
         + ("the new ruleset does not" if content else "it is to be removed"),
         "give the variables that describe its firewall; or, to remove it anyway, set "
         "flow_offload_remove_firewall: true for this run (keep_firewall: false for the module)",
     )
+
+
+def list_replaced(ruleset: str | None, listing: str | None, live: str | None, foreign: bool, adopt: bool) -> list[str]:
+    """The texts of the tables that a change replaces or removes, as far as they may be the router's firewall.
+
+    Ours counts as it was listed when it was loaded; without that, as the file for boot has it, or as it is live. One of
+    somebody else counts where ``adopt`` has it replaced.
+    """
+    recorded = listing or ruleset or ("" if foreign else live)
+    return [recorded or "", (live or "") if foreign and adopt else ""]
+
+
+def refuse_early(state: RouterState, path: tuple[str, str], content: str, *, keep_firewall: bool, adopt: bool) -> None:
+    """Raise OffloadError for what the module would refuse to load, after the kernel and the NICs were prepared for it.
+
+    ``state`` is the reading for a choice, of the table ``path``; ``content`` is the text of the table.
+    """
+    boot, name = state.boot, " ".join(path)
+    require_nft(state.platform, checking=True)
+    refuse_unreadable(name, state.unseen.get("live", ""))
+    if boot.foreign and not adopt:
+        refuse_foreign(name, boot.live or "")
+    if keep_firewall:
+        refuse_without_firewall(
+            name, list_replaced(boot.ruleset, boot.listing, boot.live, boot.foreign, adopt), content
+        )

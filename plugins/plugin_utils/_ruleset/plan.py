@@ -113,8 +113,8 @@ def plan_present(
     Raises OffloadError for a device that does not exist or refuses, for a text that boot would not load, and for
     somebody else's table.
     """
-    if not adopt:
-        refuse_foreign(state, family, table)
+    if not adopt and is_another_owners(state, family, table):
+        refuse_foreign(f"{family} {table}", state.table or "")
     warnings = warn_of_absent_devices(state, requests)
     decisions = [decide_offload(state, request, check_mode) for request in requests]
     flowtables = tuple(flowtable for flowtable, _why in decisions)
@@ -180,8 +180,8 @@ def plan_restored(
             f"option table: ruleset {chosen or state.confirmed} is table {desired.path}, not {family} {table}",
             f"set family to {desired.family} and table to {desired.name}",
         )
-    if not adopt:
-        refuse_foreign(state, family, table)
+    if not adopt and is_another_owners(state, family, table):
+        refuse_foreign(f"{family} {table}", state.table or "")
     desired = replace(desired, marked=decide_mark(state, family, table))
     flowtables: list[dict[str, Any]] = [
         {

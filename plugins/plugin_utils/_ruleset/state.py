@@ -24,8 +24,6 @@ from .._systems.registry import list_ruleset_paths, read_service_state
 from .history import confirmation, kept_ids
 
 FEATURE = "hw-tc-offload"
-NO_TABLE = ("No such file or directory", "not supported")
-"""what nft prints where there is no such table, or no tables at all"""
 TEXTS = (paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
 
 
@@ -59,7 +57,7 @@ class TableState:
     old_table: str | None = None
     """live listing of the table that the file for boot names, where that is another one; None: it is not there"""
     unreadable: str = ""
-    """why nft could not list the table, where that does not mean that there is none"""
+    """what nft printed where it listed no table"""
     kept: tuple[str, ...] = ()
     """ids of the rulesets confirmed before, oldest first"""
 
@@ -111,7 +109,7 @@ def read_state(answer: Answer) -> TableState:
         change=parse_change(answer.text("change")),
         whole=_listing(answer, "table_whole") or "",
         old_table=_listing(answer, "old_table"),
-        unreadable="" if any(reason in complaint for reason in NO_TABLE) else complaint.strip(),
+        unreadable=complaint.strip(),
         kept=kept_ids(answer.lines("kept")),
     )
 

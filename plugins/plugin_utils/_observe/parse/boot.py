@@ -24,6 +24,8 @@ MARK = 'comment "kmod.nft_offload"'
 """The statement by which a live table shows that this collection made it. The kernel keeps it from Linux 5.10 on, and
 takes it only when it makes the table: one that is there keeps the comment that it has, or none."""
 _HEAD = re.compile(re.escape(HEADER) + r"\ntable (inet|ip6?) ([^\n]*?)( \{ " + re.escape(MARK) + r"; \})?\n")
+NO_TABLE = ("No such file or directory", "not supported", "not found")
+"""what is printed where there is no such table, no tables at all, or no nft"""
 READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The live flowtables, and the devices that they list.
+# The live flowtables, and the devices that they list; and our own table.
 
 read_flowtables() {
   ! has nft || section flowtables _flowtables
@@ -17,4 +17,9 @@ _flowtables() {
     }
   ')"
   return "$_code"
+}
+
+# read_live_table FAMILY TABLE: as nft lists it, less what changes while traffic flows
+read_live_table() {
+  ! has nft || section live nft -s -t list table "$1" "$2"
 }

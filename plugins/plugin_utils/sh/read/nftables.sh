@@ -7,7 +7,7 @@ read_nftables() {
   has nft || return 0
   section ruleset _ruleset
   case $_rules in *"vmap @"*) section maps _verdict_maps ;; esac
-  section live nft -s -t list table "$1" "$2"
+  read_live_table "$1" "$2"
   _any=
   _asked=/
   set -f # a name may hold a *

@@ -254,6 +254,81 @@ def test_a_firewall_is_taken_out_when_that_is_said(router: OpenWrt) -> None:
     assert router.read(paths.RULESET) is None
 
 
+THEIRS = "table inet nft_offload {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n"
+OVERLAY = {"flow_offload_ruleset": "overlay"}
+PENDING = {"id": "7-00000001\n", "began": "0\n", "deadline": "4000000000\n", "timeout": "30\n"}
+
+
+def needs_everything(router: OpenWrt) -> None:
+    """ethtool has to be installed, and a feature to be turned on, before there is a table to load."""
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 false\nlan1 true\nlan2 true\nwan true\n")
+    router.write("/etc/stand-in/installed", "kernel 6.6.110~aaaa-r1\n")
+    router.write("/etc/stand-in/feed/index", "ethtool 6.11-r1 - 40 -\n")
+    router.write("/etc/stand-in/feed/files/ethtool/usr/sbin/ethtool", ETHTOOL, 0o755)
+    router.write("/etc/stand-in/features", "eth0 off\nlan1 on\nlan2 on\nwan on\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)])
+@pytest.mark.parametrize(
+    ("there", "variables", "problem"),
+    [
+        ({"/var/run/nft/inet-nft_offload": THEIRS}, OVERLAY, "and this collection did not make it"),
+        (
+            {"/var/run/nft/inet-nft_offload": THEIRS.replace("hook forward", "hook input")},
+            {**OVERLAY, "flow_offload_adopt_table": True},
+            "this would remove the router's firewall",
+        ),
+        (
+            {paths.RULESET: FIREWALL},
+            {"flow_offload_ruleset": "mine.nft.j2"},
+            "this would remove the router's firewall",
+        ),
+        ({}, {"flow_offload_ruleset": "other.nft.j2"}, "is not the table that this task owns"),
+        ({f"/var/run/nft-offload/pending/{name}": text for name, text in PENDING.items()}, OVERLAY, "is pending"),
+        ({f"/var/run/nft-offload/pending/{name}": text for name, text in PENDING.items()}, {}, "is pending"),
+    ],
+    ids=["foreign", "adopted firewall", "firewall", "text", "pending", "pending, fw4"],
+)
+def test_what_can_be_known_is_refused_before_anything_is_changed(
+    router: OpenWrt, there: dict[str, str], variables: dict[str, Any], problem: str, options: tuple[str, ...]
+) -> None:
+    """By the first task, which reads the router in one exec."""
+    needs_everything(router)
+    for path, text in there.items():
+        router.write(path, text)
+    templates = router.root.parent / "templates"
+    templates.mkdir()
+    (templates / "mine.nft.j2").write_text(TEMPLATE)
+    (templates / "other.nft.j2").write_text(TEMPLATE.replace("nft_offload", "filter"))
+    router.write("/tmp/nft.log", "")
+    code, said, execs = play(router, *options, **variables)
+    assert (code, execs <= 1, changed(said)) == (2, True, 0), f"{execs} execs: {said}"
+    assert problem in " ".join(said.split())
+    assert "eth0 off" in str(router.read("/etc/stand-in/features"))
+    assert "ethtool" not in str(router.read("/etc/stand-in/installed"))
+    assert "nft -f" not in str(router.read("/tmp/nft.log"))
+
+
+def test_a_check_run_shows_all_that_would_be_lost_of_somebody_elses_table(router: OpenWrt) -> None:
+    router.write("/var/run/nft/inet-nft_offload", THEIRS)
+    adopt = {**OVERLAY, "flow_offload_adopt_table": True}
+    code, said, _execs = play(router, "--check", "--diff", **adopt)
+    assert code == 0, said
+    assert "-\t\ttype filter hook forward priority 0; policy drop;" in said
+    assert router.read("/var/run/nft/inet-nft_offload") == THEIRS
+
+
+def test_disabled_leaves_somebody_elses_table(router: OpenWrt) -> None:
+    assert play(router)[0] == 0
+    router.write("/var/run/nft/inet-nft_offload", THEIRS)
+    code, said, _execs = play(router, flow_offload_mode="disabled")
+    assert (code, flowtable(router)) == (0, ""), said
+    assert "table inet nft_offload is live, and this collection did not make it" in " ".join(said.split())
+    assert router.read("/var/run/nft/inet-nft_offload") == THEIRS
+    code, said, _execs = play(router, flow_offload_mode="disabled", flow_offload_adopt_table=True)
+    assert (code, router.read("/var/run/nft/inet-nft_offload")) == (0, None), said
+
+
 def test_software(router: OpenWrt) -> None:
     code, said, _execs = play(router, flow_offload_mode="software")
     assert (code, flowtable(router)) == (0, 'devices = { "br-lan", "wan" }\n'), said

@@ -65,7 +65,7 @@ def test_what_a_choice_needs(router: OpenWrt) -> None:
     devices = small["router"].pop("devices")
     assert devices == {name: omit_keys(seen, "mtu", "qdisc") for name, seen in whole["devices"].items()} != {}
     assert small["router"] == {name: whole[name] for name in small["router"]}
-    assert boot == {name: whole["boot"][name] for name in ("ruleset", "filters", "attachments", "features")}
+    assert boot == {name: whole["boot"][name] for name in ("ruleset", "filters", "foreign", "attachments", "features")}
 
 
 def test_another_firewall(tmp_path: Path) -> None:

@@ -269,9 +269,10 @@ def test_a_table_that_cannot_be_listed_is_not_one_that_is_not_there() -> None:
     whole = answer("trixie", "converged")
     refused = Answer({**whole, "table": Section("Error: Could not process rule: Cannot allocate memory", 1)})
     with pytest.raises(OffloadError, match=r"could not list table inet nft_offload: .*Cannot allocate memory"):
-        refuse_unreadable(read_state(refused), *TABLE)
+        refuse_unreadable(" ".join(TABLE), read_state(refused).unreadable)
     for gone in ("Error: No such file or directory", "Unable to initialize Netlink socket: Protocol not supported"):
-        refuse_unreadable(read_state(Answer({**whole, "table": Section(gone, 1)})), *TABLE)
+        state = read_state(Answer({**whole, "table": Section(gone, 1)}))
+        refuse_unreadable(" ".join(TABLE), state.unreadable)
     with pytest.raises(OffloadError, match="no section 'table'"):
         read_state(Answer({name: part for name, part in whole.items() if name != "table"}))
 

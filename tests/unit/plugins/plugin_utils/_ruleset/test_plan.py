@@ -15,13 +15,15 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors impo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.files import read_files
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step, StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import MARK
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.require import require_nft
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request, explain_refusal
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.owner import refuse_without_firewall
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.owner import (
+    list_replaced,
+    refuse_without_firewall,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TEXTS
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import DryLoad
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
@@ -236,17 +238,21 @@ FILTER = CONTENT[:-2] + "  chain input { type filter hook input priority filter;
     ],
 )
 def test_a_firewall_is_not_taken_out_by_the_way(before: dict[str, str], wanted: str, refused: bool) -> None:
-    state = replace(FRESH, files=before)
+    texts = list_replaced(before.get(paths.RULESET), before.get(paths.LISTING), None, False, False)
     with pytest.raises(OffloadError, match="this would remove the router's firewall") if refused else nullcontext():
-        refuse_without_firewall(state, "inet", "nft_offload", wanted)
+        refuse_without_firewall("inet nft_offload", texts, wanted)
 
 
-def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either() -> None:
-    marked = FILTER.replace("{\n", f"{{\n\t{MARK}\n", 1)
-    for table, adopt in ((marked, False), (FILTER, True)):
-        with pytest.raises(OffloadError, match="this would remove the router's firewall"):
-            refuse_without_firewall(replace(FRESH, table=table), "inet", "nft_offload", CONTENT, adopt=adopt)
-    refuse_without_firewall(replace(FRESH, table=FILTER), "inet", "nft_offload", "")
+@pytest.mark.parametrize(
+    ("foreign", "adopt", "refused"), [(False, False, True), (True, True, True), (True, False, False)]
+)
+def test_a_live_firewall_of_which_nothing_is_on_record_is_not_taken_out_either(
+    foreign: bool, adopt: bool, refused: bool
+) -> None:
+    """Somebody else's is not taken out at all, unless it is to be replaced."""
+    texts = list_replaced(None, None, FILTER, foreign, adopt)
+    with pytest.raises(OffloadError, match="this would remove the router's firewall") if refused else nullcontext():
+        refuse_without_firewall("inet nft_offload", texts, CONTENT)
 
 
 def test_openwrt_loads_it_at_boot_too() -> None:
