@@ -26,6 +26,7 @@ from .change import (
     committed_by,
     deadline,
     outcome_of,
+    parse_change,
     raise_failed_change,
 )
 from .verbs import Hold
@@ -121,7 +122,10 @@ def _unconfirmed(change: Change, answer: Answer, at: int | None, reason: str, *l
     """``logged``: the reason as the router logs it."""
     outcome = outcome_of(change, answer)
     rolled_back = outcome is not None and outcome.word in ("rolled_back", "failed")
-    if outcome is None:
+    pending = parse_change(answer.text("change")).pending
+    if pending is not None and pending.id == change.id:
+        reason = f"{reason}; {pending}"
+    elif outcome is None:
         reason = f"{reason}; the router knows nothing of this change, as after a restart"
     elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED, *logged):
         reason = f"{reason}; the router reports: {outcome.reason}"

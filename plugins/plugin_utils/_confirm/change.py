@@ -20,7 +20,7 @@ from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import read_files
 from .._core.plan import Plan, Step, StepError, failed_step, step_calls, step_section
-from .._core.sections import Answer, Call
+from .._core.sections import Answer, Call, fragment
 from .._core.verbs import PrintSection, Removable, Remove, Stage
 from .checks import Check
 from .verbs import (
@@ -28,6 +28,7 @@ from .verbs import (
     Begin,
     CommitChange,
     Confirm,
+    ExpectGone,
     GiveUp,
     Hold,
     LoadGuarded,
@@ -42,6 +43,12 @@ STEP_FAILED = "a step of it failed"
 
 UNGUARDED = 30
 """seconds that a change may be without a guard after it began, see take_over in sh/apply/change.sh"""
+
+LOAD_LIMIT = 60
+"""seconds after which a load is ended and undone, whatever it waits for"""
+
+NO_SOURCE = "-"
+"""in the place of a path, where no text is known that made a table"""
 
 OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
 
@@ -68,6 +75,10 @@ class Pending:
     """when the router undoes it by itself; None while it loads"""
     guarded: bool
     now: int
+    undone: bool = False
+    """it was decided to undo it, which goes on until it is done"""
+    trouble: str = ""
+    """what kept the last attempt to undo it from its end"""
 
     @property
     def abandoned(self) -> bool:
@@ -76,6 +87,9 @@ class Pending:
         return late and not self.guarded
 
     def __str__(self) -> str:
+        if self.undone:
+            trouble = f": {self.trouble}" if self.trouble else ""
+            return f"change {self.id} is pending: begun {self.age} s ago, and being undone{trouble}"
         if self.deadline is None:
             return f"change {self.id or '(just begun)'} is pending: begun {self.age} s ago, and still loading"
         left = self.deadline - self.now
@@ -105,7 +119,16 @@ def parse_change(text: str) -> ChangeState:
     pending = None
     if "id" in values:
         age = now - began if began is not None else 0
-        pending = Pending(values["id"].strip(), age, number("deadline"), values.get("guard") == "alive", now)
+        trouble = _outcome(values.get("trouble", ""))
+        pending = Pending(
+            values["id"].strip(),
+            age,
+            number("deadline"),
+            values.get("guard") == "alive",
+            now,
+            undone=values.get("decision") == "undo",
+            trouble=trouble.reason if trouble else "",
+        )
     return ChangeState(pending, _outcome(values.get("last", "")))
 
 
@@ -114,6 +137,11 @@ def _outcome(line: str) -> Outcome | None:
     if match is None or match[2] not in OUTCOMES:
         return None
     return Outcome(match[1], match[2], int(match[3]), match[4].strip())
+
+
+def guard_script() -> str:
+    """The text of the guard, with what it has in common with the verbs."""
+    return "\n".join(["#!/bin/sh", fragment("events"), fragment("installed/guard"), ""])
 
 
 def refuse_pending(state: ChangeState) -> None:
@@ -151,6 +179,10 @@ class ConfirmedPlan(Plan):
     """in the order in which they are loaded"""
     tables: Sequence[tuple[str, str]] = ()
     """family and name of each table that the texts touch"""
+    sources: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """table -> path of the text that made it, where the live one is still as that text made it"""
+    copied: Sequence[tuple[str, str]] = ()
+    """tables that are copied and brought back like those in ``tables``, and may change before the confirmation"""
     validating: Sequence[Step] = ()
     """dry runs, before the lock is taken"""
     preparing: Sequence[Step] = ()
@@ -189,6 +221,8 @@ class Change:
     timeout: int
     """seconds in which a new connection has to confirm it"""
     checks: Sequence[Check] = ()
+    limit: int = LOAD_LIMIT
+    """seconds that the load may take"""
 
     @property
     def id(self) -> str:
@@ -208,14 +242,24 @@ class Change:
     def loading(self) -> list[Step]:
         """From the lock to the loaded ruleset. What can fail without touching anything comes first."""
         plan = self.plan
-        tables = [word for table in plan.tables for word in table]
-        guard = paths.installed("guard.sh")
+        tables = [
+            word for table in (*plan.tables, *plan.copied) for word in (*table, plan.sources.get(table, NO_SOURCE))
+        ]
         files = {**plan.files, **plan.records}
         steps = [*plan.validating]
         steps.append(
             Step(
                 "keep a copy of what the router runs",
-                Begin(paths.RUN, paths.CONFIRMED, plan.last_confirmed, self.id, self.timeout, guard, tuple(tables)),
+                Begin(
+                    paths.RUN,
+                    paths.CONFIRMED,
+                    plan.last_confirmed,
+                    self.id,
+                    self.timeout,
+                    self.limit,
+                    guard_script(),
+                    tuple(tables),
+                ),
             )
         )
         steps += [Step(f"write {path}", Stage(path, mode, text)) for path, (mode, text) in sorted(files.items())]
@@ -227,6 +271,10 @@ class Change:
         steps += [Step(one.summary, Queue(n, one.text)) for n, one in enumerate(plan.texts, start=1)]
         steps += plan.preparing
         steps.append(Step("; ".join(one.summary for one in plan.texts), LoadGuarded()))
+        listed = {(plan.listing.family, plan.listing.table)} if plan.listing else set()
+        gone = tuple(word for table in plan.tables if table not in listed for word in table)
+        if gone:
+            steps.append(Step("note which tables are gone", ExpectGone(gone)))
         return [*steps, *plan.listing_steps]
 
     def confirming(self) -> list[Step]:
@@ -281,7 +329,7 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
     committed = bool(commits) or (isinstance(step.verb, CommitChange) and "abandon" not in answer)
     if isinstance(step.verb, LoadGuarded):
         # nft names the file, and the user's text is in what was queued as that
-        number = int(found[1]) if (found := re.search(r"/load\.(\d+):", output)) else 1
+        number = int(found[1]) if (found := re.search(r"\bload\.(\d+):", output)) else 1
         step = next(other for other in steps if isinstance(other.verb, Queue) and other.verb.number == number)
     undone = answer.get("abandon")
     ended = outcome_of(change, answer)

@@ -24,11 +24,13 @@ class Begin(Verb):
     """text of that file as it was read"""
     id: str
     timeout: int
-    """seconds"""
+    """seconds that it waits to be confirmed; 0: it does not"""
+    limit: int
+    """seconds that the load may take"""
     guard: str
     """text of the guard's script"""
     tables: tuple[str, ...]
-    """family, name, family, name, ... of the tables that will be loaded"""
+    """family, name, path, family, ... of the tables that will be loaded; the path is of the text that made it, or -"""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,14 @@ class StageListing(Verb):
     path: str
     family: str
     table: str
+
+
+@dataclass(frozen=True)
+class ExpectGone(Verb):
+    """Note tables that were dropped, and must still be gone at the confirmation."""
+
+    tables: tuple[str, ...]
+    """family, name, family, name, ..."""
 
 
 @dataclass(frozen=True)

@@ -268,6 +268,7 @@ def _plan(
         texts=texts,
         tables=[(desired.family, desired.name), *([old] if old else [])] if texts else [],
         validating=[dry, tried] if texts else [],
+        sources=_sources(state),
         listing=StageListing(paths.LISTING, desired.family, desired.name) if texts else None,
         files=differing,
         records=records,
@@ -406,6 +407,13 @@ def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Di
     return diffs
 
 
+def _sources(state: TableState) -> dict[tuple[str, str], str]:
+    """The file for boot as the source of the live table, where that is still as it was loaded."""
+    ours = parse_our_table(state.files.get(paths.RULESET, ""))
+    recorded = normalise_listing(state.files.get(paths.LISTING, ""))
+    return {ours: paths.RULESET} if ours and recorded and recorded == normalise_listing(state.table or "") else {}
+
+
 def _flowtable_line(name: str, devices: Sequence[str], hardware: bool) -> str:
     return (
         f"flowtable {name}: {', '.join(sorted(devices)) or 'no devices'} ({'hardware' if hardware else 'software'})\n"
@@ -434,6 +442,7 @@ def plan_absent(state: TableState, family: str, table: str, token: str, adopt: b
         last_confirmed=state.confirmation,
         texts=[Transaction(f"drop table {path}", f"delete table {path}\n") for path in names],
         tables=list(listings),
+        sources=_sources(state),
         leaving=init.plan_before_removing(init.ruleset, state.service) if init else [],
         removed=changes.removed,
         forgotten=forgotten,

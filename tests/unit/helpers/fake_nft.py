@@ -73,7 +73,7 @@ def show(table: str, objects: Table) -> str:
     return f"table {table} {{\n{head}" + "\n".join(blocks) + "}\n"
 
 
-def load(text: str) -> None:
+def load(text: str, dry: bool = False) -> None:
     if "REFUSED" in text:
         raise Refused("syntax error, unexpected string")
     if "SLOW" in text:
@@ -98,6 +98,8 @@ def load(text: str) -> None:
                 merge(table, key, listed, bound)
         elif words and not line.startswith("#"):
             act(state, line, bound)
+    if dry:
+        return
     for file in files:
         if file.name.replace("-", " ") not in state:
             file.unlink()
@@ -148,6 +150,11 @@ def merge(table: Table, key: str, listed: list[str], bound: set[str]) -> None:
 
 def main() -> int:
     words = [word for word in sys.argv[2:] if word not in ("-s", "-t")]
+    if words[:2] == ["list", "ruleset"]:
+        sys.stdout.write("".join(file.read_text() for file in sorted((PLACE / "tables").iterdir())))
+        return 0
+    dry = words[0] == "-c"
+    words = words[dry:]
     if words[0] == "list":
         file = path(" ".join(words[2:4]))
         if not file.exists():
@@ -159,10 +166,11 @@ def main() -> int:
         text = sys.stdin.read() if words[1] == "-" else Path(words[1]).read_text()
     else:
         text = " ".join(words)
-    with (PLACE / "nft.log").open("a") as log:
-        log.write(text.rstrip("\n") + "\n")
+    if not dry:
+        with (PLACE / "nft.log").open("a") as log:
+            log.write(text.rstrip("\n") + "\n")
     try:
-        load(text)
+        load(text, dry)
     except Refused as refused:
         sys.stderr.write(f"{words[-1]}:1:1-7: Error: {refused}\n")
         return 1

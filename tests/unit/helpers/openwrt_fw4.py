@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 
+from tests.unit.helpers.events import add_event
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
 
 SOFTWARE = {"offload": "software"}
@@ -52,9 +51,8 @@ def settled(router: OpenWrt, seconds: float = 60) -> bool:
 
 
 def end_window(router: OpenWrt) -> None:
-    """It is not confirmed in time, now: what watches over it in place of the killed guard reads that from a file."""
-    router.write("/var/run/nft-offload/pending/deadline", "0\n")
-    os.kill(int(str(router.read("/var/run/nft-offload/pending/guard.pid"))), signal.SIGKILL)
+    """It is not confirmed in time, now."""
+    add_event(router.path("/var/run/nft-offload/pending"), "deadline 0")
 
 
 class Lost(Execs):

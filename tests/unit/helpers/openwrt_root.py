@@ -9,10 +9,7 @@ machine's kernel has no modules; the rest of /proc is this machine's.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -28,6 +25,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 
 from lab.openwrt.programs import NoBusybox
 from lab.openwrt.root import RELEASES, THIS_MACHINE, make_root
+from tests.unit.helpers.events import end_guards
 from tests.unit.helpers.shells import NONCE
 
 LISTS = Path(__file__).parents[1] / "lab/openwrt"
@@ -145,12 +143,8 @@ class OpenWrt:
         return parse(self.sh(compose(NONCE, fragments, calls), connection), NONCE)
 
     def end(self) -> None:
-        """End a guard that is still there, and what would start it again."""
-        with contextlib.suppress(OSError, ValueError):
-            guard = int(self.path("/var/run/nft-offload/pending/guard.pid").read_text())
-            parent = int(Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[1])
-            for pid in (parent, guard):
-                os.kill(pid, signal.SIGKILL)
+        """End all guards that are still there, and what would start them again."""
+        end_guards(self.path("/var/run/nft-offload/pending"))
 
     def do(
         self,

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -27,9 +26,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.verbs im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
 
+from tests.unit.helpers.events import add_event, end_guards, list_guards
 from tests.unit.helpers.shells import NONCE
 
-FRAGMENTS = ("apply/steps", "apply/ruleset", "read/ruleset", "read/change", "apply/change", "apply/checks")
+FRAGMENTS = ("events", "apply/steps", "apply/ruleset", "read/ruleset", "read/change", "apply/change", "apply/checks")
 
 OLD = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n}\n"
 NEW = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n"
@@ -78,8 +78,22 @@ class Sandbox:
             listing=StageListing(str(self.place / "etc/listing"), "inet", "t"),
         )
 
-    def change(self, plan: ConfirmedPlan | None = None, timeout: int = 30, name: str = "1-00000001") -> Change:
-        return Change(replace(plan or self.plan(), id=name), timeout)
+    def change(
+        self, plan: ConfirmedPlan | None = None, timeout: int = 30, name: str = "1-00000001", limit: int = 60
+    ) -> Change:
+        """``limit`` is how many seconds the load may take."""
+        return Change(replace(plan or self.plan(), id=name), timeout, limit=limit)
+
+    def before(self, tool: str, script: str) -> Path:
+        """Put lines of sh before a tool of the router, with its arguments; returns the file, to take it away again."""
+        file = self.place / "bin" / tool
+        real = file.with_name(f"{tool}.real")
+        if file.exists():
+            file.rename(real)
+        goes_on = real if real.exists() else shutil.which(tool)
+        file.write_text(f'#!/bin/sh\n{script}\nexec {goes_on} "$@"\n', encoding="utf-8")
+        file.chmod(0o755)
+        return file
 
     def run(self, calls: Sequence[Call], connection: str = "192.0.2.1 1 192.0.2.2 22") -> Answer:
         """One exec, over the connection that sshd would describe so in SSH_CONNECTION."""
@@ -100,8 +114,9 @@ class Sandbox:
         )
         return parse(done.stdout.decode(), NONCE)
 
-    def load(self, change: Change) -> Answer:
-        return self.run(change.calls(change.phases()[0]))
+    def load(self, change: Change, wanted: str = "") -> Answer:
+        """``wanted`` is how nft lists what shall be loaded, as rehearse would have found."""
+        return self.run([("eval", f"wanted={shlex.quote(wanted)}"), *change.calls(change.phases()[0])])
 
     def confirm(self, change: Change, connection: str = "192.0.2.1 2 192.0.2.2 22") -> Answer:
         return self.run(change.calls(change.phases()[1]), connection)
@@ -110,15 +125,12 @@ class Sandbox:
         return parse_change(self.run([("read_change", paths.RUN)])["change"].text)
 
     def guard(self) -> int:
-        return int((self.pending / "guard.pid").read_text())
+        """The one that acts."""
+        return list_guards(self.pending)[0]
 
     def end(self) -> None:
-        """End a guard that is still there, and what would start it again."""
-        with contextlib.suppress(OSError, ValueError):
-            guard = self.guard()
-            parent = int(Path(f"/proc/{guard}/stat").read_text().rpartition(")")[2].split()[1])
-            for pid in (parent, guard):
-                os.kill(pid, signal.SIGKILL)
+        """End all guards that are still there, and what would start them again."""
+        end_guards(self.pending)
 
     def settled(self, seconds: float = 60) -> bool:
         """Wait until nothing is pending, and what was is removed."""
@@ -128,8 +140,8 @@ class Sandbox:
         return not self.pending.exists()
 
     def end_window(self) -> None:
-        """The deadline is over for whoever reads it from now on; a guard that runs has read it already."""
-        (self.pending / "deadline").write_text("0\n")
+        """The deadline is over."""
+        add_event(self.pending, "deadline 0")
 
 
 def outcome(router: Sandbox) -> tuple[str, str]:

@@ -3,9 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A change of the firewall that is confirmed or undone. The files of a change are listed in sh/installed/guard.sh.
 change=
+# whether this shell has started a guard
+guarded=
+# how nft lists what shall be loaded; empty where that is not known
+wanted=
 
-# begin DIR CONFIRMED LAST ID TIMEOUT GUARD [FAMILY TABLE]...: take the lock, and copy what the router runs. CONFIRMED is
-# the file that names the ruleset confirmed last, and LAST its text as it was read.
+# begin DIR CONFIRMED LAST ID TIMEOUT LIMIT GUARD [FAMILY TABLE TEXT]...: take the lock, and copy what the router runs.
+# CONFIRMED is the file that names the ruleset confirmed last, and LAST its text as it was read; TEXT is the file that made
+# the table, or -.
 begin() {
   change_home "$1"
   mkdir -p "$home" && chmod 700 "$home" || return
@@ -16,6 +21,14 @@ begin() {
   }
   change=$home/pending
   shift
+  seconds_up
+  # not where this shell was stopped for so long that another one took over
+  identify && (set -C && echo "$3 begun $identity $up" >"$change/events") 2>/dev/null || {
+    change=
+    [ -s "$home/pending/events" ] || unlock
+    echo "its events could not be written to $home/pending, or another change was quicker"
+    return 1
+  }
   if ! finish_commit "${1%/*}/committing"; then
     echo "what was confirmed before could not be put in place"
   elif [ "$(cat "$1" 2>/dev/null)" != "$2" ]; then
@@ -34,25 +47,26 @@ unlock() {
   mv "$home/pending" "$home/gone.$$" && rm -rf "$home/gone.$$"
 }
 
-# keep_all ID TIMEOUT GUARD [FAMILY TABLE]...
+# keep_all ID TIMEOUT LIMIT GUARD [FAMILY TABLE TEXT]...
 keep_all() {
-  seconds_up
-  keep id "$1" && keep began "$up" && keep timeout "$2" && keep guard "$3" || return
-  keep connection "$(ssh_connection)" && keep outcome "$(printf '%4000s.' '')" || return
-  keep staged '' && keep made '' && keep tables '' && keep undecided '' && keep queued '' || return
-  shift 3
+  keep id "$1" && keep timeout "$2" && keep limit "$3" || return
+  keep journal '' && keep guard "$4" && keep connection "$(ssh_connection)" && keep outcome "$(printf '%4000s.' '')" || return
+  keep staged '' && keep made '' && keep tables '' && keep expected '' || return
+  shift 4
   _number=0
-  while [ "$#" -gt 1 ]; do
+  while [ "$#" -gt 2 ]; do
     _number=$((_number + 1))
     echo "$1 $2" >>"$change/tables" || return
-    # empty must mean that there is none: a roll back then deletes the table
-    _live=$(nft -s list table "$1" "$2" 2>"$change/said") || grep -q 'No such file' "$change/said" || {
-      cat "$change/said"
+    # empty must mean that there is none: an undo then deletes the table
+    _live=$(nft -s list table "$1" "$2" 2>"$change/problem") || grep -q 'No such file' "$change/problem" || {
+      cat "$change/problem"
       return 1
     }
     keep "before.$_number" "$_live" || return
-    shift 2
+    [ "$3" = - ] || [ ! -f "$3" ] || keep "text.$_number" "$(cat "$3")" || return
+    shift 3
   done
+  sh "$change/guard" copies
 }
 
 # keep NAME TEXT: read back, because a full /run must show before anything is loaded
@@ -65,25 +79,52 @@ keep() {
   }
 }
 
-# take_over DIR: a change that nothing guards any more, because its shell or its guard were killed
+# take_over DIR: a change that nothing guards any more, and that nobody is about to begin or to put in place. A guard is
+# started again, which brings it to its end.
 take_over() {
-  guarded "$1" && return 1
-  sleep 1 # one that has only begun may not have a guard yet
-  [ -d "$1" ] || return 0
-  guarded "$1" && return 1
+  if [ ! -s "$1/events" ]; then
+    # one that has only begun has none yet; one of an older version never has
+    sleep 5
+    [ ! -s "$1/events" ] && [ ! -e "$1/guard" ] && unlock
+    return
+  fi
+  guarded "$1"
   seconds_up
-  if [ -e "$1/loading" ] || [ -e "$1/loaded" ]; then
-    [ ! -e "$1/undecided" ] || [ "$up" -ge "$(cat "$1/deadline" 2>/dev/null || echo 0)" ] || return 1
-    if [ ! -e "$1/confirmed" ]; then
-      mv "$1/undecided" "$1/rolled_back" 2>/dev/null
-      sh "$1/guard" rollback "its guard had ended" &&
-        echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
-      return 1
-    fi
-  elif [ "$up" -lt "$(($(cat "$1/began" 2>/dev/null || echo 0) + 30))" ]; then
+  if [ -n "$active" ]; then
+    # the others end one that is stopped, but may be stopped too
+    case $active_state in T | t) [ "$up" -lt "${deadline:-0}" ] || start_guard "$1" ;; esac
     return 1
   fi
-  unlock
+  _taken=$_current
+  if [ -z "$loading" ] && [ "$decision" != committed ]; then
+    ! owner_lives || [ "$up" -ge "$((begun_at + 120))" ] || return
+    # else it would go on, in the next change
+    ! owner_lives || kill -9 "${owner% *}"
+    record "$1" "$_taken" undo "it was left behind"
+    [ -e "$1/guard" ] || {
+      unlock
+      return
+    }
+  fi
+  start_guard "$1"
+  if [ -n "$loading" ] && [ -z "$decision" ] && [ "$up" -lt "${deadline:-0}" ]; then return 1; fi
+  wait_for_end "$1" "$_taken" || return
+  [ -n "$loading" ] || return 0
+  [ "$decision" != committed ] || return 0
+  echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
+  return 1
+}
+
+# wait_for_end DIR ID: until it is undone, but not for as long as a guard may have to try
+wait_for_end() {
+  seconds_up
+  _until=$((up + 90))
+  while [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; do
+    seconds_up
+    [ "$up" -lt "$_until" ] || return
+    case $(head -n 1 "$1/outcome" 2>/dev/null) in "$2 broken "*" attempt 3,"*) return 1 ;; esac
+    sleep 0.1 2>/dev/null || sleep 1
+  done
 }
 
 # The connection that this shell was started over; become takes it out of the environment, but not out of /proc
@@ -103,12 +144,33 @@ note_files() {
   for _dir in $made; do echo "$_dir" >>"$change/made" || return; done
 }
 
-# stage_listing PATH FAMILY TABLE: how the kernel lists the table now, for the confirmation and for later runs
+# stage_listing PATH FAMILY TABLE: how the kernel lists the table now, for the confirmation and for later runs. It must be
+# what was to be loaded, as nft itself lists that; rehearse put it into $wanted.
 stage_listing() {
   _listing=$(nft -s -t list table "$2" "$3") || return
-  keep listed "$2 $3 $1" || return
+  if [ -n "$wanted" ] && [ "$(printf '%s\n' "$_listing" | sort_listing)" != "$(printf '%s\n' "$wanted" | sort_listing)" ]; then
+    echo "table $2 $3 is not what was to be loaded"
+    return 1
+  fi
+  echo "$2 $3 $1" >>"$change/expected" || return
   stage "$1" 0644 "$_listing
 "
+}
+
+# sort_listing: what stays in place is listed before what is new
+sort_listing() {
+  normalise_listing | awk '
+    /^\t?[^\t}]/ && object != "" { print object; object = "" }
+    NF { object = object "\034" $0 }
+    END { print object }' | sort
+}
+
+# expect_gone [FAMILY TABLE]...: tables that were dropped, which must still be gone when it is confirmed
+expect_gone() {
+  while [ "$#" -gt 1 ]; do
+    echo "$1 $2 -" >>"$change/expected" || return
+    shift 2
+  done
 }
 
 # queue NUMBER TEXT: one transaction, to be loaded by the guard
@@ -116,36 +178,55 @@ queue() {
   keep "load.$1" "$2"
 }
 
-# load_guarded: the guard does it, in a session of its own that outlives this one; wait for what nft prints
+# load_guarded: a guard does it, in a session of its own that outlives this one; wait for what nft prints
 load_guarded() {
-  start_guard || return
-  _waited=0
-  while [ ! -e "$change/loaded" ] && [ ! -e "$change/failed" ]; do
-    guarded "$change" || _waited=$((_waited + 1))
-    if [ "$_waited" -gt 100 ] || [ ! -d "$change" ]; then
-      echo "the guard of this change did not start, or ended while it loaded"
+  start_guard "$change"
+  _id=$(cat "$change/id")
+  seconds_up
+  _until=$((up + $(cat "$change/limit") + 30))
+  _unguarded=$((up + 10))
+  while read_events "$change" "$_id" && [ -z "$load" ] && [ -z "$decision" ]; do
+    seconds_up
+    [ -z "$active" ] || _unguarded=$((up + 10))
+    if [ "$up" -ge "$_until" ] || [ "$up" -ge "$_unguarded" ]; then
+      echo "no guard of this change answers"
       return 1
     fi
     sleep 0.1 2>/dev/null || sleep 1
   done
-  cat "$change/said"
-  [ -e "$change/loaded" ] && echo "deadline=$(cat "$change/deadline")"
+  cat "$change/printed.load" 2>/dev/null
+  record "$change" "$_id" seen
+  if [ "$load" = loaded ]; then
+    echo "deadline=$deadline"
+  else
+    read_events "$change" "$_id"
+    [ "$load" = failed ] && [ -s "$change/printed.load" ] || echo "$reason"
+    return 1
+  fi
 }
 
-# start_guard: and again whenever it ends other than by itself: killed, or, as sh does, with 2 when a fork fails. Not for
-# the next change, which has the same place.
+# start_guard DIR: two of them, in sessions of their own, and again whenever one ends with anything but 0: killed, or, as
+# sh does, with 2 when a fork fails. Not for the next change, which has the same place.
 start_guard() {
-  _id=$(cat "$change/id")
+  guarded=yes
+  _guarded=$(cat "$1/id")
+  # no setsid and no nohup on a small router
+  if has setsid; then
+    setsid /bin/sh "$1/guard" supervise "$_guarded" </dev/null >/dev/null 2>&1 &
+  elif has start-stop-daemon; then
+    start-stop-daemon -S -b -q -p /dev/null -x /bin/sh -- "$1/guard" supervise "$_guarded" </dev/null >/dev/null 2>&1 &
+  fi
   if [ -d /run/systemd/system ] && has systemd-run; then
     # shellcheck disable=SC2016 # for that shell to expand
-    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$_id" \
+    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$_guarded-$$" \
       -p Restart=on-failure -p RestartSec=1 -p StartLimitIntervalSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
-      /bin/sh -c '[ "$(cat "$(dirname "$0")/id")" != "$1" ] || exec /bin/sh "$0" watch' \
-      "$change/guard" "$_id" && return 0
+      /bin/sh -c 'cd "$0" 2>/dev/null && [ "$(cat id)" = "$1" ] || exit 0; exec /bin/sh ./guard watch' \
+      "$1" "$_guarded" </dev/null >/dev/null 2>&1 &
+  else
+    # nobody's child, deaf to hangups, and with no end of the connection in hand
+    ( (trap '' HUP && exec /bin/sh "$1/guard" supervise "$_guarded") </dev/null >/dev/null 2>&1 &) \
+      </dev/null >/dev/null 2>&1
   fi
-  # no setsid, no nohup on a small router: nobody's child, deaf to hangups, and with no end of the connection in hand
-  ( (trap '' HUP && exec /bin/sh "$change/guard" supervise "$_id") </dev/null >/dev/null 2>&1 &) \
-    </dev/null >/dev/null 2>&1
 }
 
 # is_pending ID
@@ -170,20 +251,28 @@ confirm() {
     echo "this is the SSH connection that loaded it: it proves nothing"
     return 1
   fi
+  _id=$(cat "$change/id")
+  read_events "$change" "$_id" || return
   # a second time when the answer to the first one was lost
-  [ -e "$change/confirmed" ] || as_loaded || return
-  mv "$change/undecided" "$change/confirmed" 2>/dev/null || [ -e "$change/confirmed" ] || {
-    echo "it is being rolled back"
+  if [ -z "$decision" ]; then
+    as_loaded || return
+    seconds_up
+    identify && record "$change" "$_id" confirmed "$identity $up"
+    read_events "$change" "$_id"
+  fi
+  case $decision in
+  confirmed | committed) echo "connection=${_now_over:+ssh}" ;;
+  *)
+    echo "it is being rolled back${reason:+: $reason}"
     return 1
-  }
-  echo "connection=${_now_over:+ssh}"
+    ;;
+  esac
 }
 
-# as_loaded: whether the router still runs what it is about to confirm; a table that was not listed then must be gone
+# as_loaded: whether the router still runs what it is about to confirm
 as_loaded() {
-  while read -r _family _table; do
-    _listing=$(sed -n "s|^$_family $_table ||p" "$change/listed" 2>/dev/null)
-    if [ -z "$_listing" ]; then
+  while read -r _family _table _listing; do
+    if [ "$_listing" = - ]; then
       nft -t list table "$_family" "$_table" 2>&1 | grep -q 'No such file' && continue
     else
       _live=$(nft -s -t list table "$_family" "$_table" 2>&1 | normalise_listing)
@@ -191,7 +280,7 @@ as_loaded() {
     fi
     echo "table $_family $_table is not what was loaded any more: somebody else changed it since"
     return 1
-  done <"$change/tables"
+  done <"$change/expected"
 }
 
 # normalise_listing: a listing less what changes by itself. The guard, which is there already, has the function for it.
@@ -203,10 +292,6 @@ normalise_listing() {
 commit_change() {
   _list=$1
   shift
-  if [ "$#" = 0 ]; then
-    committed=yes
-    return
-  fi
   for _file in "$@"; do
     [ ! -e "$_file.nft-offload-new" ] || to_disk "$_file.nft-offload-new" || return
     [ -e "$_file.nft-offload-new" ] || [ -e "$_file" ] || {
@@ -214,52 +299,53 @@ commit_change() {
       return 1
     }
   done
-  printf '%s\n' "$@" >"$_list.new" && to_disk "$_list.new" && mv -f "$_list.new" "$_list" || return
+  if [ "$#" != 0 ]; then printf '%s\n' "$@" >"$_list.new" && to_disk "$_list.new" || return; fi
+  if [ -n "$change" ]; then
+    _id=$(cat "$change/id")
+    [ "$#" = 0 ] || keep journal "$_list" || return
+    identify && record "$change" "$_id" committed "$identity"
+    read_events "$change" "$_id"
+    [ -z "$loading" ] || [ "$decision" = committed ] || {
+      rm -f "$_list.new"
+      echo "it is being rolled back${reason:+: $reason}"
+      return 1
+    }
+  fi
   committed=yes
+  [ "$#" != 0 ] || return 0
+  mv -f "$_list.new" "$_list" || return
   to_disk "${_list%/*}"
   finish_commit "$_list"
 }
 
-# finish_commit JOURNAL: the rest of it; of an earlier change too, whose shell was killed, before the next one stages
-# files that a boot would take for confirmed ones
-finish_commit() {
-  [ -f "$1" ] || return 0
-  while read -r _file; do
-    [ ! -e "$_file.nft-offload-new" ] || mv -f "$_file.nft-offload-new" "$_file" || return
-    to_disk "${_file%/*}"
-  done <"$1"
-  rm -f "$1"
-}
-
-# to_disk PATH: an older sync knows no files, and does it for all of them
-to_disk() {
-  sync "$1" 2>/dev/null || sync
-}
-
-# check_here SECONDS COMMAND [ARGUMENT...]: a small router has no timeout(1). What is left of a command that takes too
-# long must not hold the connection open, so it prints into a file.
+# check_here SECONDS COMMAND [ARGUMENT...]: a small router has no timeout(1). A check that takes too long is ended, with all
+# that it started; what it prints must neither hold the connection open nor fill /run.
 check_here() {
   _limit=$1
   shift
   rm -f "$change/checked"
   {
-    "$@"
-    echo "$?" >"$change/checked.new"
-    mv "$change/checked.new" "$change/checked"
-  } >"$change/check" 2>&1 &
+    export NFT_OFFLOAD_CHECK="$change"
+    {
+      "$@"
+      echo "$?" >"$change/checked.new"
+      mv "$change/checked.new" "$change/checked"
+    } 2>&1 | tail -c 2000 >"$change/check"
+  } </dev/null >/dev/null 2>&1 &
   _child=$!
   seconds_up
   _until=$((up + _limit))
   while [ ! -e "$change/checked" ]; do
     seconds_up
     if [ "$up" -gt "$_until" ]; then
-      # its shell has a copy of our own output, for afterwards
-      kill -9 "$_child"
+      end_marked "NFT_OFFLOAD_CHECK=$change"
       echo "no answer within $_limit s"
       return 1
     fi
     sleep 0.1 2>/dev/null || sleep 1
   done
+  # the last of what it printed; something that it left behind may hold it back
+  kill -0 "$_child" 2>/dev/null && { sleep 0.1 2>/dev/null || sleep 1; }
   tail -n 5 "$change/check"
   return "$(cat "$change/checked")"
 }
@@ -281,21 +367,24 @@ resolve() {
 give_up() {
   change_home "$1"
   is_pending "$2" || return 0
-  if mv "$home/pending/queued" "$home/pending/dropped" 2>/dev/null; then
-    # nothing was loaded, and nothing will be
+  _pending=$home/pending
+  record "$_pending" "$2" undo "$3"
+  read_events "$_pending" "$2"
+  if [ "$decision" = confirmed ]; then
+    record "$_pending" "$2" withdrawn "$3"
+    read_events "$_pending" "$2"
+  fi
+  identify
+  if [ -z "$loading" ] && [ -z "$active" ] && [ -z "$guarded" ] && [ "$owner" = "$identity" ]; then
+    # nobody but this shell, which began it, would have started a guard, which would release it too
     unlock
     return
   fi
-  while [ ! -e "$home/pending/loaded" ] && [ ! -e "$home/pending/failed" ] && guarded "$home/pending"; do sleep 1; done
-  if is_pending "$2" && [ -e "$home/pending/failed" ]; then
-    mv -f "$home/pending/outcome" "$home/last"
-    unlock
-  elif is_pending "$2"; then
-    mv "$home/pending/undecided" "$home/pending/rolled_back" 2>/dev/null ||
-      mv "$home/pending/confirmed" "$home/pending/rolled_back" 2>/dev/null
-    # waits for one that is under way
-    sh "$home/pending/guard" rollback "$3"
-  fi
+  [ -n "$active" ] || start_guard "$_pending"
+  wait_for_end "$_pending" "$2" || {
+    echo "it is still being undone: $(head -n 1 "$_pending/outcome" | grep "^$2 ")"
+    return 1
+  }
   read -r _id _word _rest <"$home/last"
   case "$_id $_word" in "$2 rolled_back" | "$2 failed") ;; *) return 1 ;; esac
 }
@@ -318,5 +407,5 @@ settle() {
     mv -f "$change/outcome" "$home/last"
     unlock
   fi
-  [ -n "$committed" ] || { [ -z "$failed" ] && [ -e "$change/undecided" ]; } || finish
+  [ -n "$committed" ] || { [ -z "$failed" ] && read_events "$change" "$2" && [ -z "$decision" ]; } || finish
 }

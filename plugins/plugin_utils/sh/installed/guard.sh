@@ -1,66 +1,64 @@
-#!/bin/sh
+# shellcheck shell=sh disable=SC2154,SC2094 # events.sh, which stands before these lines, sets the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Written by kmod.nft_offload: loads one change of the firewall, and puts back what was there unless it is confirmed.
-# usage: guard watch | guard supervise ID | guard rollback REASON | guard normalise
-# Its directory holds all that it needs; it writes nothing but there.
-#   tables    family and name of each table that the change may touch     before.N  table N as it was; empty: none
-#   listed    family and name of a loaded table, and the file beside which its listing is staged
+# usage: guard supervise ID | guard watch | guard load | guard restore | guard copies | guard normalise
+# Its directory holds all that it needs; it writes nothing but there. events.sh, which stands before these lines, has what
+# happens to a change. Two guards watch over each one, in sessions of their own: one acts, and the other one stands by.
+#   limit     seconds that a load may take          timeout  seconds that it waits to be confirmed; 0: it does not
+#   tables    family and name of each table that the change may touch
+#   before.N  table N as it was; empty: none        text.N   the text that made it, where nft cannot load what it lists
+#   others    all other tables, terse; other.full   what they held, where that was not too much to keep
+#   expected  family and name of a table that must be live when it is confirmed, and the file beside which its listing is
+#             staged, or - where the table must be gone
 #   load.N    what to load, one after the other: a transaction of nft, or a script that takes load and restore
+#   printed.A what the action A printed: load, restore
 #   staged, made  files and directories to clear
-#   undecided renamed to confirmed or to rolled_back: whoever does it has decided. rolled_back is renamed to rolling.PID
-#             by the process that puts back; when that one is killed, another one renames it once more and goes on
-#   queued    renamed to loading, then to loaded or failed; or to dropped, when it shall not be loaded any more
-dir=${0%/*}
+#   outcome   how it ended, or what keeps it from being undone
+cd "${0%/*}" || exit 1
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 LC_ALL=C
 export PATH LC_ALL
 umask 077
 trap '' HUP PIPE
-out=
-read -r id <"$dir/id"
-
-# Seconds since boot, suspended time included: steps of the clock do not matter
-now() {
-  read -r uptime _idle </proc/uptime
-  now=${uptime%%.*}
-}
+read -r id <id
 
 log() {
   logger -t nft-offload -p daemon.warning "$*" 2>/dev/null || echo "<4>nft-offload: $*" 2>/dev/null >/dev/kmsg
 }
 
-# here: is the change in this directory still the one that this guard was started for?
-here() {
-  read -r id_now 2>/dev/null <"$dir/id" && [ "$id_now" = "$id" ]
-}
-
 # outcome WORD REASON: into a file that has its page already, so that a full /run does not matter
 outcome() {
-  now
-  printf '%s %s %s %s\n' "$id" "$1" "$now" "$2" 1<>"$dir/outcome"
+  seconds_up
+  printf '%s %s %s %s\n' "$id" "$1" "$up" "$2" 1<>outcome
   log "change $id: $1: $2"
 }
 
 # release: the outcome to where the next one looks for it, then the lock, in one rename
 release() {
-  if here; then
-    mv -f "$dir/outcome" "${dir%/*}/last"
-    mv "$dir" "${dir%/*}/gone.$$" && rm -rf "${dir%/*}/gone.$$"
-  fi
+  held=
+  read -r held 2>/dev/null <../pending/id
+  [ "$held" != "$id" ] || {
+    mv -f outcome ../last && mv ../pending "../gone.$$" && rm -rf "../gone.$$"
+  }
 }
 
 devices_here() {
   for device in /sys/class/net/*; do printf '%s ' "${device##*/}"; done
 }
 
-# transaction FAMILY TABLE BEFORE text|devices: nft text that makes the live table as it was. Flowtables that stay the
-# same stay in place with their devices: a driver may not take a second one while the first is bound. "text" brings no
-# device in, "devices" brings only devices in.
+# print_file FILE: by the shell itself, where there is no cat any more
+print_file() {
+  cat "$1" 2>/dev/null || while IFS= read -r line; do printf '%s\n' "$line"; done <"$1"
+}
+
+# transaction FAMILY TABLE BEFORE clear|body|devices: nft text that makes the live table as it was, in three parts: what
+# empties it, what it held but for devices, and the devices. Flowtables that stay the same stay in place with theirs: a
+# driver may not take a second one while the first is bound.
 transaction() {
   {
     nft -s -t list table "$1" "$2" 2>/dev/null
     echo '@@'
-    cat "$3"
+    print_file "$3"
   } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" '
     BEGIN { then = 0; order = split("map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark", kinds, ",") }
     $0 == "@@" && !then { then = 1; next }
@@ -93,7 +91,7 @@ transaction() {
         (hardware[which, name] ? "flags offload; " : "") (counts[which, name] ? "counter; " : "") "}"
     }
     END {
-      if (part == "text" && live) {
+      if (part == "clear" && live) {
         print "flush table " path
         for (i = 1; i <= order; i++) {
           total = split(names[kinds[i]], list, " ")
@@ -109,7 +107,7 @@ transaction() {
             if (!index(devices[1, name], " " held[k] " ")) print statement("delete", 0, name, held[k])
         }
       }
-      if (part == "text") for (i = 1; i <= lines; i++) print body[i]
+      if (part == "body") for (i = 1; i <= lines; i++) print body[i]
       if (part == "devices") for (j = 1; j <= count; j++) {
         name = flowtables[j]
         many = split(devices[1, name], held, " ")
@@ -132,7 +130,7 @@ as_before() {
     return
   fi
   has_table "$1" "$2" && [ -z "$(transaction "$1" "$2" "$3" devices)" ] &&
-    ! transaction "$@" text | grep -q '^delete flowtable ' &&
+    ! transaction "$1" "$2" "$3" clear | grep -q '^delete flowtable ' &&
     [ "$(nft -s -t list table "$1" "$2" | normalise_listing elements)" = "$(normalise_listing elements <"$3")" ]
 }
 
@@ -167,185 +165,354 @@ normalise_listing() {
   '
 }
 
-# back FAMILY TABLE BEFORE: all at once; else without devices, which follow one by one; else from nothing. A copy that is
-# gone is no sign that there was no table. What sets hold is part of what was there, until it is loaded once more.
+# as_kept FAMILY TABLE BEFORE: to the letter
+as_kept() {
+  [ "$(nft -s list table "$1" "$2" 2>/dev/null)" = "$(print_file "$3")" ]
+}
+
+# load_text TEXT
+load_text() {
+  printf '%s\n' "$1" | nft -f -
+}
+
+# content FAMILY TABLE N: what table N held, in the form that nft is known to load; see copies
+content() {
+  if [ -e "text.$3" ]; then print_file "text.$3"; else transaction "$1" "$2" "before.$3" body; fi
+}
+
+# anew FAMILY TABLE: in one transaction with what follows
+anew() {
+  printf 'table %s %s\ndelete table %s %s\n' "$1" "$2" "$1" "$2"
+}
+
+# back FAMILY TABLE N: all at once; else without devices, which follow one by one; else in the place of the table; else
+# the very copy, which takes nothing but nft. Each is one transaction, so nothing is deleted before nft takes what replaces
+# it. A copy that is gone is no sign that there was no table. What sets hold is part of what was there.
 back() {
-  [ -e "$3" ] || return 1
-  [ "$(nft -s list table "$1" "$2" 2>/dev/null)" = "$(cat "$3")" ] && as_before "$@" && return 0
-  if [ ! -s "$3" ]; then
-    [ -e "$3" ] || return 1
+  before=before.$3
+  [ -e "$before" ] || {
+    echo "$before: the copy of table $1 $2 is gone"
+    return 1
+  }
+  ! as_kept "$1" "$2" "$before" || return 0
+  if [ ! -s "$before" ]; then
     nft delete table "$1" "$2" || ! has_table "$1" "$2"
     return
   fi
-  {
-    transaction "$@" text
-    transaction "$@" devices
-  } | nft -f - && as_before "$@" && return 0
-  transaction "$@" text | nft -f - || {
-    [ -e "$3" ] || return 1
-    nft delete table "$1" "$2"
-    transaction "$@" text | nft -f - || return
-  }
-  transaction "$@" devices | while read -r statement; do nft "$statement"; done
-  as_before "$@"
+  plain="$(anew "$1" "$2")
+$(print_file "$before")"
+  if clear=$(transaction "$1" "$2" "$before" clear) && content=$(content "$@") &&
+    devices=$(transaction "$1" "$2" "$before" devices); then
+    load_text "$clear
+$content
+$devices" && as_before "$1" "$2" "$before" && return 0
+    load_text "$(transaction "$1" "$2" "$before" clear)
+$content" || load_text "$(anew "$1" "$2")
+$content" || load_text "$plain" || return
+    transaction "$1" "$2" "$before" devices | while read -r statement; do nft "$statement"; done
+  else
+    load_text "$plain" || return
+  fi
+  as_before "$1" "$2" "$before" || as_kept "$1" "$2" "$before"
 }
 
-# restore: every table; first those that were not there, since they may hold devices that another one wants back
+# restore ATTEMPT: every table; first those that were not there, since they may hold devices that another one wants back.
+# Then what belongs to a script, and the tables of others: after five attempts only what is lost of them is told.
 restore() {
   status=0
-  for text in "$dir"/load.*; do
-    ! is_script "$text" || out=$(sh "$text" restore 2>&1 </dev/null) || status=1
-  done
   for part in empty full; do
     number=0
     while read -r family table; do
       number=$((number + 1))
-      if [ -s "$dir/before.$number" ]; then kind=full; else kind=empty; fi
-      [ "$kind" = "$part" ] || continue
-      for _try in 1 2 3; do
-        out=$(back "$family" "$table" "$dir/before.$number" 2>&1 </dev/null) && continue 2
-        sleep 1
-      done
-      status=1
-    done <"$dir/tables"
+      if [ -s "before.$number" ]; then kind=full; else kind=empty; fi
+      [ "$kind" != "$part" ] || back "$family" "$table" "$number" </dev/null || status=1
+    done <tables
   done
+  for text in load.*; do
+    ! is_script "$text" || sh "./$text" restore </dev/null || status=1
+  done
+  restore_others || {
+    [ "$1" -ge 5 ] || status=1
+  }
   return "$status"
 }
 
+# list_others: every table but those of the change, less what changes by itself
+list_others() {
+  listing=$(nft -s -t list ruleset) || return
+  {
+    cat tables
+    echo '@@'
+    printf '%s\n' "$listing" | normalise_listing
+  } | awk '
+    !named && $0 == "@@" { named = 1; next }
+    !named { ours["table " $1 " " $2]; next }
+    /^table / { skip = ("table " $2 " " $3) in ours }
+    !skip'
+}
+
+# list_differing: lines FAMILY TABLE of others that are not as they were, that are gone, or that came
+list_differing() {
+  list_others >others.now || return
+  {
+    cat others
+    echo '@@'
+    cat others.now
+  } | awk '
+    BEGIN { now = 0 }
+    $0 == "@@" && !now { now = 1; name = ""; next }
+    /^table / { name = $2 " " $3; names[name] }
+    name != "" { text[now, name] = text[now, name] "\n" $0 }
+    END { for (name in names) if (text[0, name] != text[1, name]) print name }'
+}
+
+# restore_others: where the load did not come to its good end; later changes of others are theirs
+restore_others() {
+  read_events . "$id" || return
+  [ "$load" != loaded ] && [ -e others ] || return 0
+  : >lost
+  list_differing >differing || return
+  while read -r family table; do
+    if ! grep -q "^table $family $table {" others; then
+      : >before.other
+    elif [ -s other.full ]; then
+      awk -v start="table $family $table {" '$0 == start { inside = 1 } inside; /^}/ { inside = 0 }' other.full >before.other
+    else
+      rm -f before.other
+    fi
+    back "$family" "$table" other </dev/null || echo "table $family $table" >>lost
+  done <differing
+  [ ! -s lost ]
+}
+
 clear_staged() {
-  while read -r file; do rm -f "$file.nft-offload-new"; done <"$dir/staged"
-  while read -r made; do rmdir "$made"; done <"$dir/made"
+  while read -r file; do rm -f "$file.nft-offload-new"; done <staged
+  while read -r made; do rmdir "$made"; done <made
 } 2>/dev/null
 
-# An nft that outlived its guard would load what is undone once more
-await_loader() {
-  for _second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    # a small busybox's grep reads no further than a NUL
-    cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\000' ' ' 2>/dev/null | grep -q "${dir##*/}[/]load[.]" || return
-    sleep 1
-  done
-}
-
-# put_back WORD REASON: fails when what was there is not there again
-put_back() {
-  clear_staged
-  await_loader
-  if restore; then
-    outcome "$1" "$2"
-    return 0
-  fi
-  outcome broken "$2; but what was there could not be brought back: $(printf '%s' "$out" | head -n 1)"
-  return 1
-}
-
-# turn: one roll back at a time, and the next one only when that one was killed
-turn() {
-  [ ! -e "$dir/rolling.$$" ] || return 0
-  for token in "$dir/rolled_back" "$dir"/rolling.*; do
-    tr '\000' ' ' <"/proc/${token##*.}/cmdline" | grep -Eq 'guard (watch|rollback)' && continue
-    mv "$token" "$dir/rolling.$$" && return
-  done 2>/dev/null
-  return 1
-}
-
-# rollback REASON: decided by whoever calls it
-rollback() {
-  until turn; do
-    sleep 1
-    here && continue
-    read -r last_id word _rest <"${dir%/*}/last"
-    [ "$last_id $word" = "$id rolled_back" ]
-    return
-  done
-  # into the page that it has; see guarded in sh/read/change.sh
-  echo "$$" 1<>"$dir/guard.pid"
-  put_back rolled_back "$1"
-  code=$?
-  release
-  return "$code"
-}
-
 is_script() {
+  first=
   read -r first 2>/dev/null <"$1" && [ "$first" = '#!/bin/sh' ]
 }
 
+# load: what is queued, and then whether all else is as it was. What a script runs may have its reasons to change others.
 load() {
-  for text in "$dir"/load.*; do
-    if is_script "$text"; then
-      who=fw4
-      sh "$text" load || return
-    else
-      who=nft
-      nft -f "$text" || return
-    fi
+  # nobody may have seen this process yet when it was decided
+  read_events . "$id" && [ -z "$decision" ] || return
+  is_script load.1 || {
+    list_others >others || return
+    nft -s list ruleset | head -c 4194304 >other.full
+    [ "$(wc -c <other.full)" -lt 4194304 ] || : >other.full
+  }
+  for text in load.*; do
+    if is_script "$text"; then sh "./$text" load; else nft -f "$text"; fi || return
   done
+  [ -e others ] || return 0
+  list_differing >differing || return
+  [ -s differing ] || return 0
+  echo "it changed what is not its own: $(sed 's/^/table /' differing)"
+  return 1
 }
 
+# copies: whether nft would load again what it listed; it does not always
+copies() {
+  number=0
+  while read -r family table; do
+    number=$((number + 1))
+    [ -s "before.$number" ] || continue
+    clear=$(transaction "$family" "$table" "before.$number" clear) &&
+      body=$(transaction "$family" "$table" "before.$number" body) || return
+    if problem=$(printf '%s\n' "$clear" "$body" | nft -c -f - 2>&1); then
+      rm -f "text.$number"
+    elif ! { printf '%s\n' "$clear" && content "$family" "$table" "$number"; } | nft -c -f - >/dev/null 2>&1; then
+      echo "nft could not load again what it lists of table $family $table now, so this change could not be undone: $problem"
+      return 1
+    fi
+  done <tables
+}
+
+# start_child ACTION...: marked, so that whoever comes later finds it and all that it started
+start_child() {
+  NFT_OFFLOAD_CHANGE="$PWD $id" /bin/sh ./guard "$@" </dev/null >"printed.$1" 2>&1 &
+  child=$!
+}
+
+# child_ended: sets code
+child_ended() {
+  [ -n "$child" ] || return
+  if read -r stat 2>/dev/null <"/proc/$child/stat"; then
+    # shellcheck disable=SC2086 # fields
+    set -- ${stat##*) }
+    # another process may have its number by now
+    [ "$1" = Z ] || [ "$2" != "$$" ] || return 1
+  fi
+  wait "$child"
+  code=$?
+  child=
+}
+
+# end_children: with all that they started
+end_children() {
+  [ -z "$child" ] || kill -9 "$child" 2>/dev/null
+  child=
+  end_marked "NFT_OFFLOAD_CHANGE=$PWD $id"
+}
+
+# hold: load it, and wait for its confirmation
+hold() {
+  read -r limit <limit
+  read -r timeout <timeout
+  if [ -z "$loading" ]; then
+    # what must undo it is armed before it is loaded
+    record . "$id" deadline "$((up + limit + timeout))" && record . "$id" loading && read_events . "$id" || return
+    [ -z "$decision" ] || return
+    start_child load
+    load_until=$((up + limit))
+  elif [ -n "$load" ]; then
+    [ "$up" -lt "$deadline" ] || record . "$id" undo "not confirmed within $timeout s"
+  elif [ -z "$load_until" ]; then
+    record . "$id" undo "its guard was killed while it loaded"
+  elif [ -z "$child" ] || child_ended; then
+    if [ "$code" = 0 ]; then
+      # one that nobody has to confirm is confirmed by who had it loaded, or was left behind
+      [ "$timeout" -gt 0 ] || timeout=60
+      record . "$id" deadline "$((up + timeout))" && record . "$id" loaded
+    else
+      who=nft
+      ! is_script load.1 || who=fw4
+      record . "$id" failed && record . "$id" undo "$who refused it (exit code $code)"
+    fi
+  elif [ "$up" -ge "$load_until" ]; then
+    record . "$id" undo "it was not loaded within $limit s"
+  fi
+}
+
+# undo: until it is done. The pauses grow up to a minute.
+undo() {
+  if [ -n "$undone" ] || [ -z "$loading" ]; then
+    finish
+  elif [ -z "$undoing" ]; then
+    [ "$up" -ge "$undo_at" ] || return
+    attempt=$((attempt + 1))
+    end_children || {
+      fail "what loads it does not end"
+      return
+    }
+    undo_until=$((up + (attempt < 10 ? attempt : 10) * 60))
+    start_child restore "$attempt"
+    undoing=yes
+  elif child_ended; then
+    undoing=
+    if [ "$code" = 0 ]; then
+      record . "$id" undone
+    else
+      fail "$(head -n 1 printed.restore)"
+    fi
+  elif [ "$up" -ge "$undo_until" ]; then
+    undoing=
+    end_children
+    fail "it takes too long"
+  fi
+}
+
+# fail PROBLEM: what was there is not there again yet
+fail() {
+  outcome broken "$reason; but what was there is not back after attempt $attempt, and is tried again: $1"
+  undo_at=$((up + pause))
+  pause=$((pause < 30 ? pause * 2 : 60))
+}
+
+# complete: whoever puts the files in place was killed
+complete() {
+  if [ -s journal ]; then
+    read -r journal <journal
+    [ ! -e "$journal.new" ] || mv -f "$journal.new" "$journal" || return
+    finish_commit "$journal" || return
+  fi
+  outcome confirmed ""
+  release && exit 0
+}
+
+# finish: what nft refused is there to be read, for a while
+finish() {
+  [ -n "$undone" ] || record . "$id" undone || return
+  if [ -z "$finishing" ]; then
+    clear_staged
+    finishing=$((up + 10))
+    how=rolled_back
+    [ "$load" != failed ] || how=failed
+    [ ! -s lost ] || reason="$reason; somebody else's is lost: $(awk '{ printf "%s%s", sep, $0; sep = ", " }' lost)"
+    outcome "$how" "$reason"
+  fi
+  if [ "$load" = failed ] && [ -z "$seen" ] && [ "$up" -lt "$finishing" ]; then return; fi
+  release && exit 0
+}
+
+# stand_by: the one that acts may be stopped, or stuck
+stand_by() {
+  overdue=$((up - ${deadline:-$((begun_at + 60))}))
+  case $active_state in T | t) stopped=yes ;; *) stopped= ;; esac
+  case $decision/$stopped in
+  /) [ "$overdue" -lt 90 ] || kill -9 "${active% *}" ;;
+  /yes) [ "$overdue" -lt 0 ] || kill -9 "${active% *}" ;;
+  */yes) kill -9 "${active% *}" ;;
+  esac
+}
+
+# watch: the change, as one of its guards. It ends with 0 only when nothing is left to do, and is started again otherwise.
 watch() {
   # the very last to go when memory is short
   { echo -1000 >/proc/self/oom_score_adj; } 2>/dev/null
-  echo "$$" >"$dir/guard.pid" || exit 1
-  read -r timeout <"$dir/timeout"
-  reason="not confirmed within $timeout s"
   ended=
-  trap 'ended=yes reason="its guard was stopped"' TERM INT
-  if mv "$dir/queued" "$dir/loading" 2>/dev/null; then
-    load >"$dir/said" 2>&1 </dev/null
-    code=$?
-    if [ "$code" != 0 ]; then
-      # one that was killed may have been heard by the kernel
-      put_back failed "$who refused it (exit code $code)"
-      mv "$dir/loading" "$dir/failed"
-      for _second in 1 2 3 4 5 6 7 8 9 10; do
-        sleep 1
-        here || exit 0
-      done
-      release
-      exit 0
+  child=
+  code=1
+  load_until=
+  undoing=
+  undo_at=0
+  attempt=0
+  pause=1
+  finishing=
+  trap 'ended=yes' TERM INT
+  identify && record . "$id" guard "$identity" || exit 1
+  while read_events . "$id"; do
+    seconds_up
+    [ -z "$ended" ] || [ -n "$decision" ] || record . "$id" undo "its guard was stopped"
+    if [ "$active" != "$identity" ]; then
+      stand_by
+    elif [ "$decision" = committed ]; then
+      owner_lives || complete
+    elif [ "$decision" = confirmed ]; then
+      # the controller may try again, when the answer was lost
+      [ "$up" -lt "$((confirmed_at + 90))" ] || { owner_lives && [ "$up" -lt "$((confirmed_at + 300))" ]; } ||
+        record . "$id" withdrawn "its files were not put in place"
+    elif [ "$decision" = undo ]; then
+      undo
+    else
+      hold
     fi
-    now
-    echo "$((now + timeout))" >"$dir/deadline.new" && mv -f "$dir/deadline.new" "$dir/deadline"
-    deadline=$((now + timeout))
-    mv "$dir/loading" "$dir/loaded"
-    [ "$timeout" -gt 0 ] || exit 0
-  elif [ -e "$dir/loaded" ]; then
-    read -r deadline <"$dir/deadline"
-  else
-    [ ! -e "$dir/dropped" ] || exit 0
-    deadline=0
-    reason="its guard was killed while it loaded"
-  fi
-  while here && [ -e "$dir/undecided" ]; do
-    now
-    if [ -n "$ended" ] || [ "$now" -ge "${deadline:-0}" ]; then
-      mv "$dir/undecided" "$dir/rolled_back" 2>/dev/null && rollback "$reason"
-      break
-    fi
-    sleep 1
+    [ -z "$child" ] || sleep 0.1 2>/dev/null || sleep 1
+    [ -n "$child" ] || sleep 1
   done
-  # another one that decided to roll back does it, unless it is killed; so may this one have been, before it started again
-  sleep 1
-  for decided in "$dir/rolled_back" "$dir"/rolling.*; do
-    if here && [ -e "$decided" ]; then rollback "$reason"; fi
-  done
-  exit 0
+  [ ! -e id ]
+  exit
 }
 
-# supervise ID: watch, where no systemd starts it again when it did not end by itself. A shell that cannot fork ends, but
+# supervise: watch, where no systemd starts it again when it did not end by itself. A shell that cannot fork ends, but
 # not before it became another one, which needs no fork.
 supervise() {
-  id=$1
-  trap 'exec /bin/sh "$0" supervise "$id"' EXIT
-  while here; do
-    /bin/sh "$0" watch && break
+  trap 'exec /bin/sh ./guard supervise "$id"' EXIT
+  while [ -e id ]; do
+    /bin/sh ./guard watch && break
     sleep 1
   done
   trap - EXIT
 }
 
 case $1 in
+supervise) [ "$2" != "$id" ] || supervise ;;
 watch) watch ;;
-supervise) supervise "$2" ;;
-rollback) rollback "$2" ;;
+load) load ;;
+restore) restore "$2" ;;
+copies) copies ;;
 normalise) normalise_listing ;;
 esac

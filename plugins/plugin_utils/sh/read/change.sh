@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154 # events.sh sets the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Changes of the firewall that wait to be confirmed, and rulesets confirmed before. Lines of key=value.
 
@@ -17,24 +17,22 @@ _change() {
   seconds_up
   echo "now=$up"
   if [ -d "$home/pending" ]; then
-    for _key in id began deadline timeout; do
-      echo "$_key=$(cat "$home/pending/$_key" 2>/dev/null)"
-    done
+    for _key in id timeout; do echo "$_key=$(cat "$home/pending/$_key" 2>/dev/null)"; done
     if guarded "$home/pending"; then echo guard=alive; fi
+    echo "began=$begun_at"
+    echo "deadline=$deadline"
+    echo "decision=$decision"
+    echo "trouble=$(head -n 1 "$home/pending/outcome" 2>/dev/null | grep ' broken ')"
   fi
   if [ -f "$home/last" ]; then echo "last=$(head -n 1 "$home/last")"; fi
 }
 
-# guarded DIR: whether the guard of that change runs, or what puts back what was there
+# guarded DIR: whether anything guards that change; what is known of it is in the variables of read_events then
 guarded() {
-  read -r _guard 2>/dev/null <"$1/guard.pid" &&
-    tr '\000' ' ' 2>/dev/null <"/proc/$_guard/cmdline" | grep -Eq 'guard (watch|rollback)'
-}
-
-# seconds_up: since boot, which no step of the clock changes
-seconds_up() {
-  read -r up _rest </proc/uptime
-  up=${up%%.*}
+  _current=
+  read -r _current _rest 2>/dev/null <"$1/events"
+  read_events "$1" "$_current"
+  [ -n "$active" ]
 }
 
 # read_kept DIR: names of the rulesets confirmed before

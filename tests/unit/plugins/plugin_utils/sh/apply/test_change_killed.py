@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import raise_failed_change
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import change as change_module
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import guard_script, raise_failed_change
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
+from tests.unit.helpers.events import has_event, list_guards
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
 
 SLOW = OLD.replace("policy accept;", "policy accept; # SLOW")
@@ -45,24 +47,28 @@ def test_the_guard_is_told_to_end(router: Sandbox) -> None:
 
 def test_the_guard_is_killed(router: Sandbox) -> None:
     router.load(router.change())
-    os.kill(router.guard(), signal.SIGKILL)
+    first = router.guard()
+    os.kill(first, signal.SIGKILL)
     assert router.table() == NEW
+    wait_until(lambda: router.guard() != first)
     router.end_window()
     assert router.settled()
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 30 s"))
 
 
-@pytest.mark.parametrize("where", ["watch() {\n", "  while here; do\n", "  while here && "])
+@pytest.mark.parametrize("where", ["watch() {\n", "while [ -e id ]; do\n", "else\nhold\n"])
 def test_the_guard_cannot_fork(router: Sandbox, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """A shell ends with 2 then. Here it does so once: before it loads, before it is started, and in the window."""
-    text = paths.installed("guard.sh")
+    """A shell ends with 2 then. Here both do so once: before they load, before they are started, and in the window."""
+    text = guard_script()
     assert text.count(where) == 1
-    ends = f'[ -e "{router.place}/forked" ] || {{ : >"{router.place}/forked"; exit 2; }}\n'
-    struck = text.replace(where, where + ends if where.endswith("\n") else ends + where)
-    monkeypatch.setattr(paths, "installed", lambda _name: struck)
+    ends = f'[ -e "{router.place}/forked.$1" ] || {{ : >"{router.place}/forked.$1"; exit 2; }}\n'
+    before = f'else\n[ -z "$load" ] || {ends}hold\n'
+    struck = text.replace(where, before if where.startswith("else") else where + ends)
+    monkeypatch.setattr(change_module, "guard_script", lambda: struck)
     change = router.change(timeout=3)
     raise_failed_change(change, change.phases()[0], router.load(change))
-    assert (router.place / "forked").exists()
+    wait_until(lambda: bool(list(router.place.glob("forked.*"))))
+    assert list(router.place.glob("forked.*"))
     assert router.settled()
     assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 3 s"))
 
@@ -86,7 +92,6 @@ def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
 
 def test_a_lock_that_nothing_came_of(router: Sandbox) -> None:
     router.pending.mkdir(parents=True)
-    (router.pending / "began").write_text("0\n")
     change = router.change()
     raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.table() == NEW
@@ -104,15 +109,11 @@ def test_nft_is_killed_while_it_loads(router: Sandbox) -> None:
 
 
 def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
-    """nft goes on without it; what it loads is undone all the same. This grep reads no further than the first word."""
-    grep = router.place / "bin/grep"
-    real = shutil.which("grep")
-    grep.write_text(f'#!/bin/sh\ncase $* in *cmdline*) exit 1 ;; esac\nexec {real} "$@"\n')
-    grep.chmod(0o755)
+    """nft goes on without it: it is ended, and what it loaded is undone."""
     slow = router.plan(NEW.replace("policy drop", "policy drop; # SLOW"))
     loading = threading.Thread(target=router.load, args=(router.change(slow),))
     loading.start()
-    wait_for(router.pending, "loading")
+    wait_until(lambda: has_event(router.pending, "loading"))
     time.sleep(0.3)
     os.kill(router.guard(), signal.SIGKILL)
     loading.join(30)
@@ -121,62 +122,122 @@ def test_the_guard_is_killed_while_it_loads(router: Sandbox) -> None:
     assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
 
 
-def test_the_guard_is_killed_while_it_rolls_back(router: Sandbox) -> None:
+def test_the_guard_is_killed_while_it_undoes(router: Sandbox) -> None:
     router.set_table(SLOW)
     router.load(router.change(timeout=3))
-    wait_for(router.home, "pending/roll*")
-    time.sleep(0.5)
+    wait_until(lambda: has_event(router.pending, "undo"))
+    time.sleep(1.5)
     os.kill(router.guard(), signal.SIGKILL)
     assert router.settled()
     assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "not confirmed within 3 s"))
 
 
-def test_what_rolls_back_is_killed(router: Sandbox) -> None:
-    """The guard, which only looks on, does it."""
-    router.set_table(SLOW)
-    change = router.change()
-    router.load(change)
-    giving_up = threading.Thread(target=router.run, args=(change.give_up("a check failed"),))
-    giving_up.start()
-    wait_for(router.home, "pending/rolling.*")
-    (rolling,) = router.pending.glob("rolling.*")
-    os.kill(int(rolling.suffix[1:]), signal.SIGKILL)
-    giving_up.join(30)
-    assert router.settled()
-    assert (router.table(), outcome(router)[0]) == (SLOW, "rolled_back")
-
-
-def test_nobody_takes_over_while_it_is_rolled_back(router: Sandbox) -> None:
+def test_nobody_takes_over_while_it_is_undone(router: Sandbox) -> None:
     router.set_table(SLOW)
     change, second = router.change(), router.change(name="1-00000002")
     router.load(change)
     router.end()
     giving_up = threading.Thread(target=router.run, args=(change.give_up("a check failed"),))
     giving_up.start()
-    wait_for(router.home, "pending/rolling.*")
-    time.sleep(0.3)
+    wait_until(lambda: has_event(router.pending, "undo") and bool(list_guards(router.pending)))
     pending = router.state().pending
-    assert pending is not None and pending.guarded
-    with pytest.raises(OffloadError, match="1-00000001 is pending"):
+    assert pending is not None and pending.guarded and pending.undone
+    with pytest.raises(OffloadError, match=r"1-00000001 is pending: begun \d+ s ago, and being undone"):
         raise_failed_change(second, second.phases()[0], router.load(second))
-    giving_up.join(30)
+    giving_up.join(60)
     assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "a check failed"))
 
 
 def test_a_guard_leaves_the_next_change_alone(router: Sandbox) -> None:
     """Which has the same place."""
     router.load(router.change(timeout=4))
-    guard = router.guard()
+    router.pending.rename(router.home / "gone.1")
+    router.pending.mkdir()
     (router.pending / "id").write_text("1-00000002\n")
-    wait_until(lambda: not Path(f"/proc/{guard}").exists())
-    assert router.pending.exists()
+    (router.pending / "events").write_text("1-00000002 begun 1 1 0\n")
+    shutil.rmtree(router.home / "gone.1")
+    time.sleep(6)
+    assert (router.pending / "events").read_text() == "1-00000002 begun 1 1 0\n"
     assert router.table() == NEW
 
 
-def test_what_cannot_be_undone_is_told(router: Sandbox) -> None:
-    change = router.change()
+def test_what_cannot_be_undone_yet_is_told(router: Sandbox) -> None:
+    """And tried again, with the lock held, until it is done; whoever comes meanwhile is told too."""
+    change, second = router.change(), router.change(name="1-00000002")
     router.load(change)
-    (router.pending / "before.1").write_text("REFUSED\n")
+    nft = router.place / "bin/nft"
+    nft.rename(router.place / "bin/real")
+    nft.write_text("#!/bin/sh\necho 'Cannot allocate memory' >&2\nexit 1\n")
+    nft.chmod(0o755)
     answer = router.run(change.give_up("a check failed"))
     assert answer["abandon"].rc != 0
-    assert outcome(router)[0] == "broken"
+    assert "it is still being undone: " in answer["abandon"].text
+    assert "Cannot allocate memory" in answer["abandon"].text
+    with pytest.raises(
+        OffloadError, match=r"(?s)being undone: a check failed; but .* attempt \d+.*Cannot allocate memory"
+    ):
+        raise_failed_change(second, second.phases()[0], router.load(second))
+    (router.place / "bin/real").rename(nft)
+    assert router.settled()
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "a check failed"))
+
+
+def test_whoever_began_a_change_is_ended_before_it_is_taken_over(router: Sandbox) -> None:
+    """Stopped for long, it would go on in the next change."""
+    stopped = subprocess.Popen(["sleep", "300"])
+    try:
+        stat = Path(f"/proc/{stopped.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        router.pending.mkdir(parents=True)
+        (router.pending / "events").write_text(f"1-00000009 begun {stopped.pid} {stat} 0\n")
+        change = router.change()
+        raise_failed_change(change, change.phases()[0], router.load(change))
+        assert (router.table(), stopped.wait(10)) == (NEW, -signal.SIGKILL)
+    finally:
+        stopped.kill()
+
+
+def test_one_that_is_just_begun_is_left_alone(router: Sandbox) -> None:
+    other = subprocess.Popen(["sleep", "300"])
+    try:
+        stat = Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        up = Path("/proc/uptime").read_text().split(".")[0]
+        router.pending.mkdir(parents=True)
+        (router.pending / "events").write_text(f"1-00000009 begun {other.pid} {stat} {up}\n")
+        (router.pending / "id").write_text("1-00000009\n")
+        change = router.change()
+        with pytest.raises(OffloadError, match="change 1-00000009 is pending: begun"):
+            raise_failed_change(change, change.phases()[0], router.load(change))
+        assert (router.table(), other.poll()) == (OLD, None)
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_whoever_puts_the_files_in_place_is_killed(router: Sandbox) -> None:
+    """Confirmed is confirmed: the guard does the rest of it."""
+    change = router.change()
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    once = f"[ -e {router.place}/killed ] || {{ : >{router.place}/killed; kill -9 $PPID; sleep 1; exit 1; }}"
+    router.before("mv", f'case "$*" in *committing.new*) {once} ;; esac')
+    with pytest.raises(OffloadError):
+        router.confirm(change)
+    assert (router.place / "killed").exists()
+    assert router.settled()
+    assert (router.table(), router.etc("ruleset.nft"), outcome(router)[0]) == (NEW, NEW, "confirmed")
+    assert not (router.place / "etc/committing").exists()
+
+
+def test_whoever_confirmed_it_is_killed_before_the_files_are_in_place(
+    router: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is live would not be what boots, so it is undone in the end."""
+    soon = guard_script().replace("confirmed_at + 90", "confirmed_at + 3")
+    monkeypatch.setattr(change_module, "guard_script", lambda: soon)
+    change = router.change()
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    router.before("sync", "kill -9 $PPID")
+    with pytest.raises(OffloadError):
+        router.confirm(change)
+    assert has_event(router.pending, "confirmed")
+    assert router.settled()
+    assert (router.table(), router.etc("ruleset.nft"), outcome(router)[0]) == (OLD, None, "rolled_back")

@@ -15,7 +15,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import guard_script
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import parse_objects
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable, transactions
 
@@ -27,7 +27,8 @@ set -e
 nft -f old.nft
 mkdir -p home/pending && cd home/pending
 cp ../../guard.sh guard
-echo 7-0badcafe >id; echo 1 >timeout; printf '%4000s.' '' >outcome; : >staged; : >made; : >undecided; : >queued
+echo 7-0badcafe >id; echo 1 >timeout; printf '%4000s.' '' >outcome; : >staged; : >made; : >expected
+echo 60 >limit; echo 7-0badcafe begun 1 1 0 >events
 echo "inet nft_offload" >tables
 nft -s list table inet nft_offload >before.1
 cp ../../new.nft load.1
@@ -46,7 +47,7 @@ def test_there_and_back(old: str, new: str, program: str, tmp_path: Path) -> Non
     before, after = (DesiredTable("inet", "nft_offload", without_flowtable(golden(name)), ()) for name in (old, new))
     (tmp_path / "old.nft").write_text(transactions(before, (), None, ())[0])
     (tmp_path / "new.nft").write_text(transactions(after, (), parse_objects(before.content), ())[0])
-    (tmp_path / "guard.sh").write_text(paths.installed("guard.sh"))
+    (tmp_path / "guard.sh").write_text(guard_script())
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/nft").write_text(f'#!/bin/sh\nexec {shutil.which(program)} "$@"\n')
     (tmp_path / "bin/nft").chmod(0o755)

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import guard_script
 
+from tests.unit.helpers.events import list_guards
 from tests.unit.helpers.sandbox import Sandbox
 from tests.unit.helpers.shells import ROUTER_SHELLS
 
@@ -39,9 +43,11 @@ def prepare(place: Path, *before: str) -> Path:
     """The directory of a change of table inet t (and inet t1) that is to be undone."""
     pending = place / "run/nft-offload/pending"
     pending.mkdir(parents=True)
-    (pending / "guard").write_text(paths.installed("guard.sh"))
+    (pending / "guard").write_text(guard_script())
     (pending / "id").write_text("1-00000001\n")
-    for name in ("staged", "made", "outcome", "rolled_back"):
+    events = ("begun 1 1 0", "deadline 0", "loading", "loaded", "undo test")
+    (pending / "events").write_text("".join(f"1-00000001 {event}\n" for event in events))
+    for name in ("staged", "made", "outcome"):
         (pending / name).write_text("")
     (pending / "tables").write_text("".join(f"inet t{n or ''}\n" for n in range(len(before))))
     for number, text in enumerate(before, start=1):
@@ -52,15 +58,33 @@ def prepare(place: Path, *before: str) -> Path:
 def rollback(router: Sandbox, *before: str) -> tuple[list[str], str]:
     """(the lines that nft got, the outcome)."""
     prepare(router.place, *before)
-    guard = start_rollback(router)
-    outcome = (router.home / "last").read_text().strip() if guard.wait() is not None else ""
-    assert guard.returncode == (0 if outcome.split()[1] == "rolled_back" else 1)
-    return nft_lines(router), outcome
+    assert start_guard(router).wait(60) == 0
+    return nft_lines(router), (router.home / "last").read_text().strip()
 
 
-def start_rollback(router: Sandbox) -> subprocess.Popen[bytes]:
+def start_guard(router: Sandbox) -> subprocess.Popen[bytes]:
+    guard = router.pending / "guard"
+    if str(router.sh) not in guard.read_text():
+        guard.write_text(guard.read_text().replace("/bin/sh ", f"{router.sh} "))
     environment = {"PATH": f"{router.place / 'bin'}:{os.environ['PATH']}"}
-    return subprocess.Popen([str(router.sh), str(router.pending / "guard"), "rollback", "test"], env=environment)
+    return subprocess.Popen([str(router.sh), str(router.pending / "guard"), "watch"], env=environment)
+
+
+def end_guard(router: Sandbox, guard: subprocess.Popen[bytes]) -> None:
+    """And what it started: one that cannot undo a change goes on."""
+    for pid in {guard.pid, *list_guards(router.pending)}:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    guard.wait()
+
+
+def wait_for_attempt(router: Sandbox, number: int) -> str:
+    """The outcome as it is after that many attempts to undo the change."""
+    until = time.monotonic() + 60
+    while f"after attempt {number}," not in (text := (router.pending / "outcome").read_text()):
+        assert time.monotonic() < until, text
+        time.sleep(0.1)
+    return text.strip()
 
 
 def nft_lines(router: Sandbox) -> list[str]:
@@ -139,27 +163,36 @@ def test_a_table_that_was_not_there_goes_first(router: Sandbox) -> None:
 
 
 def test_what_cannot_be_brought_back_is_told(router: Sandbox) -> None:
+    """And it goes on until it is done."""
     router.set_table(listing(chain="\tchain other {\n\t}\n"))
-    _told, outcome = rollback(router, listing(chain="\tchain REFUSED {\n\t}\n"))
+    before = prepare(router.place, listing(chain="\tchain REFUSED {\n\t}\n")) / "before.1"
+    guard = start_guard(router)
+    outcome = wait_for_attempt(router, 2)
     assert outcome.split()[1] == "broken"
-    assert "could not be brought back" in outcome
+    assert "what was there is not back after attempt 2, and is tried again" in outcome
     assert "syntax error" in outcome
+    before.write_text(listing())
+    assert guard.wait(60) == 0
+    assert (router.home / "last").read_text().split()[1] == "rolled_back"
+    assert router.table() == listing()
 
 
 def test_a_copy_that_is_gone_does_not_say_that_there_was_no_table(router: Sandbox) -> None:
     router.set_table(listing())
     (prepare(router.place, listing(flags="")) / "before.1").unlink()
-    assert start_rollback(router).wait() != 0
+    guard = start_guard(router)
+    assert "the copy of table inet t is gone" in wait_for_attempt(router, 1)
+    end_guard(router, guard)
     assert (router.table(), nft_lines(router)) == (listing(), [])
 
 
-def test_two_rollbacks_at_once(router: Sandbox) -> None:
-    """The second one waits, and finds it done."""
+def test_two_guards_at_once(router: Sandbox) -> None:
+    """The second one stands by, and finds it done."""
     slow = listing(flags="", chain=CHAIN.replace("policy accept;", "policy accept; # SLOW"))
     router.set_table(listing(flags=""))
     prepare(router.place, slow)
-    guards = [start_rollback(router), start_rollback(router)]
-    assert [guard.wait() for guard in guards] == [0, 0]
+    guards = [start_guard(router), start_guard(router)]
+    assert [guard.wait(60) for guard in guards] == [0, 0]
     assert router.table() == slow
     assert nft_lines(router).count("table inet t {") == 1
     assert (router.home / "last").read_text().split()[1] == "rolled_back"
@@ -217,7 +250,7 @@ def against_kernel(shell: str, place: Path, change: str) -> str:
     script = f"""
     nft -f old && nft -s list table inet t >{pending}/before.1
     {change}
-    {shell} {pending}/guard rollback test
+    {shell} {pending}/guard watch
     nft -s list table inet t
     """
     done = subprocess.run(["unshare", "-n", "sh", "-c", script], cwd=place, capture_output=True, text=True, check=False)

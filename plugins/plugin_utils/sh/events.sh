@@ -1,0 +1,127 @@
+# shellcheck shell=sh disable=SC2034 # for whoever calls read_events
+# SPDX-License-Identifier: GPL-3.0-or-later
+# What the guard of a change and the verbs have in common: above all its events. They are lines of the file "events", appended by whoever did it and never rewritten, so that all
+# read them in one order. Appending is done by the shell itself, into a page that the file has already: neither a process
+# that cannot be started nor a full /run keeps anyone from it. A part of the guard too. Each line is ID WORD REST:
+#   begun PID START SECONDS            by whom, and when, in seconds since boot
+#   guard PID START                    guards the change from now on; the first one alive acts, the others stand by
+#   deadline SECONDS                   when the router undoes it, in seconds since boot; the last one counts
+#   loading, loaded, failed            the load; loading counts only before the change is decided
+#   confirmed PID START SECONDS, undo REASON     the first of them decides
+#   committed PID START, withdrawn REASON        the first of them decides what becomes of a change that was confirmed
+#   seen                               what nft printed was read
+#   undone                             what was there is there again
+
+# record DIR ID WORD...: one event
+record() {
+  _events=$1/events
+  shift
+  printf '%s\n' "$*" >>"$_events"
+}
+
+# read_events DIR ID: what they tell so far; fails where there are none, because nothing is pending any more
+read_events() {
+  decision=
+  reason=
+  deadline=
+  loading=
+  load=
+  seen=
+  undone=
+  confirmed_at=
+  owner=
+  begun_at=
+  active=
+  active_state=
+  while read -r _of _word _rest; do
+    [ "$_of" = "$2" ] || continue
+    case $_word in
+    begun) [ -n "$owner" ] || owner=${_rest% *} begun_at=${_rest##* } ;;
+    guard) [ -n "$active" ] || ! is_alive "${_rest% *}" "${_rest#* }" || active=$_rest active_state=$process_state ;;
+    deadline) deadline=$_rest ;;
+    loading) [ -n "$decision" ] || loading=yes ;;
+    loaded | failed) [ -n "$load" ] || load=$_word ;;
+    seen) seen=yes ;;
+    undone) undone=yes ;;
+    confirmed) [ -n "$decision" ] || decision=confirmed owner=${_rest% *} confirmed_at=${_rest##* } ;;
+    undo) [ -n "$decision" ] || decision=undo reason=$_rest ;;
+    committed)
+      case $decision/$loading in
+      confirmed/* | /) decision=committed owner=$_rest ;;
+      committed/*) owner=$_rest ;;
+      esac
+      ;;
+    withdrawn) [ "$decision" != confirmed ] || decision=undo reason=$_rest ;;
+    esac
+  done 2>/dev/null <"$1/events"
+}
+
+# is_alive PID START: the very process, and not another one that got its number: field 22 of /proc/PID/stat is when it
+# was started. Sets process_state and process_parent.
+is_alive() {
+  read -r _stat 2>/dev/null <"/proc/$1/stat" || return 1
+  _start=$2
+  # the name of a process may hold blanks and brackets
+  # shellcheck disable=SC2086 # fields
+  set -- ${_stat##*) }
+  process_state=$1
+  [ "${20}" = "$_start" ] && case $process_state in Z | X) false ;; esac
+}
+
+# end_marked MARK: every process that has it in its environment, as NAME=VALUE, and so all that was started with it
+end_marked() {
+  for _round in 1 2 3 4 5 6 7 8 9 10; do
+    _marked=
+    for _process in /proc/[0-9]*; do
+      while IFS= read -r _line || [ -n "$_line" ]; do
+        case $_line in
+        *"$1"*)
+          _marked="$_marked ${_process#/proc/}"
+          break
+          ;;
+        esac
+        _line=
+      done 2>/dev/null <"$_process/environ"
+    done
+    [ -n "$_marked" ] || return 0
+    # shellcheck disable=SC2086 # numbers
+    kill -9 $_marked 2>/dev/null
+    sleep 0.2 2>/dev/null || sleep 1
+  done
+  return 1
+}
+
+# identify: this shell, as is_alive knows it
+identify() {
+  read -r _stat <"/proc/$$/stat" || return
+  # shellcheck disable=SC2086 # fields
+  set -- ${_stat##*) }
+  identity="$$ ${20}"
+}
+
+# owner_lives: whoever began it, confirmed it or puts its files in place, in that order
+owner_lives() {
+  [ -n "$owner" ] && is_alive "${owner% *}" "${owner#* }"
+}
+
+# finish_commit JOURNAL: the rest of it; of an earlier change too, whose shell was killed, before the next one stages
+# files that a boot would take for confirmed ones
+finish_commit() {
+  [ -f "$1" ] || return 0
+  while read -r _file; do
+    [ ! -e "$_file.nft-offload-new" ] || mv -f "$_file.nft-offload-new" "$_file" || return
+    to_disk "${_file%/*}"
+  done <"$1"
+  rm -f "$1"
+}
+
+# to_disk PATH: an older sync knows no files, and does it for all of them
+to_disk() {
+  sync "$1" 2>/dev/null || sync
+}
+
+# seconds_up: since boot, suspended time included: steps of the clock do not matter
+seconds_up() {
+  read -r up _rest </proc/uptime
+  up=${up%%.*}
+}
