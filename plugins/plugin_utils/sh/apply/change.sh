@@ -23,7 +23,8 @@ begin() {
   shift
   seconds_up
   # not where this shell was stopped for so long that another one took over
-  identify && (set -C && echo "$3 begun $identity $up" >"$change/events") 2>/dev/null || {
+  identify
+  (set -C && echo "$3 begun $identity $up" >"$change/events") 2>/dev/null || {
     change=
     [ -s "$home/pending/events" ] || unlock
     echo "its events could not be written to $home/pending, or another change was quicker"

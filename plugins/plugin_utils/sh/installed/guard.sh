@@ -422,8 +422,8 @@ fail() {
   pause=$((pause < 30 ? pause * 2 : 60))
 }
 
-# complete: whoever puts the files in place was killed
-complete() {
+# complete_commit: whoever puts the files in place was killed
+complete_commit() {
   if [ -s journal ]; then
     read -r journal <journal
     [ ! -e "$journal.new" ] || mv -f "$journal.new" "$journal" || return
@@ -480,7 +480,7 @@ watch() {
     if [ "$active" != "$identity" ]; then
       stand_by
     elif [ "$decision" = committed ]; then
-      owner_lives || complete
+      owner_lives || complete_commit
     elif [ "$decision" = confirmed ]; then
       # the controller may try again, when the answer was lost
       [ "$up" -lt "$((confirmed_at + 90))" ] || { owner_lives && [ "$up" -lt "$((confirmed_at + 300))" ]; } ||
