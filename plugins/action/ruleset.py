@@ -103,6 +103,7 @@ class ActionModule(ConfirmedAction):
             ("read_kept", paths.HISTORY),
             *list_state_calls("ruleset"),
             ("read_links",),
+            ("read_ssh_ports",),
         ]
         if options["state"] == "restored" or (options["state"] == "absent" and self.diff_mode):
             calls.append(("read_kept_texts", paths.HISTORY))

@@ -490,6 +490,14 @@ router:
             - Lines in which the table now differs from that record, marked as a unified diff does, 20 at most.
           type: list
           elements: str
+        loaded:
+          description:
+            - What boot loaded, or the service when it was started since then. V(confirmed), C(kept ID) for an older
+              ruleset, V(emergency) for the emergency ruleset, V(none). Empty where it is not known.
+          type: str
+        complaint:
+          description: What nft said of the ruleset that was confirmed, where it could not be loaded.
+          type: str
         attachments:
           description: Device to the nft command that brings it into its flowtable when it appears.
           type: dict
@@ -656,6 +664,8 @@ router:
       foreign: false
       table: inet nft_offload
       differences: []
+      loaded: confirmed
+      complaint: ""
       attachments:
         lan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "lan0" }; flags offload; }'
         wan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }'

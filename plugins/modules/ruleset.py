@@ -204,6 +204,13 @@ notes:
     with the name of any device but C(lo) are refused on every router; C(iifname) and C(oifname) are what boot can
     load. A ruleset that is restored is tried in the same way. A router that runs such a text already is warned, and
     refused once the text changes.
+  - When nft refuses the text while the router starts all the same, boot loads the newest of the rulesets confirmed
+    before that loads. Where there is none and the table filters what comes to the router, boot loads an emergency
+    ruleset, C(/etc/nft-offload/emergency.nft), which is the same table with what keeps the router within reach. It
+    lets in answers, ICMP, DHCP for the router itself, and SSH at port 22 and at those that SSH servers are configured
+    for; nothing is forwarded where the table may drop anything that is. The unit has then failed, the router's log
+    says why, M(kmod.nft_offload.offload_verify) reports it, and the next run of this module loads what is desired,
+    with a warning. What was loaded is in C(/run/nft-offload/boot).
   - The files are in C(/etc/nft-offload) and C(/usr/local/lib/nft-offload), the units are C(nft-offload.service) and
     C(nft-offload-flowtable@.service). On OpenWrt C(/etc/init.d/nft-offload) and
     C(/etc/hotplug.d/net/61-nft-offload-flowtable) do what the units do, and sysupgrade keeps all of it; its own

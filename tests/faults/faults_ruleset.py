@@ -26,6 +26,31 @@ def by_hand(name: str, finding: str, rung: int, script: str, **more: Any) -> Fau
     return Fault(name, [finding], rung, "nft flush ruleset\n" + script, topology="by-hand", **more)
 
 
+KEPT = """cd /etc/nft-offload
+mkdir -p -m 700 history
+{ echo '# Ruleset 1-00000001'; sed 's/^/# device /' devices; sed 's/flow add/counter flow add/' ruleset.nft; } \\
+  >history/1-00000001.nft
+echo 2-00000002 >confirmed
+"""
+"""a ruleset that was confirmed before, with a counter"""
+EMERGENCY = f"""rm -rf /etc/nft-offload/history
+cat >/etc/nft-offload/emergency.nft <<'EOT'
+table {OURS}
+delete table {OURS}
+table {OURS} {{
+\tchain emergency_input {{
+\t\ttype filter hook input priority filter; policy accept;
+\t}}
+}}
+EOT
+"""
+BREAK_BOOT = f"""echo 'add rule {OURS} forward iif "gone0" accept' >>/etc/nft-offload/ruleset.nft
+{DELETE_OURS}
+systemctl restart nft-offload || :
+"""
+"""boot refuses what was confirmed, and starts"""
+
+
 FAULTS = (
     Fault(
         "ruleset-unreadable",
@@ -110,6 +135,18 @@ FAULTS = (
         ["configured.live-differs", "configured.flag-missing", "configured.foreign-table"],
         2,
         DELETE_OURS + "\n" + load_table(name=OURS, flags=""),
+    ),
+    Fault(
+        "boot-fell-back",
+        ["configured.boot-fallback"],
+        2,
+        KEPT + BREAK_BOOT,
+    ),
+    Fault(
+        "boot-in-emergency",
+        ["configured.emergency", "configured.no-flowtable"],
+        2,
+        EMERGENCY + BREAK_BOOT,
     ),
     Fault("unit-disabled", ["configured.boot-disabled"], 2, "systemctl -q disable nft-offload.service\n"),
     Fault(

@@ -365,6 +365,10 @@ class Boot:
     """'family table' that the ruleset loads; empty for none, and for a text that this collection did not write"""
     differences: tuple[str, ...] = ()
     """lines in which ``live`` differs from ``listing``, as a unified diff marks them; empty where either is missing"""
+    loaded: str = ""
+    """what boot, or the service since then, loaded: confirmed, ``kept ID``, emergency, none; empty: not known"""
+    complaint: str = ""
+    """what nft said of the text that was confirmed, where boot loaded another one"""
     attachments: Mapping[str, str] = field(default_factory=dict)
     """device -> nft command that attaches it when it appears"""
     features: Mapping[tuple[str, str], str] = field(default_factory=dict)

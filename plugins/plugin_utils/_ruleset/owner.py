@@ -27,6 +27,8 @@ SHOWN = 8
 def is_another_owners(state: TableState, family: str, table: str) -> bool:
     """Whether the live table of that name was made by somebody else, see ``is_foreign``."""
     ruleset, listing = (state.files.get(path, "") for path in (paths.RULESET, paths.LISTING))
+    if state.boot.replaced and parse_our_table(ruleset) == (family, table):
+        return False
     return is_foreign((family, table), state.table, ruleset, listing)
 
 

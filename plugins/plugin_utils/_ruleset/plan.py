@@ -18,6 +18,7 @@ from .._core.errors import OffloadError
 from .._core.files import file_changes
 from .._core.nft_tokens import find_line
 from .._core.plan import Diff, Step, StepError
+from .._core.verbs import Remove
 from .._observe.parse.boot import is_marked, makes_marked, parse_our_table
 from .._observe.parse.nft import (
     normalise_listing,
@@ -28,6 +29,7 @@ from .._observe.parse.nft_errors import parse_errors
 from .._systems.init_system import RULESET_SCRIPTS
 from .._systems.registry import find_init_scripts, find_init_system, name_init_systems
 from . import history
+from .emergency import render_emergency
 from .flush import DevicePair, add_flush
 from .hardware import Request, decide_offload, warn_of_absent_devices
 from .owner import (
@@ -244,7 +246,9 @@ def _plan(
         )
     if is_old_table_another_owners(state):
         warnings.append(warn_of_foreign(" ".join(parse_our_table(state.files[paths.RULESET]) or ())))
+    emergency = render_emergency(desired, state.ssh_ports)
     files = {
+        paths.EMERGENCY: (paths.PRIVATE, emergency) if emergency is not None else None,
         paths.RULESET: (paths.PRIVATE, desired.boot_text()),
         paths.DEVICES: (paths.PRIVATE, desired.attachments()),
         **(init.ruleset.written if init else RULESET_SCRIPTS),
@@ -252,7 +256,8 @@ def _plan(
     changes = file_changes(state.files, files)
     differing = changes.written
     texts = _live_change(state, desired, keep_elements)
-    closing = init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
+    closing = _forget_fallback(state, warnings)
+    closing += init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
     dry = Step(f"validate table {desired.path}", DryLoad(_text_without_devices(state, desired, keep_elements)))
     tried = Step(f"try whether boot would load table {desired.path}", plan_rehearsal(desired, token, checking))
     obstacles = find_obstacles(desired.content, state.platform.kernel_version)
@@ -273,6 +278,7 @@ def _plan(
         files=differing,
         records=records,
         forgotten=forgotten,
+        removed=changes.removed,
         closing=closing,
         dry_runs=[dry, tried] if texts and "nft" in state.platform.commands else [],
         diffs=[*_live_diffs(state, desired, bool(texts)), *changes.diffs],
@@ -285,6 +291,17 @@ def _plan(
         warnings=warnings,
         system_scripts=find_init_scripts(state.platform.init),
     )
+
+
+def _forget_fallback(state: TableState, warnings: list[str]) -> list[Step]:
+    """The step after which no boot is said to have fallen back any more; one is told in ``warnings``."""
+    boot = state.boot
+    if not boot.fell_back:
+        return []
+    what = {"none": "nothing", "emergency": "the emergency ruleset"}.get(boot.loaded, f"ruleset {boot.loaded[5:]}")
+    warnings.append(f"boot loaded {what}, because it could not load what was confirmed: {boot.complaint}")
+    records = [path for path in paths.BOOT_RECORDS if path in state.files]
+    return [Step("note that what boot loaded is replaced", Remove(path)) for path in records]
 
 
 def _ids(records: dict[str, tuple[str, str]]) -> list[str]:

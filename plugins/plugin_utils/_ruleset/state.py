@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .._confirm.change import ChangeState, parse_change
@@ -15,6 +16,7 @@ from .._confirm.ids import next_id
 from .._core import paths
 from .._core.files import read_files
 from .._core.sections import Answer, Section
+from .._observe.parse.boot import UNKNOWN, BootRecord, parse_boot_record
 from .._observe.parse.ethtool import parse_driver, parse_features
 from .._observe.parse.nft import parse_flowtables
 from .._observe.parse.platform import parse_platform
@@ -24,12 +26,13 @@ from .._systems.registry import list_ruleset_paths, read_service_state
 from .history import confirmation, kept_ids
 
 FEATURE = "hw-tc-offload"
-TEXTS = (paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
+# the emergency ruleset first: it is removed before what it stands in for, so that no boot takes that for lost
+TEXTS = (paths.EMERGENCY, paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
 
 
 def list_own_files() -> tuple[str, ...]:
     """Every path that the ruleset module may have made on a router, but for the rulesets confirmed before."""
-    return (*TEXTS, paths.PENDING_FLUSH, *list_ruleset_paths())
+    return (*TEXTS, paths.PENDING_FLUSH, *list_ruleset_paths(), *paths.BOOT_RECORDS)
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,13 @@ class TableState:
     """what nft printed where it listed no table"""
     kept: tuple[str, ...] = ()
     """ids of the rulesets confirmed before, oldest first"""
+    ssh_ports: tuple[int, ...] = ()
+    """that SSH servers of the router listen on, as far as it is known"""
+
+    @property
+    def boot(self) -> BootRecord:
+        """What the last boot loaded."""
+        return next((parse_boot_record(self.files[path]) for path in paths.BOOT_RECORDS if path in self.files), UNKNOWN)
 
     @property
     def confirmed(self) -> str:
@@ -111,9 +121,16 @@ def read_state(answer: Answer) -> TableState:
         old_table=_listing(answer, "old_table"),
         unreadable=complaint.strip(),
         kept=kept_ids(answer.lines("kept")),
+        ssh_ports=_parse_ports(answer.lines("ssh_ports")),
     )
 
 
 def _listing(answer: Answer, name: str) -> str | None:
     """A listing to its last line end, which the section protocol leaves out; None where nft listed nothing."""
     return answer.text(name) + "\n" if answer.ok(name) else None
+
+
+def _parse_ports(lines: Sequence[str]) -> tuple[int, ...]:
+    """Lines with one port each -> the ports, sorted; what is none is left out."""
+    numbers = {int(line) for line in lines if re.match(r"[0-9]{1,5}\Z", line)}
+    return tuple(sorted(number for number in numbers if 0 < number < 65536))

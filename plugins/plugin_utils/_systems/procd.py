@@ -41,6 +41,7 @@ class Procd(InitSystem):
             paths.RULESET_KEEP: _keep_list(
                 (
                     *(paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED, f"{paths.HISTORY}/"),
+                    paths.EMERGENCY,
                     *RULESET_SCRIPTS,
                     *(paths.RULESET_INIT, paths.RULESET_RC, paths.DEVICE_HOTPLUG, paths.RULESET_KEEP),
                 )

@@ -379,6 +379,49 @@ AT_BOOT = {
         "loaded",
         "more lines",
     ),
+    "boot fell back to an older ruleset": case(
+        with_boot(
+            HARD,
+            live=(HARD.boot.live or "").replace(RULE, f"ip saddr 192.0.2.0/24 {RULE}"),
+            loaded="kept 2-00c0ffee",
+            complaint="ruleset.nft:7:3-6: Error: Interface does not exist",
+        ),
+        "configured.boot-fallback",
+        "loaded",
+        "is ruleset 2-00c0ffee, since the router started",
+        "Error: Interface does not exist",
+    ),
+    "boot fell back, put right since": case(
+        with_boot(HARD, loaded="kept 2-00c0ffee", complaint="Error"), "", "hardware"
+    ),
+    "boot loaded what was confirmed": case(with_boot(HARD, loaded="confirmed"), "", "hardware"),
+    "boot fell back to the emergency ruleset": case(
+        replace(
+            with_boot(HARD, live="table inet nft_offload {\n}\n", loaded="emergency", complaint="Error: no"),
+            flowtables=(),
+            rules=(),
+            hooks=(),
+            flows=flows(slow=9, recent=9),
+        ),
+        "configured.emergency configured.no-flowtable",
+        "loaded",
+        "is the emergency ruleset, since the router started",
+        "Error: no",
+        offloading="unproven",
+    ),
+    "boot could load nothing": case(
+        replace(
+            with_boot(HARD, live=None, loaded="none", complaint="Error: no"),
+            flowtables=(),
+            rules=(),
+            hooks=(),
+            flows=flows(slow=9, recent=9),
+        ),
+        "configured.not-live",
+        "loaded",
+        "boot could not load it: Error: no",
+        offloading="unproven",
+    ),
     "no listing kept": case(with_boot(HARD, listing=None), "", "hardware", "not compared: no listing was kept"),
     "unit disabled": case(
         with_boot(HARD, enabled={RULESET_UNIT: False, DEVICE_RULES: True}),

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ..._core import paths
 from ..._core.names import NAME
@@ -30,6 +31,38 @@ READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
 
 
+@dataclass(frozen=True)
+class BootRecord:
+    """What sh/installed/ruleset.sh loaded when it ran last."""
+
+    loaded: str = ""
+    """confirmed, ``kept ID``, emergency, none; empty: there is no record of it"""
+    complaint: str = ""
+    """the first line of what nft printed about the text that was confirmed"""
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether it could not load what was confirmed."""
+        return self.loaded not in ("", "confirmed")
+
+    @property
+    def replaced(self) -> bool:
+        """Whether it loaded something else in its place, which is ours too."""
+        return self.fell_back and self.loaded != "none"
+
+
+UNKNOWN = BootRecord()
+
+
+def parse_boot_record(text: str) -> BootRecord:
+    """paths.BOOT_RECORDS, lines KEY=VALUE -> BootRecord; what is not understood is UNKNOWN."""
+    values = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
+    loaded = values.get("loaded", "")
+    if not re.match(r"(confirmed|kept [0-9]{1,9}-[0-9a-f]{8}|emergency|none)\Z", loaded):
+        return UNKNOWN
+    return BootRecord(loaded, values.get("complaint", "").strip())
+
+
 def read_boot(answer: Answer) -> Boot:
     """What this collection left for the next boot; Boot() for a router that it never touched.
 
@@ -37,10 +70,10 @@ def read_boot(answer: Answer) -> Boot:
     """
     ruleset, live = _whole_text(answer, "boot.ruleset"), _whole_text(answer, "live")
     listing = _whole_text(answer, f"file.{paths.LISTING}")
-    named = parse_our_table(ruleset or "")
+    named, listed = parse_our_table(ruleset or ""), parse_listed_table(live or "")
     attachments = parse_attachments(_whole_text(answer, f"file.{paths.DEVICES}") or "")
-    record = parse_feature_record(_whole_text(answer, f"file.{paths.FEATURES}") or "")
-    features = {key: wanted for key, (wanted, _found) in record.items()}
+    requested = parse_feature_record(_whole_text(answer, f"file.{paths.FEATURES}") or "")
+    features = {key: wanted for key, (wanted, _found) in requested.items()}
     existing = answer.lines("boot.files") if answer.ok("boot.files") else []
     init = parse_platform(answer.text("platform")).init
     ruleset_enabled = read_service_state(init, answer, "ruleset").enabled
@@ -49,15 +82,18 @@ def read_boot(answer: Answer) -> Boot:
         "devices": ruleset_enabled,
         "features": read_service_state(init, answer, "features").enabled,
     }
+    record = parse_boot_record(answer.text("boot.record"))
     needed = {"ruleset": ruleset is not None, "devices": bool(attachments), "features": bool(features)}
     return Boot(
         ruleset=ruleset,
         filters=bool(parse_filtered_families(ruleset or "")),
         listing=listing,
         live=live,
-        foreign=is_foreign(parse_listed_table(live or ""), live, ruleset or "", listing or ""),
+        foreign=not (record.replaced and named == listed) and is_foreign(listed, live, ruleset or "", listing or ""),
         table=" ".join(named or ()),
         differences=diff_listings(listing, live) if listing is not None and live is not None else (),
+        loaded=record.loaded,
+        complaint=record.complaint,
         attachments=attachments,
         features=features,
         enabled={

@@ -33,6 +33,25 @@ LIVE_DIFFERS = Kind(
     " Devices, counters and elements of sets come and go and are not compared.",
     "run kmod.nft_offload.ruleset again; put a change that is meant into its content",
 )
+BOOT_FALLBACK = Kind(
+    "configured.boot-fallback",
+    "error",
+    "The router started with an older ruleset",
+    "nft refused the ruleset that was confirmed when the router started, such as one that names a device, a host or a"
+    " file that was not there yet. Boot then loads the newest ruleset confirmed before that loads.",
+    "correct what nft complains of, and run kmod.nft_offload.ruleset again: it loads what is desired, and refuses a"
+    " text that boot would not load",
+)
+EMERGENCY = Kind(
+    "configured.emergency",
+    "error",
+    "The router runs its emergency ruleset",
+    "nft refused every ruleset that was confirmed when the router started, and our table is the router's filter. So"
+    " boot loaded /etc/nft-offload/emergency.nft: SSH, ICMP, DHCP and answers come in, and nothing is forwarded where"
+    " our table filters that too.",
+    "correct what nft complains of, and run kmod.nft_offload.ruleset again: it loads what is desired, and refuses a"
+    " text that boot would not load",
+)
 BOOT_DISABLED = Kind(
     "configured.boot-disabled",
     "error",
@@ -64,7 +83,17 @@ FOREIGN_TABLE = Kind(
     "give it another name, or have kmod.nft_offload.ruleset replace it: adopt: true (flow_offload_adopt_table: true in"
     " the role), which shows with --check --diff what would be lost",
 )
-KINDS = (NOT_LIVE, NOT_PERSISTED, LIVE_DIFFERS, BOOT_DISABLED, ATTACHMENT_MISSING, NOT_JUDGED, FOREIGN_TABLE)
+KINDS = (
+    NOT_LIVE,
+    NOT_PERSISTED,
+    LIVE_DIFFERS,
+    BOOT_FALLBACK,
+    EMERGENCY,
+    BOOT_DISABLED,
+    ATTACHMENT_MISSING,
+    NOT_JUDGED,
+    FOREIGN_TABLE,
+)
 
 
 def find_unpersisted_table(subject: Subject) -> list[Finding]:
@@ -75,7 +104,9 @@ def find_unpersisted_table(subject: Subject) -> list[Finding]:
     if subject.boot_table == subject.expectation.table:
         if subject.table_exists:
             return []
-        return [NOT_LIVE.found(f"table {subject.expectation.table} is not in the live ruleset", "boot would load it")]
+        boot = subject.state.boot
+        tried = f"boot could not load it: {boot.complaint}" if boot.loaded == "none" else "boot would load it"
+        return [NOT_LIVE.found(f"table {subject.expectation.table} is not in the live ruleset", tried)]
     if not flowtables:
         return []
     names = ", ".join(flowtable.path for flowtable in flowtables)
@@ -101,11 +132,27 @@ def find_foreign_table(subject: Subject) -> list[Finding]:
 def find_changed_table(subject: Subject) -> list[Finding]:
     """Is the table still listed as it was when boot's text was loaded?"""
     table, changes = subject.expectation.table, subject.state.boot.differences
-    if subject.boot_table != table or not changes:
+    if subject.boot_table != table or not changes or find_boot_fallback(subject):
         return []
     evidence = [*changes[:8], *([f"... and {len(changes) - 8} more lines"] if len(changes) > 8 else [])]
     message = f"table {table} was changed since it was loaded: {' / '.join(changes[:2])}"
     return [LIVE_DIFFERS.found(message, *evidence)]
+
+
+def find_boot_fallback(subject: Subject) -> list[Finding]:
+    """Is what boot loaded in place of the confirmed ruleset still live?"""
+    boot, table = subject.state.boot, subject.expectation.table
+    if subject.boot_table not in ("", table) or not subject.table_exists:
+        return []
+    if boot.listing is not None and boot.live is not None and not boot.differences:
+        return []
+    why = f"nft said of the confirmed one: {boot.complaint or 'nothing'}"
+    if boot.loaded == "emergency":
+        return [EMERGENCY.found(f"table {table} is the emergency ruleset, since the router started", why)]
+    if boot.loaded.startswith("kept "):
+        kept = boot.loaded.removeprefix("kept ")
+        return [BOOT_FALLBACK.found(f"table {table} is ruleset {kept}, since the router started", why)]
+    return []
 
 
 def find_disabled_pieces(subject: Subject) -> list[Finding]:
@@ -138,6 +185,7 @@ CHECKS = (
     find_unpersisted_table,
     find_foreign_table,
     find_changed_table,
+    find_boot_fallback,
     find_disabled_pieces,
     find_missing_attachments,
 )

@@ -2,6 +2,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What the next boot will do, and which services look after the firewall now.
 
+# read_boot_record PATH...: what boot loaded, of the first of the files that exists
+read_boot_record() {
+  for _file in "$@"; do
+    [ ! -f "$_file" ] || {
+      section boot.record head -c 2000 "$_file"
+      break
+    }
+  done
+}
+
 # read_boot RULESET PATH...: the ruleset's text (its head will do when it is very long), and which of the files exist
 read_boot() {
   [ ! -f "$1" ] || section boot.ruleset head -c 65536 "$1"

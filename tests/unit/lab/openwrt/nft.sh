@@ -41,7 +41,7 @@ check_text() {
     text) [ "$2" = check ] || case $1 in *"$word"*) refuse "Invalid argument" ;; esac ;;
     esac
   done <"$refuses"
-  for device in $(echo "$1" | sed -n 's/.*[[:space:]]devices = {\([^}]*\)}.*/\1/p' | tr -d '",'); do
+  for device in $(echo "$1" | sed -n -e '/^#/d' -e 's/.*[[:space:]]devices = {\([^}]*\)}.*/\1/p' | tr -d '",'); do
     [ -e "/sys/class/net/$device" ] || refuse "No such file or directory"
   done
 }

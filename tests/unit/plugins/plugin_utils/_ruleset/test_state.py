@@ -5,14 +5,16 @@
 
 ``trixie.converged.txt`` is the answer of such a router, after kernel_support, nic_features and two rulesets by the tree
 of commit d522477. It stays as it is: where a test here fails, what is written to routers has changed, so that the next
-run changes each of them and writes to its flash.
+run changes each of them and writes to its flash. What has changed since is named in these tests.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import ConfirmedPlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
@@ -44,17 +46,25 @@ def test_it_is_read(state: TableState) -> None:
 
 
 @pytest.mark.parametrize("check_mode", [True, False])
-def test_nothing_is_left_to_change(state: TableState, check_mode: bool) -> None:
-    plan = _ruleset.plan_present(
+def test_nothing_is_left_to_change_but_what_boot_falls_back_to(state: TableState, check_mode: bool) -> None:
+    """The script for boot is another one since then. Nothing is loaded for it, and once is enough."""
+    plan = _plan(state, check_mode)
+    assert (plan.actions(), plan.texts) == ([f"write {paths.EMERGENCY}", f"write {paths.RULESET_SCRIPT}"], [])
+    files = {**state.files, **{path: text for path, (_mode, text) in plan.files.items()}}
+    plan = _plan(replace(state, files=files), check_mode)
+    assert (plan.actions(), plan.changed) == ([], False)
+
+
+def _plan(state: TableState, check_mode: bool) -> ConfirmedPlan:
+    return _ruleset.plan_present(
         state, *TABLE, content(state), (REQUEST,), check_mode=check_mode, token=TOKEN, flush=[("lan0", "wan0")]
     )
-    assert (plan.actions(), plan.changed) == ([], False)
 
 
 def test_another_ruleset_keeps_the_one_of_before(state: TableState) -> None:
     text = content(state).replace("tcp dport 9 drop", "tcp dport 10 drop")
     plan = _ruleset.plan_present(state, *TABLE, text, (REQUEST,), check_mode=False, token=TOKEN)
-    assert sorted(plan.files) == [paths.RULESET]
+    assert sorted(plan.files) == [paths.EMERGENCY, paths.RULESET, paths.RULESET_SCRIPT]
     assert re.match(rf"3-{TOKEN} [0-9a-f]{{16}}\n", plan.records[paths.CONFIRMED][1])
     assert plan.result["kept"] == [FIRST, SECOND]
     assert "delete set" not in plan.texts[0].text, "what came into its sets stays"

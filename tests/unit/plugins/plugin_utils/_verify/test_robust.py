@@ -117,6 +117,8 @@ STATES = st.builds(
         ruleset=TEXTS,
         listing=TEXTS,
         live=TEXTS,
+        loaded=st.sampled_from(["", "confirmed", "kept 1-00000001", "kept ", "emergency", "none"]),
+        complaint=NAMES,
         attachments=st.dictionaries(NAMES, NAMES, max_size=3),
         features=st.dictionaries(
             st.tuples(NAMES, st.just("hw-tc-offload")), st.sampled_from(["on", "off"]), max_size=3

@@ -13,7 +13,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import (
     HEADER,
     READ,
+    BootRecord,
     parse_attachments,
+    parse_boot_record,
     read_boot,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
@@ -39,6 +41,7 @@ WHOLE = {
     "boot.files": Section("\n".join(FILES), 0),
     "unit": Section("UnitFileState=enabled\nActiveState=active", 0),
     "live": Section("table inet t {\n}", 0),
+    "boot.record": Section("loaded=kept 1-0000000a\ncomplaint=x:1:2-3: Error: a=b", 0),
 }
 
 
@@ -48,10 +51,17 @@ def test_all_of_it() -> None:
         listing="table inet t {\n}\n",
         live="table inet t {\n}\n",
         foreign=True,
+        loaded="kept 1-0000000a",
+        complaint="x:1:2-3: Error: a=b",
         attachments={"lan0": ATTACH},
         features={("lan0", "hw-tc-offload"): "on"},
         enabled=dict.fromkeys(PIECES, True),
     )
+
+
+@pytest.mark.parametrize("text", ["", "loaded=", "loaded=all is well", "loaded=kept ../../x", "complaint=only"])
+def test_a_record_of_boot_that_is_not_understood_is_none(text: str) -> None:
+    assert parse_boot_record(text) == BootRecord()
 
 
 def test_a_router_that_was_never_touched() -> None:

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.emergency import render_emergency
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredFlowtable, DesiredTable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
 
@@ -42,9 +45,34 @@ def nft_lines(router: OpenWrt, script: str) -> list[str]:
 def test_boot_loads_the_table_and_the_devices_that_are_there(router: OpenWrt) -> None:
     router.sh("/etc/init.d/nft-offload enable")
     assert router.path(paths.RULESET_RC).is_symlink()
-    load, attach = nft_lines(router, f"{paths.RULESET_RC} boot")
-    assert load == f"-f {paths.RULESET}"
+    load, look, attach = nft_lines(router, f"{paths.RULESET_RC} boot")
+    assert (load, look) == (f"-f {paths.RULESET}", "-t list table inet nft_offload")
     assert attach == TABLE.attach(TABLE.flowtables[0], "lan0")
+
+
+KEPT = DesiredTable("inet", "nft_offload", TABLE.content.replace("tcp", "udp"), TABLE.flowtables)
+FILTER = "\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n"
+
+
+def test_boot_falls_back_to_what_was_confirmed_before(router: OpenWrt) -> None:
+    router.write("/etc/stand-in/nft-refuses", "text tcp\n")
+    kept = history.kept_text("1-0000000a", KEPT.boot_text(), KEPT.attachments())
+    router.write(history.path("1-0000000a"), kept, 0o600)
+    said = router.sh(f"/etc/init.d/nft-offload enable; {paths.RULESET_RC} boot; nft list table inet nft_offload")
+    assert "flowtable ft" in said, "it is live"
+    assert "ruleset 1-0000000a, confirmed before, runs in its place" in said
+    assert TABLE.attach(TABLE.flowtables[0], "lan0") in (router.read("/tmp/nft.log") or "")
+    assert (router.read("/var/run/nft-offload/boot") or "").startswith("loaded=kept 1-0000000a\n")
+
+
+def test_boot_falls_back_to_the_emergency_ruleset(router: OpenWrt) -> None:
+    table = replace(TABLE, content=TABLE.content[:-2] + FILTER)
+    router.write(paths.RULESET, table.boot_text())
+    router.write(paths.EMERGENCY, render_emergency(table, ()) or "", 0o600)
+    router.write("/etc/stand-in/nft-refuses", "text flowtable\n")
+    said = router.sh(f"{paths.RULESET_INIT} boot; nft list table inet nft_offload")
+    assert "chain emergency_input" in said and "an emergency ruleset runs in its place" in said
+    assert (router.read("/var/run/nft-offload/boot") or "").startswith("loaded=emergency\n")
 
 
 def test_a_device_comes_and_goes(router: OpenWrt) -> None:
