@@ -1,7 +1,6 @@
 #!/bin/sh
-# A stand-in for OpenWrt's `fw4`. It leaves out: rules except those that accept ICMPv6, redirects, NAT rules, ipsets,
-# includes, helpers, logging, limits, subnets of zones, disabled zones, and the commands reload-sets, network, device and
-# zone.
+# A stand-in for OpenWrt's `fw4`. It leaves out: rules except those that accept ICMPv6, redirects, NAT rules, ipsets, the
+# parts of a zone below, and the commands reload-sets, network, device and zone.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Compared with the real program (2025-03; same uci files, same ubus answers, same nft): of print, the head of the ruleset,
@@ -12,7 +11,13 @@
 # nft that accepts the ruleset and one that refuses it, loaded and not loaded; and the files in /var/run. Note that
 #   start and reload exit with 0 although nft refused the ruleset, and leave a state file as if it were loaded;
 #   a value that is no boolean (TRUE, enabled) ends the program, so the next start leaves no ruleset at all;
-#   reload of a firewall that is not loaded exits with 1, and flush deletes every table of the router.
+#   reload of a firewall that is not loaded exits with 1, and flush deletes every table of the router;
+#   it loads with nft -f /dev/stdin, and its state file is gone during every reload, while it holds its lock;
+#   check exits with 0 for a zone whose masq is no boolean, and leaves that zone out of the ruleset;
+#   what lies in /etc/nftables.d and /usr/share/nftables.d is included, the latter with a line on standard error, and
+#   sections of includes are, those of type script after the load (the real one ends such a script after 30 s).
+# Left out too: helpers, logging, limits, subnets of zones, disabled zones, includes in chains, and what happens to a zone
+# with an invalid option other than masq.
 # From its source, and not compared: a value that is no policy in the section of defaults ends the program too.
 lock=/var/run/fw4.lock
 state=/var/run/fw4.state
@@ -103,7 +108,9 @@ flowtable() {
 zones() {
   awk -v mode="$1" -v offload="$offload" '
     function value(text) { sub(/^[^=]*=/, "", text); gsub(/\047/, "", text); return text }
-    function policy(text) { return tolower(substr(text, 1, 1)) == "a" ? "accept" : "drop" }
+    function policy(text) { text = tolower(substr(text, 1, 1)); return text == "a" ? "accept" : text == "r" ? "reject" : "drop" }
+    function zone_policy(i, name) { return policy(value_of["zone", i, name] == "" ? value_of["defaults", 0, name] : value_of["zone", i, name]) }
+    function invalid(i) { return value_of["zone", i, "masq"] !~ /^(1|on|true|yes|0|off|false|no|)$/ }
     function true(text) { return text == "1" || text == "on" || text == "true" || text == "yes" }
     function devices(name,   i, n, networks, text) {
       text = ""
@@ -114,26 +121,45 @@ zones() {
       for (i = 1; i <= n; i++) text = text (text == "" ? "" : ", ") "\"" networks[i] "\""
       return text
     }
-    function chain(name, side,   i, zone) {
-      print "\tchain " name " {\n\t\ttype filter hook " name " priority filter; policy " policy(value_of["defaults", 0, name]) ";\n"
+    function chain(name, side,   i, zone, own, own_name) {
+      own = policy(value_of["defaults", 0, name])
+      print "\tchain " name " {\n\t\ttype filter hook " name " priority filter; policy " (own == "accept" ? own : "drop") ";\n"
       if (name == "input") print "\t\tiif \"lo\" accept comment \"!fw4: Accept traffic from loopback\"\n"
       if (name == "output") print "\t\toif \"lo\" accept comment \"!fw4: Accept traffic towards loopback\"\n"
       if (name == "forward" && offload) print "\t\tmeta l4proto { tcp, udp } flow offload @ft;"
       print "\t\tct state vmap { established : accept, related : accept } comment \"!fw4: Handle flows\""
-      for (i = 0; i < count["zone"]; i++) {
-        zone = devices(value_of["zone", i, "name"])
-        if (zone == "" || policy(value_of["zone", i, name]) != "accept") continue
-        print "\t\t" side " { " zone " }" (name == "forward" ? " oifname { " zone " }" : "") " accept"
-      }
       for (i = 0; name == "input" && i < count["rule"]; i++)
         if (value_of["rule", i, "proto"] == "icmp" && value_of["rule", i, "family"] == "ipv6" && policy(value_of["rule", i, "target"]) == "accept")
           print "\t\tmeta l4proto ipv6-icmp iifname { " devices(value_of["rule", i, "src"]) " } accept"
-      for (i = 0; name == "forward" && i < count["forwarding"]; i++) {
-        from = devices(value_of["forwarding", i, "src"])
-        to = devices(value_of["forwarding", i, "dest"])
-        if (from != "" && to != "") print "\t\tiifname { " from " } oifname { " to " } accept"
+      for (i = 0; i < count["zone"]; i++) {
+        own_name = value_of["zone", i, "name"]
+        zone = devices(own_name)
+        if (invalid(i) || zone == "") continue
+        print "\t\t" side " { " zone " } jump " name "_" own_name " comment \"!fw4: Handle " own_name " IPv4/IPv6 " name " traffic\""
       }
+      if (own == "reject") print "\t\tjump handle_reject"
       print "\t}\n"
+    }
+    function zone_chains(i,   name, zone, j, verdict, to) {
+      name = value_of["zone", i, "name"]
+      zone = devices(name)
+      print "\tchain input_" name " {\n\t\tjump " zone_policy(i, "input") "_from_" name "\n\t}\n"
+      print "\tchain output_" name " {\n\t\tjump " zone_policy(i, "output") "_to_" name "\n\t}\n"
+      print "\tchain forward_" name " {"
+      for (j = 0; j < count["forwarding"]; j++) {
+        to = value_of["forwarding", j, "dest"]
+        if (value_of["forwarding", j, "src"] == name && (to in number) && !invalid(number[to]))
+          print "\t\tjump accept_to_" to " comment \"!fw4: Accept " name " to " to " forwarding\""
+      }
+      print "\t\tjump " zone_policy(i, "forward") "_to_" name "\n\t}\n"
+      for (j = 1; j <= 3; j++) {
+        verdict = j == 1 ? "accept" : j == 2 ? "reject" : "drop"
+        print "\tchain " verdict "_from_" name " {"
+        if (zone != "") print "\t\tiifname { " zone " } counter " (verdict == "reject" ? "jump handle_reject" : verdict) " comment \"!fw4: " verdict " " name " IPv4/IPv6 traffic\""
+        print "\t}\n\n\tchain " verdict "_to_" name " {"
+        if (zone != "") print "\t\toifname { " zone " } counter " (verdict == "reject" ? "jump handle_reject" : verdict) " comment \"!fw4: " verdict " " name " IPv4/IPv6 traffic\""
+        print "\t}\n"
+      }
     }
     FNR == NR { l3[$1] = $2; physical[$1] = $3; next }
     match($0, /^firewall\.@[a-z]*\[[0-9]*\]/) {
@@ -151,8 +177,14 @@ zones() {
       if (kind == "zone" && name == "name") number[value(rest)] = at
     }
     END {
+      if (mode == "invalid") {
+        for (i = 0; i < count["zone"]; i++)
+          if (invalid(i)) print i, value_of["zone", i, "name"], value_of["zone", i, "masq"]
+        exit
+      }
       if (mode == "physical") {
         for (i = 0; i < count["zone"]; i++) {
+          if (invalid(i)) continue
           n = split(value_of["zone", i, "network"], networks, " ")
           for (j = 1; j <= n; j++) if (physical[networks[j]] !~ /^-?$/) print physical[networks[j]]
         }
@@ -161,57 +193,116 @@ zones() {
       chain("input", "iifname")
       chain("forward", "iifname")
       chain("output", "oifname")
+      print "\tchain handle_reject {\n\t\tmeta l4proto tcp reject with tcp reset comment \"!fw4: Reject TCP traffic\""
+      print "\t\treject with icmpx type port-unreachable comment \"!fw4: Reject any other traffic\"\n\t}\n"
+      for (i = 0; i < count["zone"]; i++) if (!invalid(i)) zone_chains(i)
       print "\tchain srcnat {\n\t\ttype nat hook postrouting priority srcnat; policy accept;"
       for (i = 0; i < count["zone"]; i++)
-        if (true(value_of["zone", i, "masq"]) && (zone = devices(value_of["zone", i, "name"])) != "")
-          print "\t\tmeta nfproto ipv4 oifname { " zone " } masquerade"
+        if (!invalid(i) && true(value_of["zone", i, "masq"]) && (zone = devices(value_of["zone", i, "name"])) != "")
+          print "\t\tmeta nfproto ipv4 oifname { " zone " } masquerade comment \"!fw4: Masquerade IPv4 " value_of["zone", i, "name"] " traffic\""
       print "\t}"
     }' "$interfaces" "$shown"
 }
 
-render() {
-  shown=$(mktemp /tmp/fw4.XXXXXX) && interfaces=$(mktemp /tmp/fw4.XXXXXX) || exit
-  uci -q show firewall >"$shown"
-  # NAME L3_DEVICE DEVICE of each interface, from JSON as ubus indents it
+# include POSITION: those that lie in a directory for it, then those of the configuration; $2 is what the directory is called
+include() {
+  for file in /usr/share/nftables.d/"$2"/*.nft; do
+    [ ! -f "$file" ] || warn "Automatically including '$file'"
+    [ ! -f "$file" ] || echo "include \"$file\""
+  done
+  included nftables "$1" | while read -r file; do [ ! -f "$file" ] || echo "include \"$file\""; done
+}
+
+# included TYPE [POSITION]: paths
+included() {
+  awk -v type="$1" -v position="$2" '
+    match($0, /^firewall\.@include\[[0-9]*\]/) {
+      at = substr($0, 19, RLENGTH - 19)
+      rest = substr($0, RLENGTH + 2)
+      name = rest
+      sub(/=.*/, "", name)
+      sub(/^[^=]*=\047/, "", rest)
+      sub(/\047$/, "", rest)
+      value[at, name] = rest
+      if (at + 1 > count) count = at + 1
+    }
+    END {
+      for (i = 0; i < count; i++) {
+        if ((value[i, "type"] == "" ? "script" : value[i, "type"]) != type) continue
+        if (type == "nftables" && (value[i, "position"] == "" ? "table-append" : value[i, "position"]) != position) continue
+        print value[i, "path"]
+      }
+    }' "$shown"
+}
+
+# NAME L3_DEVICE DEVICE of each interface, from JSON as ubus indents it; or as they were at the last load
+networks() {
+  if [ -n "$AS_LOADED" ]; then
+    grep -o '"[^"]*": { "device": "[^"]*", "physdev": "[^"]*" }' "$state" | awk -F '"' '{ print $2, $6, $10 }'
+    return
+  fi
   ubus call network.interface dump 2>/dev/null | awk -F '"' '
     function out() { if (name != "") print name, (l3 == "" ? device == "" ? "-" : device : l3), (device == "" ? "-" : device) }
     $2 == "interface" && $4 != "" { out(); name = $4; l3 = device = "" }
     $2 == "l3_device" { l3 = $4 }
     $2 == "device" { device = $4 }
-    END { out() }' >"$interfaces"
+    END { out() }'
+}
+
+render() {
+  shown=$(mktemp /tmp/fw4.XXXXXX) && interfaces=$(mktemp /tmp/fw4.XXXXXX) || exit
+  uci -q show firewall >"$shown"
+  networks >"$interfaces"
   for number in 1 2 3; do
     ! grep -q "^firewall\.@defaults\[$number\]=" "$shown" || warn "Section @defaults[$number] : ignoring duplicate defaults section"
   done
-  if ! { on=$(boolean flow_offloading) && on_hw=$(boolean flow_offloading_hw); } || ! check_policy input ||
+  if ! { [ -n "$AS_LOADED" ] || { on=$(boolean flow_offloading) && on_hw=$(boolean flow_offloading_hw); }; } || ! check_policy input ||
     ! check_policy output || ! check_policy forward; then
     rm -f "$shown" "$interfaces"
     echo "Reference error: left-hand side expression is not an array or object" >&2
     return 254
   fi
-  [ -z "$known" ] || zones physical | sed 's/.*/"&"/' | tr '\n' ',' | sed 's/,$//; s/,/, /g' >"$known"
-  offload=$(flowtable)
+  zones invalid | while read -r number name found; do
+    warn "Section @zone[$number] ($name) option 'masq' specifies invalid value '$found'"
+    warn "Section @zone[$number] ($name) skipped due to invalid options"
+  done
+  if [ -n "$known" ]; then
+    zones physical | sed 's/.*/"&"/' | tr '\n' ',' | sed 's/,$//; s/,/, /g' >"$known"
+    awk '{ print "\"" $1 "\": { \"device\": \"" $2 "\", \"physdev\": \"" $3 "\" }" }' "$interfaces" | tr '\n' ',' | sed 's/,$//' >"$known.networks"
+    included script >"$known.scripts"
+  fi
+  offload=
+  [ -n "$AS_LOADED" ] || offload=$(flowtable)
   printf '\ntable inet fw4\nflush table inet fw4\n'
-  ! nft --terse --json list flowtables inet 2>/dev/null |
+  [ -n "$AS_LOADED" ] || ! nft --terse --json list flowtables inet 2>/dev/null |
     grep -q '{"flowtable": *{[^}]*"name": *"ft", *"table": *"fw4"' || echo "delete flowtable inet fw4 ft"
+  include ruleset-prepend ruleset-pre
   printf '\ntable inet fw4 {\n'
   [ -z "$offload" ] || printf '%s\n\n\n' "$offload"
+  printf '\tinclude "/etc/nftables.d/*.nft"\n'
+  include table-prepend table-pre
   offload=${offload:+1} zones rules
+  include table-append table-post
   echo "}"
+  include ruleset-append ruleset-post
   rm -f "$shown" "$interfaces"
 }
 
 load() {
   rendered=$(mktemp /tmp/fw4.XXXXXX)
-  known=$rendered.devices
+  known=$rendered.known
   render >"$rendered" || {
     rm -f "$rendered"*
     return 1
   }
-  echo "{ \"zones\": [ { \"related_physdevs\": [ $(cat "$rendered.devices") ] } ] }" >"$state"
-  rm -f "$rendered.devices"
-  nft $verbose -f - <"$rendered"
+  echo "{ \"zones\": [ { \"related_physdevs\": [ $(cat "$known") ] } ], \"networks\": { $(cat "$known.networks") } }" >"$state"
+  scripts=$(cat "$known.scripts")
+  rm -f "$known"*
+  # shellcheck disable=SC2086 # an option, or none
+  nft $verbose -f /dev/stdin <"$rendered"
   rm -f "$rendered"
-  # the real one runs includes here, and they set the exit code
+  for script in $scripts; do (exec 9>&- && sh -c ". '$script'"); done
+  # they set the exit code, whatever nft said
   true
 }
 
@@ -242,7 +333,7 @@ check() {
   render >"$rendered"
   code=$?
   [ "$code" != 0 ] || {
-    nft $verbose -c -f - <"$rendered"
+    nft $verbose -c -f /dev/stdin <"$rendered"
     code=$?
   }
   rm -f "$rendered"

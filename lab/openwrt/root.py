@@ -39,6 +39,7 @@ STAND_INS = {
     "uci.awk": "usr/lib/stand-in/uci.awk",
     "ubus.sh": "bin/ubus",
     "fw4.sh": "sbin/fw4",
+    "utpl.sh": "usr/bin/utpl",
     "kmodloader.sh": "sbin/kmodloader",
     "opkg.sh": "bin/opkg",
     "apk.sh": "usr/bin/apk",
@@ -122,7 +123,7 @@ def make_root(root: Path, release: Release, kernel: str = "", programs: Programs
             (root / "bin" / applet).symlink_to("busybox")
         elif found := programs.find(applet):
             programs.install(found, root, f"bin/{applet}")
-    absent = {"fw4.sh", "firewall_init.sh"} if release.firewall != "fw4" else set()
+    absent = {"fw4.sh", "utpl.sh", "firewall_init.sh"} if release.firewall != "fw4" else set()
     absent |= {"opkg.sh", "apk.sh"} - {f"{release.manager}.sh"}
     for name, place in STAND_INS.items():
         if name not in absent:

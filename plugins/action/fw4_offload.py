@@ -10,6 +10,7 @@ from typing import Any
 
 from ..plugin_utils._confirm.action import CONFIRM_OPTIONS, ConfirmedAction
 from ..plugin_utils._confirm.change import ConfirmedPlan
+from ..plugin_utils._core import paths
 from ..plugin_utils._core.action import Options
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._fw4 import plan as _fw4
@@ -18,6 +19,7 @@ from ..plugin_utils._observe.require import require_root
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "offload": {"type": "str", "choices": ["auto", "hardware", "software", "disabled"], "default": "auto"},
+    "load_pending": {"type": "bool", "default": False},
     **CONFIRM_OPTIONS,
 }
 
@@ -26,11 +28,16 @@ class ActionModule(ConfirmedAction):
     """The fw4_offload action."""
 
     SPEC = ARGUMENT_SPEC
-    FRAGMENTS = (*ConfirmedAction.FRAGMENTS, "read/fw4")
+    FRAGMENTS = (*ConfirmedAction.FRAGMENTS, "read/fw4", "read/fw4_pending")
     VERBS = (*ConfirmedAction.VERBS, "apply/fw4")
 
     def reading_calls(self, options: Options) -> Sequence[Call]:
-        return [*super().reading_calls(options), ("read_files", *_fw4.OWN_FILES, *_fw4.LEFTOVERS), ("read_fw4",)]
+        return [
+            *super().reading_calls(options),
+            ("read_files", *_fw4.OWN_FILES, *_fw4.LEFTOVERS),
+            ("read_fw4",),
+            ("read_fw4_pending", paths.RUN),
+        ]
 
     def plan(self, answer: Answer, options: Options) -> ConfirmedPlan:
         if options["state"] == "absent" and not _fw4.has_fw4(answer):
@@ -38,8 +45,8 @@ class ActionModule(ConfirmedAction):
         state = _fw4.read_state(answer)
         require_root(state.platform)
         if options["state"] == "absent":
-            return _fw4.plan_absent(state, self.check_mode, self.token)
-        return _fw4.plan_present(state, options["offload"], self.check_mode, self.token)
+            return _fw4.plan_absent(state, self.check_mode, self.token, options["load_pending"])
+        return _fw4.plan_present(state, options["offload"], self.check_mode, self.token, options["load_pending"])
 
     def describe_undone(self, plan: ConfirmedPlan, before: Answer, after: Answer) -> tuple[str, Mapping[str, Any]]:
         return _fw4.describe_undone(_fw4.read_state(before), _fw4.read_state(after)), {}

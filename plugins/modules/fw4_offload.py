@@ -19,6 +19,13 @@ description:
     C(fw4 reload) itself ends with success even when nft refused the ruleset.
   - A change has to be confirmed over a new SSH connection, else the router undoes it by itself. Until then it is staged
     in memory and not written to flash, so a power failure ends in the old configuration too.
+  - What a load would make live besides is refused with its lines, unless O(load_pending). Anything that was committed
+    for the firewall, or put into C(/etc/nftables.d) or another file that it includes, is loaded with the next load,
+    whoever causes it. So what C(fw4) would make of the configuration, offload aside, is compared with what is live
+    before anything is changed. C(nft) has to list both for that, so the ruleset is loaded for a moment as dormant
+    tables of other names.
+  - Also refused is a change with which C(fw4) would leave out a zone that is live, because one of its options is
+    invalid. C(fw4 check) ends with success then.
   - Nothing but these two options is written. What others staged for the firewall is refused with the lines in question,
     since C(fw4) would load it as well; what they stage or commit meanwhile stays theirs, and a roll back does not load
     what is only staged.
@@ -64,7 +71,17 @@ options:
     type: str
     choices: [auto, hardware, software, disabled]
     default: auto
+  load_pending:
+    description:
+      - Whether to go on when a load makes more live than these two options, which is refused otherwise, in check mode
+        too. The whole of it is undone unless it is confirmed. What is committed stays committed, so the next load, as
+        when an interface comes up, makes it live again.
+      - That an interface came up or went down since, devices, what sets hold, counters, and rules that others added at
+        run time make no difference. In check mode a warning lists such rules, which every load takes away.
+    type: bool
+    default: false
 notes:
+  - The router is looked at while no other load of its firewall is under way, for which C(fw4)'s own lock is held.
   - Three SSH execs when what is loaded changes, one when nothing does.
   - A live flowtable that is not the one C(fw4) would make, as when Wi-Fi came up after the firewall, is loaded
     again, which is a change too.
@@ -165,6 +182,14 @@ staged:
   type: list
   elements: str
   sample: ["firewall.cfg02dc81.input='DROP'"]
+unloaded:
+  description: Rules that a load would make live (V(+)) or take away (V(-)) besides, or why that cannot be seen.
+  returned: when the task is refused because of it
+  type: list
+  elements: str
+  sample:
+    - "- inet fw4 chain input_lan: jump accept_from_lan"
+    - "+ inet fw4 chain input_lan: jump reject_from_lan"
 pending:
   description: The change that is under way on the router.
   returned: when the task is refused because of it

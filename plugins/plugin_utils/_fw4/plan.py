@@ -38,6 +38,7 @@ from .._observe.parse.fw4 import (
     parse_flowtable,
     parse_zone_devices,
 )
+from .._observe.parse.fw4_pending import Fw4Pending, parse_pending
 from .._observe.parse.platform import parse_platform
 from .._observe.require import require_fw4
 from .._observe.state import Platform
@@ -53,6 +54,8 @@ SYSUPGRADE_KEEPS = f"{paths.FW4_FOUND}\n{paths.FW4_KEEP}\n"
 NO_FW4 = ConfirmedPlan(result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}})
 """the plan for a router that has another firewall, and from which nothing is to be taken back"""
 STOPPED = "the firewall does not run"
+SHOWN = 10
+"""lines of a ruleset that fit into a message"""
 STARTING = "start it (/etc/init.d/firewall start), then run the play again"
 
 
@@ -74,6 +77,8 @@ class Fw4State:
     devices: Mapping[str, Fw4Device] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     change: ChangeState = field(default_factory=ChangeState)
+    pending: Fw4Pending = field(default_factory=Fw4Pending)
+    """what a load would make live besides our options"""
 
     @property
     def found(self) -> dict[str, str]:
@@ -93,7 +98,7 @@ def has_fw4(answer: Answer) -> bool:
 
 
 def read_state(answer: Answer) -> Fw4State:
-    """Sections of sh/read/{platform,files,fw4,change}.sh -> Fw4State.
+    """Sections of sh/read/{platform,files,fw4,fw4_pending,change}.sh -> Fw4State.
 
     Raises OffloadError where there is no fw4, where uci cannot read the configuration, and for an incomplete answer.
     """
@@ -110,6 +115,7 @@ def read_state(answer: Answer) -> Fw4State:
             "correct it until 'uci show firewall' shows it, then run the play again",
         )
     printed = answer.require("fw4.print")
+    change = parse_change(answer.text("change"))
     return Fw4State(
         platform=platform,
         config=parse_config(answer.text("fw4.uci")),
@@ -121,7 +127,9 @@ def read_state(answer: Answer) -> Fw4State:
         loaded=frozenset(answer.require("fw4.loaded").text.split()),
         devices=parse_zone_devices(answer.require("fw4.devices").text),
         files=read_files(answer),
-        change=parse_change(answer.text("change")),
+        change=change,
+        # while a change waits, what is live is not what is committed
+        pending=Fw4Pending() if change.pending else parse_pending(answer.require("fw4.pending").text),
     )
 
 
@@ -157,11 +165,14 @@ def options_to_set(config: Fw4Config, offload: str) -> dict[str, str]:
     return {option: "1" if on else "0" for option, on in desired.items() if config.effective(option) is not on}
 
 
-def plan_present(state: Fw4State, offload: str, check_mode: bool, token: str) -> ConfirmedPlan:
+def plan_present(
+    state: Fw4State, offload: str, check_mode: bool, token: str, load_pending: bool = False
+) -> ConfirmedPlan:
     """Plan for the firewall as desired.
 
     ``offload`` is auto, hardware, software or disabled; ``token`` becomes part of the change's id. Raises OffloadError
-    for what somebody else staged, and for a firewall that does not run or that fw4 cannot render.
+    for what somebody else staged, for what was committed and not loaded, unless ``load_pending``, and for a firewall
+    that does not run or that fw4 cannot render.
     """
     decided, why = choose_offload(state, offload, check_mode)
     values = options_to_set(state.config, decided)
@@ -173,10 +184,10 @@ def plan_present(state: Fw4State, offload: str, check_mode: bool, token: str) ->
     result = {"offload": decided, "reason": why}
     if desired == "auto" and not values and any(table and not table.hardware for table in (state.live, state.rendered)):
         result = {"offload": "software", "reason": "; ".join(state.complaints) or "fw4 fell back to software"}
-    return _plan(state, values, desired, files, check_mode, result, token)
+    return _plan(state, values, desired, files, check_mode, result, token, load_pending)
 
 
-def plan_absent(state: Fw4State, check_mode: bool, token: str) -> ConfirmedPlan:
+def plan_absent(state: Fw4State, check_mode: bool, token: str, load_pending: bool = False) -> ConfirmedPlan:
     """Plan that gives the options the values that were found; not one that fw4 refuses, for it would load no firewall.
 
     The other arguments, and what is raised, are those of ``plan_present``.
@@ -190,7 +201,7 @@ def plan_absent(state: Fw4State, check_mode: bool, token: str) -> ConfirmedPlan:
     desired = "disabled" if not on else "auto" if hardware else "software"
     result = {"offload": "disabled" if not on else "hardware" if hardware else "software", "reason": "as it was found"}
     files = dict.fromkeys((paths.FW4_FOUND, paths.FW4_KEEP))
-    return _plan(state, values, desired, files, check_mode, result, token, repair=bool(state.found))
+    return _plan(state, values, desired, files, check_mode, result, token, load_pending, repair=bool(state.found))
 
 
 def _plan(
@@ -201,6 +212,7 @@ def _plan(
     check_mode: bool,
     result: Mapping[str, Any],
     token: str,
+    load_pending: bool,
     repair: bool = True,
 ) -> ConfirmedPlan:
     """``repair``: a live firewall that is not what fw4 would make of its configuration is loaded once more."""
@@ -221,10 +233,14 @@ def _plan(
     stopped = "state" not in state.loaded and bool(values or reload or result["offload"] == "auto")
     if stopped and not check_mode:
         raise OffloadError(STOPPED, STARTING)
+    if values or reload:
+        _refuse_pending_configuration(state, load_pending)
     summaries = [_describe(option, value) for option, value in values.items()]
     if reload:
         summaries = ["reload the firewall"]
-    script = [Transaction("; ".join(summaries), change_script(state, values, desired))] if summaries else []
+    script = (
+        [Transaction("; ".join(summaries), change_script(state, values, desired, load_pending))] if summaries else []
+    )
     writing = f"write {paths.FW4_CONFIG}"
     return ConfirmedPlan(
         id=ids.next_id([state.confirmation.partition(" ")[0]], token),
@@ -241,7 +257,11 @@ def _plan(
             "devices": list(state.live.devices) if state.live else [],
             "options": {option: {**state.config.values, **values}.get(option, ABSENT) for option in OPTIONS},
             # those of the last reading count: a change may have put right what fw4 complained of
-            "warnings": [*([f"{STOPPED}: {STARTING}"] if stopped else []), *_warnings(state)],
+            "warnings": [
+                *([f"{STOPPED}: {STARTING}"] if stopped else []),
+                *(_describe_lost(state) if check_mode and summaries else []),
+                *_warnings(state),
+            ],
         },
     )
 
@@ -268,6 +288,41 @@ def _refuse_staged(state: Fw4State, changing: bool) -> None:
         )
 
 
+def _refuse_pending_configuration(state: Fw4State, load_pending: bool) -> None:
+    """Raise OffloadError where a load makes more live than our options, or takes a zone away that fw4 skips."""
+    pending = state.pending
+    skipped = [zone for zone in pending.zones if any(f"({zone}) skipped" in line for line in state.complaints)]
+    if skipped:
+        raise OffloadError(
+            f"fw4 would leave out zones that are live now ({', '.join(skipped)}), and 'fw4 check' passes all the same: "
+            f"{'; '.join(state.complaints[:5])}",
+            f"correct {paths.FW4_CONFIG} until 'fw4 print' prints no such line, then run the play again",
+        )
+    if load_pending:
+        return
+    if pending.unclear:
+        raise OffloadError(
+            "what a load of the firewall makes live cannot be compared with what is live: "
+            f"{'; '.join(pending.unclear[:SHOWN])}",
+            "correct that; or load the firewall yourself (/etc/init.d/firewall reload), or set load_pending to true",
+            unloaded=list(pending.unclear),
+        )
+    if pending.lines:
+        more = f"; and {len(pending.lines) - SHOWN} more" if len(pending.lines) > SHOWN else ""
+        raise OffloadError(
+            "the firewall's configuration was changed and not loaded, and a load makes that live together with ours: "
+            f"{'; '.join(pending.lines[:SHOWN])}{more}",
+            "load it yourself first (/etc/init.d/firewall reload), or take it back; to load it with this change, which "
+            "undoes both unless it is confirmed, set load_pending to true",
+            unloaded=list(pending.lines),
+        )
+
+
+def _describe_lost(state: Fw4State) -> list[str]:
+    lost = "; ".join(state.pending.lost[:SHOWN])
+    return [f"a load of the firewall takes away what others added to its tables at run time: {lost}"] if lost else []
+
+
 def _warnings(state: Fw4State) -> list[str]:
     found = [f"fw4: {complaint}" for complaint in state.complaints]
     if state.config.sections > 1:
@@ -277,15 +332,23 @@ def _warnings(state: Fw4State) -> list[str]:
     return found
 
 
-def change_script(state: Fw4State, values: Mapping[str, str], desired: str) -> str:
+def change_script(state: Fw4State, values: Mapping[str, str], desired: str, load_pending: bool = False) -> str:
     """The script for sh: sh/installed/fw4.sh with this change in its head.
 
     ``values`` is option -> new value; ``desired`` is what must be live in the end: hardware, software, auto, disabled.
+    ``load_pending``: zones may go that the configuration no longer has.
     """
     changes = "\n".join(
         f"{option} {value} {state.config.values.get(option, ABSENT)}" for option, value in values.items()
     )
-    head = {"section": state.config.section, "changes": changes, "desired": desired, "record": paths.FW4_FOUND}
+    head = {
+        "section": state.config.section,
+        "changes": changes,
+        "desired": desired,
+        "record": paths.FW4_FOUND,
+        "seen": state.pending.seen,
+        "others": "load" if load_pending else "refuse",
+    }
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in head.items())
     return f"#!/bin/sh\n{lines}{paths.installed('fw4.sh')}"
 

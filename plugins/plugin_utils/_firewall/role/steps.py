@@ -41,6 +41,7 @@ def change_options(values: Values) -> dict[str, Any]:
         "keep_firewall": not values["flow_offload_remove_firewall"],
         "adopt": values["flow_offload_adopt_table"],
         "confirm_timeout": values["flow_offload_confirm_timeout"],
+        "load_pending": values["flow_offload_load_pending"],
     }
 
 

@@ -49,6 +49,7 @@ SPEC: dict[str, Any] = {
     "flow_offload_counter": FLAG,
     "flow_offload_confirm_timeout": _number(30),
     "flow_offload_checks": checks.SPEC,
+    "flow_offload_load_pending": FLAG,
     "flow_offload_require": _choice(RUNGS, "bound"),
     "flow_offload_sample": _number(3),
     "flow_offload_slow_share": _number(50),

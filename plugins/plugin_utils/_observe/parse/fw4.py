@@ -87,8 +87,15 @@ def parse_zone_devices(text: str) -> dict[str, Fw4Device]:
 
 
 def parse_complaints(text: str) -> tuple[str, ...]:
-    """What ``fw4 print`` printed besides the ruleset: warnings, and the error that ended it."""
-    return tuple(line.removeprefix("[!] ") for line in text.splitlines() if line.startswith("[!]") or "rror: " in line)
+    """What ``fw4 print`` printed besides the ruleset: warnings, and the error that ended it.
+
+    That it includes a file of /usr/share/nftables.d is neither.
+    """
+    return tuple(
+        line.removeprefix("[!] ")
+        for line in text.splitlines()
+        if (line.startswith("[!]") or "rror: " in line) and not line.startswith("[!] Automatically including ")
+    )
 
 
 def read_fw4(answer: Answer) -> OpenWrtFirewall | None:

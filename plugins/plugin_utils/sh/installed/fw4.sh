@@ -6,6 +6,8 @@
 #   changes  lines "OPTION VALUE FOUND", - for no such option; what was found may have blanks in it
 #   desired  hardware, software, auto (either) or disabled: what must be live in the end
 #   record   where it is kept what was found
+#   seen     digest of what fw4 makes its ruleset of, when that was compared with what is live; empty: it was not
+#   others   load where zones may go that the configuration does not have any more, else refuse
 # usage: load | stage | commit | restore
 #
 # What is to be confirmed is staged, in memory: fw4 uses that like what is committed, and a power failure ends in the old
@@ -24,6 +26,34 @@ recorded=${0%/*}/recorded
 aside=${0%/*}/aside
 delta=/tmp/.uci/firewall
 state=/var/run/fw4.state
+lock=/var/run/fw4.lock
+
+# hold_fw4 SECONDS, release_fw4: as in sh/read/fw4.sh
+hold_fw4() {
+  type flock >/dev/null 2>&1 && { true >>"$lock"; } 2>/dev/null || return
+  exec 9>>"$lock"
+  seconds=0
+  until flock -n 9; do
+    [ "$seconds" -lt "$1" ] || {
+      exec 9>&-
+      return 1
+    }
+    sleep 1
+    seconds=$((seconds + 1))
+  done
+}
+
+release_fw4() {
+  exec 9>&-
+}
+
+# fw4_seen: as in sh/read/fw4_pending.sh
+fw4_seen() {
+  {
+    uci -q show firewall | sed -n "s/^firewall\.[^.]*\.path='\(.*\)'$/\1/p"
+    printf '%s\n' /etc/config/firewall /etc/nftables.d/*.nft /usr/share/nftables.d/*/*.nft /usr/share/nftables.d/*/*/*.nft
+  } | while read -r _file; do [ ! -f "$_file" ] || md5sum "$_file"; done | md5sum
+}
 
 # put CONFIG SECTION [OPTION...]: the changes, each option on its own, since a batch ends with 0 whatever happens in it
 put() {
@@ -80,11 +110,53 @@ flowtable() {
     inside && /^[ \t]*[}]/ { inside = 0 }' | sort -u
 }
 
-# settled: `fw4 reload` exits with 0 whatever nft refused
+# runs: does fw4 take itself for loaded? While somebody else loads it, its state file is gone.
+runs() {
+  for _again in 5 4 3 2 1 0; do
+    hold_fw4 20 || true
+    [ ! -f "$state" ] || _again=yes
+    release_fw4
+    case $_again in
+    yes) return ;;
+    0) ;;
+    *) sleep 1 ;;
+    esac
+  done
+  echo "the firewall does not run"
+  return 1
+}
+
+# zones: names of those that have rules in a listing, or in what fw4 prints
+zones() {
+  awk '
+    /^[ \t]*chain input_[^ ]* [{]/ { zone = $2; sub(/^input_/, "", zone); next }
+    zone != "" && /^[ \t]*[}]/ { zone = "" }
+    zone != "" && NF && !/^[ \t]*#/ { print zone; zone = "" }'
+}
+
+# keeps_zones COMPLAINTS: fw4 leaves a zone out for an option that it does not take, and its check passes
+keeps_zones() {
+  made=$(fw4 -q print 2>/dev/null | zones)
+  for zone in $(nft -s -t list table inet fw4 2>/dev/null | zones); do
+    ! echo "$made" | grep -qxF "$zone" || continue
+    if [ "$others" = load ] && ! echo "$1" | grep -qF "($zone) skipped"; then continue; fi
+    echo "fw4 would leave out the zone $zone, which is live: $(echo "$1" | grep -F '[!]' | head -n 3 | tr '\n' ' ')"
+    return 1
+  done
+}
+
+# settled: `fw4 reload` exits with 0 whatever nft refused. An interface that comes up has it loaded once more.
 settled() {
-  planned=$(fw4 -q print 2>/dev/null | flowtable)
-  live=$(nft list flowtable inet fw4 ft 2>/dev/null | flowtable)
-  nft list tables | grep -qx 'table inet fw4' || {
+  for _again in 2 1 0; do
+    hold_fw4 20 || true
+    planned=$(fw4 -q print 2>/dev/null | flowtable)
+    live=$(nft list flowtable inet fw4 ft 2>/dev/null | flowtable)
+    tables=$(nft list tables)
+    release_fw4
+    if [ "$planned" = "$live" ] || [ "$_again" = 0 ]; then break; fi
+    sleep 1
+  done
+  echo "$tables" | grep -qx 'table inet fw4' || {
     echo "fw4 reload: there is no table inet fw4"
     return 1
   }
@@ -122,8 +194,9 @@ alone() {
 
 load() {
   alone "$(uci -q changes firewall)" || return
-  [ -f "$state" ] || {
-    echo "the firewall does not run"
+  runs || return
+  [ -z "$seen" ] || [ "$(fw4_seen)" = "$seen  -" ] || {
+    echo "the firewall's configuration was changed since the router was read"
     return 1
   }
   if [ -n "$changes" ]; then
@@ -137,7 +210,11 @@ load() {
     }
     put "" firewall || return
   fi
-  fw4 check >/dev/null || return
+  said=$(fw4 check 2>&1) || {
+    echo "$said" | tail -n 20
+    return 1
+  }
+  keeps_zones "$said" || return
   alone "$(uci -q changes firewall | grep -vE "^(-?firewall\.${section}[.]flow_offloading(_hw)?(=|$)|firewall\.$section=)")" || return
   : >"$reloading" && fw4 reload && settled "$desired"
 }

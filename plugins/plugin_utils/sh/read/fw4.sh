@@ -2,14 +2,75 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # OpenWrt's firewall: UCI's options about offload, what fw4 makes of them, what is live. Read by _observe/parse/fw4.py.
 
+fw4_lock=/var/run/fw4.lock
+fw4_state=/var/run/fw4.state
+
 read_fw4() {
   has fw4 && has uci || return 0
   section fw4.uci _fw4_uci
   section fw4.staged uci -q changes firewall
-  section fw4.print _fw4_print
-  section fw4.live nft list flowtable inet fw4 ft
-  section fw4.loaded _fw4_loaded
+  _fw4_look
+  section fw4.print _fw4_printed
+  section fw4.live _fw4_live
+  section fw4.loaded printf '%s\n' "$_loaded"
   section fw4.devices _fw4_devices
+}
+
+# hold_fw4 SECONDS: take the lock of fw4, whose every load removes its state file for a moment, and an interface that comes
+# up causes a load. A small busybox's flock knows no time limit. Fails where the lock cannot be had. Nothing that takes the
+# lock itself may run until release_fw4.
+hold_fw4() {
+  has flock && { true >>"$fw4_lock"; } 2>/dev/null || return
+  exec 9>>"$fw4_lock"
+  _seconds=0
+  until flock -n 9; do
+    [ "$_seconds" -lt "$1" ] || {
+      exec 9>&-
+      return 1
+    }
+    sleep 1
+    _seconds=$((_seconds + 1))
+  done
+}
+
+release_fw4() {
+  exec 9>&-
+}
+
+# What fw4 would make, what is live and what fw4 thinks of it, at one moment. What differs then may be a load that waits
+# for the lock, or, where it could not be had, one that is under way: such a look is repeated.
+_fw4_look() {
+  for _again in 2 1 0; do
+    hold_fw4 20 || true
+    _printed=$(fw4 print 2>&1)
+    _printed_rc=$?
+    _live=$(nft list flowtable inet fw4 ft 2>&1)
+    _live_rc=$?
+    _loaded=$(_fw4_loaded)
+    release_fw4
+    [ "$_again" != 0 ] || break
+    # loaded as printed, or not at all, and it does not think so either
+    case $_loaded in
+    *state*table*) [ "$(_fw4_printed | _fw4_flowtable)" != "$(printf '%s\n' "$_live" | _fw4_flowtable)" ] || break ;;
+    *state* | *table*) ;;
+    *) break ;;
+    esac
+    sleep 2
+  done
+}
+
+# the devices of a flowtable, and whether it is in hardware
+_fw4_flowtable() {
+  awk '
+    /flowtable ft [{]/ { inside = 1; print "flowtable" }
+    inside && /devices = / { gsub(/.*[{]|["},;]/, " "); for (i = 1; i <= NF; i++) print $i }
+    inside && /flags .*offload/ { print "hardware" }
+    inside && /^[ \t]*[}]/ { inside = 0 }' | sort
+}
+
+_fw4_live() {
+  printf '%s\n' "$_live"
+  return "$_live_rc"
 }
 
 # Sections of defaults, by their ids: NAME of @defaults[n] is none that a later section could not have
@@ -25,18 +86,16 @@ _fw4_uci() {
 }
 
 # The flowtable and the rule that feeds it, out of many lines; warnings and errors of fw4
-_fw4_print() {
-  _printed=$(fw4 print 2>&1)
-  _rc=$?
-  echo "$_printed" | awk '
+_fw4_printed() {
+  printf '%s\n' "$_printed" | awk '
     /^[ \t]*flowtable / { inside = 1 }
     inside || /flow (offload|add) @/ || /^[[]!]/ || /rror: / { print }
     /^[ \t]*[}]/ { inside = 0 }'
-  return "$_rc"
+  return "$_printed_rc"
 }
 
 _fw4_loaded() {
-  [ ! -f /var/run/fw4.state ] || echo state
+  [ ! -f "$fw4_state" ] || echo state
   ! nft list tables 2>/dev/null | grep -qx 'table inet fw4' || echo table
   ! /etc/init.d/firewall enabled 2>/dev/null || echo enabled
   # MediaTek's Wi-Fi takes flows through it alone
@@ -46,7 +105,7 @@ _fw4_loaded() {
 # NAME KIND TARGET true|false|changeable of each device that the zones' networks are on, below bridges and VLANs; TARGET is the
 # NIC that the ports of a switch (DSA) hang on, and whose hw-tc-offload counts
 _fw4_devices() {
-  grep -o '"related_physdevs": \[[^]]*\]' /var/run/fw4.state 2>/dev/null | sed 's/.*\[//; s/[]",]/ /g' | tr ' ' '\n' |
+  grep -o '"related_physdevs": \[[^]]*\]' "$fw4_state" 2>/dev/null | sed 's/.*\[//; s/[]",]/ /g' | tr ' ' '\n' |
     sort -u | while read -r _name; do [ -z "$_name" ] || _fw4_lower "$_name"; done | sort -u
 }
 

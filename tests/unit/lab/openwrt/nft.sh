@@ -20,8 +20,15 @@ listing() {
   awk -v head="table $1 $2 {" '
     $0 == head { inside = 1; print; next }
     !inside { next }
-    /^[}]/ { inside = 0; exit }
+    /^[}]/ && depth + 0 == 0 { inside = 0; exit }
     /^[ \t]*(#|define |include )/ || /^[ \t]*$/ { next }
+    {
+      # however it was indented
+      sub(/^[ \t]+/, "")
+      if (/^[}]/) depth--
+      for (i = 0; i <= depth; i++) $0 = "\t" $0
+      if (/[{]$/) depth++
+    }
     { sub(/flow offload @/, "flow add @"); sub(/priority 0;/, "priority filter;") }
     /^\tflowtable / { flowtable = 1; counts = ""; print; next }
     flowtable && /^\t\tcounter/ { counts = "\t\tcounter"; next }
@@ -70,9 +77,22 @@ while :; do
   esac
 done
 
+# included: a text with its includes in their places
+included() {
+  while IFS= read -r line; do
+    case $line in
+    *include\ \"*\")
+      files=${line#*\"}
+      for file in ${files%\"}; do [ ! -f "$file" ] || included <"$file"; done
+      ;;
+    *) printf '%s\n' "$line" ;;
+    esac
+  done
+}
+
 case "$1 $2" in
-"-f -") text=$(cat) ;;
-"-f "*) text=$(cat "$2") ;;
+"-f -") text=$(included) ;;
+"-f "*) text=$(included <"$2") ;;
 "--version "*)
   echo "nftables v1.0.9 (Old Doc Yak #3)"
   exit

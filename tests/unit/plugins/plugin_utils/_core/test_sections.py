@@ -177,7 +177,7 @@ def test_the_very_last_line_end_may_be_missing() -> None:
 
 READERS: dict[Callable[[Answer], object], tuple[str, ...]] = {
     _ruleset.read_state: ("platform", "links"),
-    _fw4.read_state: ("platform", "fw4.staged", "fw4.print", "fw4.live", "fw4.loaded", "fw4.devices"),
+    _fw4.read_state: ("platform", "fw4.staged", "fw4.print", "fw4.live", "fw4.loaded", "fw4.devices", "fw4.pending"),
     _kernel.read_state: ("platform", "modules"),
     _nic.read_state: ("platform", "nics", "features lan0"),
     read_fw4: ("fw4.staged", "fw4.print", "fw4.loaded"),

@@ -131,6 +131,8 @@ def test_other_spellings_are_no_difference(router: OpenWrt, value: str) -> None:
 
 
 def test_what_ends_fw4_is_put_right(router: OpenWrt) -> None:
+    router.write(paths.FW4_CONFIG, STOCK.format(""))
+    router.sh("fw4 reload")
     router.write(paths.FW4_CONFIG, STOCK.format("\toption flow_offloading enabled\n"))
     result, _execs = router.do(ActionModule, SOFTWARE)
     assert result["changed"] and not result.get("warnings")

@@ -62,7 +62,7 @@ def test_a_change_that_nobody_guards_any_more(router: OpenWrt, then: dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("refuses", "remedy"), [("check forward", "complains of"), ("text forward", "fw4 exits with 0 .* logread")]
+    ("refuses", "remedy"), [("check @ft", "complains of"), ("text @ft", "fw4 exits with 0 .* logread")]
 )
 def test_a_ruleset_that_nft_refuses(router: OpenWrt, refuses: str, remedy: str) -> None:
     """Known before, or only when fw4 reload has ended with 0."""

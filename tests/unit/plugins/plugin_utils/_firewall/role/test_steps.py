@@ -82,7 +82,7 @@ def test_what_is_planned_where_nothing_is_asked_for() -> None:
             "flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "auto", "counter": False}],
             "flush": [],
         },
-        "change": {"keep_firewall": True, "adopt": False, "confirm_timeout": 30},
+        "change": {"keep_firewall": True, "adopt": False, "confirm_timeout": 30, "load_pending": False},
         "verify": {"expect": "", "devices": ["lan0", "wan0"], "require": "bound", "sample": 3, "slow_share": 50},
     }
 
@@ -169,6 +169,7 @@ def test_what_the_modules_are_given() -> None:
         flow_offload_remove_firewall="true",
         flow_offload_confirm_timeout="60",
         flow_offload_checks=[{"reach": "192.0.2.1"}],
+        flow_offload_load_pending=True,
         flow_offload_sample="9",
         flow_offload_require="bypassing",
     )
@@ -179,6 +180,7 @@ def test_what_the_modules_are_given() -> None:
         "keep_firewall": False,
         "adopt": False,
         "confirm_timeout": 60,
+        "load_pending": True,
     }
     assert (planned["verify"]["sample"], planned["verify"]["require"]) == (9, "bypassing")
 
@@ -406,11 +408,11 @@ def test_every_order_has_the_four_steps(order: str) -> None:
     [
         ("kernel", TASKS / "kernel.yml", set()),
         ("nic", TASKS / "nic.yml", {"leaving"}),
-        ("change", TASKS / "ruleset/table.yml", set()),
-        ("change", TASKS / "ruleset/table_absent.yml", set()),
+        ("change", TASKS / "ruleset/table.yml", {"load_pending"}),
+        ("change", TASKS / "ruleset/table_absent.yml", {"load_pending"}),
         ("change", TASKS / "ruleset/fw4.yml", {"keep_firewall", "adopt"}),
         ("change", TASKS / "ruleset/fw4_absent.yml", {"keep_firewall", "adopt"}),
-        ("change", PLAYBOOKS / "rollback.yml", set()),
+        ("change", PLAYBOOKS / "rollback.yml", {"load_pending"}),
         ("verify", TASKS / "verify.yml", set()),
         ("verify", PLAYBOOKS / "verify.yml", {"devices"}),
     ],
