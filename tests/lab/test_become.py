@@ -17,6 +17,8 @@ OPERATOR = {"ansible_user": "operator", "ansible_become": True}
 AUDITOR = {"ansible_user": "auditor", "ansible_become": True}
 SU = {"ansible_user": "guest", "ansible_become": True, "ansible_become_method": "su"}
 ROOT_PASSWORD = "root-lab"
+SECRET = "hunter22-4711"
+EVERY_ARGUMENT = "cat /proc/[0-9]*/cmdline | tr '\\000' ' '"
 
 pytestmark = pytest.mark.router("trixie/offload", "tools")
 
@@ -31,18 +33,25 @@ pytestmark = pytest.mark.router("trixie/offload", "tools")
     ids=["sudo", "sudo with a password", "su"],
 )
 def test_become(router: Live, host: dict[str, Any]) -> None:
-    """Read, change, confirm and read again, in as many execs as a login as root takes."""
+    """Read, change, confirm and read again, in as many execs as a login as root takes.
+
+    What travels is in the arguments of no process, which the login's user could read.
+    """
     router.sh(f"echo root:{ROOT_PASSWORD} | chpasswd")
-    options: dict[str, Any] = {"content": CONTENT, "flowtables": [FLOWTABLE]}
+    check = {"name": "nobody sees", "command": f": {SECRET}; {EVERY_ARGUMENT} >/root/seen", "timeout": 20}
+    options: dict[str, Any] = {"content": CONTENT, "flowtables": [FLOWTABLE], "checks": [check]}
     task = router.module("ruleset", host=host, **options)
     assert task.status == "ok", task.msg
     assert task.changed
     assert len(task.execs) == 3
+    seen = router.sh("cat /root/seen; rm /root/seen")
+    assert "nft_offload_check" in seen and "/bin/sh -s" in seen
+    assert SECRET not in seen and "chain forward" not in seen
     again = router.module("ruleset", host=host, **options)
     assert (again.status, again.changed, len(again.execs)) == ("ok", False, 1)
-    seen = router.module("offload_info", host=host)
-    assert seen.result["router"]["platform"]["uid"] == 0
-    assert len(seen.execs) == 1
+    info = router.module("offload_info", host=host)
+    assert info.result["router"]["platform"]["uid"] == 0
+    assert len(info.execs) == 1
     assert router.sh("find / -xdev -name '*ansible*' -newer /etc/hostname ! -path '/proc/*' ! -path '/sys/*'") == ""
 
 

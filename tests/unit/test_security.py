@@ -24,7 +24,7 @@ NOT_OURS = {paths.FW4_CONFIG}
 """files whose mode stays as it is"""
 LINKS = {paths.FEATURES_RC, paths.RULESET_RC}
 """links that init systems make"""
-DIRECTORIES = {paths.HOME, paths.HISTORY, paths.RUN}
+DIRECTORIES = {paths.HOME, paths.HISTORY, paths.RUN, f"{paths.RUN}/pending"}
 MODES = {"PRIVATE": paths.PRIVATE, "READABLE": paths.READABLE, "PROGRAM": paths.PROGRAM}
 
 

@@ -13,9 +13,9 @@ wanted=
 # the table, or -.
 begin() {
   change_home "$1"
-  mkdir -p "$home" && chmod 700 "$home" || return
+  (umask 077 && mkdir -p "$home") && chmod 0700 "$home" || return
   for _gone in "$home"/gone.*; do rm -rf "$_gone"; done
-  mkdir "$home/pending" 2>/dev/null || { take_over "$home/pending" && mkdir "$home/pending"; } || {
+  mkdir -m 0700 "$home/pending" 2>/dev/null || { take_over "$home/pending" && mkdir -m 0700 "$home/pending"; } || {
     _change
     return 1
   }
@@ -24,7 +24,7 @@ begin() {
   seconds_up
   # not where this shell was stopped for so long that another one took over
   identify
-  (set -C && echo "$3 begun $identity $up" >"$change/events") 2>/dev/null || {
+  (umask 077 && set -C && echo "$3 begun $identity $up" >"$change/events") 2>/dev/null || {
     change=
     [ -s "$home/pending/events" ] || unlock
     echo "its events could not be written to $home/pending, or another change was quicker"
@@ -59,7 +59,7 @@ keep_all() {
     _number=$((_number + 1))
     echo "$1 $2" >>"$change/tables" || return
     # empty must mean that there is none: an undo then deletes the table
-    _live=$(nft -s list table "$1" "$2" 2>"$change/problem") || grep -q 'No such file' "$change/problem" || {
+    _live=$(umask 077 && nft -s list table "$1" "$2" 2>"$change/problem") || grep -q 'No such file' "$change/problem" || {
       cat "$change/problem"
       return 1
     }
@@ -73,7 +73,7 @@ keep_all() {
 # keep NAME TEXT: read back, because a full /run must show before anything is loaded
 keep() {
   # cat prints why it cannot write, a shell's own printf only that it cannot
-  printf "%s${2:+\\n}" "$2" | cat >"$change/$1" || return
+  printf "%s${2:+\\n}" "$2" | (umask 077 && cat >"$change/$1") || return
   [ "$(cat "$change/$1")" = "$(printf '%s' "$2")" ] || {
     echo "$change/$1: what was written does not read back"
     return 1
@@ -154,7 +154,7 @@ stage_listing() {
     return 1
   fi
   echo "$2 $3 $1" >>"$change/expected" || return
-  stage "$1" 0644 "$_listing
+  stage "$1" 0600 "$_listing
 "
 }
 
@@ -300,7 +300,7 @@ commit_change() {
       return 1
     }
   done
-  if [ "$#" != 0 ]; then printf '%s\n' "$@" >"$_list.new" && to_disk "$_list.new" || return; fi
+  if [ "$#" != 0 ]; then (umask 077 && printf '%s\n' "$@" >"$_list.new") && to_disk "$_list.new" || return; fi
   if [ -n "$change" ]; then
     _id=$(cat "$change/id")
     [ "$#" = 0 ] || keep journal "$_list" || return
@@ -329,9 +329,10 @@ check_here() {
     export NFT_OFFLOAD_CHECK="$change"
     {
       "$@"
-      echo "$?" >"$change/checked.new"
+      _code=$?
+      (umask 077 && echo "$_code" >"$change/checked.new")
       mv "$change/checked.new" "$change/checked"
-    } 2>&1 | tail -c 2000 >"$change/check"
+    } 2>&1 | (umask 077 && tail -c 2000 >"$change/check")
   } </dev/null >/dev/null 2>&1 &
   _child=$!
   seconds_up

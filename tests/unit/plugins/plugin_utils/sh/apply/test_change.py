@@ -14,6 +14,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change i
     raise_failed_change,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.verbs import StageListing
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Step, failed_step
@@ -359,3 +360,22 @@ def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
     router.run([("sh", str(router.place / "boot.sh"))])
     assert (router.table(), router.etc("ruleset.nft")) == (NEW, NEW)
     assert sorted(os.listdir(etc)) == ["devices", "ruleset.nft"]
+
+
+def test_what_is_kept_of_a_change_is_for_root_only(router: Sandbox) -> None:
+    """In its directory, and in that of the changes, which may be there already."""
+    router.home.mkdir(mode=0o755)
+    (router.place / "etc/nft-offload").mkdir(mode=0o755)
+    listing = StageListing(str(router.place / "etc/nft-offload/listing"), "inet", "t")
+    plan = replace(router.plan(), listing=listing)
+    change = replace(router.change(plan), checks=(Check(True, "command", "echo fine; false", 0, 5),))
+    router.load(change)
+    kept = [router.home, *router.home.rglob("*"), *(router.place / "etc/nft-offload").glob("*")]
+    assert len(kept) > 10
+    assert {str(path): oct(path.stat().st_mode) for path in kept if path.stat().st_mode & 0o077} == {}
+    router.run([("hold", str(router.home), change.id), ("check_here", "5", "echo", "fine")])
+    assert (router.pending / "check").exists() and (router.pending / "checked").exists()
+    kept = list(router.home.rglob("*"))
+    assert {str(path): oct(path.stat().st_mode) for path in kept if path.stat().st_mode & 0o077} == {}
+    router.run(change.give_up("a check failed"))
+    assert router.settled(5)
