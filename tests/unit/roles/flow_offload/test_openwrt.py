@@ -311,7 +311,7 @@ def test_what_can_be_known_is_refused_before_anything_is_changed(
 
 def test_a_check_run_shows_all_that_would_be_lost_of_somebody_elses_table(router: OpenWrt) -> None:
     router.write("/var/run/nft/inet-nft_offload", THEIRS)
-    adopt = {**OVERLAY, "flow_offload_adopt_table": True}
+    adopt: dict[str, Any] = {**OVERLAY, "flow_offload_adopt_table": True}
     code, said, _execs = play(router, "--check", "--diff", **adopt)
     assert code == 0, said
     assert "-\t\ttype filter hook forward priority 0; policy drop;" in said
