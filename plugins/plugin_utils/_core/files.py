@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from .plan import Diff
 from .sections import Answer
+from .text import same_lines
 
 DesiredFiles = Mapping[str, tuple[str, str] | None]
 """path -> (mode such as '0644', text), or None for a file that must not be there"""
@@ -26,6 +27,11 @@ def read_files(answer: Answer) -> dict[str, str]:
     }
 
 
+def _has_text(found: str | None, desired: str) -> bool:
+    """Is the file as desired? An answer has no carriage returns at line ends: what they are is not seen."""
+    return found is not None and same_lines(found, desired)
+
+
 @dataclass(frozen=True)
 class FileChanges:
     """What a Plan takes: see Plan.files, Plan.removed and Plan.diffs."""
@@ -37,7 +43,9 @@ class FileChanges:
 
 def file_changes(found: Mapping[str, str], desired: DesiredFiles) -> FileChanges:
     """From the files found to those desired; a path that ``desired`` does not name stays as it is."""
-    written = {path: file for path, file in desired.items() if file is not None and found.get(path) != file[1]}
+    written = {
+        path: file for path, file in desired.items() if file is not None and not _has_text(found.get(path), file[1])
+    }
     removed = tuple(path for path, file in desired.items() if file is None and path in found)
     after = {path: text for path, (_mode, text) in written.items()} | dict.fromkeys(removed, "")
     diffs = tuple(Diff(path, found.get(path, ""), text) for path, text in sorted(after.items()))

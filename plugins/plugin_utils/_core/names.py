@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 
 from .errors import OffloadError
+from .nft_tokens import HIDDEN
 
 NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_.-]{0,30}\Z")
 """of a table or a flowtable"""
 NAME_RULE = "up to 31 letters, digits, _, . and -, the first one a letter"
 """NAME in words"""
-DEVICE = re.compile(r"^[^\s/:\"\\{};,*$@#]{1,15}\Z")
-"""what the kernel takes (dev_valid_name) less what means something to nft"""
+DEVICE = re.compile(rf"^[^\s/:\"\\{{}};,*$@#{HIDDEN}]{{1,15}}\Z")
+"""what the kernel takes (dev_valid_name) less what means something to nft, or what nobody can see or write"""
 
 
 def require_table_name(name: str) -> None:

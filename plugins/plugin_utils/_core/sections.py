@@ -22,9 +22,10 @@ error as well: a finding that is not made because its line is missing must never
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,8 @@ from pathlib import Path
 from .errors import OffloadError
 from .text import split_lines
 
+MOST_TERMINALS = 3
+"""on the way, each of which may put a carriage return before a line feed"""
 SCRIPTS = Path(__file__).parents[1] / "sh"
 LONGEST_ANSWER = 8 * 1024 * 1024
 """characters, carriage returns left out; sh/tally.sh ends an answer a little before that"""
@@ -176,8 +179,8 @@ def _read_sections(output: str, markers: Sequence[_Marker], counted: bool) -> di
         text = output[opened.end : marker.start]
         if counted and not _is_tally(text, numbers):
             raise _damaged(f"section {name!r} is not what the router printed: lines were lost, cut or added")
-        if "\r" in text:
-            text = "".join(f"{line}\n" for line in split_lines(text))
+        for _terminal in range(MOST_TERMINALS if "\r" in text else 0):
+            text = text.replace("\r\n", "\n")
         found[name] = Section(text.removesuffix("\n").removesuffix("\n"), code)
         opened = None
     if opened is not None:
@@ -223,18 +226,21 @@ def _read_end(rest: str, counted: bool) -> tuple[str, int, tuple[int, int]]:
 def _is_tally(text: str, numbers: tuple[int, int]) -> bool:
     """Has the text between two markers the numbers that sh/tally.sh counted? An awk counts bytes or characters."""
     text = text.replace("\r", "")
-    if numbers == _tally(text.removesuffix("\n").split("\n") if text else []):
+    if numbers == _tally(io.StringIO(text, newline="\n")):
         return True
     try:
         encoded = b"" if text.isascii() else text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return False
-    return bool(encoded) and numbers == _tally(encoded.removesuffix(b"\n").split(b"\n"))
+    return bool(encoded) and numbers == _tally(io.BytesIO(encoded))
 
 
-def _tally(lines: Sequence[str] | Sequence[bytes]) -> tuple[int, int]:
-    """(lines, sum) as sh/tally.sh counts them."""
-    return len(lines), sum(number * (len(line) + 1) for number, line in enumerate(lines, 1))
+def _tally(lines: Iterable[str] | Iterable[bytes]) -> tuple[int, int]:
+    """(lines, sum) as sh/tally.sh counts them; the lines have their ends."""
+    number = total = 0
+    for number, line in enumerate(lines, 1):
+        total += number * len(line)
+    return number, total
 
 
 def _longest_section(output: str, nonce: str) -> str:

@@ -17,6 +17,7 @@ from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
 from .._core.plan import Diff, Plan, Step, StepError, remedy_for
 from .._core.sections import Answer
+from .._core.text import iterate_lines, split_words
 from .._observe.parse.boot import parse_our_table
 from .._observe.parse.modules import LoadedModule, ModuleFacts, parse_module_facts
 from .._observe.parse.platform import parse_platform
@@ -66,7 +67,7 @@ class Record:
 
 def parse_record(text: str) -> Record:
     """Lines ``package NAME FOUND`` and ``module NAME``; others are not ours and are left out."""
-    words = [line.split() for line in text.splitlines()]
+    words = [split_words(line) for line in iterate_lines(text)]
     return Record(
         packages={w[1]: w[2] for w in words if len(w) == 3 and w[0] == "package"},
         modules=frozenset(w[1] for w in words if len(w) == 2 and w[0] == "module"),

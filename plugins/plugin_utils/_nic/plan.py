@@ -21,6 +21,7 @@ from .._core.files import DesiredFiles, file_changes, read_files
 from .._core.names import DEVICE
 from .._core.plan import Diff, Plan, Step
 from .._core.sections import Answer
+from .._core.text import iterate_lines
 from .._observe.parse.ethtool import parse_driver, parse_feature_record, parse_features, parse_netifd
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Platform
@@ -95,7 +96,7 @@ class FeatureRequest:
 def read_state(answer: Answer) -> NicState:
     """Sections of sh/read/nic.sh and of the init system -> NicState; raises OffloadError for an incomplete answer."""
     platform = parse_platform(answer.require("platform").text)
-    lines = [line.partition("=") for line in answer.require("nics").text.splitlines()]
+    lines = [line.partition("=") for line in iterate_lines(answer.require("nics").text)]
     conduits = [value.split() for key, _equals, value in lines if key == "conduit"]
     nics = {
         name: Nic(parse_driver(part.text), parse_features(answer.require(f"features {name}").text))

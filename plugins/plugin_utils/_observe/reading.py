@@ -293,4 +293,6 @@ def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
         reasons["hooks"] = error
     if TRUNCATED in (*answer.lines("ruleset"), *answer.lines("maps")):
         reasons["rules"] = "the ruleset is too long to be read whole"
-    return {name: next(iter(text.strip().splitlines()), "no reason given")[:300] for name, text in reasons.items()}
+    return {
+        name: (text.strip().partition("\n")[0].rstrip() or "no reason given")[:300] for name, text in reasons.items()
+    }

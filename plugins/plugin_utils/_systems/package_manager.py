@@ -21,6 +21,7 @@ from typing import ClassVar
 from .._core.errors import OffloadError
 from .._core.plan import remedy_for
 from .._core.sections import Answer, Call
+from .._core.text import iterate_lines, split_words
 
 WAIT = "wait for the package manager that is running on the router, then run the play again"
 
@@ -130,7 +131,7 @@ class PackageManager(ABC):
 
 def parse_statuses(text: str) -> dict[str, str]:
     """Lines ``PACKAGE STATUS`` (dpkg-query's db:Status-Status); an unknown package has no status."""
-    words = (line.split() for line in text.splitlines())
+    words = (split_words(line) for line in iterate_lines(text))
     return {w[0]: w[1] if len(w) > 1 else "" for w in words if w}
 
 
@@ -138,7 +139,7 @@ def parse_candidates(text: str) -> dict[str, str]:
     """As apt-cache policy prints it -> package -> version; left out where none is known."""
     found: dict[str, str] = {}
     package = ""
-    for line in text.splitlines():
+    for line in iterate_lines(text):
         if match := re.fullmatch(r"(\S+):", line):
             package = match.group(1)
         elif package and (match := re.fullmatch(r"  Candidate: ([^(\s]\S*)", line)):

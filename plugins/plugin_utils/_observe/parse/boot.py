@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..._core import paths
 from ..._core.names import NAME
 from ..._core.sections import Answer
+from ..._core.text import iterate_lines
 from ..._systems.registry import find_starters, read_service_state
 from ..state import Boot
 from .ethtool import parse_feature_record
@@ -56,7 +57,7 @@ UNKNOWN = BootRecord()
 
 def parse_boot_record(text: str) -> BootRecord:
     """paths.BOOT_RECORDS, lines KEY=VALUE -> BootRecord; what is not understood is UNKNOWN."""
-    values = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
+    values = dict(line.split("=", 1) for line in iterate_lines(text) if "=" in line)
     loaded = values.get("loaded", "")
     if not re.match(r"(confirmed|kept [0-9]{1,9}-[0-9a-f]{8}|emergency|none)\Z", loaded):
         return UNKNOWN
@@ -146,7 +147,7 @@ def is_foreign(table: tuple[str, str] | None, live: str | None, ruleset: str, li
 
 def parse_attachments(text: str) -> dict[str, str]:
     """paths.DEVICES, lines ``DEVICE COMMAND`` -> device -> nft command."""
-    pairs = (line.partition(" ")[::2] for line in text.split("\n"))
+    pairs = (line.partition(" ")[::2] for line in iterate_lines(text))
     return {device: command.strip(" ") for device, command in pairs if device and command}
 
 

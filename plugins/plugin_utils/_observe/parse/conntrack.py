@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 
+from ..._core.text import iterate_lines, split_words
 from ..state import Carried, Flows
 
 NUMBER = re.compile(r"[0-9]{1,18}")
@@ -28,8 +29,8 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     recent: dict[str, int] = {}
     carried: dict[str, Carried] = {}
     between = 0.0
-    for line in text.splitlines():
-        match line.split():
+    for line in iterate_lines(text):
+        match split_words(line):
             case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if NUMBER.fullmatch(number):
                 numbers[key] = int(number)
             case ["count", family, protocol, kind, number] if NUMBER.fullmatch(number):
@@ -66,7 +67,7 @@ def find_lost_line(text: str) -> str:
 
     ``count`` where lines are counted that are not there.
     """
-    lines = [line.split() for line in text.splitlines()]
+    lines = [split_words(line) for line in iterate_lines(text)]
     first = {(words[0], len(words)) for words in lines if words and NUMBER.fullmatch(words[-1])}
     if lost := next((word for word in ("waited", "sampled", "counted", "recent") if (word, 2) not in first), ""):
         return lost

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..._core.text import iterate_lines, split_words
 from ..state import Device
 
 IFF_UP = 0x1
@@ -19,6 +20,9 @@ ARPHRD_PPP = "512"
 ARPHRD_LOOPBACK = "772"
 
 Values = Mapping[str, str]
+
+_NUMBER = re.compile(r"(?P<hexadecimal>0x[0-9a-fA-F]{1,16})|[0-9]{1,18}")
+_VALUE = re.compile(r"\./([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", re.ASCII)
 
 TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes ipv6", "pppoe")
 """the sections of read_devices"""
@@ -59,7 +63,7 @@ def parse_forwarding(text: str) -> tuple[str, ...]:
     IPv4 is a matter of each device (IN_DEV_FORWARD). For IPv6 conf/all decides (net/ipv6/ip6_output.c: ip6_forward),
     and from Linux 6.17 on also a device's force_forwarding.
     """
-    on = {tuple(line.removesuffix(":1").split("/")) for line in text.splitlines() if line.endswith(":1")}
+    on = {tuple(line.removesuffix(":1").split("/")) for line in iterate_lines(text) if line.endswith(":1")}
     ipv4 = any(path[0] == "ipv4" and path[2:3] != ("lo",) and path[-1] == "forwarding" for path in on)
     ipv6 = ("ipv6", "conf", "all", "forwarding") in on or any(path[-1] == "force_forwarding" for path in on)
     return (("ipv4",) if ipv4 else ()) + (("ipv6",) if ipv6 else ())
@@ -67,17 +71,15 @@ def parse_forwarding(text: str) -> tuple[str, ...]:
 
 def _parse_number(text: str) -> int:
     """Decimal, or hexadecimal with 0x; 0 when it is neither."""
-    try:
-        return int(text, 0)
-    except ValueError:
-        return 0
+    found = _NUMBER.fullmatch(text)
+    return int(text, 16 if found["hexadecimal"] else 10) if found else 0
 
 
 def _parse_values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:
     """``./lan0/flags:0x1003`` and ``./lan0/uevent:DEVTYPE=vlan`` -> device -> name -> value."""
     found: dict[str, dict[str, str]] = {}
-    for line in text.splitlines():
-        if match := re.fullmatch(r"\./([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", line):
+    for line in iterate_lines(text):
+        if match := _VALUE.fullmatch(line):
             device, file, key, value = match.groups()
             found.setdefault(device, {})[key or file] = value
         elif line.strip():
@@ -88,16 +90,19 @@ def _parse_values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:
 def _parse_links(text: str) -> dict[str, dict[str, str]]:
     """``... ./lan0/device/driver -> ../../bus/pci/drivers/igb`` -> device -> link -> last part of what it points to."""
     found: dict[str, dict[str, str]] = {}
-    for match in re.finditer(r" \./([^/\s]+)/(\S+) -> (?:.*/)?([^/\n]+)$", text, re.MULTILINE):
-        found.setdefault(match[1], {})[match[2]] = match[3]
+    for line in iterate_lines(text):
+        path, arrow, target = line.rpartition(" -> ")
+        place, slash, link = path.rpartition(" ./")[2].partition("/")
+        if arrow and slash and place and link:
+            found.setdefault(place, {})[link] = target.rpartition("/")[2]
     return found
 
 
 def _collect_pairs(pattern: str, text: str) -> dict[str, tuple[str, ...]]:
     """Device -> values, from lines of this pattern; each value once, in the order of the lines."""
     found: dict[str, dict[str, None]] = {}
-    for line in text.splitlines():
-        if match := re.fullmatch(pattern, line):
+    for line in iterate_lines(text):
+        if match := re.fullmatch(pattern, line, re.ASCII):
             found.setdefault(match["device"], {})[match["value"]] = None
     return {device: tuple(values) for device, values in found.items()}
 
@@ -106,10 +111,10 @@ def _parse_default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]
     """``default via 192.0.2.1 dev wan0`` -> device -> families; a multipath route names a device per line."""
     found: dict[str, dict[str, None]] = {}
     for family in ("ipv4", "ipv6"):
-        for match in re.finditer(
-            r"^\s*(?:default|nexthop) .*?\bdev (\S+)", texts.get(f"routes {family}", ""), re.MULTILINE
-        ):
-            found.setdefault(match[1], {})[family] = None
+        for line in iterate_lines(texts.get(f"routes {family}", "")):
+            words = split_words(line)
+            if words and words[0] in {"default", "nexthop"} and "dev" in words[:-1]:
+                found.setdefault(words[words.index("dev") + 1], {})[family] = None
     return {device: tuple(families) for device, families in found.items()}
 
 
@@ -139,7 +144,8 @@ def _derive_kind(values: Values, links: Values) -> str:
 
 def _add_pppoe_lower(devices: dict[str, Device], text: str) -> dict[str, Device]:
     """A ppp device has no link to its NIC, but with one such device and one session (/proc/net/pppoe) it is known."""
-    nics = re.findall(r"^\S+ +[0-9A-Fa-f:]{17} +(\S+)$", text, re.MULTILINE)
+    rows = (split_words(line) for line in iterate_lines(text))
+    nics = [row[2] for row in rows if len(row) == 3 and re.fullmatch(r"[0-9A-Fa-f:]{17}", row[1])]
     sessions = [nic for nic in nics if nic in devices]
     ppp = [device for device in devices.values() if device.kind == "ppp"]
     if len(sessions) == len(ppp) == 1 and not ppp[0].lowers:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..._core.text import iterate_lines, split_words
 from ..state import Feature
 
 CHANGEABLE = frozenset({"mtk_soc_eth", "airoha_eth", "mlx5_core"})
@@ -26,7 +27,7 @@ def parse_features(text: str) -> dict[str, Feature]:
     Whatever else ethtool prints, such as headers and errors, is left out.
     """
     found: dict[str, Feature] = {}
-    for line in text.splitlines():
+    for line in iterate_lines(text):
         match = LINE.fullmatch(line)
         if match:
             name, state, note, requested = match.groups()
@@ -40,7 +41,7 @@ def parse_features(text: str) -> dict[str, Feature]:
 
 def parse_netifd(text: str, drivers: Mapping[str, str]) -> dict[str, Feature]:
     """Lines ``DEVICE true|false`` -> device -> hw-tc-offload. netifd prints false for off as for missing."""
-    lines = (line.split(" ") for line in text.splitlines())
+    lines = (line.split(" ") for line in iterate_lines(text))
     values = {words[0]: words[1] for words in lines if len(words) == 2}
     return {
         device: Feature(active=value == "true")
@@ -63,5 +64,5 @@ def parse_eswitch(text: str) -> str:
 
 def parse_feature_record(text: str) -> dict[tuple[str, str], tuple[str, str]]:
     """paths.FEATURES, lines ``DEVICE FEATURE VALUE FOUND`` -> (device, feature) -> (value, found), each on or off."""
-    words = (line.split() for line in text.splitlines() if not line.startswith("#"))
+    words = (split_words(line) for line in iterate_lines(text) if not line.startswith("#"))
     return {(w[0], w[1]): (w[2], w[3]) for w in words if len(w) == 4 and {w[2], w[3]} <= {"on", "off"}}

@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..._core.sections import Answer
+from ..._core.text import iterate_lines, split_lines, split_words
 from ..state import Flowtable, OpenWrtFirewall
 
 OPTIONS = ("flow_offloading", "flow_offloading_hw")
 TRUE = frozenset({"1", "on", "true", "yes"})
 FALSE = frozenset({"", "0", "off", "false", "no"})
 """what fw4 takes for either, in these letters only; anything else ends fw4 (fw4.uc, parse_bool)"""
+_DEFAULTS = re.compile(r"firewall\.(\w+)=defaults", re.ASCII)
+_OPTION = re.compile(r"firewall\.(?P<section>\w+)\.(?P<name>\w+)='(?P<value>.*)'", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -60,26 +63,35 @@ class Fw4Config:
 
 def parse_config(text: str) -> Fw4Config:
     """``uci -X show firewall``, lines of sections of defaults -> the section that counts, and how many there are."""
-    sections = re.findall(r"^firewall\.(\w+)=defaults$", text, re.MULTILINE)
+    lines = split_lines(text)
+    sections = [found[1] for line in lines if (found := _DEFAULTS.fullmatch(line))]
     if not sections:
         return Fw4Config()
-    found = re.findall(rf"^firewall\.{sections[0]}\.(\w+)='(.*)'$", text, re.MULTILINE)
-    return Fw4Config(sections[0], {name: value for name, value in found if name in OPTIONS}, len(sections))
+    options = [found for line in lines if (found := _OPTION.fullmatch(line)) and found["section"] == sections[0]]
+    values = {found["name"]: found["value"] for found in options if found["name"] in OPTIONS}
+    return Fw4Config(sections[0], values, len(sections))
 
 
 def parse_flowtable(text: str) -> Fw4Table | None:
     """The flowtable ft of a ruleset's text or a listing; None where there is none."""
-    block = re.search(r"flowtable ft \{(.*?)^\s*\}", text, re.DOTALL | re.MULTILINE)
-    if block is None:
+    _before, found, rest = text.partition("flowtable ft {")
+    lines: list[str] = []
+    for line in iterate_lines(rest):
+        if line.strip(" \t").startswith("}"):
+            break
+        lines.append(line)
+    else:
         return None
-    devices = re.search(r"devices = \{([^}]*)\}", block[1])
-    names = re.findall(r'[^\s,"]+', devices[1]) if devices else []
-    return Fw4Table(tuple(sorted(names)), "offload" in re.findall(r"flags ([\w, ]+)", block[1]))
+    block = "\n".join(lines)
+    _before, listed, devices = block.partition("devices = {")
+    inside, closed, _after = devices.partition("}")
+    names = re.findall(r'[^ \t\n,"]+', inside) if found and listed and closed else []
+    return Fw4Table(tuple(sorted(names)), "offload" in re.findall(r"flags ([\w, ]+)", block))
 
 
 def parse_zone_devices(text: str) -> dict[str, Fw4Device]:
     """Lines ``NAME KIND TARGET true|false|changeable|unknown`` -> name -> Fw4Device."""
-    words = [line.split() for line in text.splitlines()]
+    words = [split_words(line) for line in iterate_lines(text)]
     return {
         name: Fw4Device(kind, target, {"true": True, "false": False, "changeable": False}.get(on), on == "changeable")
         for name, kind, target, on in (w for w in words if len(w) == 4)
@@ -93,7 +105,7 @@ def parse_complaints(text: str) -> tuple[str, ...]:
     """
     return tuple(
         line.removeprefix("[!] ")
-        for line in text.splitlines()
+        for line in iterate_lines(text)
         if (line.startswith("[!]") or "rror: " in line) and not line.startswith("[!] Automatically including ")
     )
 
@@ -108,14 +120,14 @@ def read_fw4(answer: Answer) -> OpenWrtFirewall | None:
     config = parse_config(answer.text("fw4.uci"))
     printed = answer.require("fw4.print").text
     wanted = parse_flowtable(printed)
-    rule = re.search(r"^\s*(.*flow (?:offload|add) @ft.*?);?$", printed, re.MULTILINE)
+    feeding = (line for line in iterate_lines(printed) if "flow offload @ft" in line or "flow add @ft" in line)
     return OpenWrtFirewall(
         values=config.values,
         effective={option: config.effective(option) for option in OPTIONS},
         sections=config.sections,
-        staged=tuple(answer.require("fw4.staged").text.splitlines()),
+        staged=tuple(split_lines(answer.require("fw4.staged").text)),
         desired=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
-        rule=rule[1] if rule else "",
+        rule=next(feeding, "").strip(" \t").removesuffix(";"),
         complaints=parse_complaints(printed),
         loaded=frozenset(answer.require("fw4.loaded").text.split()),
     )

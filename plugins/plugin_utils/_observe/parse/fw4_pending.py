@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..._core.text import iterate_lines
+
 
 @dataclass(frozen=True)
 class Fw4Pending:
@@ -31,7 +33,7 @@ class Fw4Pending:
 def parse_pending(text: str) -> Fw4Pending:
     """The section ``fw4.pending`` -> Fw4Pending; lines of any other kind are why it cannot be seen."""
     found: dict[str, list[str]] = {key: [] for key in ("+", "-", "~", "?", "zone", "table", "seen")}
-    for line in filter(None, map(str.strip, text.splitlines())):
+    for line in filter(None, map(str.strip, iterate_lines(text))):
         key, _blank, rest = line.partition(" ")
         found[key if key in found else "?"].append(rest if key in found else line)
     tables = [line.split() for line in found["table"]]

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 
+from ..._core.text import iterate_lines
 from ..state import Hook
 
 _PLACE = re.compile(r"\s*hook ingress device (\S+) \{")
-_HOOK = re.compile(r"\s*[+-]?\d+ (?P<what>\S.*?)(?: \[\w+\])?")
+_HOOK = re.compile(r"\s*[+-]?[0-9]+ (?P<what>\S.*?)(?: \[\w+\])?")
 """a signed priority of ten digits, what is called, and the module that it is from"""
 _FRAME = re.compile(r"\s*(?:family \w+ (?:device \S+ )?\{|\}|)")
 
@@ -22,7 +23,7 @@ def parse_hooks(text: str, unknown: list[str] | None = None) -> tuple[Hook, ...]
     unknown = unknown if unknown is not None else []
     found: list[Hook] = []
     device: str | None = None
-    for line in text.split("\n"):
+    for line in iterate_lines(text):
         if place := _PLACE.fullmatch(line):
             device = place[1].strip('"')
         elif (hook := _HOOK.fullmatch(line)) and device is not None:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..._core.text import iterate_lines, parse_count, split_words
+
 SHAPING = frozenset({"cake", "cake_mq", "htb", "hfsc", "tbf", "cbq", "netem"})
 """qdiscs that hold packets back on purpose; fq_codel, fq, mq, noqueue and the like only queue what has to wait"""
 
@@ -29,10 +31,10 @@ def parse_links(text: str, unknown: list[str] | None = None) -> dict[str, tuple[
     """Lines ``NAME MTU QDISC``, - for what is missing -> device -> (MTU or 0, root qdisc or empty)."""
     unknown = unknown if unknown is not None else []
     found = {}
-    for line in text.splitlines():
-        match line.split():
-            case [name, mtu, qdisc] if mtu == "-" or re.fullmatch(r"[0-9]{1,10}", mtu):
-                found[name] = (0 if mtu == "-" else int(mtu), "" if qdisc == "-" else qdisc)
+    for line in iterate_lines(text):
+        match split_words(line):
+            case [name, mtu, qdisc] if mtu == "-" or parse_count(mtu) is not None:
+                found[name] = (parse_count(mtu) or 0, "" if qdisc == "-" else qdisc)
             case [_, *_]:
                 unknown.append(f"ip link: {line.strip()}")
     return found
@@ -43,9 +45,9 @@ def parse_tc(text: str) -> Traffic:
     qdiscs: dict[str, list[str]] = {}
     redirected: dict[str, str] = {}
     everything = False
-    for line in text.splitlines():
+    for line in iterate_lines(text):
         device, _space, rest = line.partition(" ")
-        words = rest.split()
+        words = split_words(rest)
         match words:
             case ["qdisc", kind, *flags]:
                 qdiscs.setdefault(device, []).extend([] if "offloaded" in flags else [kind])

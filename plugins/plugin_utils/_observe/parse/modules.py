@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..._core.text import iterate_lines, parse_count
 from ..state import FLOWTABLE_MODULES, Kernel, ModuleState
 
 
@@ -50,13 +51,13 @@ def _parse_loaded(line: str) -> tuple[str, LoadedModule]:
     """NAME SIZE REFERENCES USERS: ``nf_flow_table 57344 2 nft_flow_offload,nf_flow_table_inet,`` (- for no users)"""
     name, _size, references, users = [*line.split(), "", "", "-"][:4]
     held_by = frozenset(user for user in users.split(",") if user not in ("", "-"))
-    return name, LoadedModule(int(references) if references.isdecimal() else 0, held_by)
+    return name, LoadedModule(parse_count(references) or 0, held_by)
 
 
 def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> ModuleFacts:
     """Key=value lines of read_modules -> ModuleFacts; ``wanted``: the modules whose state ``kernel`` has."""
     lines: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in iterate_lines(text):
         key, _equals, value = line.partition("=")
         lines.setdefault(key, []).append(value)
     needs = {}

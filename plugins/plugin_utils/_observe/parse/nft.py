@@ -27,6 +27,8 @@ _LIST = rf'^[ \t]*devices = \{{(?:{_STRING}|[^"}}])*'
 # In the group, what changes by itself: the devices of a flowtable; how many elements a set holds, which nft 1.1.7 lists
 # behind its size. Before and behind it, what only looks like that: a string, and a list without an end.
 _PASSING = re.compile(rf"{_STRING}|({_LIST}\}}[ \t;]*\n?|(?<![ \t])[ \t]+# count [0-9]+$)|{_LIST}", re.MULTILINE)
+MOST_COMPARED = 4000
+"""lines between the first difference and the last: to find what is the same in there takes time by their square"""
 _OPENS_CHAIN = ("jump", "goto")
 
 
@@ -168,9 +170,20 @@ def normalise_listing(text: str) -> str:
 
 
 def diff_listings(recorded: str, live: str) -> tuple[str, ...]:
-    """Lines of two listings of a table that differ, each behind - (recorded only) or + (live only)."""
+    """Lines of two listings of a table that differ, each behind - (recorded only) or + (live only).
+
+    Where there are very many, lines that are the same in between may be among them.
+    """
     one, other = (
         [line.strip() for line in normalise_listing(text).split("\n") if line.strip()] for text in (recorded, live)
     )
+    start = next((at for at, (was, now) in enumerate(zip(one, other, strict=False)) if was != now), None)
+    start = min(len(one), len(other)) if start is None else start
+    one, other = one[start:], other[start:]
+    while one and other and one[-1] == other[-1]:
+        one.pop()
+        other.pop()
+    if len(one) + len(other) > MOST_COMPARED:
+        return (*(f"-{line}" for line in one), *(f"+{line}" for line in other))
     changes = list(difflib.unified_diff(one, other, lineterm="", n=0))[2:]
     return tuple(line for line in changes if not line.startswith("@@"))

@@ -10,7 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LOCATED = re.compile(r"^(?P<file>\S+?):(?P<line>\d+):(?P<column>\d+)(?:-\d+)?: Error: (?P<message>.*)$")
+from ..._core.text import iterate_lines
+
+LOCATED = re.compile(
+    r"^(?P<file>\S+?):(?P<line>[0-9]{1,9}):(?P<column>[0-9]{1,9})(?:-[0-9]{1,9})?: Error: (?P<message>.*)$"
+)
 BARE = re.compile(r"^(?:Error|nft): (?P<message>.*)$")
 
 
@@ -30,7 +34,7 @@ def parse_errors(text: str) -> list[NftError]:
     net/netfilter/nfnetlink.c).
     """
     found = []
-    for line in text.split("\n"):
+    for line in iterate_lines(text):
         if located := LOCATED.match(line):
             found.append(NftError(located["message"], int(located["line"]), int(located["column"])))
         elif bare := BARE.match(line):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from ..._core.text import iterate_lines, parse_count
 from ..state import Platform
 
 
@@ -16,16 +17,16 @@ def parse_platform(text: str) -> Platform:
     """Key=value lines of read_platform -> Platform; unknown keys are ignored, missing ones keep their empty default."""
     values: dict[str, str] = {}
     commands: set[str] = set()
-    for line in text.splitlines():
+    for line in iterate_lines(text):
         key, _equals, value = line.partition("=")
         if key == "has":
             commands.add(value)
         else:
             values[key] = value.strip().strip("\"'")
-    version = re.search(r"v(\d+(?:\.\d+)+)", values.get("nft", ""))
-    uid = values.get("uid", "")
+    version = re.search(r"v([0-9]{1,4}(?:\.[0-9]{1,4}){1,4})", values.get("nft", ""))
+    uid = parse_count(values.get("uid", ""))
     return Platform(
-        uid=int(uid) if uid.isdigit() else -1,
+        uid=-1 if uid is None else uid,
         kernel=values.get("kernel", ""),
         os_id=values.get("os.ID", ""),
         os_version=values.get("os.VERSION_ID", ""),

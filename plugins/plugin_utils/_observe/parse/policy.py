@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from ..._core.text import iterate_lines, split_words
 from .nft import parse_statements
 
 _COUNTS = re.compile(r"\s*SPD IN +([0-9]{1,9}) OUT ([0-9]{1,9}) FWD ([0-9]{1,9})\b.*")
@@ -16,13 +17,15 @@ _COUNTS = re.compile(r"\s*SPD IN +([0-9]{1,9}) OUT ([0-9]{1,9}) FWD ([0-9]{1,9})
 
 def parse_mark_rules(text: str) -> tuple[str, ...]:
     """Lines ``ipv4 from all fwmark 0x1 lookup 100`` -> 'ipv4: from all fwmark 0x1 lookup 100'."""
-    found = (re.fullmatch(r"(ipv[46])\s+(.*\bfwmark\b.*)", line.strip()) for line in text.splitlines())
-    return tuple(f"{rule[1]}: {' '.join(rule[2].split())}" for rule in found if rule)
+    rules = (split_words(line) for line in iterate_lines(text))
+    return tuple(
+        f"{rule[0]}: {' '.join(rule[1:])}" for rule in rules if rule[:1] in (["ipv4"], ["ipv6"]) and "fwmark" in rule
+    )
 
 
 def parse_policy_counts(text: str) -> dict[str, int]:
     """``ip xfrm policy count``, `` SPD IN  0 OUT 1 FWD 1`` -> in, out, fwd -> policies; empty without xfrm."""
-    for line in text.splitlines():
+    for line in iterate_lines(text):
         if found := _COUNTS.fullmatch(line):
             return dict(zip(("in", "out", "fwd"), map(int, found.groups()), strict=True))
     return {}
@@ -30,13 +33,13 @@ def parse_policy_counts(text: str) -> dict[str, int]:
 
 def parse_xfrm_errors(text: str) -> tuple[str, ...]:
     """Lines of /proc/net/xfrm_stat whose counter is not zero: ``XfrmInNoStates 3``."""
-    found = (re.fullmatch(r"(Xfrm\w+)\s+([0-9]+)", line.strip()) for line in text.splitlines())
+    found = (re.fullmatch(r"(Xfrm\w+)\s+([0-9]+)", line.strip(), re.ASCII) for line in iterate_lines(text))
     return tuple(f"{stat[1]} {stat[2]}" for stat in found if stat and stat[2].strip("0"))
 
 
 def parse_legacy_tables(text: str) -> tuple[str, ...]:
     """Lines ``ip filter``, other ones left out."""
-    return tuple(line.strip() for line in text.splitlines() if re.fullmatch(r"ip6? \S+", line.strip()))
+    return tuple(line.strip() for line in iterate_lines(text) if re.fullmatch(r"ip6? \S+", line.strip()))
 
 
 def parse_forward_chains(text: str) -> tuple[str, ...]:

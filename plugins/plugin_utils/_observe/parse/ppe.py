@@ -18,14 +18,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..._core.text import iterate_lines, split_words
 from ..state import DriverFlow, DriverTable
 
-_ENTRY = re.compile(
-    r"(?P<index>[0-9a-f]{5,8}) +(?P<state>INV|UNB|BND|FIN|UNK) +"
-    r"(?P<type>IPv[46] [35]T|DS-LITE|6RD|L2B|UNKNOWN)"
-    r"(?: orig=(?P<orig>\S+->\S+))?(?: new=(?P<new>\S+->\S+))?(?P<rest>(?: [a-z0-9]+=\S+)*)"
-)
-_TUPLE = re.compile(r"\bsrc=(\S+) dst=(\S+) sport=([0-9]+) dport=([0-9]+)")
+_INDEX = re.compile(r"[0-9a-f]{5,8}")
+_STATES = frozenset({"INV", "UNB", "BND", "FIN", "UNK"})
+_ROUTED = re.compile(r"IPv[46] [35]T")
+_OTHER_TYPES = frozenset({"DS-LITE", "6RD", "L2B", "UNKNOWN"})
+_VALUE = re.compile(r"[a-z0-9]+=[^ ]+")
+_PORT = re.compile(r"[0-9]{1,5}")
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 WORK = {"wq_add": "add", "wq_del": "del", "wq_stats": "stats"}
 
@@ -46,16 +47,40 @@ class Entry:
 
 def parse_entry(line: str) -> Entry | None:
     """One line of a driver's table -> Entry; None for a line that is no entry."""
-    found = _ENTRY.fullmatch(" ".join(line.split()))
-    if found is None:
+    index, state, *words = [*split_words(line), "", ""]
+    words = [word for word in words if word]
+    if not _INDEX.fullmatch(index) or state not in _STATES or not words:
         return None
-    return Entry(found["index"], found["state"], found["type"], found["orig"] or "", found["new"] or "")
+    if _ROUTED.fullmatch(" ".join(words[:2])):
+        kind, values = " ".join(words[:2]), words[2:]
+    elif words[0] in _OTHER_TYPES:
+        kind, values = words[0], words[1:]
+    else:
+        return None
+    if not all(_VALUE.fullmatch(value) for value in values):
+        return None
+    orig = _take_tuple("orig=", values)
+    return Entry(index, state, kind, orig, _take_tuple("new=", values))
+
+
+def _take_tuple(name: str, values: list[str]) -> str:
+    """The value of this name where the values begin with it, taken out of them; empty where they do not."""
+    if values and values[0].startswith(name) and "->" in values[0]:
+        return values.pop(0).removeprefix(name)
+    return ""
 
 
 def parse_tuples(line: str) -> tuple[str, str]:
     """A line of conntrack -> 'address:port->address:port' of the original direction and of the reply, as entries have
     them; both empty where the line has not two directions."""
-    found = [f"{src}:{sport}->{dst}:{dport}" for src, dst, sport, dport in _TUPLE.findall(line)]
+    found: list[str] = []
+    words = split_words(line)
+    for four in zip(words, words[1:], words[2:], words[3:], strict=False):
+        values = dict(word.partition("=")[::2] for word in four)
+        if list(values) == ["src", "dst", "sport", "dport"] and all(values.values()):
+            src, dst, sport, dport = values.values()
+            if _PORT.fullmatch(sport) and _PORT.fullmatch(dport):
+                found.append(f"{src}:{sport}->{dst}:{dport}")
     return (found[0], found[1]) if len(found) == 2 else ("", "")
 
 
@@ -70,11 +95,11 @@ def parse_driver_table(text: str, unknown: list[str] | None = None) -> DriverTab
     seen: set[str] = set()
     orphans: list[dict[tuple[str, str], str]] = [{}]
     bound = looked = looks = 0
-    for line in text.splitlines():
+    for line in iterate_lines(text):
         kind, _space, rest = line.strip().partition(" ")
         entry = parse_entry(rest) if kind in {"entry", "orphan"} else None
         if kind == "flow" and rest:
-            flows.append(" ".join(rest.split()))
+            flows.append(" ".join(split_words(rest)))
         elif entry is not None and kind == "entry":
             seen |= {entry.orig} if entry.state == "BND" else set()
         elif entry is not None:
@@ -111,8 +136,8 @@ def parse_work(text: str, unknown: list[str] | None = None) -> dict[str, int]:
     unknown = unknown if unknown is not None else []
     head: list[str] = []
     sums: dict[str, int] = {}
-    for line in text.splitlines():
-        words = line.split()
+    for line in iterate_lines(text):
+        words = split_words(line)
         if not head and words and all(word in WORK for word in words):
             head = words
         elif head and len(words) == len(head) and all(_NUMBER.fullmatch(word) for word in words):

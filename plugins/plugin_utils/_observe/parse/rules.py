@@ -131,30 +131,34 @@ def parse_conditions(words: tuple[str, ...]) -> tuple[frozenset[str], str]:
     words = _deciding_words(words[: words.index("flow")] if "flow" in words else words)
     protocols = frozenset({"tcp", "udp"})
     other: list[str] = []
-    while words:
-        key, end = _find_condition(words)
+    start = 0
+    while start < len(words):
+        key, end = _find_condition(words, start)
         values = {word for word in words[key:end] if word not in "{},"}
-        match words[:key]:
+        match words[start:key]:
             case ("ct", "state") if "established" in values and values <= _STATES:
                 pass
             case ("meta", "l4proto") | ("ip", "protocol") | ("ip6", "nexthdr") if values and values <= {*_PROTOCOLS}:
                 protocols &= {_PROTOCOLS[value] for value in values}
             case _:
-                other += words[:end]
-        words = words[end:]
+                other += words[start:end]
+        start = end
     return protocols, " ".join(other)
 
 
-def _find_condition(words: tuple[str, ...]) -> tuple[int, int]:
-    """Where the values of the condition begin that these words begin with, and where they end.
+def _find_condition(words: tuple[str, ...], start: int) -> tuple[int, int]:
+    """Where the values of the condition begin that starts at this word, and where they end.
 
     ``iifname "lan0"``, ``meta l4proto { 6, 17 }``, ``ct state established,related``, ``ip saddr != 192.0.2.1``
     """
-    key = 1 if words[0] in _SHORT else 2
+    key = start + (1 if words[start] in _SHORT else 2)
     while words[key : key + 1] and words[key] in _OPERATORS:
         key += 1
     if words[key : key + 1] == ("{",):
-        return key, words.index("}") + 1 if "}" in words else len(words)
+        try:
+            return key, words.index("}", key) + 1
+        except ValueError:
+            return key, len(words)
     end = key + 1
     while words[end : end + 1] == (",",):
         end += 2

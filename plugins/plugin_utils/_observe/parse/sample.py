@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..._core.text import iterate_lines, split_words
 from ..state import Device, Direction, Entrance, Sample, Share
 from ..topology import find_hook_devices
 
@@ -55,13 +56,13 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
     unknown = unknown if unknown is not None else []
     counts = _Counts()
     values = {"seconds": "0", "classed": "no", "full": "", "unhooked": ""}
-    for line in text.splitlines():
-        match line.split(None, 1):
+    for line in iterate_lines(text):
+        match split_words(line, 2):
             case [("family" | "classed" | "full" | "unhooked") as key, value]:
-                values[key] = value.strip()
-            case ["seconds", value] if _SECONDS.fullmatch(value.strip()):
+                values[key] = value
+            case ["seconds", value] if _SECONDS.fullmatch(value):
                 values["seconds"] = value
-            case [_, *_] if not _count_line(counts, line.split()):
+            case [_, *_] if not _count_line(counts, split_words(line)):
                 unknown.append(f"sample: {line.strip()}")
     entrances = _list_entrances(counts, devices)
     directions = _list_directions(counts, devices)
@@ -133,17 +134,23 @@ def _list_entrances(counts: _Counts, devices: Mapping[str, Device]) -> list[Entr
     seen = {(family, enters) for family, enters, _leaves in counts.traversed}
     known = {(family, device) for family, enters in seen for device in find_hook_devices(devices, enters)}
     alone = {key for key, packets in counts.bypassed.items() if packets > 0 and key not in known}
+    sums = [_sum_by_entrance(counter) for counter in (counts.traversed, counts.late, counts.slow)]
     found = []
     for family, enters in sorted(seen | alone):
         lowers = find_hook_devices(devices, enters) or [enters]
-        traversed, late, slow = (
-            sum(number for key, number in counter.items() if key[:2] == (family, enters))
-            for counter in (counts.traversed, counts.late, counts.slow)
-        )
+        traversed, late, slow = (counter[family, enters] for counter in sums)
         bypassed = _sum_bypassed(counts, family, lowers)
         percent, error = estimate_share(late + slow, bypassed)
         found.append(Entrance(traversed, late, slow, bypassed, percent, error, family, enters, tuple(lowers)))
     return found
+
+
+def _sum_by_entrance(counter: Mapping[tuple[str, str, str], int]) -> Counter[tuple[str, str]]:
+    """The numbers by family and where packets came in, whatever they went out by."""
+    sums: Counter[tuple[str, str]] = Counter()
+    for (family, enters, _leaves), number in counter.items():
+        sums[family, enters] += number
+    return sums
 
 
 def _list_directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Direction]:
