@@ -55,6 +55,7 @@ LONGEST_SAMPLE = 60
 """seconds"""
 TRUNCATED = "# more"
 """the last line of sh/read/nftables.sh where a ruleset is longer than it reads"""
+MOST_FLOWTABLES = 256
 UNKNOWN_LINES = 20
 """that are returned at most"""
 SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall")
@@ -185,6 +186,10 @@ def read_state(answer: Answer) -> RouterState:
     rules = parse_rules(f"{answer.text('ruleset')}\n{answer.text('maps')}", unknown) if readable else ()
     devices = _read_devices(answer, unknown)
     conntrack = parse_conntrack(answer.text("conntrack"), unknown) if answer.ok("conntrack") else None
+    unseen = _collect_errors(answer, platform)
+    if flowtables is not None and len(flowtables) > MOST_FLOWTABLES:
+        unseen["rules"] = f"there are {len(flowtables)} flowtables, and no more than {MOST_FLOWTABLES} are looked at"
+        flowtables = flowtables[:MOST_FLOWTABLES]
     return RouterState(
         platform=platform,
         kernel=parse_modules(answer.text("modules")),
@@ -202,7 +207,7 @@ def read_state(answer: Answer) -> RouterState:
         boot=kept,
         firewalls=tuple(_list_firewalls(answer, platform)),
         fw4=read_fw4(answer),
-        unseen=_collect_errors(answer, platform),
+        unseen=unseen,
         not_understood=_limit_lines(unknown),
     )
 

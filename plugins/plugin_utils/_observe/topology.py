@@ -19,6 +19,8 @@ from .state import Device
 SEEN_THROUGH = ("vlan", "ppp")
 LOWERS_SINCE = (5, 13)
 """Linux before that looks packets up at the very device that has the address (nf_flowtable.rst)"""
+DEEPEST = 16
+"""devices that stand on each other; Linux itself allows 8 (MAX_NEST_DEV)"""
 GUEST_KINDS = ("veth", "tun")
 """as ports of a bridge: containers and virtual machines, which come and go"""
 
@@ -34,37 +36,50 @@ def is_forwarding(device: Device) -> bool:
     return device.up and device.kind != "loopback" and bool(families & set(device.forwarding))
 
 
-def find_hook_devices(devices: Mapping[str, Device], name: str, lowers: bool = True) -> tuple[str, ...]:
+def find_hook_devices(
+    devices: Mapping[str, Device], name: str, lowers: bool = True, known: dict[str, tuple[str, ...]] | None = None
+) -> tuple[str, ...]:
     """Names, sorted, of the devices where the fast path meets the packets of the device ``name``; itself if none below.
 
     Empty for a bridge with no port that is up but those of containers and virtual machines. ``lowers``: does the kernel
-    look below the device (``sees_lowers``)? Names that are not in ``devices`` are left out.
+    look below the device (``sees_lowers``)? Names that are not in ``devices`` are left out. ``known`` keeps what was
+    found, for the next call with the same devices.
     """
-    if not lowers:
-        return (name,)
-    found: set[str] = set()
-    seen: set[str] = set()
-    pending = [name]
-    while pending:
-        device = devices.get(pending.pop())
-        if device is None or device.name in seen:
-            continue
-        seen.add(device.name)
-        find_hook_devices = [devices[lower] for lower in device.lowers if lower in devices]
-        if device.kind == "bridge":
-            pending += [port.name for port in find_hook_devices if port.up and port.kind not in GUEST_KINDS]
-        elif device.kind in SEEN_THROUGH and find_hook_devices:
-            pending += [lower.name for lower in find_hook_devices]
-        else:
-            found.add(device.name)
-    return tuple(sorted(found))
+    return _find_hook_devices(devices, name, {} if known is None else known, 0) if lowers else (name,)
+
+
+def _find_hook_devices(
+    devices: Mapping[str, Device], name: str, known: dict[str, tuple[str, ...]], depth: int
+) -> tuple[str, ...]:
+    """The same, below ``depth`` other devices. Where all comes from one device below, that one's own tuple."""
+    device = devices.get(name)
+    if device is None or depth > DEEPEST:
+        return ()
+    if name in known:
+        return known[name]
+    known[name] = ()  # while it is looked at: a circle adds nothing
+    below = [devices[lower] for lower in device.lowers if lower in devices]
+    if device.kind == "bridge":
+        below = [port for port in below if port.up and port.kind not in GUEST_KINDS]
+    elif device.kind not in SEEN_THROUGH or not below:
+        known[name] = (name,)
+        return known[name]
+    parts = [part for port in below if (part := _find_hook_devices(devices, port.name, known, depth + 1))]
+    known[name] = parts[0] if len(parts) == 1 else tuple(sorted({found for part in parts for found in part}))
+    return known[name]
 
 
 def map_hook_devices(devices: Mapping[str, Device], lowers: bool = True) -> dict[str, tuple[str, ...]]:
     """Name of each device that forwards -> its hook devices; arguments as for ``find_hook_devices``."""
-    return {name: find_hook_devices(devices, name, lowers) for name, device in devices.items() if is_forwarding(device)}
+    known: dict[str, tuple[str, ...]] = {}
+    return {
+        name: find_hook_devices(devices, name, lowers, known)
+        for name, device in devices.items()
+        if is_forwarding(device)
+    }
 
 
 def pick_flowtable_devices(devices: Mapping[str, Device], lowers: bool = True) -> list[str]:
     """Names, sorted, of the devices that a flowtable for all forwarded traffic should list."""
-    return sorted({name for names in map_hook_devices(devices, lowers).values() for name in names})
+    different = {id(names): names for names in map_hook_devices(devices, lowers).values()}
+    return sorted({name for names in different.values() for name in names})

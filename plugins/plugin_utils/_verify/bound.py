@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .._observe.state import Flowtable, Hook
 from .finding import Finding, Kind, RungResult, conclude_rung
-from .subject import Subject, match_names, run_checks
+from .subject import Subject, run_checks
 
 NAMES_OUTLIVE_HOOKS = (6, 16)
 """From here on a listed name is what was requested and can be without a hook; before, both go together."""
@@ -72,7 +72,7 @@ CHECKS = (find_missing_hooks, find_unreadable_hooks)
 def judge(subject: Subject) -> RungResult:
     """The rung: every listed device exists and has its hook, seen or implied by its name."""
     flowtables = subject.flowtables
-    absent = [d for flowtable in flowtables for d in flowtable.devices if not match_names(d, subject.devices)]
+    absent = [d for flowtable in flowtables for d in flowtable.devices if not subject.device_names.match(d)]
     evidence = [] if flowtables else [subject.why_nothing_to_judge]
     evidence += [f"{device}: no such device, so no hook" for device in absent]
     holds = bool(flowtables) and all(flowtable.devices for flowtable in flowtables) and not absent
@@ -100,8 +100,8 @@ def _flowtable_hooks(subject: Subject, device: str) -> list[Hook]:
     """The flowtable hooks on a device, whether the kernel names the flowtable (6.17 on) or only its function."""
     return [
         hook
-        for hook in subject.state.hooks or ()
-        if hook.device == device and (hook.flowtable or "flow_offload" in hook.function or hook.function == "flowtable")
+        for hook in subject.device_hooks(device)
+        if (hook.flowtable or "flow_offload" in hook.function or hook.function == "flowtable")
     ]
 
 
@@ -114,10 +114,8 @@ def _diagnose_hook(subject: Subject, flowtable: Flowtable, device: str) -> Kind 
     named = {hook.flowtable for hook in found}
     sharing = [
         other
-        for other in subject.state.flowtables or ()
-        if other.family == flowtable.family
-        and other.path not in named
-        and any(match_names(listed, [device]) for listed in other.devices)
+        for other in subject.device_flowtables(device)
+        if other.family == flowtable.family and other.path not in named
     ]
     if nameless >= max(len(sharing), 1):
         return None

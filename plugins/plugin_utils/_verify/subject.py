@@ -7,16 +7,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from .._observe.state import Device, FlowRule, Flowtable, RouterState
+from .._observe.state import Device, FlowRule, Flowtable, Hook, RouterState
 from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
-from .finding import Expectation, Finding
+from .finding import LONGEST_EVIDENCE, Expectation, Finding, Severity
 
 DEFAULT_TABLE = "inet nft_offload"
 """the table of kmod.nft_offload.ruleset where its options family and table are not set"""
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
+MOST_ALIKE = 50
+"""findings with one id in a result"""
 
 
 @dataclass(frozen=True)
@@ -133,14 +137,27 @@ class Subject:
         """The devices of any flowtable that the router has, in the order listed; 'eth*' stands for every match."""
         names = self._existing.get(flowtable)
         if names is None:
+            listed = dict.fromkeys(flowtable.devices)
             names = self._existing[flowtable] = tuple(
-                dict.fromkeys(name for listed in flowtable.devices for name in match_names(listed, self.devices))
+                dict.fromkeys(name for pattern in listed for name in self.device_names.match(pattern))
             )
         return [self.devices[name] for name in names]
 
     def hook_devices(self, name: str) -> tuple[str, ...]:
         """Where the fast path meets packets of a device, on a kernel that looks below devices; may be empty."""
-        return find_hook_devices(self.devices, name)
+        return find_hook_devices(self.devices, name, known=self._hook_devices)
+
+    def uppers(self, name: str) -> list[Device]:
+        """The devices that stand right on a device, in the order of ``devices``."""
+        return self._uppers.get(name, [])
+
+    def device_hooks(self, name: str) -> list[Hook]:
+        """The hooks on a device; none where they could not be listed."""
+        return self._hooks.get(name, [])
+
+    def device_flowtables(self, name: str) -> list[Flowtable]:
+        """The flowtables of the router, judged or not, that list a device."""
+        return self._flowtables.get(name, [])
 
     def unlisted_devices(self, name: str) -> list[str]:
         """Hook devices of a device that no judged flowtable lists; none where it is listed itself."""
@@ -155,6 +172,42 @@ class Subject:
     def read_errors(self, *parts: str) -> list[str]:
         """'part: error' in the router's own words for those of the parts of its state that could not be read."""
         return [f"{part}: {self.state.unseen[part]}" for part in parts if part in self.state.unseen]
+
+    @cached_property
+    def device_names(self) -> Names:
+        """The names of every device."""
+        return Names(self.devices)
+
+    @cached_property
+    def _hook_devices(self) -> dict[str, tuple[str, ...]]:
+        """Device -> its hook devices, filled as they are asked for."""
+        return {}
+
+    @cached_property
+    def _uppers(self) -> Mapping[str, list[Device]]:
+        """Device -> the devices that stand right on it."""
+        found: dict[str, list[Device]] = {}
+        for device in self.devices.values():
+            for name in dict.fromkeys(device.lowers):
+                found.setdefault(name, []).append(device)
+        return found
+
+    @cached_property
+    def _hooks(self) -> Mapping[str, list[Hook]]:
+        """Device -> its hooks."""
+        found: dict[str, list[Hook]] = {}
+        for hook in self.state.hooks or ():
+            found.setdefault(hook.device, []).append(hook)
+        return found
+
+    @cached_property
+    def _flowtables(self) -> Mapping[str, list[Flowtable]]:
+        """Device -> the flowtables that list it."""
+        found: dict[str, list[Flowtable]] = {}
+        for flowtable in self.state.flowtables or ():
+            for device in self.existing_devices(flowtable):
+                found.setdefault(device.name, []).append(flowtable)
+        return found
 
     @cached_property
     def _existing(self) -> dict[Flowtable, tuple[str, ...]]:
@@ -175,20 +228,61 @@ Check = Callable[[Subject], list[Finding]]
 
 
 def run_checks(checks: Iterable[Check], subject: Subject) -> list[Finding]:
-    """The findings of all checks, in their order."""
-    return [finding for check in checks for finding in check(subject)]
+    """The findings of all checks, in their order; of one id MOST_ALIKE, and one more for all that are too many."""
+    shown: list[Finding] = []
+    alike: dict[str, list[Finding]] = {}
+    for check in checks:
+        for finding in check(subject):
+            same = alike.setdefault(finding.id, [])
+            same.append(finding)
+            if len(same) <= MOST_ALIKE:
+                shown.append(finding)
+    for same in alike.values():
+        if left := same[MOST_ALIKE:]:
+            worst = max(left, key=lambda finding: SEVERITIES.index(finding.severity))
+            shown.append(replace(worst, message=f"{worst.message}, and {len(left) - 1} more like this"))
+    return shown
 
 
 def describe_flowtable(flowtable: Flowtable) -> str:
     """A flowtable in one line of evidence: path, hardware or software, devices."""
     kind = "hardware" if flowtable.hardware else "software"
-    return f"flowtable {flowtable.path}: {kind}, devices {', '.join(flowtable.devices) or 'none'}"
+    # of more no name would be left in a line of evidence
+    devices = ", ".join(flowtable.devices[:LONGEST_EVIDENCE])
+    return f"flowtable {flowtable.path}: {kind}, devices {devices or 'none'}"
 
 
-def match_names(listed: str, names: Iterable[str]) -> list[str]:
-    """The names that a name in a flowtable stands for: itself, or ending in * (Linux 6.17 on) any that starts so."""
-    start = listed.removesuffix("*")
-    return sorted(name for name in names if name == listed or (start != listed and name.startswith(start)))
+class Names:
+    """Names of devices, among which those are found that a name in a flowtable stands for."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._sorted = sorted(names)
+        self._names = frozenset(self._sorted)
+
+    def __iter__(self) -> Iterator[str]:
+        """Sorted."""
+        return iter(self._sorted)
+
+    def match(self, listed: str) -> list[str]:
+        """Those that it stands for, sorted: itself, or ending in * (Linux 6.17 on) any that starts so."""
+        start = listed.removesuffix("*")
+        if start == listed:
+            return [listed] if listed in self._names else []
+        first = last = bisect_left(self._sorted, start)
+        while last < len(self._sorted) and self._sorted[last].startswith(start):
+            last += 1
+        return self._sorted[first:last]
+
+
+class ListedNames:
+    """Names that flowtables list, some of which may end in * and stand for many."""
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._listed = frozenset(listed)
+
+    def __contains__(self, name: str) -> bool:
+        """Does any of them stand for the device?"""
+        return name in self._listed or any(f"{name[:length]}*" in self._listed for length in range(len(name) + 1))
 
 
 def _table(flowtable: Flowtable) -> str:

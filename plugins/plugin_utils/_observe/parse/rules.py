@@ -25,6 +25,8 @@ LAYER_3 = {"ip", "ip6", "inet"}
 PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 CONNTRACK = -200
 """priority at which connections are looked up (NF_IP_PRI_CONNTRACK)"""
+LONGEST_RULE = 300
+"""characters of a rule that many others may name"""
 DEEPEST = 24
 """jumps that are followed into each other; nf_tables itself allows 16 (NFT_JUMP_STACK_SIZE)"""
 
@@ -246,7 +248,7 @@ def _traverse(chains: Mapping[_Key, _Chain]) -> dict[_Key, dict[int, str]]:
                 else _left_after(key, statement, chains, passing, 0)
             )
             if key[2] == "chain" and statement.depth == 0 and level < left.level:
-                left = _Remaining(level, f"chain {key[3]}: {statement.text}")
+                left = _Remaining(level, f"chain {key[3]}: {statement.text[:LONGEST_RULE]}")
     return shadows
 
 

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from ..finding import Finding, Kind
-from ..subject import Subject, match_names
+from ..finding import LONGEST_EVIDENCE, Finding, Kind
+from ..subject import Names, Subject
 from .openwrt import loads_at_boot
 
 NOT_LIVE = Kind(
@@ -169,15 +169,17 @@ def find_missing_attachments(subject: Subject) -> list[Finding]:
     if subject.boot_table != subject.expectation.table:
         return []
     left = sorted(subject.state.boot.attachments)
+    names = Names(left)
+    joining = f"devices that will: {', '.join(left[:LONGEST_EVIDENCE]) or 'none'}"
     return [
         ATTACHMENT_MISSING.found(
             f"device {device} will not join flowtable {flowtable.path} at boot",
-            f"devices that will: {', '.join(left) or 'none'}",
+            joining,
             device=device,
         )
         for flowtable in subject.flowtables
         for device in flowtable.devices
-        if not match_names(device, left)
+        if not names.match(device)
     ]
 
 

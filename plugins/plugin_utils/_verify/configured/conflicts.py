@@ -230,9 +230,11 @@ CHECKS = (
 
 def _list_devices_and_uppers(subject: Subject, flowtable: Flowtable) -> list[Device]:
     """The devices of a flowtable, and those that stand on them."""
-    found = {device.name: device for device in subject.existing_devices(flowtable)}
+    found = level = {device.name: device for device in subject.existing_devices(flowtable)}
     for _level in range(4):  # PPPoE on a VLAN on a bridge on a NIC
-        found |= {d.name: d for d in subject.devices.values() if d.name not in found and found.keys() & set(d.lowers)}
+        above = {upper.name: upper for name in level for upper in subject.uppers(name) if upper.name not in found}
+        level = dict(sorted(above.items(), key=lambda item: item[1].index))
+        found = found | level
     return list(found.values())
 
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, islice
 
 from ..._observe.state import Exclusion, Flowtable
 from ..finding import Finding, Kind
@@ -87,6 +87,10 @@ KINDS = (
 )
 
 
+MOST_PAIRS = 2000
+"""of flowtables that are looked at: those of some 60"""
+
+
 def find_rule_faults(subject: Subject) -> list[Finding]:
     """Does a rule feed each flowtable? No finding where the rules could not be read whole."""
     if subject.read_errors("ruleset", "maps", "rules"):
@@ -123,12 +127,11 @@ def find_competing_flowtables(subject: Subject) -> list[Finding]:
     """Pairs of flowtables, one of them judged, that serve the same family at the same device."""
     ours = {flowtable.path for flowtable in subject.flowtables}
     fed = [f for f in subject.state.flowtables or () if any(rule.reachable for rule in subject.feeding_rules(f))]
-    found = []
-    for one, other in combinations(fed, 2):
-        shared = {device.name for device in subject.existing_devices(one)} & {
-            device.name for device in subject.existing_devices(other)
-        }
-        if shared and {one.path, other.path} & ours and _do_families_overlap(one.family, other.family):
+    found: list[Finding] = []
+    devices = {flowtable: {device.name for device in subject.existing_devices(flowtable)} for flowtable in fed}
+    for one, other in islice(combinations(fed, 2), MOST_PAIRS):
+        shared = devices[one] & devices[other] if {one.path, other.path} & ours else set()
+        if shared and _do_families_overlap(one.family, other.family):
             message = f"flowtables {one.path} and {other.path} share {', '.join(sorted(shared))}"
             names = f"{one.path} and {other.path}"
             found.append(

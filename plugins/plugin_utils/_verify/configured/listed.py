@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
-from ..._observe.topology import find_hook_devices
-from ..finding import Finding, Kind
-from ..subject import Subject, describe_flowtable, match_names
+from itertools import islice
+
+from ..finding import LONGEST_EVIDENCE, Finding, Kind
+from ..subject import ListedNames, Subject, describe_flowtable
 
 NO_DEVICES = Kind(
     "configured.no-devices",
@@ -50,7 +51,7 @@ def find_unknown_devices(subject: Subject) -> list[Finding]:
         found += [
             _report_unknown_device(subject, device, f"flowtable {flowtable.path} names")
             for device in flowtable.devices
-            if subject.devices and not match_names(device, subject.devices)
+            if subject.devices and not subject.device_names.match(device)
         ]
     return found
 
@@ -60,16 +61,17 @@ def find_missing_devices(subject: Subject) -> list[Finding]:
     flowtables = subject.flowtables
     if not flowtables or not subject.devices:
         return []
-    listed = {device for flowtable in flowtables for device in flowtable.devices}
+    listed = ListedNames(device for flowtable in flowtables for device in flowtable.devices)
+    names = {device for flowtable in flowtables for device in flowtable.devices}
     found = [
         _report_unknown_device(subject, device, "the option devices names")
         for device in dict.fromkeys(subject.expectation.devices)
-        if device not in subject.devices and device not in listed
+        if device not in subject.devices and device not in names
     ]
     wanted = dict.fromkeys(device for device in subject.expectation.devices if device in subject.devices)
     if subject.is_ours:
         wanted |= dict.fromkeys(device for device in subject.state.boot.attachments if device in subject.devices)
-    evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
+    evidence = [describe_flowtable(flowtable) for flowtable in flowtables[:4]]
     return found + [
         DEVICE_MISSING.found(f"device {device} is in no flowtable", *evidence, device=device)
         for device in wanted
@@ -80,18 +82,14 @@ def find_missing_devices(subject: Subject) -> list[Finding]:
 CHECKS = (find_unknown_devices, find_missing_devices)
 
 
-def _is_covered(subject: Subject, device: str, listed: set[str]) -> bool:
+def _is_covered(subject: Subject, device: str, listed: ListedNames) -> bool:
     """Is the device in the list, or where flows are taken around it, all below it that the filter would pick?"""
-    lower = find_hook_devices(subject.devices, device, subject.sees_lowers)
-    return _is_among(device, listed) or (bool(lower) and all(_is_among(name, listed) for name in lower))
-
-
-def _is_among(device: str, listed: set[str]) -> bool:
-    """Does any of the listed names, which may end in *, stand for the device?"""
-    return any(match_names(name, [device]) for name in listed)
+    lower = subject.hook_devices(device) if subject.sees_lowers else (device,)
+    return device in listed or (bool(lower) and all(name in listed for name in lower))
 
 
 def _report_unknown_device(subject: Subject, device: str, who: str) -> Finding:
     """The finding on a name that no device has; ``who`` names it."""
-    others = ", ".join(sorted(name for name, known in subject.devices.items() if known.kind != "loopback"))
+    known = (name for name in subject.device_names if subject.devices[name].kind != "loopback")
+    others = ", ".join(islice(known, LONGEST_EVIDENCE))
     return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)

@@ -157,7 +157,7 @@ def find_disabled_features(subject: Subject) -> list[Finding]:
             message = f"{FEATURE} is off on {name}, though it was requested on ({driver})"
             found.append(NOT_ACTIVE.found(message, describe_feature(device), device=name))
         elif name in conduits:
-            ports = [port for port in subject.devices.values() if port.kind == "dsa" and name in port.lowers]
+            ports = [port for port in subject.uppers(name) if port.kind == "dsa"]
             message = f"{FEATURE} is off on {name}, which carries {', '.join(port.name for port in ports)} ({driver})"
             found.append(CONDUIT_OFF.found(message, *map(describe_feature, (device, *ports[:3])), device=name))
         else:

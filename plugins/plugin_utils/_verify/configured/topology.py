@@ -12,7 +12,7 @@ meant to, and is an info.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from ..._observe.state import Device, Flowtable
 from ..finding import Finding, Kind
@@ -178,7 +178,7 @@ def _judge_bond_member(subject: Subject, flowtable: Flowtable, device: Device, n
 
 def _judge_conduit(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
     """The NIC behind a switch that is listed, unless it has traffic of its own."""
-    ports = sorted(port.name for port in subject.devices.values() if port.kind == "dsa" and device.name in port.lowers)
+    ports = sorted(port.name for port in subject.uppers(device.name) if port.kind == "dsa")
     if ports and not names & set(ports) and device.name not in subject.picked_devices:
         message = f"flowtable {flowtable.path} has {device.name}, and none of the ports {', '.join(ports)}"
         yield CONDUIT.found(message, describe_flowtable(flowtable), device=device.name, ports=", ".join(ports))
@@ -193,9 +193,14 @@ def find_missing_directions(subject: Subject) -> list[Finding]:
     if len(forwarding) < 2 or not fed or reported or "addresses" in subject.state.unseen:
         return []
     names = {device.name for flowtable in fed for device in subject.existing_devices(flowtable)}
-    covered = {name for name in forwarding if names & _list_device_and_lowers(subject, name)}
+    around = {name: _list_device_and_lowers(subject, name) for name in forwarding}
+    covered = {name for name in forwarding if not names.isdisjoint(around[name])}
+    served: dict[str, list[str]] = {}
+    for name, below in around.items():
+        for device in below:
+            served.setdefault(device, []).append(name)
     missing = [name for name in forwarding if name not in covered]
-    if missing and not any(_covers_two_directions(subject, flowtable, forwarding) for flowtable in fed):
+    if missing and not any(_covers_two_directions(subject, flowtable, served) for flowtable in fed):
         wanted = sorted({lower for name in missing for lower in forwarding[name]})
         lacking = ", ".join(_name_device(subject, name) for name in missing)
         message = f"flowtable {fed[0].path} has only what {', '.join(sorted(covered))} needs, and not {lacking}"
@@ -206,12 +211,14 @@ def find_missing_directions(subject: Subject) -> list[Finding]:
     ]
 
 
-def _covers_two_directions(subject: Subject, flowtable: Flowtable, forwarding: Iterable[str]) -> bool:
-    """Does the flowtable have two devices that forward, or one whose purpose is not known?"""
-    around = {name: _list_device_and_lowers(subject, name) for name in forwarding}
-    names = {device.name for device in subject.existing_devices(flowtable)}
-    unknown = names.difference(*around.values())
-    return bool(unknown) or sum(bool(names & group) for group in around.values()) > 1
+def _covers_two_directions(subject: Subject, flowtable: Flowtable, served: Mapping[str, list[str]]) -> bool:
+    """Does the flowtable have two devices that forward, or one whose purpose is not known?
+
+    ``served``: device -> the devices that forward and whose packets it may see.
+    """
+    names = [device.name for device in subject.existing_devices(flowtable)]
+    unknown = [name for name in names if name not in served]
+    return bool(unknown) or len({name for device in names for name in served[device]}) > 1
 
 
 def _list_device_and_lowers(subject: Subject, name: str) -> set[str]:

@@ -10,7 +10,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Flowtable, RouterState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject, match_names
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import ListedNames, Names, Subject
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import judge
 
 from tests.unit.helpers.ladder_case import HARD, NOT_THERE, TWO, VYOS
@@ -65,7 +65,9 @@ def test_only_what_was_not_read_has_an_error() -> None:
     ("listed", "found"), [("lan0", ["lan0"]), ("lan*", ["lan*", "lan0"]), ("wan0*", ["wan0"]), ("x*", []), ("", [])]
 )
 def test_a_name_with_a_star_stands_for_every_match(listed: str, found: list[str]) -> None:
-    assert match_names(listed, {"lan0", "lan*", "wan0"}) == found
+    names = ["lan0", "lan*", "wan0"]
+    assert Names(names).match(listed) == found
+    assert [name for name in sorted(names) if name in ListedNames([listed])] == found
 
 
 def test_what_follows_is_computed_once() -> None:
