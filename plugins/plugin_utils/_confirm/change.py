@@ -19,7 +19,7 @@ from typing import Any
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import read_files
-from .._core.plan import Plan, Step, StepError, failed_step, step_calls, step_section
+from .._core.plan import Plan, Step, StepError, describe_left, failed_step, step_calls, step_section
 from .._core.sections import Answer, Call, fragment
 from .._core.verbs import PrintSection, Removable, Remove, Stage
 from .checks import Check
@@ -335,7 +335,7 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
     ended = outcome_of(change, answer)
     outcome = "nothing was left changed"
     if committed:
-        outcome = "the change is confirmed, and the steps before it stay done; the next run goes on from there"
+        outcome = f"the change is confirmed, and the steps before it stay done; {describe_left(steps, step)}"
     elif ended is not None and ended.word == "broken":
         outcome = ended.reason
     elif undone is not None and undone.rc != 0:

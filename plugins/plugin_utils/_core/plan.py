@@ -78,7 +78,8 @@ class Plan:
         """Every step in the order in which it runs."""
         stage = [Step(f"write {path}", Stage(path, mode, text)) for path, (mode, text) in sorted(self.files.items())]
         stage += [Step(f"remove {path}", Removable(path)) for path in self.removed]
-        commit = [Step("put the files in place", Commit())] if self.files else []
+        # also where files are only removed: a step that fails after one was must not have the steps before it undone
+        commit = [Step("put the files in place", Commit())] if self.files or self.removed else []
         remove = [Step(f"remove {path}", Remove(path)) for path in self.removed]
         return [*stage, *self.steps, *commit, *remove, *self.closing]
 
@@ -113,6 +114,12 @@ def failed_step(steps: Sequence[Step], answer: Answer) -> tuple[Step, str] | Non
     return None
 
 
+def describe_left(steps: Sequence[Step], failed: Step) -> str:
+    """What a failed step leaves to do, in words: itself, and the steps after it."""
+    left = dict.fromkeys(step.summary for step in steps[steps.index(failed) :])
+    return f"left to do: {', '.join(left)}; the next run goes on from there"
+
+
 class StepError(OffloadError):
     """A step that the router refused.
 
@@ -140,10 +147,12 @@ def raise_failed_step(plan: Plan, answer: Answer) -> None:
         outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"
     elif plan.files and step in plan.closing:
         outcome = "everything else is done, live and for boot; only this step is left to do by hand"
+    elif any(isinstance(before.verb, Commit) for before in plan.all_steps()[: plan.all_steps().index(step)]):
+        outcome = f"the steps before it stay done; {describe_left(plan.all_steps(), step)}"
     elif step in plan.steps[:1] or isinstance(step.verb, (Stage, Removable)) or plan.undo:
         outcome = "nothing was left changed"
     else:
-        outcome = "the steps before it stay done; the next run goes on from there"
+        outcome = f"the steps before it stay done; {describe_left(plan.all_steps(), step)}"
     raise StepError(step, output, outcome)
 
 

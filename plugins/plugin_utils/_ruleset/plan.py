@@ -15,7 +15,7 @@ from .._confirm.change import ConfirmedPlan, Transaction
 from .._confirm.verbs import Queue, StageListing
 from .._core import paths
 from .._core.errors import OffloadError
-from .._core.files import file_changes
+from .._core.files import file_changes, read_files
 from .._core.nft_tokens import find_line
 from .._core.plan import Diff, Step, StepError
 from .._core.verbs import Remove
@@ -451,9 +451,13 @@ def plan_absent(state: TableState, family: str, table: str, token: str, adopt: b
     listings = {path: listing for path, listing in live.items() if listing is not None and path not in foreign}
     names = [" ".join(path) for path in listings]
     forgotten = [history.path(change) for change in state.kept]
-    changes = file_changes(state.files, dict.fromkeys(list_own_files()))
-    kept = [Diff(path, state.files[path], "") for path in forgotten if path in state.files]
     init = find_init_system(state.platform.init)
+    # What boot would load in place of a text that is gone goes first, then what starts at boot, links before what they
+    # lead to, and the text last: a power failure leaves nothing that starts without its text, and the text says whose the
+    # table is until all else is gone.
+    links = init.ruleset.links if init else ()
+    changes = file_changes(state.files, dict.fromkeys([paths.EMERGENCY, *links, *reversed(list_own_files())]))
+    kept = [Diff(path, state.files[path], "") for path in forgotten if path in state.files]
     return ConfirmedPlan(
         id=state.next_id(token),
         last_confirmed=state.confirmation,
@@ -463,6 +467,8 @@ def plan_absent(state: TableState, family: str, table: str, token: str, adopt: b
         leaving=init.plan_before_removing(init.ruleset, state.service) if init else [],
         removed=changes.removed,
         forgotten=forgotten,
+        # nothing is removed before the confirmation
+        committed=lambda answer: not read_files(answer).keys() >= set(changes.removed),
         closing=init.plan_after_removing(init.ruleset, changes.removed, state.service) if init else [],
         diffs=[
             *(Diff(f"live table {' '.join(path)}", listing, "") for path, listing in listings.items()),

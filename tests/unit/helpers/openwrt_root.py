@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -152,7 +152,7 @@ class OpenWrt:
         arguments: Mapping[str, Any],
         *,
         check: bool = False,
-        way: type[Execs] | None = None,
+        way: Callable[[OpenWrt, str], Router] | None = None,
         before: str = "",
     ) -> tuple[dict[str, Any], int]:
         """A task of that module, without Ansible around it: (its result, how many execs it took).

@@ -84,6 +84,7 @@ transaction() {
       devices[then, name] = " " line " "
       if (then) next
     }
+    /^\t(comment|flags) / { head[then] = head[then] $0 "\n" }
     /^\t[}]/ { kind = "" }
     then { body[++lines] = $0 }
     function statement(verb, which, name, device) {
@@ -91,7 +92,11 @@ transaction() {
         (hardware[which, name] ? "flags offload; " : "") (counts[which, name] ? "counter; " : "") "}"
     }
     END {
-      if (part == "clear" && live) {
+      # a table takes a comment only when it is made
+      again = live && head[0] != head[1]
+      if (again) for (device in devices) if (index(device, "0" SUBSEP) == 1) delete devices[device]
+      if (part == "clear" && again) print "delete table " path
+      else if (part == "clear" && live) {
         print "flush table " path
         for (i = 1; i <= order; i++) {
           total = split(names[kinds[i]], list, " ")

@@ -134,7 +134,7 @@ case "$1 $2" in
   ;;
 "list ruleset")
   cat "$live"/* 2>/dev/null
-  exit
+  exit 0
   ;;
 "delete table")
   rm "$live/$3-$4" 2>/dev/null || refuse "No such file or directory"

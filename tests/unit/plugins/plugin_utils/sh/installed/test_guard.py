@@ -283,3 +283,16 @@ def test_elements_come_back_where_nothing_else_differs(shell: str, tmp_path: Pat
     table = against_kernel(shell, tmp_path, change)
     for part in ("198.51.100.0/24", '"lo" : jump inner'):
         assert part in table
+
+
+MARKED = listing().replace("{\n", '{\n\tcomment "kmod.nft_offload"\n', 1)
+
+
+@pytest.mark.parametrize(("live", "before"), [(MARKED, listing()), (listing(), MARKED)], ids=["adopted", "unmarked"])
+def test_a_table_that_was_made_again_is_made_again(router: Sandbox, live: str, before: str) -> None:
+    """A table takes a comment only when it is made, so one with another comment cannot stay in its place."""
+    router.set_table(live)
+    lines, ended = rollback(router, before)
+    assert lines[0] == "delete table inet t"
+    assert "rolled_back" in ended
+    assert router.table() == before
