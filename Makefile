@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety cost bench-role clean
+        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety model cost bench-role clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -180,6 +180,9 @@ faults: system venv ## every fault and healthy router that can be built, on thre
 
 safety: system venv ## inject every fault into changes of the firewall; matrix in build/safety/matrix.json
 	$(PYTHON_WITH_COLLECTION) -m tests.safety.run $(SAFETY)
+
+model: venv ## search the model of a guarded change, whole and without each of its rules: some minutes
+	$(PYTHON_WITH_COLLECTION) -m tests.safety.model
 
 cost: system venv ## what a verify costs with up to a million connections
 	LAB_MEMORY=1536 $(PYTHON_WITH_COLLECTION) -m bench.cost $(COST)
