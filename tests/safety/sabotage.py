@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shell text that breaks a router at a chosen moment of a change. It all runs on the router, which may be locked up."""
+
+from __future__ import annotations
+
+# Conditions for ``when`` and ``after``, with nothing but a shell's own commands, so that no broken tool breaks them.
+STAGES = r"""
+if [ -d /run ]; then home=/run/nft-offload; else home=/var/run/nft-offload; fi
+pending=$home/pending
+event() {
+  [ -e $pending/events ] || return
+  while read -r _id word _rest; do case $word in "$1") return 0 ;; esac; done <$pending/events
+  return 1
+}
+locked() { [ -d $pending ]; }
+guarded() { [ -e $pending/guard.pid ] || event guard; }
+loaded() { [ -e $pending/loaded ] || event loaded; }
+confirmed() { [ -e $pending/confirmed ] || event confirmed; }
+undoing() {
+  for token in $pending/rolled_back $pending/rolling.*; do [ ! -e "$token" ] || return 0; done
+  event undo
+}
+over() { [ -e /root/begun ] && [ ! -d $pending ]; }
+by() {
+  caller=
+  read -r caller </proc/$PPID/cmdline
+  case $caller in *"$1"*) return 0 ;; esac
+  return 1
+}
+first() { [ ! -e /root/reached ] && : >/root/reached; }
+at_most() {
+  so_far=0
+  [ ! -e /root/times ] || read -r so_far </root/times
+  echo $((so_far + 1)) >/root/times
+  [ $so_far -lt "$1" ]
+}
+for_seconds() {
+  read -r up _idle </proc/uptime
+  [ -e /root/since ] || echo "${up%%.*}" >/root/since
+  read -r since </root/since
+  [ "${up%%.*}" -lt $((since + $1)) ]
+}
+watchers() { pgrep -f '[g]uard (watch|supervise)'; }
+acting() {
+  if [ -e $pending/guard.pid ]; then read -r pid _rest <$pending/guard.pid; echo "$pid"; return; fi
+  while read -r _id word pid _rest; do
+    [ "$word" != guard ] || [ ! -d "/proc/$pid" ] || { echo "$pid"; return; }
+  done <$pending/events
+}
+"""
+PREPARE = f"""cat >/root/stages <<'EOT'
+{STAGES}
+EOT
+"""
+
+
+def stand_in(tool: str, when: str, act: str = "exit 1") -> str:
+    """sh that puts a stand-in in the place of a tool: where ``when`` holds it runs ``act``, and then the tool itself.
+
+    The tool is $real in both.
+    """
+    return f"""place=$(command -v {tool})
+real=$(readlink -f "$place")
+case $real in
+*/busybox) real="$real {tool}" ;;
+"$place")
+  ln "$place" "$place.real"
+  real=$place.real
+  ;;
+esac
+rm -f "$place"
+{{
+  echo '#!/bin/sh'
+  echo "real='$real'"
+  cat <<'EOT'
+. /root/stages
+if {when}; then
+  {act}
+fi
+exec $real "$@"
+EOT
+}} >"$place"
+chmod 755 "$place"
+"""
+
+
+def restore_tool(tool: str) -> str:
+    """sh that puts the tool back."""
+    return f"""place=$(command -v {tool})
+real=$(sed -n "s/^real='\\(.*\\)'/\\1/p" "$place")
+case $real in
+*/busybox*) ln -sf "${{real% *}}" "$place" ;;
+*.real) mv -f "$real" "$place" 2>/dev/null || "$real" -f "$real" "$place" ;;
+*) ln -sf "$real" "$place" ;;
+esac
+"""
+
+
+def when_reached(after: str, act: str) -> str:
+    """sh that leaves a process behind, which runs ``act`` as soon as ``after`` holds."""
+    return f"""cat >/root/saboteur <<'EOT'
+. /root/stages
+rounds=0
+until {after}; do
+  rounds=$((rounds + 1))
+  [ $rounds -lt 1500 ] || exit
+  sleep 0.1
+done
+: >/root/reached
+{act}
+EOT
+if command -v setsid >/dev/null; then
+  setsid sh /root/saboteur </dev/null >/root/sabotage 2>&1 &
+else
+  (trap '' HUP; sh /root/saboteur </dev/null >/root/sabotage 2>&1 &)
+fi
+"""
+
+
+def fill(directory: str) -> str:
+    """sh that leaves no room in a file system that is in memory."""
+    return (
+        f"dd if=/dev/zero of={directory}/ballast bs=65536; dd if=/dev/zero bs=512 >>{directory}/ballast; "
+        f"df {directory} | grep -q 100%"
+    )
+
+
+def read_only(directory: str) -> str:
+    """sh that makes it read-only, whatever is open there for writing."""
+    bind = f"mount --bind {directory} {directory}; mount -o remount,ro,bind {directory}"
+    return f"mount -o remount,ro {directory} || {{ {bind}; }}"
+
+
+def small(directory: str) -> str:
+    """sh that lays a full file system over it, with all that it holds."""
+    return f"""mkdir -p {directory} /root/kept
+cp -a {directory}/. /root/kept
+mount -t tmpfs -o size=64k,mode=755 tmpfs {directory}
+cp -a /root/kept/. {directory}
+dd if=/dev/zero of={directory}/ballast bs=512
+true"""
+
+
+POWER_CUT = "echo b >/proc/sysrq-trigger; sleep 60"
+"""no file is written out, and nothing is asked"""

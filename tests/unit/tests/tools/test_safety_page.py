@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The page of the safety matrix."""
+
+from __future__ import annotations
+
+from tests.tools.safety_page import NOTE, page, shorten
+
+ROW = {"fault": "nft *hangs*", "kernel": "6.12", "runs": 2, "lost": 0, "longest_outage_s": 11.6, "note": "failed: why"}
+
+
+def test_a_row_for_each_cell() -> None:
+    text = page([ROW, {**ROW, "kernel": "7.2", "lost": 1}])
+    assert "**4 runs of 1 kinds of fault, 1 lost.** Kernels: 6.12, 7.2." in text
+    assert "   * - nft \\*hangs\\*\n     - 6.12\n     - 2\n     - 0\n     - 12\n     - failed: why\n" in text
+
+
+def test_notes_are_short_and_do_not_change_without_reason() -> None:
+    assert shorten("change 12-0123abcd of safety-77-trixie\nended") == "change ID of the router ended"
+    assert len(shorten("x" * 999)) == NOTE
