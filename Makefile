@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety model cost bench-role clean
+        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page model storm cost bench-role clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -171,6 +171,7 @@ $(LAB_PARTS): venv
 # These import the collection's own code, and take arguments, such as FAULTS="--kernel trixie --missing" or FAULTS=--help.
 FAULTS ?=
 SAFETY ?=
+STORM ?=
 COST ?=
 ROLE_BENCH ?=
 PYTHON_WITH_COLLECTION := PYTHONPATH=$(CURDIR)/build/collections $(VENV)/bin/python
@@ -178,8 +179,14 @@ PYTHON_WITH_COLLECTION := PYTHONPATH=$(CURDIR)/build/collections $(VENV)/bin/pyt
 faults: system venv ## every fault and healthy router that can be built, on three kernels: hours
 	$(PYTHON_WITH_COLLECTION) -m tests.faults $(FAULTS)
 
-safety: system venv ## inject every fault into changes of the firewall; matrix in build/safety/matrix.json
+safety: system venv ## inject every fault into changes of the firewall, an hour; matrix in build/safety/matrix.json
 	$(PYTHON_WITH_COLLECTION) -m tests.safety.run $(SAFETY)
+
+safety-page: venv ## write the page of that matrix
+	$(PYTHON_WITH_COLLECTION) -m tests.tools.safety_page
+
+storm: venv ## the real guard while its processes are killed at random: STORM="[ROUNDS] [SEED]"
+	$(PYTHON_WITH_COLLECTION) -m tests.safety.storm $(STORM)
 
 model: venv ## search the model of a guarded change, whole and without each of its rules: some minutes
 	$(PYTHON_WITH_COLLECTION) -m tests.safety.model

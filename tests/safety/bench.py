@@ -24,7 +24,7 @@ from tests.lab.openwrt import OpenWrt
 from tests.lab.router import Live
 from tests.safety.faults import NEW, OLD, OTHERS, PATIENT, PORTS, Fault, make_table
 from tests.safety.play import FLOWTABLE, Play, Watch
-from tests.safety.sabotage import PREPARE, when_reached
+from tests.safety.sabotage import CUT, PREPARE, when_reached
 
 SETTLING = 120
 """seconds for a run to settle, a boot included"""
@@ -93,7 +93,7 @@ section() {{ echo "@@@ $1"; }}
 section pending; ls -d /run/nft-offload/pending /var/run/nft-offload/pending
 section devices; for device in lan0 wan0; do [ ! -e /sys/class/net/$device ] || echo $device; done
 section boot; cat {boot}
-section acted; ls /root/reached
+section acted; ls /root/reached /root/acted
 section left; find /etc /usr/local /lib/upgrade -name '*.nft-offload-new'
 for process in $(pgrep -x sleep); do
   case $(tr '\\000' ' ' </proc/$process/cmdline) in 'sleep 30'[01]' ') echo process $process ;; esac
@@ -236,23 +236,27 @@ def run_once(router: Live, fault: Fault, known: Known) -> Ending:
         play = Play(router, fault, place / "first")
         try:
             plays = [play, *_inject(router, fault, play, place)]
-            restarts = fault.boots or (1 if fault.inject == "power" else 0)
-            if restarts:
-                _wait_for_boot(router, boots + restarts)
+            if fault.inject == "power":
+                if fault.cut_at_boot:
+                    _cut_power_at_boot(router)
+                _wait_for_boot(router, boots + 1)
             results = [one.result() for one in plays]
         finally:
             play.signal(signal.SIGKILL)
         lost = settle(router, fault, known)
         if fault.reboot and not lost:
+            boots = _count_boots(router)
             machine.machine.monitor("system_reset")
             _wait_for_boot(router, boots + 1)
+        if not lost and any(one.hung for one in plays):
+            lost = "the task did not end by itself"
         if not lost:
             lost = judge(router, fault, known, before, results)
         after = None if lost else look(router, fault.module)
     if not lost and fault.within and watch.longest > fault.within:
         lost = f"out of reach for {watch.longest:.0f} s, not {fault.within}"
-    needs = (fault.inject or "/root/reached" in fault.prepare or ". /root/stages" in fault.prepare) and not fault.boots
-    reached = not needs or fault.inject in REMOTE or after is None or after.acted
+    own = fault.inject not in REMOTE or ". /root/stages" in fault.prepare
+    reached = not own or fault.inject == "power" or after is None or after.acted
     return Ending(lost, round(watch.longest, 1), summarise(results), bool(reached))
 
 
@@ -260,7 +264,7 @@ def _preparation(fault: Fault) -> str:
     own = fault.inject in REMOTE or fault.inject.startswith("jump host")
     parts = [
         fault.prepare,
-        "" if own else when_reached(fault.after, fault.inject),
+        "" if own else when_reached(fault.after, f": >/root/reached\n{fault.inject}"),
         ": >/root/begun",
         "sync",
     ]
@@ -277,6 +281,17 @@ def _wait_for_boot(router: Live, boots: int) -> None:
     machine.machine.wait_ready(boots, 240)
     machine.login.hang_up()
     machine.login.wait_for_login(router.name)
+
+
+def _cut_power_at_boot(router: Live) -> None:
+    """Wait for the word on the console; the boot was not over yet, so it is not counted."""
+    machine = routers.get(router.name).machine
+    until = time.monotonic() + 120
+    while CUT.encode() not in machine.console.read_bytes()[-4000:]:
+        if time.monotonic() > until:
+            raise LabError("the moment to cut the power at boot never came")
+        time.sleep(0.2)
+    machine.monitor("system_reset")
 
 
 def _inject(router: Live, fault: Fault, play: Play, place: Path) -> list[Play]:

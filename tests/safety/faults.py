@@ -10,11 +10,11 @@ users behind the router must get through, and what the task said must be true.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.safety.sabotage import POWER_CUT, fill, read_only, restore_tool, small, stand_in
+from tests.safety.sabotage import CUT_NOW, fill, read_only, restore_tool, small, stand_in, when_reached
 
 TIMEOUT = 10
 """confirm_timeout of a change in seconds, unless the fault has its own"""
@@ -94,8 +94,8 @@ class Fault:
     module: str = "ruleset"
     heal: str = ""
     """what the router does once it is reachable and runs what it should, before the lock has to be free"""
-    boots: int = 0
-    """how often the router restarts by itself"""
+    cut_at_boot: bool = False
+    """the power is cut again in the boot that follows, where a stand-in runs sabotage.CUT_NOW"""
     reboot: bool = False
     """cut the power once more when all is over: what boots must be what ran"""
     foreign: str = ""
@@ -116,7 +116,7 @@ class Fault:
     @property
     def loses_router(self) -> bool:
         """the task loses its connection, so that it may not know how the change ended"""
-        return self.inject in INTERRUPTIONS or bool(self.boots)
+        return self.inject in INTERRUPTIONS
 
 
 def called(arguments: str, when: str = "true", then: str = "first") -> str:
@@ -134,12 +134,18 @@ PORTS = "map ports { type inet_service : interval inet_service; flags interval; 
 LOADS = called("*load.1")
 """nft, when it loads the change"""
 UNDOES = called('*"-f -"*', when="undoing")
+LOWER_LIMIT = when_reached("[ -e $pending/tables ]", "[ ! -e $pending/limit ] || echo 10 >$pending/limit", "limit")
+"""a load that hangs is ended after ten seconds and not after a minute"""
 HANGS = "sleep 300 & sleep 301"
+
+
+WITHOUT_FLOWTABLE = "".join(line for line in NEW.splitlines(keepends=True) if "flow add" not in line)
+NO_FLOWTABLE: Mapping[str, Any] = {"flowtables": []}
 
 
 def tricky(character: str) -> str:
     """A text that hides a flush of everything behind what only some readers take for the end of a line."""
-    return f"# {character} {{\nflush ruleset\n# {character} }}\n{NEW}"
+    return f"# {character} {{\nflush ruleset\n# {character} }}\n{WITHOUT_FLOWTABLE}"
 
 
 RULESETS = [
@@ -164,11 +170,15 @@ RULESETS = [
         NEW.replace("    ct state {", "    meta nfproto ipv4 drop\n    ct state {"),
         traffic=True,
     ),
-    Fault("flushes everything behind U+0085", tricky("\u0085")),
-    Fault("flushes everything behind a form feed", tricky("\f")),
-    Fault("flushes everything behind U+2028", tricky("\u2028")),
-    Fault("flushes somebody else's table", f"flush table inet others\n{NEW}"),
-    Fault("deletes somebody else's table behind a closed brace", f"}}\ndelete table inet others\ntable x {{\n{NEW}"),
+    Fault("flushes everything behind U+0085", tricky("\u0085"), options=NO_FLOWTABLE),
+    Fault("flushes everything behind a form feed", tricky("\f"), options=NO_FLOWTABLE),
+    Fault("flushes everything behind U+2028", tricky("\u2028"), options=NO_FLOWTABLE),
+    Fault("flushes somebody else's table", f"flush table inet others\n{WITHOUT_FLOWTABLE}", options=NO_FLOWTABLE),
+    Fault(
+        "deletes somebody else's table behind a closed brace",
+        f"}}\ndelete table inet others\ntable inet x {{\n{WITHOUT_FLOWTABLE}",
+        options=NO_FLOWTABLE,
+    ),
     Fault(
         "names a device that is away",
         make_table("new", 'iif "lan9" accept'),
@@ -366,7 +376,7 @@ GUARDS = [
         prepare="systemctl stop dbus.socket dbus.service; rm -f /run/systemd/private /run/dbus/system_bus_socket",
         suites=DEBIAN,
     ),
-    Fault("systemd-run hangs", DROPS_SSH, prepare=stand_in("systemd-run", "true", "sleep 300"), suites=TRIXIE),
+    Fault("systemd-run hangs", DROPS_SSH, prepare=stand_in("systemd-run", "true", "sleep 100"), suites=TRIXIE),
     Fault(
         "systemd-run says yes and does nothing",
         DROPS_SSH,
@@ -395,17 +405,17 @@ CLOCKS = [
     ),
 ]
 
-QUICK_LIMIT = stand_in(
-    "cat", "[ -e $pending/limit ] && [ ! -e $pending/events.seen ]", ": >$pending/events.seen; echo 10 >$pending/limit"
-)
-# nft applies the text and then does not return; or returns before it did anything
+LOADS_AND_HANGS = '$real "$@"; sleep 300'
 NFT = [
-    Fault("nft hangs in the load", prepare=stand_in("nft", LOADS, "sleep 300"), suites=SOME),
-    Fault("nft loads and hangs", DROPS_SSH, prepare=stand_in("nft", LOADS, '$real "$@"; sleep 300')),
+    Fault("nft hangs in the load", prepare=LOWER_LIMIT + stand_in("nft", LOADS, "sleep 300"), suites=SOME),
+    Fault("nft loads and hangs", DROPS_SSH, prepare=LOWER_LIMIT + stand_in("nft", LOADS, LOADS_AND_HANGS)),
+    Fault(
+        "nft loads and hangs, to the limit", DROPS_SSH, prepare=stand_in("nft", LOADS, LOADS_AND_HANGS), suites=TRIXIE
+    ),
     Fault(
         "nft loads and hangs with a child",
         DROPS_SSH,
-        prepare=stand_in("nft", LOADS, '$real "$@"; sleep 300 & sleep 301'),
+        prepare=LOWER_LIMIT + stand_in("nft", LOADS, f"{LOADS_AND_HANGS} & sleep 301"),
         suites=TRIXIE,
     ),
     Fault(
@@ -649,50 +659,45 @@ SURROUNDINGS = [
     ),
 ]
 
-BOOT_STEPS = 8
-"""external commands of the boot script with a commit to finish"""
-CONFIRMS_THEN_CUT = stand_in("mv", called("*/ruleset.nft"), "sync; " + POWER_CUT)
+# A power cut in the middle of the commit, so that the next boot has something to finish
+IN_COMMIT = STAGES["during the rename"]
+BOOT_TOOLS = ("mv", "sync", "rm", "nft")
+"""external commands of the boot script"""
+BOOT_STEPS = 10
 
 
-def at_boot(tools: tuple[str, ...], when: str, act: str) -> str:
-    """Stand-ins for the boot script; and a power cut in the middle of the commit, so that it has something to do."""
-    return CONFIRMS_THEN_CUT + "".join(stand_in(tool, f"by nft-offload/ruleset && {when}", act) for tool in tools)
+def at_boot(tools: Iterable[str], when: str, act: str = "exit 1") -> str:
+    """Stand-ins for the boot script only; the first one is for the commit as well."""
+    return "".join(stand_in(tool, f"by nft-offload/ruleset && {when}", act) for tool in tools)
 
 
-CUT_AT = "echo $((so_far + 1)) >/root/times; sync; " + POWER_CUT
 BOOTS = [
     *(
         Fault(
             f"power cut at boot, step {number}",
-            prepare=CONFIRMS_THEN_CUT
-            + "".join(
-                stand_in(
-                    tool,
-                    f"by nft-offload/ruleset && ! at_most {number - 1} && [ ! -e /root/cut ]",
-                    f": >/root/cut; $real.real 2>/dev/null; /bin/sync; {POWER_CUT}",
-                )
-                for tool in ("rm", "nft", "sed", "grep")
-            ),
+            prepare=IN_COMMIT + at_boot(BOOT_TOOLS, f"nth_since_boot {number}", CUT_NOW),
+            inject="power",
+            cut_at_boot=True,
             options=PATIENT,
-            boots=2,
             ends=EITHER,
-            suites=TRIXIE,
+            suites=TRIXIE if number % 3 else SOME,
         )
-        for number in range(1, 4)
+        for number in range(1, BOOT_STEPS + 1)
     ),
     *(
         Fault(
             f"{tool} fails {word} at boot",
-            prepare=at_boot((tool,), when, "exit 1"),
+            prepare=IN_COMMIT + at_boot([tool], when),
+            inject="power",
             options=PATIENT,
-            boots=1,
             ends=EITHER,
             suites=suites,
         )
         for tool, word, when, suites in (
-            ("nft", "once", "first_at_boot", DEBIAN),
-            ("rm", "for ever", "true", TRIXIE),
-            ("sync", "for ever", "true", TRIXIE),
+            ("nft", "once", "first_since_boot", EVERYWHERE),
+            ("rm", "for ever", "true", SOME),
+            ("sync", "for ever", "true", SOME),
+            ("mv", "once", "first_since_boot", SOME),
         )
     ),
 ]
@@ -702,8 +707,8 @@ FW4_LOADS = called("*reload*")
 FW4_FAULTS = [
     Fault("nothing is wrong", options=PATIENT, ends=("new",), traffic=True),
     Fault("a check fails", options={"checks": [{"from": "controller", "command": "false"}]}),
-    Fault("the reload hangs", prepare=stand_in("fw4", FW4_LOADS, "sleep 300")),
-    Fault("it reloads and hangs", prepare=stand_in("fw4", FW4_LOADS, '$real "$@"; sleep 300')),
+    Fault("the reload hangs", prepare=LOWER_LIMIT + stand_in("fw4", FW4_LOADS, "sleep 300")),
+    Fault("it reloads and hangs", prepare=LOWER_LIMIT + stand_in("fw4", FW4_LOADS, LOADS_AND_HANGS)),
     Fault("the reload does nothing", prepare=stand_in("fw4", FW4_LOADS, "exit 0")),
     Fault("the reload fails", prepare=stand_in("fw4", FW4_LOADS, "exit 1")),
     Fault(

@@ -133,6 +133,7 @@ class Play:
         task = {"name": "change", f"kmod.nft_offload.{fault.module}": options}
         place.mkdir()
         self.record = place / "record"
+        self.hung = False
         self.jump: JumpHost | None = None
         play = [{"hosts": "all", "gather_facts": False, "tasks": [task]}]
         (place / "play.yml").write_text(yaml.safe_dump(play))
@@ -179,6 +180,7 @@ class Play:
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
+            self.hung = True
             self.signal(signal.SIGKILL)
         self.log.close()
         lines = self.record.read_text().splitlines() if self.record.exists() else []

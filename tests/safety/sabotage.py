@@ -36,6 +36,13 @@ at_most() {
   echo $((so_far + 1)) >/root/times
   [ $so_far -lt "$1" ]
 }
+first_since_boot() { [ ! -e ${home%/*}/reached ] && : >${home%/*}/reached; }
+nth_since_boot() {
+  so_far=0
+  [ ! -e ${home%/*}/times ] || read -r so_far <${home%/*}/times
+  echo $((so_far + 1)) >${home%/*}/times
+  [ $((so_far + 1)) = "$1" ]
+}
 for_seconds() {
   read -r up _idle </proc/uptime
   [ -e /root/since ] || echo "${up%%.*}" >/root/since
@@ -66,8 +73,8 @@ real=$(readlink -f "$place")
 case $real in
 */busybox) real="$real {tool}" ;;
 "$place")
-  ln "$place" "$place.real"
-  real=$place.real
+  while [ -e "$real" ]; do real=$real.real; done
+  ln "$place" "$real"
   ;;
 esac
 rm -f "$place"
@@ -77,6 +84,7 @@ rm -f "$place"
   cat <<'EOT'
 . /root/stages
 if {when}; then
+  : >/root/acted
   {act}
 fi
 exec $real "$@"
@@ -98,9 +106,9 @@ esac
 """
 
 
-def when_reached(after: str, act: str) -> str:
+def when_reached(after: str, act: str, name: str = "saboteur") -> str:
     """sh that leaves a process behind, which runs ``act`` as soon as ``after`` holds."""
-    return f"""cat >/root/saboteur <<'EOT'
+    return f"""cat >/root/{name} <<'EOT'
 . /root/stages
 rounds=0
 until {after}; do
@@ -108,13 +116,12 @@ until {after}; do
   [ $rounds -lt 1500 ] || exit
   sleep 0.1
 done
-: >/root/reached
 {act}
 EOT
 if command -v setsid >/dev/null; then
-  setsid sh /root/saboteur </dev/null >/root/sabotage 2>&1 &
+  setsid sh /root/{name} </dev/null >/root/{name}.log 2>&1 &
 else
-  (trap '' HUP; sh /root/saboteur </dev/null >/root/sabotage 2>&1 &)
+  (trap '' HUP; sh /root/{name} </dev/null >/root/{name}.log 2>&1 &)
 fi
 """
 
@@ -143,5 +150,6 @@ dd if=/dev/zero of={directory}/ballast bs=512
 true"""
 
 
-POWER_CUT = "echo b >/proc/sysrq-trigger; sleep 60"
-"""no file is written out, and nothing is asked"""
+CUT = "lab-cut"
+CUT_NOW = f"echo {CUT} >/dev/console; sleep 6"
+"""the power is cut when this is on the console for the first time; in the boots after it, it is only a pause"""

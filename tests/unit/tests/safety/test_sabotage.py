@@ -61,6 +61,13 @@ def test_a_tool_fails_twice_and_is_put_back(place: Place) -> None:
 
 
 @SHELL
+def test_one_stand_in_before_another(place: Place) -> None:
+    place.run(stand_in("tool", 'case "$*" in *one*) ;; *) false ;; esac'))
+    place.run(stand_in("tool", 'case "$*" in *two*) ;; *) false ;; esac', "exit 2"))
+    assert [place.run(f"tool {word}") for word in ("one", "two", "three")] == ["code 1", "code 2", "real three\n"]
+
+
+@SHELL
 def test_a_tool_behind_a_link(place: Place) -> None:
     (place.root / "bin/tool").rename(place.root / "elsewhere")
     (place.root / "bin/tool").symlink_to(place.root / "elsewhere")
