@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import Change
-from tests.unit.helpers.events import list_guards, read_events
 
+from tests.unit.helpers.events import list_guards, read_events
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox
 from tests.unit.helpers.shells import ROUTER_SHELLS
 
