@@ -21,7 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import Change
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 
+from tests.unit.helpers.contained import contain
 from tests.unit.helpers.events import list_guards, read_events
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox
 from tests.unit.helpers.shells import ROUTER_SHELLS
@@ -91,6 +93,10 @@ class Round:
 
 def weather(place: Path, shell: Sequence[str], seed: int) -> str:
     """One round; returns what is wrong, or nothing."""
+    contain()
+    paths.RUN = str(place / "run/nft-offload")
+    paths.CONFIRMED = str(place / "etc/confirmed")
+    paths.COMMITTING = str(place / "etc/committing")
     chance = random.Random(seed)
     router = Sandbox(place, shell)
     router.set_table(OLD)
@@ -103,6 +109,8 @@ def weather(place: Path, shell: Sequence[str], seed: int) -> str:
         time.sleep(chance.random() * 2.5)
         one.strike()
     controller.join()
+    if not any((router.home / name).exists() for name in ("pending", "last")) and not one.log:
+        return "nothing happened: is the place right?"
     guarded = bool(list_guards(router.pending))
     begun = time.monotonic()
     while router.pending.exists() and time.monotonic() < begun + PATIENCE and (guarded or list_guards(router.pending)):
@@ -151,11 +159,11 @@ def main() -> int:
     first = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     wrong = 0
     for seed in range(first, first + rounds):
+        began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="nft-storm-", ignore_cleanup_errors=True) as place:
             problem = weather(Path(place), ROUTER_SHELLS[seed % len(ROUTER_SHELLS)], seed)
-        if problem:
-            wrong += 1
-            print(f"seed {seed}: {problem}", flush=True)
+        wrong += bool(problem)
+        print(f"seed {seed}, {time.monotonic() - began:.0f} s: {problem or 'nothing is wrong'}", flush=True)
     print(f"{rounds} storms, {wrong} of them with something wrong")
     return 1 if wrong else 0
 
