@@ -196,10 +196,10 @@ RULESETS = [
 ]
 
 STAGES = {
-    "before the load": stand_in("nft", LOADS, "sleep 4"),
+    "before the load": stand_in("nft", LOADS, "sleep 8"),
     "loaded, unconfirmed": "",
-    "confirmed, no file renamed": stand_in("sync", called("*nft-offload-new"), "sleep 4"),
-    "during the rename": stand_in("mv", called("*/ruleset.nft"), "sleep 4"),
+    "confirmed, no file renamed": stand_in("sync", called("*nft-offload-new"), "sleep 8"),
+    "during the rename": stand_in("mv", called("*/ruleset.nft"), "sleep 8"),
 }
 INTERRUPTED = [
     Fault(
@@ -734,7 +734,7 @@ FW4_FAULTS = [
     ),
     Fault(
         "power cut in the commit",
-        prepare=stand_in("sync", called("*nft-offload-new"), "sleep 4"),
+        prepare=stand_in("sync", called("*nft-offload-new"), "sleep 8"),
         inject="power",
         options=PATIENT,
         ends=EITHER,
