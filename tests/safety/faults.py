@@ -369,6 +369,15 @@ GUARDS = [
         suites=DEBIAN,
         within=TIMEOUT + 18,
     ),
+    Fault("logger hangs", DROPS_SSH, prepare=stand_in("logger", "true", "sleep 100"), suites=SOME),
+    Fault(
+        "the guard's pause is stopped",
+        DROPS_SSH,
+        inject="kill -STOP $(pgrep -P $(acting) sleep)",
+        after="loaded",
+        options={"confirm_timeout": 12},
+        suites=SOME,
+    ),
     Fault("systemd is degraded", DROPS_SSH, prepare="systemd-run --unit=fails /bin/false; sleep 0.5", suites=DEBIAN),
     Fault(
         "systemd's bus is down",
