@@ -87,6 +87,39 @@ def test_a_reboot_and_a_device_that_comes_back(router: OpenWrt) -> None:
     router.assert_flows_have("HW_OFFLOAD")
 
 
+@pytest.mark.router("openwrt-24.10/offload", "tools")
+def test_a_table_of_ours_that_boot_does_not_load(router: OpenWrt) -> None:
+    """In its place comes the one confirmed before, else the emergency ruleset; the next run puts it right."""
+
+    def load(port: int) -> Task:
+        rules = f"type filter hook input priority 10; policy accept;\n  tcp dport {port} drop"
+        text = f"table inet nft_offload {{\n chain input {{\n  {rules}\n }}\n}}\n"
+        task = router.module("ruleset", content=text)
+        assert task.status == "ok", task.msg
+        return task
+
+    refused = 'add rule inet nft_offload input iif "lan9" accept'
+    load(1)
+    load(2)
+    router.sh(f"echo '{refused}' >>/etc/nft-offload/ruleset.nft; sync")
+    router.power_cut()
+    assert "tcp dport 1 drop" in router.nft("list table inet nft_offload")
+    assert "confirmed before, runs in its place" in router.sh("dmesg")
+    assert "configured.boot-fallback" in findings(router, sample=0)[1]
+
+    router.sh("rm -r /etc/nft-offload/history; sync")
+    router.power_cut()
+    assert "chain emergency_input" in router.nft("list table inet nft_offload")
+    assert "configured.emergency" in findings(router, sample=0)[1]
+
+    assert load(2).changed
+    assert "chain emergency_input" not in router.nft("list table inet nft_offload")
+    assert not load(2).changed
+    router.power_cut()
+    assert "tcp dport 2 drop" in router.nft("list table inet nft_offload")
+    assert "configured.emergency" not in findings(router, sample=0)[1]
+
+
 def test_the_firewall_is_stopped(router: OpenWrt) -> None:
     """Its init script deletes every table of the router."""
     router.sh("/etc/init.d/firewall stop")

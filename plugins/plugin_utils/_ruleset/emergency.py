@@ -24,14 +24,15 @@ MOST_PORTS = 16
 HEADER = "# Written by kmod.nft_offload.ruleset: what boot loads when no ruleset that was confirmed can be loaded."
 _INPUT = {
     "inet": (
-        "meta l4proto { icmp, ipv6-icmp } accept",
+        "meta l4proto { icmp, icmpv6 } accept",
         "meta nfproto ipv4 udp sport 67 udp dport 68 accept",
         "ip6 saddr fe80::/10 udp dport 546 accept",
     ),
     "ip": ("ip protocol icmp accept", "udp sport 67 udp dport 68 accept"),
-    "ip6": ("meta l4proto ipv6-icmp accept", "ip6 saddr fe80::/10 udp dport 546 accept"),
+    "ip6": ("meta l4proto icmpv6 accept", "ip6 saddr fe80::/10 udp dport 546 accept"),
 }
-"""family -> ICMP, and what comes to the router's own DHCP clients"""
+"""family -> ICMP, and what comes to the router's own DHCP clients. In words that nft itself knows: a small router has
+neither /etc/protocols nor /etc/services."""
 
 
 def render_emergency(desired: DesiredTable, ports: Collection[int]) -> str | None:

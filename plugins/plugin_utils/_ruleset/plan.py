@@ -39,7 +39,7 @@ from .owner import (
     refuse_foreign,
     warn_of_foreign,
 )
-from .rehearsal import Obstacle, explain_complaint, find_obstacles, plan_rehearsal
+from .rehearsal import Obstacle, explain_complaint, find_obstacles, plan_emergency_rehearsal, plan_rehearsal
 from .state import TableState, list_own_files
 from .table import DesiredFlowtable, DesiredTable, device_changes, kept_objects, transactions
 from .verbs import DryLoad, Rehearse
@@ -56,10 +56,10 @@ def locate_complaint(error: StepError, content: str, where: str) -> OffloadError
     verb = error.step.verb
     complaint = next(iter(parse_errors(error.output)), None)
     loaded = verb.text if isinstance(verb, (DryLoad, Queue, Rehearse)) else ""
-    if isinstance(verb, Rehearse) and not content:
+    if isinstance(verb, Rehearse) and not content and parse_our_table(loaded):
         content = read_kept_table(loaded, "").content.rstrip("\n")
     lines = content.split("\n")
-    if complaint is None or content not in loaded:
+    if complaint is None or not content or content not in loaded:
         return error
     line = find_line(content, complaint.line - loaded[: loaded.index(content)].count("\n"))
     if not 1 <= line <= len(lines):
@@ -260,6 +260,11 @@ def _plan(
     closing += init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
     dry = Step(f"validate table {desired.path}", DryLoad(_text_without_devices(state, desired, keep_elements)))
     tried = Step(f"try whether boot would load table {desired.path}", plan_rehearsal(desired, token, checking))
+    # in this order: what the last one leaves is compared with what is live then
+    trials = [dry, tried] if texts else []
+    if paths.EMERGENCY in differing:
+        verb = plan_emergency_rehearsal(desired, state.ssh_ports, token, checking)
+        trials.insert(0, Step("try whether boot would load the emergency ruleset", verb))
     obstacles = find_obstacles(desired.content, state.platform.kernel_version)
     if texts:
         _refuse_obstacles(obstacles, where)
@@ -272,7 +277,7 @@ def _plan(
         last_confirmed=state.confirmation,
         texts=texts,
         tables=[(desired.family, desired.name), *([old] if old else [])] if texts else [],
-        validating=[dry, tried] if texts else [],
+        validating=trials,
         sources=_sources(state),
         listing=StageListing(paths.LISTING, desired.family, desired.name) if texts else None,
         files=differing,
@@ -280,7 +285,7 @@ def _plan(
         forgotten=forgotten,
         removed=changes.removed,
         closing=closing,
-        dry_runs=[dry, tried] if texts and "nft" in state.platform.commands else [],
+        dry_runs=trials if "nft" in state.platform.commands else [],
         diffs=[*_live_diffs(state, desired, bool(texts)), *changes.diffs],
         result={
             "table": desired.path,
@@ -453,8 +458,8 @@ def plan_absent(state: TableState, family: str, table: str, token: str, adopt: b
     forgotten = [history.path(change) for change in state.kept]
     init = find_init_system(state.platform.init)
     # What boot would load in place of a text that is gone goes first, then what starts at boot, links before what they
-    # lead to, and the text last: a power failure leaves nothing that starts without its text, and the text says whose the
-    # table is until all else is gone.
+    # lead to, and the text last: a power failure leaves nothing that starts without its text, and the text says whose
+    # the table is until all else is gone.
     links = init.ruleset.links if init else ()
     changes = file_changes(state.files, dict.fromkeys([paths.EMERGENCY, *links, *reversed(list_own_files())]))
     kept = [Diff(path, state.files[path], "") for path in forgotten if path in state.files]

@@ -13,10 +13,11 @@ done, and say it in words of the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .._core.nft_tokens import WORD, Token, tokenize
+from .emergency import render_emergency
 from .table import DesiredTable
 from .verbs import Rehearse
 
@@ -139,6 +140,14 @@ def plan_rehearsal(desired: DesiredTable, token: str, checking: bool) -> Rehears
         _edits(text, _dormant_text(desired, scratch)),
         tuple(hosts),
     )
+
+
+def plan_emergency_rehearsal(desired: DesiredTable, ports: Collection[int], token: str, checking: bool) -> Rehearse:
+    """The same for the emergency ruleset of that table, see ``render_emergency``."""
+    scratch = f"{SCRATCH}{token}"
+    text, other = (render_emergency(table, ports) or "" for table in (desired, replace(desired, name=scratch)))
+    edits = _edits(text, _rename_table(other, scratch, scratch, " flags dormant;"))
+    return Rehearse("check" if checking else "load", desired.family, desired.name, text, scratch, edits, ())
 
 
 def _dormant_text(desired: DesiredTable, scratch: str) -> str:

@@ -5,17 +5,22 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import ConfirmedPlan
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import StepError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import MARK
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.emergency import render_emergency
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.rehearsal import plan_emergency_rehearsal
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TableState, list_own_files
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import Rehearse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
 
 from tests.unit.helpers.firewalls import needs_namespaces, nft
@@ -40,8 +45,48 @@ def test_nft_takes_it(family: str) -> None:
     text = emergency(FIREWALL.replace("inet", family), family)
     done = nft(text)
     assert done.returncode == 0, done.stderr
-    assert ("icmpv6" in text or "ipv6-icmp" in text) == (family != "ip")
+    assert ("icmpv6" in text) == (family != "ip")
     assert ("udp dport 68" in text) == (family != "ip6")
+
+
+@needs_namespaces
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("family", ["inet", "ip", "ip6"])
+def test_nft_needs_no_list_of_protocols_for_it(tmp_path: Path, family: str, marked: bool) -> None:
+    """A router without the package netbase has none."""
+    table = DesiredTable(family, "nft_offload", FIREWALL.replace("inet", family), (), marked)
+    (tmp_path / "empty").write_text("")
+    hide = "".join(f'[ ! -e {path} ] || mount --bind "$1" {path}\n' for path in ("/etc/protocols", "/etc/services"))
+    command = ["unshare", "-n", "-m", "sh", "-c", f"{hide}nft -f -", "sh", str(tmp_path / "empty")]
+    done = subprocess.run(
+        command, input=render_emergency(table, (2222,)), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_is_rehearsed_when_it_is_new() -> None:
+    plan = present(converged(), content=FIREWALL)
+    steps = [step for step in plan.validating if isinstance(step.verb, Rehearse)]
+    assert "chain emergency_input" in steps[0].verb.call[4] and "emergency" not in steps[1].verb.call[4]
+    assert [step.verb.call[0] for step in plan.dry_runs] == ["rehearse", "dry_load", "rehearse"]
+    state = _after(plan, converged())
+    again = present(replace(state, table=None, flowtables=()), content=FIREWALL)
+    assert [step.verb.call[0] for step in again.validating] == ["dry_load", "rehearse"]
+
+
+def test_its_trial_as_another_table_touches_no_table_of_that_name() -> None:
+    verb = plan_emergency_rehearsal(DesiredTable("inet", "t", FIREWALL.replace("nft_offload", "t"), ()), (), "0", False)
+    done = subprocess.run(["sed", verb.edits], input=verb.text, capture_output=True, text=True, check=True).stdout
+    assert done.count("table inet nft_offload_rehearsal_0") == 3 and "inet t" not in done
+    assert done.count("flags dormant;") == 1
+
+
+def test_nfts_complaint_about_it_is_not_looked_for_in_the_users_text() -> None:
+    step = present(converged(), content=FIREWALL).validating[0]
+    error = StepError(step, "/dev/stdin:9:1-2: Error: Could not resolve protocol name", "nothing was changed")
+    for content in (FIREWALL, ""):
+        shown = str(_ruleset.locate_complaint(error, content, "option content"))
+        assert "the emergency ruleset" in shown and "Could not resolve protocol name" in shown
 
 
 def test_ssh_comes_in_at_every_port_that_is_known() -> None:

@@ -196,7 +196,7 @@ def test_the_ruleset_is_loaded_at_boot_and_taken_back(sprout: Platform) -> None:
     assert [step.verb for step in plan.closing] == [Plant("table")]
     assert not plan.warnings
     assert plan.system_scripts == ("apply/sprout",)
-    answer = ANSWER | written(plan)
+    answer = ANSWER | written(plan) | {"table": Section("Error: No such file or directory", 1)}
     assert [step.verb for step in present(_ruleset_state.read_state(Answer(answer))).closing] == [Plant("table")]
     state = _ruleset_state.read_state(Answer(answer | PLANTED))
     assert not present(state).closing
