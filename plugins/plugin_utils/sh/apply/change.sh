@@ -52,7 +52,7 @@ unlock() {
 keep_all() {
   keep id "$1" && keep timeout "$2" && keep limit "$3" || return
   keep journal '' && keep guard "$4" && keep connection "$(ssh_connection)" && keep outcome "$(printf '%4000s.' '')" || return
-  keep staged '' && keep made '' && keep tables '' && keep expected '' || return
+  keep printed.load '' && keep printed.restore '' && keep staged '' && keep made '' && keep tables '' && keep expected '' || return
   shift 4
   _number=0
   while [ "$#" -gt 2 ]; do

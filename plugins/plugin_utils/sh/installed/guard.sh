@@ -124,19 +124,19 @@ transaction() {
   '
 }
 
-has_table() {
-  nft -t list table "$1" "$2" >/dev/null 2>&1
+# is_gone FAMILY TABLE: an nft that fails for another reason is no sign of it
+is_gone() {
+  case $(nft -t list table "$1" "$2" 2>&1) in *'No such file or directory'*) ;; *) return 1 ;; esac
 }
 
 # as_before FAMILY TABLE BEFORE: is the live table as it was, but for what its sets hold and for devices?
 as_before() {
-  if [ ! -s "$3" ]; then
-    ! has_table "$1" "$2"
-    return
-  fi
-  has_table "$1" "$2" && [ -z "$(transaction "$1" "$2" "$3" devices)" ] &&
-    ! transaction "$1" "$2" "$3" clear | grep -q '^delete flowtable ' &&
-    [ "$(nft -s -t list table "$1" "$2" | normalise_listing elements)" = "$(normalise_listing elements <"$3")" ]
+  missing=$(transaction "$1" "$2" "$3" devices) && [ -z "$missing" ] &&
+    cleared=$(transaction "$1" "$2" "$3" clear) || return
+  case $cleared in *'
+delete flowtable '*) return 1 ;; esac
+  listed=$(nft -s -t list table "$1" "$2" | normalise_listing elements) &&
+    [ -n "$listed" ] && [ "$listed" = "$(normalise_listing elements <"$3")" ]
 }
 
 # normalise_listing [elements]: a listing of nft less what changes while traffic flows and devices come and go: the
@@ -199,11 +199,11 @@ back() {
     echo "$before: the copy of table $1 $2 is gone"
     return 1
   }
-  ! as_kept "$1" "$2" "$before" || return 0
   if [ ! -s "$before" ]; then
-    nft delete table "$1" "$2" || ! has_table "$1" "$2"
+    is_gone "$1" "$2" || nft delete table "$1" "$2"
     return
   fi
+  ! as_kept "$1" "$2" "$before" || return 0
   plain="$(anew "$1" "$2")
 $(print_file "$before")"
   if clear=$(transaction "$1" "$2" "$before" clear) && content=$(content "$@") &&

@@ -94,7 +94,11 @@ def test_a_tool_that_fails_at_the_deadline(router: Sandbox, tool: str, how: str)
     assert outcome(router) == ("rolled_back", "not confirmed within 3 s")
 
 
-def test_nft_fails_for_a_while_when_it_is_undone(router: Sandbox) -> None:
+@pytest.mark.parametrize("before", [OLD, None], ids=["a table was there", "no table was there"])
+def test_nft_fails_for_a_while_when_it_is_undone(router: Sandbox, before: str | None) -> None:
+    """An nft that lists nothing because it fails is no sign that there is nothing."""
+    if before is None:
+        (router.place / "tables/inet-t").unlink()
     change = router.change(timeout=2)
     raise_failed_change(change, change.phases()[0], router.load(change))
     shim = router.before("nft", "echo 'Cannot allocate memory' >&2; exit 1")
@@ -102,7 +106,7 @@ def test_nft_fails_for_a_while_when_it_is_undone(router: Sandbox) -> None:
     assert router.table() == NEW
     shim.with_name("nft.real").rename(shim)
     assert router.settled()
-    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 2 s"))
+    assert (router.table(), outcome(router)) == (before, ("rolled_back", "not confirmed within 2 s"))
 
 
 def test_nft_hangs_when_it_is_undone(router: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
