@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A change of the firewall that is confirmed or undone. The files of a change are listed in sh/installed/guard.sh.
 change=
+# id of the change that this shell began, or goes on with
+mine=
 # whether this shell has started a guard
 guarded=
 # how nft lists what shall be loaded; empty where that is not known
@@ -21,6 +23,7 @@ begin() {
   }
   change=$home/pending
   shift
+  mine=$3
   seconds_up
   # not where this shell was stopped for so long that another one took over
   identify
@@ -39,13 +42,29 @@ begin() {
     keep_all "$@" && return
   fi
   change=
-  unlock
+  unlock "$mine"
   return 1
 }
 
-# unlock: in one rename
+# unlock [ID]: in one rename; of that change, and of no other one that came in between
 unlock() {
-  mv "$home/pending" "$home/gone.$$" && rm -rf "$home/gone.$$"
+  _released=
+  mv "$home/pending" "$home/gone.$$" && read -r _released _rest 2>/dev/null <"$home/gone.$$/events"
+  [ -z "$1" ] || [ "$_released" = "$1" ] || {
+    mv "$home/gone.$$" "$home/pending"
+    return 1
+  }
+  rm -rf "$home/gone.$$"
+}
+
+# is_mine: whether the pending change is still the one of this shell, which may have been stopped for long
+is_mine() {
+  _first=
+  read -r _first _rest 2>/dev/null <"$change/events"
+  [ -n "$mine" ] && [ "$_first" = "$mine" ] && is_pending "$mine" || {
+    echo "change $mine is over"
+    return 1
+  }
 }
 
 # keep_all ID TIMEOUT LIMIT GUARD [FAMILY TABLE TEXT]...
@@ -103,7 +122,7 @@ take_over() {
     ! owner_lives || kill -9 "${owner% *}"
     record "$1" "$_taken" undo "it was left behind"
     [ -e "$1/guard" ] || {
-      unlock
+      unlock "$_taken"
       return
     }
   fi
@@ -111,7 +130,8 @@ take_over() {
   if [ -n "$loading" ] && [ -z "$decision" ] && [ "$up" -lt "${deadline:-0}" ]; then return 1; fi
   wait_for_end "$1" "$_taken" || return
   [ -n "$loading" ] || return 0
-  [ "$decision" != committed ] || return 0
+  read -r _id _word _rest 2>/dev/null <"$home/last"
+  [ "$_id $_word" != "$_taken confirmed" ] || return 0
   echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
   return 1
 }
@@ -141,6 +161,7 @@ ssh_connection() {
 
 # note_files PATH...: what is staged now or later, so that the guard can clear it away
 note_files() {
+  is_mine || return
   for _file in "$@"; do echo "$_file" >>"$change/staged" || return; done
   for _dir in $made; do echo "$_dir" >>"$change/made" || return; done
 }
@@ -148,10 +169,14 @@ note_files() {
 # stage_listing PATH FAMILY TABLE: how the kernel lists the table now, for the confirmation and for later runs. It must be
 # what was to be loaded, as nft itself lists that; rehearse put it into $wanted.
 stage_listing() {
+  is_mine || return
   _listing=$(nft -s -t list table "$2" "$3") || return
-  if [ -n "$wanted" ] && [ "$(printf '%s\n' "$_listing" | sort_listing)" != "$(printf '%s\n' "$wanted" | sort_listing)" ]; then
-    echo "table $2 $3 is not what was to be loaded"
-    return 1
+  if [ -n "$wanted" ]; then
+    _sorted=$(printf '%s\n' "$_listing" | sort_listing)
+    [ -n "$_sorted" ] && [ "$_sorted" = "$(printf '%s\n' "$wanted" | sort_listing)" ] || {
+      echo "table $2 $3 is not what was to be loaded"
+      return 1
+    }
   fi
   echo "$2 $3 $1" >>"$change/expected" || return
   stage "$1" 0600 "$_listing
@@ -176,13 +201,14 @@ expect_gone() {
 
 # queue NUMBER TEXT: one transaction, to be loaded by the guard
 queue() {
-  keep "load.$1" "$2"
+  is_mine && keep "load.$1" "$2"
 }
 
 # load_guarded: a guard does it, in a session of its own that outlives this one; wait for what nft prints
 load_guarded() {
+  is_mine || return
   start_guard "$change"
-  _id=$(cat "$change/id")
+  _id=$mine
   seconds_up
   _until=$((up + $(cat "$change/limit") + 30))
   _unguarded=$((up + 10))
@@ -243,6 +269,7 @@ hold() {
     return 1
   fi
   change=$home/pending
+  mine=$2
 }
 
 # confirm NEW: decide for the change. NEW is "new" when the connection must be another one than the one that loaded it.
@@ -252,8 +279,8 @@ confirm() {
     echo "this is the SSH connection that loaded it: it proves nothing"
     return 1
   fi
-  _id=$(cat "$change/id")
-  read_events "$change" "$_id" || return
+  _id=$mine
+  is_mine && read_events "$change" "$_id" || return
   # a second time when the answer to the first one was lost
   if [ -z "$decision" ]; then
     as_loaded || return
@@ -293,16 +320,17 @@ normalise_listing() {
 commit_change() {
   _list=$1
   shift
+  [ -z "$change" ] || { is_mine && read_events "$change" "$mine"; } || return
   for _file in "$@"; do
     [ ! -e "$_file.nft-offload-new" ] || to_disk "$_file.nft-offload-new" || return
-    [ -e "$_file.nft-offload-new" ] || [ -e "$_file" ] || {
+    [ -e "$_file.nft-offload-new" ] || { [ "$decision" = committed ] && [ -e "$_file" ]; } || {
       echo "$_file.nft-offload-new: it was staged, and is gone"
       return 1
     }
   done
   if [ "$#" != 0 ]; then (umask 077 && printf '%s\n' "$@" >"$_list.new") && to_disk "$_list.new" || return; fi
   if [ -n "$change" ]; then
-    _id=$(cat "$change/id")
+    _id=$mine
     [ "$#" = 0 ] || keep journal "$_list" || return
     identify && record "$change" "$_id" committed "$identity"
     read_events "$change" "$_id"
@@ -349,7 +377,9 @@ check_here() {
   # the last of what it printed; something that it left behind may hold it back
   kill -0 "$_child" 2>/dev/null && { sleep 0.1 2>/dev/null || sleep 1; }
   tail -n 5 "$change/check"
-  return "$(cat "$change/checked")"
+  _code=
+  read -r _code 2>/dev/null <"$change/checked"
+  return "${_code:-1}"
 }
 
 # reach ADDRESS: one packet there and back, which is a flow of its own
@@ -379,8 +409,13 @@ give_up() {
   identify
   if [ -z "$loading" ] && [ -z "$active" ] && [ -z "$guarded" ] && [ "$owner" = "$identity" ]; then
     # nobody but this shell, which began it, would have started a guard, which would release it too
-    unlock
+    finish
+    unlock "$2"
     return
+  fi
+  if [ -z "$loading" ] && [ "$owner" != "$identity" ] && owner_lives; then
+    # else it would go on, in the next change
+    kill -9 "${owner% *}"
   fi
   [ -n "$active" ] || start_guard "$_pending"
   wait_for_end "$_pending" "$2" || {
@@ -407,7 +442,7 @@ settle() {
     seconds_up
     printf '%s confirmed %s\n' "$2" "$up" 1<>"$change/outcome"
     mv -f "$change/outcome" "$home/last"
-    unlock
+    unlock "$2"
   fi
-  [ -n "$committed" ] || { [ -z "$failed" ] && read_events "$change" "$2" && [ -z "$decision" ]; } || finish
+  [ -n "$committed" ] || ! is_pending "$2" || { [ -z "$failed" ] && read_events "$change" "$2" && [ -z "$decision" ]; } || finish
 }

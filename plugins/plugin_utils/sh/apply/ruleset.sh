@@ -48,7 +48,11 @@ _rehearse() {
     wanted=
     return 1
     ;;
-  41) wanted= ;;
+  41)
+    wanted=
+    echo "nft took the text, and lists no table $1 $2"
+    return 1
+    ;;
   *)
     wanted=
     _in_scratch "$@"
@@ -94,6 +98,11 @@ _in_scratch() {
       NR == 2 && /^\tflags dormant$/ { next }
       NR == 3 && $0 == "" { next }
       { print }')
+  [ -n "$wanted" ] || {
+    echo "nft took the text, and does not list its table"
+    nft delete table "$_family" "$_scratch" 2>/dev/null
+    return 1
+  }
   nft delete table "$_family" "$_scratch" && return
   nft list table "$_family" "$_scratch" 2>&1 | grep -q 'No such file'
 }

@@ -22,8 +22,11 @@ umask 077
 trap '' HUP PIPE
 read -r id <id
 
+# log TEXT: not waited for, since what reads it may be what the change has cut off
 log() {
-  logger -t nft-offload -p daemon.warning "$*" 2>/dev/null || echo "<4>nft-offload: $*" 2>/dev/null >/dev/kmsg
+  {
+    logger -t nft-offload -p daemon.warning "$1" 2>/dev/null || echo "<4>nft-offload: $1" 2>/dev/null >/dev/kmsg
+  } </dev/null >/dev/null 2>&1 5>&- &
 }
 
 # outcome WORD REASON: into a file that has its page already, so that a full /run does not matter
@@ -38,7 +41,7 @@ release() {
   held=
   read -r held 2>/dev/null <../pending/id
   [ "$held" != "$id" ] || {
-    mv -f outcome ../last && mv ../pending "../gone.$$" && rm -rf "../gone.$$"
+    { [ ! -e outcome ] || mv -f outcome ../last; } && mv ../pending "../gone.$$" && rm -rf "../gone.$$"
   }
 }
 
@@ -221,72 +224,85 @@ $content" || load_text "$plain" || return
   as_before "$1" "$2" "$before" || as_kept "$1" "$2" "$before"
 }
 
-# restore ATTEMPT: every table; first those that were not there, since they may hold devices that another one wants back.
-# Then what belongs to a script, and the tables of others: after five attempts only what is lost of them is told.
+# restore ATTEMPT: every table; in between those that were not there, since they may hold devices that another one wants
+# back. Then what belongs to a script, and the tables of others: after five attempts what is lost of them is told.
 restore() {
   status=0
-  for part in empty full; do
+  for part in full empty full; do
     number=0
+    status=0
     while read -r family table; do
       number=$((number + 1))
       if [ -s "before.$number" ]; then kind=full; else kind=empty; fi
       [ "$kind" != "$part" ] || back "$family" "$table" "$number" </dev/null || status=1
-    done <tables
+    done <tables || status=1
+    [ "$part" != empty ] || gone=$status
   done
   for text in load.*; do
     ! is_script "$text" || sh "./$text" restore </dev/null || status=1
   done
-  restore_others || {
-    [ "$1" -ge 5 ] || status=1
-  }
-  return "$status"
+  # only once: what they change later is theirs
+  if restore_others || [ "$1" -ge 5 ]; then rm -f others; else status=1; fi
+  return "$((status + gone))"
 }
 
-# list_others: every table but those of the change, less what changes by itself
+# list_others: every table but those of the change, less what changes by itself; without a line @@ at its end it is not whole
 list_others() {
-  listing=$(nft -s -t list ruleset) || return
-  {
-    cat tables
-    echo '@@'
-    printf '%s\n' "$listing" | normalise_listing
-  } | awk '
+  ours=$(print_file tables) && [ -n "$ours" ] && listing=$(nft -s -t list ruleset) &&
+    listing=$(printf '%s\n' "$listing" | normalise_listing) || return
+  printf '%s\n@@\n%s\n' "$ours" "$listing" | awk '
     !named && $0 == "@@" { named = 1; next }
     !named { ours["table " $1 " " $2]; next }
     /^table / { skip = ("table " $2 " " $3) in ours }
-    !skip'
+    !skip
+    END { print "@@" }'
 }
 
-# list_differing: lines FAMILY TABLE of others that are not as they were, that are gone, or that came
+# is_whole FILE
+is_whole() {
+  [ "$(tail -n 1 "$1")" = @@ ]
+}
+
+# list_differing: lines new|changed FAMILY TABLE of others that came, or that are not as they were; @@ at the end
 list_differing() {
-  list_others >others.now || return
+  list_others >others.now && is_whole others && is_whole others.now || return
   {
-    cat others
-    echo '@@'
-    cat others.now
+    print_file others
+    print_file others.now
   } | awk '
     BEGIN { now = 0 }
-    $0 == "@@" && !now { now = 1; name = ""; next }
-    /^table / { name = $2 " " $3; names[name] }
+    $0 == "@@" { now++; name = ""; next }
+    /^table / { name = $2 " " $3; names[name]; there[now, name] }
     name != "" { text[now, name] = text[now, name] "\n" $0 }
-    END { for (name in names) if (text[0, name] != text[1, name]) print name }'
+    END {
+      if (now != 2) exit 1
+      for (name in names) if (text[0, name] != text[1, name]) print ((0, name) in there ? "changed " : "new ") name
+      print "@@"
+    }'
 }
 
-# restore_others: where the load did not come to its good end; later changes of others are theirs
+# restore_others: where the load did not come to its good end
 restore_others() {
   read_events . "$id" || return
   [ "$load" != loaded ] && [ -e others ] || return 0
-  : >lost
-  list_differing >differing || return
-  while read -r family table; do
-    if ! grep -q "^table $family $table {" others; then
-      : >before.other
-    elif [ -s other.full ]; then
-      awk -v start="table $family $table {" '$0 == start { inside = 1 } inside; /^}/ { inside = 0 }' other.full >before.other
-    else
-      rm -f before.other
-    fi
-    back "$family" "$table" other </dev/null || echo "table $family $table" >>lost
-  done <differing
+  differing=$(list_differing) || return
+  case $differing in *@@) ;; *) return 1 ;; esac
+  printf '' >lost || return
+  while read -r how family table; do
+    case $how in
+    new) is_gone "$family" "$table" || nft delete table "$family" "$table" ;;
+    changed)
+      copy=$(awk -v start="table $family $table {" '
+        index($0, start) == 1 { inside = 1 }
+        inside
+        inside && /^}/ { exit }' other.full)
+      [ -n "$copy" ] && printf '%s\n' "$copy" >before.other && [ "$(print_file before.other)" = "$copy" ] &&
+        back "$family" "$table" other </dev/null
+      ;;
+    esac || printf 'table %s %s\n' "$family" "$table" >>lost
+  done <<END
+$differing
+END
   [ ! -s lost ]
 }
 
@@ -305,18 +321,32 @@ load() {
   # nobody may have seen this process yet when it was decided
   read_events . "$id" && [ -z "$decision" ] || return
   is_script load.1 || {
-    list_others >others || return
-    nft -s list ruleset | head -c 4194304 >other.full
-    [ "$(wc -c <other.full)" -lt 4194304 ] || : >other.full
+    list_others >others.new && is_whole others.new && mv others.new others || return
+    # not more than a small router has room for
+    { nft -s list ruleset && echo @@; } | head -c 4194304 >other.full
+    is_whole other.full || printf '' >other.full
   }
   for text in load.*; do
-    if is_script "$text"; then sh "./$text" load; else nft -f "$text"; fi || return
+    if is_script "$text"; then
+      sh "./$text" load || return
+    else
+      nft -f "$text"
+      code=$?
+      # what nft refused touched nothing
+      [ "$code$text" != 1load.1 ] || rm -f others
+      [ "$code" = 0 ] || return "$code"
+    fi
   done
   [ -e others ] || return 0
-  list_differing >differing || return
-  [ -s differing ] || return 0
-  echo "it changed what is not its own: $(sed 's/^/table /' differing)"
-  return 1
+  differing=$(list_differing) || return
+  case $differing in
+  @@) ;;
+  *@@)
+    echo "it changed what is not its own: $(printf '%s\n' "$differing" | sed -n 's/^[a-z]* \(.* .*\)/table \1/p')"
+    return 1
+    ;;
+  *) return 1 ;;
+  esac
 }
 
 # copies: whether nft would load again what it listed; it does not always
@@ -336,16 +366,22 @@ copies() {
   done <tables
 }
 
+# note WORD...: an event
+note() {
+  printf '%s\n' "$id $*" >&5
+}
+
 # start_child ACTION...: marked, so that whoever comes later finds it and all that it started
 start_child() {
-  NFT_OFFLOAD_CHANGE="$PWD $id" /bin/sh ./guard "$@" </dev/null >"printed.$1" 2>&1 &
+  NFT_OFFLOAD_CHANGE="$PWD $id" /bin/sh ./guard "$@" </dev/null >"printed.$1" 2>&1 5>&- &
   child=$!
 }
 
 # child_ended: sets code
 child_ended() {
   [ -n "$child" ] || return
-  if read -r stat 2>/dev/null <"/proc/$child/stat"; then
+  if [ -e "/proc/$child" ]; then
+    read -r stat 2>/dev/null <"/proc/$child/stat" || return
     # shellcheck disable=SC2086 # fields
     set -- ${stat##*) }
     # another process may have its number by now
@@ -369,26 +405,26 @@ hold() {
   read -r timeout <timeout
   if [ -z "$loading" ]; then
     # what must undo it is armed before it is loaded
-    record . "$id" deadline "$((up + limit + timeout))" && record . "$id" loading && read_events . "$id" || return
+    note deadline "$((up + limit + timeout))" && note loading && read_events . "$id" || return
     [ -z "$decision" ] || return
     start_child load
     load_until=$((up + limit))
   elif [ -n "$load" ]; then
-    [ "$up" -lt "$deadline" ] || record . "$id" undo "not confirmed within $timeout s"
+    [ "$up" -lt "$deadline" ] || note undo "not confirmed within $timeout s"
   elif [ -z "$load_until" ]; then
-    record . "$id" undo "its guard was killed while it loaded"
+    note undo "its guard was killed while it loaded"
   elif [ -z "$child" ] || child_ended; then
     if [ "$code" = 0 ]; then
       # one that nobody has to confirm is confirmed by who had it loaded, or was left behind
       [ "$timeout" -gt 0 ] || timeout=60
-      record . "$id" deadline "$((up + timeout))" && record . "$id" loaded
+      note deadline "$((up + timeout))" && note loaded
     else
       who=nft
       ! is_script load.1 || who=fw4
-      record . "$id" failed && record . "$id" undo "$who refused it (exit code $code)"
+      note failed && note undo "$who refused it (exit code $code)"
     fi
   elif [ "$up" -ge "$load_until" ]; then
-    record . "$id" undo "it was not loaded within $limit s"
+    note undo "it was not loaded within $limit s"
   fi
 }
 
@@ -409,7 +445,7 @@ undo() {
   elif child_ended; then
     undoing=
     if [ "$code" = 0 ]; then
-      record . "$id" undone
+      note undone
     else
       fail "$(head -n 1 printed.restore)"
     fi
@@ -440,7 +476,7 @@ complete_commit() {
 
 # finish: what nft refused is there to be read, for a while
 finish() {
-  [ -n "$undone" ] || record . "$id" undone || return
+  [ -n "$undone" ] || note undone || return
   if [ -z "$finishing" ]; then
     clear_staged
     finishing=$((up + 10))
@@ -468,7 +504,6 @@ stand_by() {
 watch() {
   # the very last to go when memory is short
   { echo -1000 >/proc/self/oom_score_adj; } 2>/dev/null
-  ended=
   child=
   code=1
   load_until=
@@ -477,11 +512,13 @@ watch() {
   attempt=0
   pause=1
   finishing=
-  trap 'ended=yes' TERM INT
-  identify && record . "$id" guard "$identity" || exit 1
+  # without a decision: the other one goes on, and this one is started again
+  trap 'exit 1' TERM INT
+  # open from now on: a /run that becomes read-only keeps nobody from writing
+  exec 5>>events
+  identify && note guard "$identity" || exit 1
   while read_events . "$id"; do
     seconds_up
-    [ -z "$ended" ] || [ -n "$decision" ] || record . "$id" undo "its guard was stopped"
     if [ "$active" != "$identity" ]; then
       stand_by
     elif [ "$decision" = committed ]; then
@@ -489,7 +526,7 @@ watch() {
     elif [ "$decision" = confirmed ]; then
       # the controller may try again, when the answer was lost
       [ "$up" -lt "$((confirmed_at + 90))" ] || { owner_lives && [ "$up" -lt "$((confirmed_at + 300))" ]; } ||
-        record . "$id" withdrawn "its files were not put in place"
+        note withdrawn "its files were not put in place"
     elif [ "$decision" = undo ]; then
       undo
     else

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import change as change_module
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import raise_failed_change
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
@@ -278,3 +279,69 @@ def test_what_others_change_in_the_window_is_theirs(router: Sandbox) -> None:
     router.set_table(later, "foreign")
     assert router.settled()
     assert (router.table(), router.table("foreign")) == (OLD, later)
+
+
+@pytest.mark.parametrize(
+    ("tool", "fails"),
+    [
+        ("nft", 'case "$*" in "-s -t list ruleset") {once} ;; esac'),
+        ("nft", 'case "$*" in "-f load.1") echo no >&2; exit 1 ;; "-s -t list ruleset") {once} ;; esac'),
+        ("grep", "exit 1"),
+        ("cat", "exit 1"),
+        ("awk", "{once}"),
+        ("tail", "{once}"),
+        ("mv", "{once}"),
+    ],
+)
+def test_a_tool_that_fails_while_others_are_looked_at_takes_nothing_from_them(
+    router: Sandbox, monkeypatch: pytest.MonkeyPatch, tool: str, fails: str
+) -> None:
+    """A list that is not whole is no sign that there was nothing; nor is our own table one of somebody else."""
+    router.set_table(FOREIGN, "foreign")
+    change = router.change(timeout=3)
+    once = f"[ -e {router.place}/once ] || {{ : >{router.place}/once; exit 1; }}"
+    guard = change_module.guard_script()
+    # from the load on: what comes before it has tests of its own
+    struck = guard.replace("load() {", f"load() {{\nPATH={router.place}/failing:$PATH\n")
+    (router.place / "failing").mkdir()
+    real = router.place / "bin/nft" if tool == "nft" else shutil.which(tool)
+    shim = router.place / "failing" / tool
+    shim.write_text(f'#!/bin/sh\n{fails.format(once=once)}\nexec {real} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setattr(change_module, "guard_script", lambda: struck)
+    router.load(change)
+    assert router.settled()
+    assert (router.table(), router.table("foreign")) == (OLD, FOREIGN)
+
+
+def test_a_shell_that_was_stopped_does_not_confirm_the_next_change(router: Sandbox) -> None:
+    first, second = router.change(timeout=2), router.change(name="1-00000002", timeout=30)
+    router.load(first)
+    hold = [call for call in first.calls(first.phases()[1]) if "hold" in call]
+    assert router.pending.exists()
+    script = router.place / "meanwhile"
+    script.write_text(f"#!/bin/sh\nwhile [ ! -e {router.place}/go ]; do sleep 0.1; done\n")
+    script.chmod(0o755)
+    calls = first.calls(first.phases()[1])
+    calls.insert(calls.index(hold[0]) + 1, (str(script),))
+    answers = []
+    confirming = threading.Thread(target=lambda: answers.append(router.run(calls, "192.0.2.1 9 192.0.2.2 22")))
+    confirming.start()
+    assert router.settled()
+    raise_failed_change(second, second.phases()[0], router.load(second))
+    (router.place / "go").touch()
+    confirming.join(60)
+    assert not has_event(router.pending, "confirmed")
+    failed = failed_step(first.phases()[1], answers[0])
+    assert failed is not None and "change 1-00000001 is over" in failed[1]
+    assert failed_step(second.phases()[1], router.confirm(second)) is None
+
+
+def test_the_lock_is_released_where_only_half_of_that_came_through(router: Sandbox) -> None:
+    change = router.change(timeout=2)
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    once = f"[ -e {router.place}/once ] || {{ : >{router.place}/once; exit 1; }}"
+    router.before("mv", f'case "$*" in *pending*) {once} ;; esac')
+    assert router.settled()
+    assert (router.place / "once").exists()
+    assert outcome(router)[0] == "rolled_back"

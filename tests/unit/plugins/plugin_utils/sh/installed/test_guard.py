@@ -153,12 +153,12 @@ def test_nothing_is_done_where_nothing_differs(router: Sandbox) -> None:
     assert outcome.split()[1] == "rolled_back"
 
 
-def test_a_table_that_was_not_there_goes_first(router: Sandbox) -> None:
+def test_a_table_that_was_not_there_goes(router: Sandbox) -> None:
     router.set_table(listing(), "t1")
     lines, _outcome = rollback(router, listing(flags=""), "")
-    assert lines[0] == "delete table inet t1"
-    assert router.table("t1") is None
     assert "table inet t {" in lines
+    assert lines.index("delete table inet t1") > lines.index("table inet t {"), "something filters all the time"
+    assert router.table("t1") is None
     assert router.table() == listing(flags="")
 
 
