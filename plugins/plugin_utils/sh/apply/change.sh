@@ -61,10 +61,10 @@ unlock() {
 is_mine() {
   _first=
   read -r _first _rest 2>/dev/null <"$change/events"
-  [ -n "$mine" ] && [ "$_first" = "$mine" ] && is_pending "$mine" || {
+  if [ -z "$mine" ] || [ "$_first" != "$mine" ] || ! is_pending "$mine"; then
     echo "change $mine is over"
     return 1
-  }
+  fi
 }
 
 # keep_all ID TIMEOUT LIMIT GUARD [FAMILY TABLE TEXT]...
@@ -173,10 +173,10 @@ stage_listing() {
   _listing=$(nft -s -t list table "$2" "$3") || return
   if [ -n "$wanted" ]; then
     _sorted=$(printf '%s\n' "$_listing" | sort_listing)
-    [ -n "$_sorted" ] && [ "$_sorted" = "$(printf '%s\n' "$wanted" | sort_listing)" ] || {
+    if [ -z "$_sorted" ] || [ "$_sorted" != "$(printf '%s\n' "$wanted" | sort_listing)" ]; then
       echo "table $2 $3 is not what was to be loaded"
       return 1
-    }
+    fi
   fi
   echo "$2 $3 $1" >>"$change/expected" || return
   stage "$1" 0600 "$_listing

@@ -18,7 +18,6 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import change as change_module
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import guard_script, raise_failed_change
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
-
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
 
 from tests.unit.helpers.events import has_event, list_guards
