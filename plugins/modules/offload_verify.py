@@ -47,8 +47,9 @@ options:
   require:
     description:
       - The rung that must be proven. Each rung below it must be proven too, or not apply to this router, so that
-        V(hardware) also needs V(bypassing), which is measured with O(sample) while traffic flows. Ignored with
-        O(expect=disabled).
+        V(hardware) also needs V(bypassing), which is measured with O(sample) while traffic flows, and where a NIC forwards
+        needs something that counts its packets (a flowtable with a counter and C(net.netfilter.nf_conntrack_acct=1)).
+        Ignored with O(expect=disabled).
     type: str
     choices: [supported, loaded, configured, bound, offloading, bypassing, hardware]
     default: bound
@@ -114,7 +115,7 @@ EXAMPLES = r"""
   kmod.nft_offload.offload_verify:
     devices: [lan0, wan0]
 
-- name: Verify that the NIC takes flows, which needs traffic meanwhile
+- name: Verify that the NIC takes flows and that packets bypass the CPU, which needs traffic and counters
   kmod.nft_offload.offload_verify:
     expect: hardware
     require: hardware
