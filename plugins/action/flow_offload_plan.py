@@ -15,6 +15,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
 from ..plugin_utils._confirm.change import parse_change, refuse_pending
+from ..plugin_utils._confirm.proof import parse_login, refuse_login, refuse_plugin
 from ..plugin_utils._core import paths
 from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
@@ -62,12 +63,15 @@ class ActionModule(OffloadAction):
     def _role(self, router: Router) -> dict[str, Any]:
         values = self._variables()
         request = read_request(values, self._on_controller(values))
+        timeout, checks = values["flow_offload_confirm_timeout"], values["flow_offload_checks"]
+        refuse_plugin(router.connection, timeout, checks, variables.PREFIX)
         if request.mode == "disabled":
             return plan_removal(request)
         content = self._content(request)
-        calls = [*list_choice_calls(FAMILY, TABLE), ("read_change", paths.RUN)]
-        answer = router.run((*CHOICE_FRAGMENTS, "read/change"), calls=calls)
+        calls = [*list_choice_calls(FAMILY, TABLE), ("read_change", paths.RUN), ("read_login",)]
+        answer = router.run((*CHOICE_FRAGMENTS, "read/change", "read/login"), calls=calls)
         require_whole(answer, chosen=True)
+        refuse_login(router.connection, parse_login(answer.require("login").text), timeout, checks, variables.PREFIX)
         refuse_pending(parse_change(answer.require("change").text))
         state = read_state(answer)
         steps, warnings = plan_steps(request, state)

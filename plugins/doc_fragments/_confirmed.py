@@ -16,7 +16,12 @@ options:
     description:
       - Seconds after which the router puts back what it ran before, unless a new connection confirmed the change.
       - They are counted by the router's time since boot, which no step of its clock changes.
-      - With V(0) nothing is put back. The result has a warning.
+      - With V(0) nothing is put back. The result has a warning. The longest is 3600, an hour, in which the router takes
+        no other change.
+      - Only a new network connection can confirm a change. With a connection plugin that makes none, such as
+        P(ansible.builtin.local#connection) or one for containers, or where the router sees no SSH connection behind the
+        login, the task is refused before anything changes, unless there is one of O(checks), or this is V(0).
+      - Where the login came through a tunnel or from the router itself, a warning says what that leaves unproven.
     type: int
     default: 30
   checks:
@@ -49,6 +54,12 @@ options:
       resolve:
         description: A name that must resolve.
         type: str
+      gateway:
+        description:
+          - The gateway of a default route of this address family must answer the router, to an echo request or as a
+            neighbour (ARP, or neighbour discovery).
+        type: str
+        choices: [ipv4, ipv6]
       command:
         description:
           - A shell command that must succeed. It reads no input, and what it leaves running must not hold its output.
@@ -63,4 +74,21 @@ options:
         description: Seconds that the check may take.
         type: int
         default: 5
+  traffic_witness:
+    description:
+      - Whether users' traffic is a witness of the change. The router counts what it forwards for 4 seconds before the
+        change, and again for 4 to 12 seconds after it. When forwarding was alive and collapsed, the change is not
+        confirmed, the router puts back at once what it ran before, and the task fails and says what stopped.
+      - V(auto) does that wherever something is forwarded, which one second shows, and where O(confirm_timeout) leaves
+        the time, 9 seconds more than all O(checks) may take. A number above 0 and up to 1 is the share of the packets
+        below which forwarding has collapsed. V(auto) has 0.1. V(off) counts nothing.
+      - It has collapsed for an address family where the kernel's fast path takes packets and most of them do not leave
+        the router; where less than that share of the packets leaves to one side, while packets wait in vain; where no
+        new TCP connection is answered although some are tried, and five or more were before; or where the gateway of a
+        default route, which answered before, answers no longer. Less traffic alone is no collapse.
+      - Meanwhile two tables of the name C(nft_offload_witness_...) count, which do nothing else.
+      - Packets that a NIC forwards by itself are seen in the device's counters only, and have no address family there.
+        A kernel before 5.16 does not show whether what its fast path takes leaves.
+    type: raw
+    default: auto
 """

@@ -91,6 +91,7 @@ change:
     keep_firewall: true
     adopt: false
     confirm_timeout: 30
+    traffic_witness: auto
 verify:
   description: Options of M(kmod.nft_offload.offload_verify). C(expect) is empty where what was loaded tells.
   returned: with O(part=role) and O(part=verify)

@@ -348,6 +348,15 @@ change:
     reason:
       description: Why it was not confirmed.
       type: str
+    traffic:
+      description:
+        - What users' traffic said, see O(traffic_witness). The C(verdict) is V(kept), V(stopped) with C(reasons),
+          V(silent) where nothing came in after the change, V(quiet) where nothing was forwarded before, or
+          V(unwatched) where nothing could be counted.
+        - C(before) and C(after) are what was counted, in packets, by address family and side. The WAN side is that of
+          the default route.
+      returned: when it was watched
+      type: dict
   sample:
     id: 7-5b1c0d9e
     armed: true
@@ -355,6 +364,31 @@ change:
     confirmed: true
     rolled_back: false
     reason: ""
+    traffic:
+      verdict: kept
+      reasons: []
+      before:
+        seconds: 4.1
+        ipv4: {to_wan: 1210, to_lan: 1960, from_wan: 1961, from_lan: 1213, connections_tried: 31,
+          connections_answered: 30, data_to_wan: 340, data_to_lan: 610, data_from_wan: 612, data_from_lan: 341,
+          fast_path_taken: 0, fast_path_left: 0}
+        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, connections_tried: 0,
+          connections_answered: 0, data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
+          fast_path_taken: 0, fast_path_left: 0}
+        hardware: {to_wan: 0, to_lan: 0}
+        gateways:
+          - {family: ipv4, address: 203.0.113.2, device: wan0, answers: true}
+      after:
+        seconds: 4.1
+        ipv4: {to_wan: 1190, to_lan: 1931, from_wan: 1934, from_lan: 1193, connections_tried: 28,
+          connections_answered: 28, data_to_wan: 331, data_to_lan: 604, data_from_wan: 604, data_from_lan: 333,
+          fast_path_taken: 2890, fast_path_left: 2890}
+        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, connections_tried: 0,
+          connections_answered: 0, data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
+          fast_path_taken: 0, fast_path_left: 0}
+        hardware: {to_wan: 0, to_lan: 0}
+        gateways:
+          - {family: ipv4, address: 203.0.113.2, device: wan0, answers: true}
 ran:
   description: What the router ran before, during and after a change that was not confirmed.
   returned: when a change was not confirmed

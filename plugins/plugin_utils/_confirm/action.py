@@ -18,17 +18,28 @@ from .._core.errors import OffloadError
 from .._core.router import Router
 from .._core.sections import Answer, Call
 from .carry_out import Settled, carry_out
-from .change import Change, ConfirmedPlan
+from .change import LONGEST_TIMEOUT, Change, ConfirmedPlan
 from .checks import SPEC as CHECKS
 from .checks import read_checks
+from .proof import parse_login, refuse_login, warn_of_outer_flow
+from .witness import read_witness
 
 CONFIRM_OPTIONS: Mapping[str, Any] = {
     "confirm_timeout": {"type": "int", "default": 30},
     "checks": CHECKS,
+    "traffic_witness": {"type": "raw", "default": "auto"},
 }
 """what such an action takes beside its own options; documented once, in doc_fragments/_confirmed.py"""
 
 NO_TIMER = "confirm_timeout is 0: nothing would have undone this change, had it locked you out"
+SILENT = (
+    "users' traffic, which was there before the change, ended with it or just then: no packet came in to be forwarded "
+    "while it was counted, so it does not show that forwarding still works"
+)
+TRAFFIC_REMEDY = (
+    "leave what stopped out of the change, such as a device of the flowtable or an address family, or correct the "
+    "rules; if it was meant to stop, set traffic_witness (in the role flow_offload_traffic_witness) to off for this run"
+)
 REMEDY = (
     "correct what keeps a new SSH connection, or one of your checks, from getting through, or raise confirm_timeout"
 )
@@ -41,24 +52,32 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
     (``plan``: what to load, and how to take it back) and describe what the router runs (``describe_undone``).
     """
 
-    FRAGMENTS: ClassVar[Sequence[str]] = ("events", "read/platform", "read/files", "read/change")
-    VERBS: ClassVar[Sequence[str]] = ("apply/change", "apply/checks")
+    FRAGMENTS: ClassVar[Sequence[str]] = ("events", "read/platform", "read/files", "read/change", "read/login")
+    VERBS: ClassVar[Sequence[str]] = ("apply/change", "apply/checks", "apply/witness")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """Refuses confirm_timeout and checks that make no sense before anything is read."""
         timeout = options["confirm_timeout"]
-        if timeout < 0:
+        if not 0 <= timeout <= LONGEST_TIMEOUT:
             raise OffloadError(
-                f"option confirm_timeout: must be 0 or more seconds, got {timeout}",
+                f"option confirm_timeout: must be from 0 to {LONGEST_TIMEOUT} seconds, got {timeout}",
                 "give the seconds in which a new connection has to confirm the change, or 0 to go without a timer",
             )
         self.checks = read_checks(options["checks"], timeout, silent=bool(self._task.no_log))
+        self.witness = read_witness(options["traffic_witness"], timeout, sum(check.timeout for check in self.checks))
+        self.connection = router.connection
         self.token = secrets.token_hex(4)
         return super().work(router, options)
 
     def reading_calls(self, options: Options) -> Sequence[Call]:
         """The calls that every such action needs; subclasses add theirs."""
-        return [("read_platform",), ("read_change", paths.RUN)]
+        return [("read_platform",), ("read_change", paths.RUN), ("read_login",)]
+
+    def refuse(self, plan: ConfirmedPlan, before: Answer, options: Options) -> None:
+        """Refuses a login over which no new connection can prove a change."""
+        if plan.texts:
+            login = parse_login(before.require("login").text)
+            refuse_login(self.connection, login, options["confirm_timeout"], self.checks)
 
     @abstractmethod
     def describe_undone(self, plan: ConfirmedPlan, before: Answer, after: Answer) -> tuple[str, Mapping[str, Any]]:
@@ -70,7 +89,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
     def apply(self, router: Router, plan: ConfirmedPlan, before: Answer, options: Options) -> Mapping[str, Any]:
         """Carry the plan out, have it confirmed, and prove it; raises OffloadError where the router undid it."""
         reading_calls = self.reading_calls(options)
-        change = Change(plan, options["confirm_timeout"], self.checks)
+        change = Change(plan, options["confirm_timeout"], self.checks, self.witness)
         settled = carry_out(router, lambda calls: self.run_verbs(router, plan, [*calls, *reading_calls]), change)
         if not settled.confirmed:
             raise self._undone(plan, before, settled)
@@ -79,15 +98,23 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         outcome = self.prove(plan, settled.answer, options)
         if change.live:
             outcome["change"] = settled.change
-        if change.live and not change.waits:
-            outcome["warnings"] = [*outcome.get("warnings", ()), NO_TIMER]
+            outcome["warnings"] = [*outcome.get("warnings", ()), *self._warn(change, settled, before)]
         return outcome
+
+    def _warn(self, change: Change, settled: Settled, before: Answer) -> list[str]:
+        """What the confirmation of a live change does not prove."""
+        if not change.waits:
+            return [NO_TIMER]
+        outer = warn_of_outer_flow(parse_login(before.require("login").text), change.timeout, self.checks)
+        silent = settled.change.get("traffic", {}).get("verdict") == "silent"
+        return [*([outer] if outer else []), *([SILENT] if silent else [])]
 
     def _undone(self, plan: ConfirmedPlan, before: Answer, settled: Settled) -> OffloadError:
         undone = "was rolled back" if settled.change["rolled_back"] else "was not confirmed"
         runs, details = self.describe_undone(plan, before, settled.answer)
         problem = f"the change {undone}: {settled.change['reason']}. {runs}"
-        return OffloadError(problem, REMEDY, change=settled.change, **details)
+        stopped = settled.change.get("traffic", {}).get("verdict") == "stopped"
+        return OffloadError(problem, TRAFFIC_REMEDY if stopped else REMEDY, change=settled.change, **details)
 
     def _require_nothing_left(self, settled: Settled, options: Options) -> None:
         """Raise OffloadError where a restart ended the steps that follow the confirmation, which itself is on flash."""

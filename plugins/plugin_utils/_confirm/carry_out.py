@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
@@ -25,11 +25,13 @@ from .change import (
     change_result,
     committed_by,
     deadline,
+    judge_traffic,
     outcome_of,
     parse_change,
     raise_failed_change,
 )
 from .verbs import Hold
+from .witness import STOPPED
 
 PATIENCE = 90
 """seconds after the router's deadline in which a lost router may come back and report how it ended"""
@@ -80,6 +82,20 @@ def carry_out(router: Router, run: Run, change: Change) -> Settled:
         return _undone(router, run, change, started, None, LOST, "Ansible ran it again")
     at = deadline(loading, answer)
     started = time.monotonic()
+    traffic = judge_traffic(change, loading, answer)
+    if traffic is not None and traffic.verdict == "stopped":
+        settled = _undone(router, run, change, started, at, STOPPED, "; ".join(traffic.reasons))
+    else:
+        settled = _check(router, run, change, confirming, started, at)
+    if traffic is None:
+        return settled
+    return replace(settled, change={**settled.change, "traffic": traffic.as_result()})
+
+
+def _check(
+    router: Router, run: Run, change: Change, confirming: Sequence[Step], started: float, at: int | None
+) -> Settled:
+    """The checks from the controller, then the confirmation."""
     router.reconnect(shared=False)
     for check in change.checks:
         if not check.on_router and (why := check.fails_here()):

@@ -36,10 +36,16 @@ from .verbs import (
     Queue,
     Settle,
     StageListing,
+    WatchAfter,
+    WatchBefore,
 )
+from .witness import SECONDS, TrafficVerdict, Witness, judge, parse_count
 
 STEP_FAILED = "a step of it failed"
 """the reason in the router's log when it undoes a change before the controller knows of the failure"""
+
+LONGEST_TIMEOUT = 3600
+"""seconds that confirm_timeout may have: until then no second change is let in, and boot has the old files"""
 
 UNGUARDED = 30
 """seconds that a change may be without a guard after it began, see take_over in sh/apply/change.sh"""
@@ -221,6 +227,8 @@ class Change:
     timeout: int
     """seconds in which a new connection has to confirm it"""
     checks: Sequence[Check] = ()
+    witness: Witness | None = None
+    """how users' traffic is watched; None: not at all"""
     limit: int = LOAD_LIMIT
     """seconds that the load may take"""
 
@@ -247,6 +255,9 @@ class Change:
         ]
         files = {**plan.files, **plan.records}
         steps = [*plan.validating]
+        if self.waits and self.witness:
+            # before the lock: nothing is held up meanwhile
+            steps.append(Step("count what the router forwards", WatchBefore(SECONDS)))
         steps.append(
             Step(
                 "keep a copy of what the router runs",
@@ -275,7 +286,12 @@ class Change:
         gone = tuple(word for table in plan.tables if table not in listed for word in table)
         if gone:
             steps.append(Step("note which tables are gone", ExpectGone(gone)))
-        return [*steps, *plan.listing_steps]
+        steps += plan.listing_steps
+        if self.waits and self.witness:
+            longest = self.witness.longest
+            again = WatchAfter(min(SECONDS, longest), longest, f"{self.witness.share * 100:g}")
+            steps.append(Step("count what the router forwards again", again))
+        return steps
 
     def confirming(self) -> list[Step]:
         """From the checks to the files for boot."""
@@ -306,6 +322,18 @@ class Change:
     def give_up(self, reason: str) -> list[Call]:
         """Calls that undo the change at once."""
         return [PrintSection("abandon", GiveUp(paths.RUN, self.id, reason)).call]
+
+
+def judge_traffic(change: Change, steps: Sequence[Step], answer: Answer) -> TrafficVerdict | None:
+    """What users' traffic says of the loaded change; None where it is not watched."""
+    if not change.waits or change.witness is None:
+        return None
+    counts = {
+        type(step.verb): parse_count(section.text)
+        for number, step in enumerate(steps)
+        if isinstance(step.verb, (WatchBefore, WatchAfter)) and (section := step_section(answer, number)) is not None
+    }
+    return judge(counts.get(WatchBefore), counts.get(WatchAfter), change.witness.share)
 
 
 def _listing_path(plan: ConfirmedPlan) -> list[str]:

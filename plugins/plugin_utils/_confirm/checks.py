@@ -21,9 +21,14 @@ from typing import IO, Any
 from .._core.errors import OffloadError
 from .._core.plan import Step
 from .._core.verbs import Verb
-from .verbs import CheckCommand, CheckHere, Reach, Resolve
+from .verbs import CheckCommand, CheckHere, Gateway, Reach, Resolve
 
-EXPECTED = {"reach": "an address or a name", "resolve": "a name", "command": "a shell command"}
+EXPECTED = {
+    "reach": "an address or a name",
+    "resolve": "a name",
+    "gateway": "ipv4 or ipv6",
+    "command": "a shell command",
+}
 KINDS = tuple(EXPECTED)
 
 SPEC: dict[str, Any] = {
@@ -38,6 +43,7 @@ SPEC: dict[str, Any] = {
         "reach": {"type": "str"},
         "port": {"type": "int"},
         "resolve": {"type": "str"},
+        "gateway": {"type": "str", "choices": ["ipv4", "ipv6"]},
         "command": {"type": "str", "no_log": True},
         "timeout": {"type": "int", "default": 5},
     },
@@ -86,7 +92,7 @@ class Check:
             # with -vvv Ansible shows what a router prints as it comes
             verb = CheckCommand(self.what, "no" if self.silent else "yes", tuple(_hidden(self.what)))
         else:
-            verb = Reach(self.what) if self.kind == "reach" else Resolve(self.what)
+            verb = {"reach": Reach, "resolve": Resolve, "gateway": Gateway}[self.kind](self.what)
         return Step(str(self), CheckHere(self.timeout, verb), self.redact)
 
     def redact(self, output: str) -> str:
@@ -193,6 +199,8 @@ def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int, *, sil
                 f"option checks: port {item['port']} goes with reach, from the controller",
                 "a router may have nothing to open a connection with: use a command there",
             )
+        if kind == "gateway" and not on_router:
+            raise OffloadError("option checks: gateway is the router's, so from is router", "leave from out")
         what = item[kind].strip()
         if not what or (kind != "command" and (what.startswith("-") or len(what.split()) > 1)):
             raise OffloadError(

@@ -49,6 +49,23 @@ class Queue(Verb):
 
 
 @dataclass(frozen=True)
+class WatchBefore(Verb):
+    """Count what the router forwards before the change (sh/apply/witness.sh); nothing that it meets is an error."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
+class WatchAfter(Verb):
+    """Count it again after the change, for as long as ``longest`` seconds while a direction has less than before."""
+
+    seconds: int
+    longest: int
+    percent: str
+    """less than so much of the packets before"""
+
+
+@dataclass(frozen=True)
 class LoadGuarded(Verb):
     """Have the guard load what is queued, and wait for what nft prints."""
 
@@ -96,6 +113,14 @@ class Resolve(Verb):
     """See whether a name resolves."""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Gateway(Verb):
+    """See whether the gateway of a default route answers."""
+
+    family: str
+    """ipv4 or ipv6"""
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,8 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         before = router.run(self.FRAGMENTS, calls=self.reading_calls(options))
         plan = self.plan(before, options)
+        if plan.changed:
+            self.refuse(plan, before, options)
         outcome = plan.result
         try:
             if plan.changed and self.check_mode:
@@ -124,6 +126,9 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
         if self.diff_mode and plan.diffs:
             result["diff"] = [diff.as_result() for diff in plan.diffs]
         return result
+
+    def refuse(self, plan: PlanT, before: Answer, options: Options) -> None:
+        """Raise OffloadError for a plan that must not be carried out, in check mode too; ``before`` is the reading."""
 
     def explain_failed_step(self, error: StepError, before: Answer) -> OffloadError:
         """What to raise for a step that failed, where this action knows more of it.

@@ -39,6 +39,11 @@ class Router:
         self.execs = 0
         self._action = action
 
+    @property
+    def connection(self) -> str:
+        """The name of the connection plugin, such as ``ssh`` or ``community.docker.docker``."""
+        return str(getattr(self._action._connection, "transport", ""))
+
     def run(self, fragments: Sequence[str], calls: Sequence[Call] = ()) -> Answer:
         """Run the named script fragments, then the calls of their functions, in one SSH exec; returns its sections.
 

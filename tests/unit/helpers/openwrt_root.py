@@ -125,7 +125,8 @@ class OpenWrt:
     def sh(self, script: str, connection: str = "192.0.2.1 1 192.0.2.2 22") -> str:
         """What a login shell prints for a script on its standard input, errors too."""
         done = subprocess.run(
-            ["unshare", "-m", "sh", "-c", ENTER, str(self.root), "/bin/ash", "-s"],
+            # without this machine's networks: what the router asks of its own must not go there
+            ["unshare", "-mn", "sh", "-c", ENTER, str(self.root), "/bin/ash", "-s"],
             input=script.replace("/proc/modules", MODULES).encode(),
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "SSH_CONNECTION": connection},
             stdout=subprocess.PIPE,
@@ -169,6 +170,8 @@ class OpenWrt:
 
 class Execs(Router):
     """Execs on such a router; after ``reconnect`` they come over a new connection."""
+
+    connection = "ssh"
 
     def __init__(self, router: OpenWrt, before: str = "") -> None:
         self.name = "router"

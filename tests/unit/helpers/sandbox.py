@@ -29,7 +29,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from tests.unit.helpers.events import add_event, end_guards, list_guards
 from tests.unit.helpers.shells import NONCE
 
-FRAGMENTS = ("events", "apply/steps", "apply/ruleset", "read/ruleset", "read/change", "apply/change", "apply/checks")
+FRAGMENTS = (
+    *("events", "apply/steps", "apply/ruleset", "read/ruleset", "read/change", "read/login"),
+    *("apply/change", "apply/checks", "apply/witness"),
+)
 
 OLD = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n}\n"
 NEW = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n"

@@ -59,7 +59,7 @@ def test_a_failed_router_ends_the_rollout_after_its_batch(tmp_path: Path) -> Non
         ("flow_offload_requir=bypassing", "the role flow_offload has no variable flow_offload_requir"),
         ("flow_offload_sample=61", "flow_offload_sample must be 0 to 60 seconds, got 61. Remedy: correct the number"),
         ("flow_offload_slow_share=500", "flow_offload_slow_share must be 0 to 100 percent, got 500. Remedy: correct"),
-        ("flow_offload_confirm_timeout=-3", "flow_offload_confirm_timeout must be 0 or more seconds, got -3. Remedy: "),
+        ("flow_offload_confirm_timeout=-3", "flow_offload_confirm_timeout must be 0 to 3600 seconds, got -3. Remedy: "),
         ('{"flow_offload_checks": [{"resolve": "a.example", "timeout": 30}]}', "flow_offload_checks may take 30 s"),
         (
             "flow_offload_flush_connections=al",
@@ -85,7 +85,7 @@ def test_wrong_variables_reach_no_router(tmp_path: Path, playbook: str, variable
             "no option 'flow_offload_checks.resolv'. Remedy: did you mean 'resolve'?",
         ),
         ('{"flow_offload_checks": [5]}', "flow_offload_checks[0]: a dictionary was expected, not a number"),
-        ('{"flow_offload_checks": [{}]}', "one of the following is required: reach, resolve, command"),
+        ('{"flow_offload_checks": [{}]}', "one of the following is required: reach, resolve, gateway, command"),
         (
             '{"flow_offload_checks": [{"reach": "a b"}]}',
             "flow_offload_checks: reach must be an address or a name, got 'a b'",

@@ -42,6 +42,7 @@ def change_options(values: Values) -> dict[str, Any]:
         "adopt": values["flow_offload_adopt_table"],
         "confirm_timeout": values["flow_offload_confirm_timeout"],
         "load_pending": values["flow_offload_load_pending"],
+        "traffic_witness": values["flow_offload_traffic_witness"],
     }
 
 

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..._confirm import checks
+from ..._confirm.change import LONGEST_TIMEOUT
+from ..._confirm.witness import read_witness
 from ..._core.arguments import validate
 from ..._core.errors import OffloadError
 from ..._core.names import DEVICE
@@ -50,6 +52,7 @@ SPEC: dict[str, Any] = {
     "flow_offload_confirm_timeout": _number(30),
     "flow_offload_checks": checks.SPEC,
     "flow_offload_load_pending": FLAG,
+    "flow_offload_traffic_witness": {"type": "raw", "default": "auto"},
     "flow_offload_require": _choice(RUNGS, "bound"),
     "flow_offload_sample": _number(3),
     "flow_offload_slow_share": _number(50),
@@ -104,8 +107,8 @@ def read_variables(values: Values) -> dict[str, Any]:
 def _refuse_numbers(values: Values) -> None:
     """Raise OffloadError for all numbers that are out of their bounds."""
     problems = []
-    if values["flow_offload_confirm_timeout"] < 0:
-        problems.append(("flow_offload_confirm_timeout", "0 or more seconds"))
+    if not 0 <= values["flow_offload_confirm_timeout"] <= LONGEST_TIMEOUT:
+        problems.append(("flow_offload_confirm_timeout", f"0 to {LONGEST_TIMEOUT} seconds"))
     if not 0 <= values["flow_offload_sample"] <= LONGEST_SAMPLE:
         problems.append(("flow_offload_sample", f"0 to {LONGEST_SAMPLE} seconds"))
     if not 0 <= values["flow_offload_slow_share"] <= 100:
@@ -129,6 +132,7 @@ def _refuse_checks(values: Values) -> None:
     except OffloadError as error:
         problem = error.problem.removeprefix("option checks: ")
         raise OffloadError(f"flow_offload_checks: {problem}", error.remedy) from None
+    read_witness(values["flow_offload_traffic_witness"], timeout, needed, "flow_offload_traffic_witness")
 
 
 def read_devices(value: Any) -> tuple[str, ...] | None:

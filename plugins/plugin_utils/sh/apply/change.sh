@@ -148,17 +148,6 @@ wait_for_end() {
   done
 }
 
-# The connection that this shell was started over; become takes it out of the environment, but not out of /proc
-ssh_connection() {
-  _process=$$
-  while [ "${_process:-0}" -gt 1 ]; do
-    _found=$(tr '\000' '\n' 2>/dev/null <"/proc/$_process/environ" | sed -n 's/^SSH_CONNECTION=//p')
-    [ -z "$_found" ] || break
-    _process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$_process/status")
-  done
-  echo "$_found"
-}
-
 # note_files PATH...: what is staged now or later, so that the guard can clear it away
 note_files() {
   is_mine || return

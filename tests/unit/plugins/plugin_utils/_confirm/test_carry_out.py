@@ -20,6 +20,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change i
     parse_change,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.witness import STOPPED, Witness
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.router import Router
@@ -252,3 +253,60 @@ def test_how_many_are_kept() -> None:
     assert ids_to_forget(kept, two, four) == [two]
     assert ids_to_forget([*kept, four], six, five) == [one, two]
     assert ids_to_forget(kept, four) == []
+
+
+BUSY = """seconds 4.00
+delivered down 4 400
+offered up 4 400
+heard down 4 100
+said down 4 100
+tried down 4 20
+answered down 4 20
+"""
+DEAD = """seconds 12.00
+delivered down 4 0
+offered up 4 90
+heard down 4 0
+said down 4 50
+tried down 4 30
+answered down 4 0
+"""
+
+
+def watched(before: str, after: str) -> Callable[[Sequence[Call]], Answer]:
+    """Loaded, with what was counted before and after it."""
+
+    def answer(calls: Sequence[Call]) -> Answer:
+        numbers = {call[2]: str(call[1]) for call in calls if call[0] == "step"}
+        counts = {f"step.{numbers['watch_before']}": before, f"step.{numbers['watch_after']}": after}
+        return Answer({**loaded(calls), **{name: Section(text, 0) for name, text in counts.items()}})
+
+    return answer
+
+
+def test_traffic_that_stopped_is_not_confirmed() -> None:
+    """Although the controller would come in. It costs no exec of its own, and is undone at once."""
+    line = Line(watched(BUSY, DEAD), {"change": ended("rolled_back", STOPPED)})
+    settled, connections = carried(line, replace(change(), witness=Witness()))
+    assert not settled.confirmed and settled.change["rolled_back"]
+    assert "IPv4 to the LAN side: 400 packets in 4 s before, 0 packets in 12 s after" in settled.change["reason"]
+    assert settled.change["traffic"]["verdict"] == "stopped"
+    assert settled.change["traffic"]["after"]["ipv4"]["to_lan"] == 0
+    assert line.verbs()[1] == {"give_up"} and connections == [True, False]
+
+
+def test_traffic_that_goes_on_is_confirmed() -> None:
+    line = Line(watched(BUSY, BUSY), {"change": ended("confirmed")})
+    settled, _connections = carried(line, replace(change(), witness=Witness()))
+    assert settled.confirmed and settled.change["traffic"]["verdict"] == "kept"
+    assert len(line.seen) == 2
+    first = [call[2] for call in line.seen[0] if call[0] == "step"]
+    assert first.index("watch_before") < first.index("begin"), "nobody is locked out while it counts"
+    assert first.index("watch_after") > first.index("load_guarded")
+
+
+@pytest.mark.parametrize("timeout", [0, 30])
+def test_nothing_is_counted_where_nothing_waits_or_is_live(timeout: int) -> None:
+    plan = PLAN if timeout == 0 else replace(PLAN, texts=[])
+    steps = [step.verb.function() for phase in Change(plan, timeout, (), Witness()).phases() for step in phase]
+    assert not {"watch_before", "watch_after"} & set(steps)

@@ -31,7 +31,7 @@ EVERY_ARGUMENT = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\000' ' '"
 
 
 def item(**values: Any) -> dict[str, Any]:
-    empty = {"name": None, "reach": None, "port": None, "resolve": None, "command": None}
+    empty = dict.fromkeys(["name", "reach", "port", "resolve", "gateway", "command"])
     return {"from": "router", **empty, "timeout": 5, **values}
 
 
@@ -40,6 +40,7 @@ def item(**values: Any) -> dict[str, Any]:
     [
         ([item(reach="192.0.2.1", port=22)], 30, "port 22 goes with reach, from the controller"),
         ([item(reach="-f 192.0.2.1")], 30, "reach must be an address or a name, got '-f 192.0.2.1'"),
+        ([item(gateway="ipv4", **{"from": "controller"})], 30, "gateway is the router's"),
         ([item(resolve=" ")], 30, "resolve must be a name, got ' '"),
         ([item(command="true")], 0, "confirm_timeout is 0"),
         ([item(command="true", timeout=15), item(command="true", timeout=15)], 30, "may take 30 s"),

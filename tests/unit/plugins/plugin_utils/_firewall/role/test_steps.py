@@ -82,7 +82,13 @@ def test_what_is_planned_where_nothing_is_asked_for() -> None:
             "flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "auto", "counter": False}],
             "flush": [],
         },
-        "change": {"keep_firewall": True, "adopt": False, "confirm_timeout": 30, "load_pending": False},
+        "change": {
+            "keep_firewall": True,
+            "adopt": False,
+            "confirm_timeout": 30,
+            "load_pending": False,
+            "traffic_witness": "auto",
+        },
         "verify": {"expect": "", "devices": ["lan0", "wan0"], "require": "bound", "sample": 3, "slow_share": 50},
     }
 
@@ -181,6 +187,7 @@ def test_what_the_modules_are_given() -> None:
         "adopt": False,
         "confirm_timeout": 60,
         "load_pending": True,
+        "traffic_witness": "auto",
     }
     assert (planned["verify"]["sample"], planned["verify"]["require"]) == (9, "bypassing")
 

@@ -1,0 +1,317 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# PRIVATE to the collection: may change at any time.
+"""Does a change keep forwarding what was forwarded before it? Judges what sh/apply/witness.sh counted. Pure: no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.errors import OffloadError
+
+SECONDS = 4
+"""seconds that are counted before the change, and at least after it"""
+LONGEST = 12
+"""seconds that are counted after it where less is forwarded: what was sent may just have ended"""
+SHORTEST = 3
+"""seconds after it without which nothing is counted"""
+RESERVE = 6
+"""seconds of confirm_timeout that are left for flows to settle and for the new connection"""
+SHARE = 0.1
+"""of the packets before the change; a direction that has less of them after it has collapsed"""
+
+ALIVE = 20
+"""packets before the change by which a direction was alive"""
+CONNECTIONS = 5
+"""new connections before the change whose end says something, and unanswered ones after it that show a demand"""
+HEARD = 10
+"""packets with what TCP carries, before the change, by which its connections were alive"""
+SAID = 5
+"""such packets in vain after it that show a demand"""
+FAMILIES = {4: "IPv4", 6: "IPv6"}
+SIDES = {"up": "wan", "down": "lan"}
+SIDE_NAMES = {"up": "the WAN side", "down": "the LAN side"}
+
+STOPPED = "users' traffic stopped"
+"""the reason in the router's log"""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """How users' traffic is watched."""
+
+    share: float = SHARE
+    longest: int = LONGEST
+    """seconds after the change"""
+
+
+def read_witness(value: Any, timeout: int, needed: int, name: str = "option traffic_witness") -> Witness | None:
+    """The option traffic_witness: ``auto``, ``off`` or a share; None where nothing is watched.
+
+    ``timeout`` is confirm_timeout, ``needed`` what the checks may take of it, both in seconds. Raises OffloadError for
+    a value that is none of these, and where a share was given and confirm_timeout leaves no time to watch.
+    """
+    text = str(value).strip().lower()
+    # YAML reads a bare off as false
+    if text in ("off", "false", "no"):
+        return None
+    longest = min(LONGEST, timeout - needed - RESERVE)
+    if text == "auto":
+        return Witness(longest=longest) if longest >= SHORTEST else None
+    share = float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+", text, re.ASCII) else -1.0
+    if not 0 < share <= 1:
+        raise OffloadError(
+            f"{name}: must be auto, off or a share above 0 and up to 1, got {value!r}",
+            f"write auto to watch where there is traffic, or a share such as {SHARE}: what is left of the packets "
+            "below which a change is not confirmed",
+        )
+    if timeout > 0 and longest < SHORTEST:
+        raise OffloadError(
+            f"{name}: confirm_timeout is {timeout} s, which leaves no time to watch the traffic",
+            f"set confirm_timeout to {needed + RESERVE + SHORTEST} s or more, or write auto or off",
+        )
+    return Witness(share, longest) if timeout > 0 else None
+
+
+@dataclass(frozen=True)
+class Count:
+    """What was counted in one go. Numbers are packets.
+
+    Keys are (side, family): the side of the default route, ``up``, or the other one, ``down``; 4 or 6.
+    """
+
+    seconds: float = 0.0
+    offered: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """what came in from that side to be forwarded"""
+    delivered: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """what left to that side, forwarded"""
+    tried: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """opening packets of connections that came from that side"""
+    answered: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """answers to them that were forwarded to that side"""
+    said: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """packets with what TCP connections carry that came from that side to be forwarded"""
+    heard: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """such packets that left to that side, forwarded"""
+    taken: Mapping[int, int] = field(default_factory=dict)
+    """by family: what the kernel's fast path took"""
+    left: Mapping[int, int] = field(default_factory=dict)
+    """what left the router of that"""
+    hardware: Mapping[str, int] = field(default_factory=dict)
+    """by side: what left by a NIC's own doing, as far as its counters show it"""
+    gateways: Mapping[tuple[int, str, str], bool] = field(default_factory=dict)
+    """(family, address, device) of default routes -> does it answer"""
+    quiet: bool = False
+    """nothing was forwarded, so nothing was counted"""
+    unwatched: str = ""
+    """why nothing could be counted"""
+
+    def rate(self, packets: float) -> float:
+        """Packets a second."""
+        return packets / self.seconds if self.seconds else 0.0
+
+    def as_result(self) -> dict[str, Any]:
+        """For the task's result."""
+        families = {
+            FAMILIES[family].lower(): {
+                **{f"to_{SIDES[side]}": self.delivered.get((side, family), 0) for side in SIDES},
+                **{f"from_{SIDES[side]}": self.offered.get((side, family), 0) for side in SIDES},
+                "connections_tried": sum(self.tried.get((side, family), 0) for side in SIDES),
+                "connections_answered": sum(self.answered.get((side, family), 0) for side in SIDES),
+                **{f"data_to_{SIDES[side]}": self.heard.get((side, family), 0) for side in SIDES},
+                **{f"data_from_{SIDES[side]}": self.said.get((side, family), 0) for side in SIDES},
+                "fast_path_taken": self.taken.get(family, 0),
+                "fast_path_left": self.left.get(family, 0),
+            }
+            for family in FAMILIES
+        }
+        hardware = {f"to_{SIDES[side]}": self.hardware.get(side, 0) for side in SIDES}
+        gateways = [
+            {"family": FAMILIES[family].lower(), "address": address, "device": device, "answers": answers}
+            for (family, address, device), answers in self.gateways.items()
+        ]
+        return {"seconds": self.seconds, **families, "hardware": hardware, "gateways": gateways}
+
+
+BY_SIDE = ("offered", "delivered", "tried", "answered", "said", "heard")
+"""fields of Count with a number for each side and family"""
+
+
+def parse_count(text: str) -> Count | None:
+    """Lines of sh/apply/witness.sh -> Count; None where nothing was counted. Lines of another form are skipped."""
+    words = [line.split() for line in text.splitlines() if line.strip()]
+    if not words:
+        return None
+    numbers: dict[str, dict[Any, int]] = {name: {} for name in (*BY_SIDE, "taken", "left", "hardware")}
+    gateways: dict[tuple[int, str, str], bool] = {}
+    seconds, quiet, unwatched = 0.0, False, ""
+    for line in words:
+        match line:
+            case ["seconds", value] if re.fullmatch(r"\d{1,6}\.\d+", value, re.ASCII):
+                seconds = float(value)
+            case ["quiet"]:
+                quiet = True
+            case ["unwatched", *why]:
+                unwatched = " ".join(why)
+            case [name, ("up" | "down") as side, "4" | "6", value] if name in BY_SIDE:
+                numbers[name][side, int(line[2])] = _number(value)
+            case [("taken" | "left") as name, "fast", "4" | "6", value]:
+                numbers[name][int(line[2])] = _number(value)
+            case ["hardware", ("up" | "down") as side, value]:
+                numbers["hardware"][side] = _number(value)
+            case ["gateway", "4" | "6", address, device, ("yes" | "no") as answers]:
+                gateways[int(line[1]), address, device] = answers == "yes"
+    return Count(seconds, **numbers, gateways=gateways, quiet=quiet, unwatched=unwatched)
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else 0
+
+
+@dataclass(frozen=True)
+class TrafficVerdict:
+    """What traffic says of a change."""
+
+    verdict: str
+    """kept; stopped; silent: nothing more was sent; quiet: nothing was forwarded before either; unwatched"""
+    reasons: tuple[str, ...] = ()
+    before: Count | None = None
+    after: Count | None = None
+
+    def as_result(self) -> dict[str, Any]:
+        """The task's ``change.traffic``."""
+        return {
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "before": self.before.as_result() if self.before else None,
+            "after": self.after.as_result() if self.after else None,
+        }
+
+
+def judge(before: Count | None, after: Count | None, share: float = SHARE) -> TrafficVerdict:
+    """Compare what was forwarded before and after a change.
+
+    Less traffic alone is no collapse, because a transfer may just have ended: there must also be packets that wait in
+    vain for being forwarded, or for an answer.
+    """
+    if before is None or after is None:
+        quiet = before is not None and before.quiet
+        return TrafficVerdict("quiet" if quiet else "unwatched", before=before, after=after)
+    reasons = [*_gateway_reasons(before, after)]
+    unwatched = before.unwatched or after.unwatched
+    if not unwatched and not before.quiet and before.seconds and after.seconds:
+        for family in FAMILIES:
+            found = [
+                *_fast_path_reasons(before, after, family),
+                *_packet_reasons(before, after, family, share),
+                *_data_reasons(before, after, family, share),
+                *_connection_reasons(before, after, family),
+            ]
+            reasons += found
+    if reasons:
+        return TrafficVerdict("stopped", tuple(reasons), before, after)
+    if before.quiet:
+        return TrafficVerdict("quiet", (), before, after)
+    if unwatched or not before.seconds or not after.seconds:
+        return TrafficVerdict("unwatched", (unwatched or "the router's numbers did not arrive",), before, after)
+    silent = _forwarded(before) >= ALIVE and not _forwarded(after) and not sum(after.offered.values())
+    return TrafficVerdict("silent" if silent else "kept", (), before, after)
+
+
+def _forwarded(count: Count) -> int:
+    return sum(count.delivered.values()) + sum(count.hardware.values())
+
+
+def _of(count: Count, family: int, packets: Mapping[tuple[str, int], int]) -> int:
+    return sum(packets.get((side, family), 0) for side in SIDES)
+
+
+def _gateway_reasons(before: Count, after: Count) -> Iterator[str]:
+    for gateway, answered in before.gateways.items():
+        if answered and after.gateways.get(gateway) is False:
+            family, address, device = gateway
+            yield (
+                f"the gateway of the {FAMILIES[family]} default route, {address} on {device}, answered before and does "
+                "not any more"
+            )
+
+
+def _fast_path_reasons(before: Count, after: Count, family: int) -> Iterator[str]:
+    """What a flowtable takes is never dropped on purpose. A tunnel may turn one family into the other."""
+    taken, left = after.taken.get(family, 0), after.left.get(family, 0)
+    lost_before = max(0, before.taken.get(family, 0) - before.left.get(family, 0))
+    all_taken, all_left = sum(after.taken.values()), sum(after.left.values())
+    if taken < ALIVE or left >= taken / 2 or all_left >= 0.8 * all_taken:
+        return
+    if after.rate(taken - left) > 3 * before.rate(lost_before):
+        yield f"{FAMILIES[family]}: the fast path took {taken} packets, and {left} of them left the router"
+
+
+def _packet_reasons(before: Count, after: Count, family: int, share: float) -> Iterator[str]:
+    lost_before = max(0, _of(before, family, before.offered) - _of(before, family, before.delivered))
+    # the fast path may have put one family into a tunnel of the other
+    lost = min(
+        _of(after, family, after.offered) - _of(after, family, after.delivered),
+        sum(after.offered.values()) - sum(after.delivered.values()),
+    )
+    lost_here = lost >= 3 and after.rate(lost) > 2 * before.rate(lost_before) + 0.5
+    for side in SIDES:
+        was = before.delivered.get((side, family), 0)
+        now = after.delivered.get((side, family), 0)
+        # what a NIC forwards by itself shows no family
+        counted = now + after.hardware.get(side, 0)
+        if was < ALIVE or after.rate(counted) >= share * before.rate(was):
+            continue
+        if lost_here:
+            yield (
+                f"{FAMILIES[family]} to {SIDE_NAMES[side]}: {_packets(was, before)} before, {_packets(now, after)} "
+                f"after, and {lost} that came in were not forwarded"
+            )
+
+
+def _data_reasons(before: Count, after: Count, family: int, share: float) -> Iterator[str]:
+    """What TCP connections carry is answered, so what is said again and again into silence is lost somewhere."""
+    dead = [
+        side
+        for side in SIDES
+        if before.heard.get((side, family), 0) >= HEARD
+        and after.rate(after.heard.get((side, family), 0) + after.hardware.get(side, 0))
+        < share * before.rate(before.heard.get((side, family), 0))
+    ]
+    all_taken, all_left = sum(after.taken.values()), sum(after.left.values())
+    if len(dead) == 1 and all_taken >= ALIVE and all_left >= 0.8 * all_taken:
+        # where one side hears, the other one was heard: the fast path put it into a tunnel, where TCP is not seen
+        return
+    for side in dead:
+        other = "down" if side == "up" else "up"
+        was, now = before.heard.get((side, family), 0), after.heard.get((side, family), 0)
+        said = after.said.get((side, family), 0)
+        lost = after.said.get((other, family), 0) - now
+        if (said >= SAID and said > 5 * now) or (lost >= SAID and lost > 5 * now):
+            yield (
+                f"{FAMILIES[family]}: TCP connections brought {SIDE_NAMES[side]} {_packets(was, before)} before, "
+                f"{_packets(now, after)} after, while {max(said, lost)} were sent in vain"
+            )
+
+
+def _connection_reasons(before: Count, after: Count, family: int) -> Iterator[str]:
+    for side in SIDES:
+        was, now = before.answered.get((side, family), 0), after.answered.get((side, family), 0)
+        if was < CONNECTIONS or now:
+            continue
+        tried = after.tried.get((side, family), 0)
+        vain = max(0, before.tried.get((side, family), 0) - was)
+        if tried >= CONNECTIONS and after.rate(tried) > 2 * before.rate(vain):
+            yield (
+                f"{FAMILIES[family]} from {SIDE_NAMES[side]}: {was} new connections in {before.seconds:.0f} s before, "
+                f"none in {after.seconds:.0f} s after, though {tried} were tried"
+            )
+
+
+def _packets(number: int, count: Count) -> str:
+    return f"{number} packets in {count.seconds:.0f} s"

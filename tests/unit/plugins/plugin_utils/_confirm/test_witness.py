@@ -1,0 +1,262 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What users' traffic before and after a change says of it. The numbers of the lab's routers are real."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.witness import (
+    LONGEST,
+    Count,
+    TrafficVerdict,
+    Witness,
+    judge,
+    parse_count,
+    read_witness,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+
+UP, DOWN = "up", "down"
+
+
+def count(seconds: float = 4.0, *families: int, **more: Any) -> Count:
+    """A router that is busy in these families, for as long; ``more`` are fields in place of that."""
+    busy = families or (4, 6)
+
+    def each(up: int, down: int) -> dict[tuple[str, int], int]:
+        return {(side, n): int(packets * seconds) for n in busy for side, packets in ((UP, up), (DOWN, down))}
+
+    usual = Count(
+        seconds=seconds,
+        offered=each(80, 120),
+        delivered=each(120, 80),
+        tried=each(0, 5),
+        answered=each(0, 5),
+        said=each(30, 30),
+        heard=each(30, 30),
+    )
+    return replace(usual, **more)
+
+
+def reasons(before: Count, after: Count, share: float = 0.1) -> str:
+    return "; ".join(judge(before, after, share).reasons)
+
+
+def test_as_much_as_before() -> None:
+    assert judge(count(), count()) == TrafficVerdict("kept", (), count(), count())
+
+
+def test_ipv4_over_a_next_hop_with_an_ipv6_address() -> None:
+    """Linux 6.12: new connections are opened on the slow path, and stop with the first packet on the fast path."""
+    before = count()
+    after = count(
+        4.5,
+        offered={(UP, 4): 35, (DOWN, 4): 90, (UP, 6): 71, (DOWN, 6): 95},
+        delivered={(UP, 4): 39, (DOWN, 4): 35, (UP, 6): 95, (DOWN, 6): 71},
+        taken={4: 51, 6: 127},
+        left={4: 0, 6: 127},
+    )
+    assert reasons(before, after).startswith("IPv4: the fast path took 51 packets, and 0 of them left the router; ")
+
+
+def test_ds_lite() -> None:
+    """Linux 7.2: what the fast path takes leaves, to no avail; only what TCP connections carry shows it."""
+    before = count(
+        5.0,
+        delivered={(UP, 4): 439, (DOWN, 4): 298, (UP, 6): 456, (DOWN, 6): 312},
+        heard={(UP, 4): 139, (DOWN, 4): 140, (UP, 6): 148, (DOWN, 6): 148},
+    )
+    after = count(
+        12.0,
+        offered={(UP, 4): 407, (DOWN, 4): 1095, (UP, 6): 1194, (DOWN, 6): 1694},
+        delivered={(UP, 4): 1100, (DOWN, 4): 412, (UP, 6): 1703, (DOWN, 6): 1196},
+        said={(UP, 4): 0, (DOWN, 4): 587, (UP, 6): 538, (DOWN, 6): 538},
+        heard={(UP, 4): 0, (DOWN, 4): 0, (UP, 6): 538, (DOWN, 6): 538},
+        taken={4: 608, 6: 2606},
+        left={4: 618, 6: 2617},
+    )
+    found = reasons(before, after)
+    assert "IPv4: TCP connections brought the LAN side 140 packets in 5 s before, 0 packets in 12 s after" in found
+    assert "IPv6" not in found
+
+
+def test_a_tunnel_of_the_fast_path_that_delivers() -> None:
+    """What goes into the tunnel by the fast path leaves as the other family, and its TCP is seen no more there."""
+    after = count(
+        delivered={(UP, 4): 0, (DOWN, 4): 320, (UP, 6): 960, (DOWN, 6): 320},
+        heard={(UP, 4): 0, (DOWN, 4): 120, (UP, 6): 120, (DOWN, 6): 120},
+        taken={4: 480, 6: 800},
+        left={4: 320, 6: 960},
+    )
+    assert judge(count(), after).verdict == "kept"
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_rule_that_drops_everything(family: int) -> None:
+    other = 10 - family
+    alive = count(4.0, other)
+    after = replace(
+        alive,
+        offered={**alive.offered, (UP, family): 40, (DOWN, family): 60},
+        tried={**alive.tried, (DOWN, family): 12},
+        said={**alive.said, (UP, family): 20, (DOWN, family): 20},
+    )
+    found = judge(count(), after)
+    assert found.verdict == "stopped"
+    assert len(found.reasons) > 3
+    assert all(reason.startswith(f"IPv{family}") for reason in found.reasons)
+    assert any("none in 4 s after, though 12 were tried" in reason for reason in found.reasons)
+
+
+def test_a_rule_that_drops_new_connections_only() -> None:
+    alive = count()
+    after = replace(alive, answered={(DOWN, 4): 0, (DOWN, 6): 20}, tried={(DOWN, 4): 31, (DOWN, 6): 20})
+    assert reasons(alive, after) == (
+        "IPv4 from the LAN side: 20 new connections in 4 s before, none in 4 s after, though 31 were tried"
+    )
+
+
+def test_one_direction() -> None:
+    """UDP that goes on unanswered: what comes from the WAN side does not get to the LAN side."""
+    after = replace(count(), delivered={**count().delivered, (DOWN, 4): 0})
+    assert reasons(count(), after).startswith("IPv4 to the LAN side: 320 packets in 4 s before, 0 packets in 4 s after")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(Count(seconds=12.0), id="silence"),
+        pytest.param(
+            Count(
+                seconds=12.0,
+                offered={(DOWN, 4): 30, (UP, 4): 28},
+                delivered={(DOWN, 4): 28, (UP, 4): 30},
+                said={(DOWN, 4): 6, (UP, 4): 6},
+                heard={(DOWN, 4): 6, (UP, 4): 6},
+            ),
+            id="a few packets",
+        ),
+        pytest.param(
+            Count(seconds=12.0, offered={(DOWN, 4): 4}, delivered={(UP, 4): 4}, tried={(DOWN, 4): 4}),
+            id="one that calls a dead server",
+        ),
+    ],
+)
+def test_a_transfer_that_ended_is_no_collapse(after: Count) -> None:
+    assert judge(count(), after).verdict in ("silent", "kept")
+
+
+def test_noise_that_was_dropped_before_too() -> None:
+    """Scans of addresses behind the router go on when its users rest."""
+    noise = {(UP, 4): 400, (DOWN, 4): 480}
+    before = count(4.0, 4, offered={**noise, (UP, 4): 400}, delivered={(UP, 4): 480, (DOWN, 4): 320})
+    after = Count(seconds=12.0, offered={(UP, 4): 240}, tried={(UP, 4): 240})
+    assert judge(before, after).verdict == "kept"
+
+
+def test_what_a_nic_forwards_makes_up_for_it() -> None:
+    after = Count(
+        seconds=4.0,
+        offered={(DOWN, 4): 30, (UP, 4): 10},
+        delivered={(UP, 4): 10, (DOWN, 4): 10},
+        hardware={UP: 900, DOWN: 600},
+    )
+    assert judge(count(), after).verdict == "kept"
+
+
+def test_silence_is_said() -> None:
+    assert judge(count(), Count(seconds=12.0)).verdict == "silent"
+
+
+def test_another_share() -> None:
+    half = replace(count(), offered=count().offered, delivered={key: n // 3 for key, n in count().delivered.items()})
+    assert judge(count(), half).verdict == "kept"
+    assert judge(count(), half, 0.5).verdict == "stopped"
+
+
+def test_the_gateway_answers_no_more() -> None:
+    gateway = (4, "203.0.113.2", "wan0")
+    for quiet in (True, False):
+        before = replace(count(), gateways={gateway: True}, quiet=quiet)
+        assert reasons(before, replace(count(), gateways={gateway: False})) == (
+            "the gateway of the IPv4 default route, 203.0.113.2 on wan0, answered before and does not any more"
+        )
+        assert not reasons(before, replace(count(), gateways={gateway: True}))
+        assert not reasons(replace(before, gateways={}), replace(count(), gateways={gateway: False}))
+
+
+def test_what_cannot_be_counted_is_said() -> None:
+    assert judge(None, None).verdict == "unwatched"
+    assert judge(Count(quiet=True), None).verdict == "quiet"
+    assert judge(Count(unwatched="no nft"), None).verdict == "unwatched"
+    assert judge(count(), Count(unwatched="nft failed")) == TrafficVerdict(
+        "unwatched", ("nft failed",), count(), Count(unwatched="nft failed")
+    )
+
+
+def test_what_the_router_prints() -> None:
+    text = """seconds 4.21
+offered down 4 391
+delivered up 4 390
+tried down 4 18
+answered down 4 17
+said down 4 120
+heard down 4 121
+taken fast 4 5
+left fast 4 6
+hardware up 7
+gateway 4 fe80::2 wan0 yes
+gateway 6 fe80::2 wan0 no
+offered up 5 3
+offered side 4 3
+delivered up 4 many
+seconds 4
+"""
+    assert parse_count(text) == Count(
+        seconds=4.21,
+        offered={("down", 4): 391},
+        delivered={("up", 4): 0},
+        tried={("down", 4): 18},
+        answered={("down", 4): 17},
+        said={("down", 4): 120},
+        heard={("down", 4): 121},
+        taken={4: 5},
+        left={4: 6},
+        hardware={"up": 7},
+        gateways={(4, "fe80::2", "wan0"): True, (6, "fe80::2", "wan0"): False},
+    )
+    assert parse_count("quiet\n") == Count(quiet=True)
+    assert parse_count("unwatched there is no nft") == Count(unwatched="there is no nft")
+    assert parse_count("\n") is None
+
+
+@pytest.mark.parametrize("value", ["auto", "AUTO"])
+def test_auto(value: str) -> None:
+    assert read_witness(value, 30, 0) == Witness(0.1, LONGEST)
+    assert read_witness(value, 12, 0) == Witness(0.1, 6)
+    assert read_witness(value, 30, 21) == Witness(0.1, 3)
+    assert read_witness(value, 30, 22) is None, "no time is left"
+    assert read_witness(value, 0, 0) is None
+
+
+@pytest.mark.parametrize("value", ["off", False, "no"])
+def test_off(value: Any) -> None:
+    assert read_witness(value, 30, 0) is None
+
+
+def test_a_share() -> None:
+    assert read_witness(0.5, 30, 0) == Witness(0.5, LONGEST)
+    assert read_witness("0.25", 30, 0) == Witness(0.25, LONGEST)
+    assert read_witness(1, 30, 0) == Witness(1.0, LONGEST)
+    with pytest.raises(OffloadError, match=r"confirm_timeout is 8 s, which leaves no time .* 9 s or more"):
+        read_witness(0.5, 8, 0)
+
+
+@pytest.mark.parametrize("value", [True, "on", 0, -1, 1.5, "10%", "", None, [], "nan", "1e-1", "\u0660.5"])
+def test_no_share(value: Any) -> None:
+    with pytest.raises(OffloadError, match="traffic_witness: must be auto, off or a share above 0 and up to 1, got"):
+        read_witness(value, 30, 0)
