@@ -68,6 +68,7 @@ class BootRouter:
         self.run = place / "run/nft-offload"
         for directory in (self.home / "history", place / "run", place / "bin"):
             directory.mkdir(parents=True)
+        self.nft = shutil.which("nft")
         self.script = place / "ruleset"
         self.run_it = f'PATH={place}/bin:$PATH "$@" {self.script} 2>/dev/null'
         """sh that runs it, for ``before`` of ``start``"""
@@ -81,7 +82,7 @@ class BootRouter:
             assert was in text
             text = text.replace(was, now)
         self.script.write_text(text)
-        self.shim("sleep", 'echo "$1" >>"$place/waited"')
+        self.shim("sleep", 'echo "$1" >>"$place/waited"; exec "$real" 0.2')
         self.shim("logger", 'echo "$*" >>"$place/logged"')
 
     # --- its files
@@ -135,7 +136,7 @@ class BootRouter:
         for name in ("waited", "logged", "listing"):
             (self.place / name).unlink(missing_ok=True)
         again = f'"$@" "{self.script}" 2>"{self.place}/said"; echo $? >"{self.place}/code"; '
-        listing = f'{shutil.which("nft")} -s list ruleset >"{self.place}/listing"'
+        listing = f'{self.nft} -s list ruleset >"{self.place}/listing"'
         script = f"{before}\nPATH={self.place}/bin:$PATH; {again * times}{listing}"
         subprocess.run(
             ["unshare", "-n", "sh", "-c", script, "sh", *self.words],

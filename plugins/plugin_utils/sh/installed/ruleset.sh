@@ -14,11 +14,21 @@ line_end='
 '
 tab=$(printf '\t')
 
-# tell TEXT: where somebody will see it
+# tell TEXT: where somebody will see it. Boot does not wait for a logger that hangs.
 tell() {
   echo "$*" >&2
   [ ! -c "$kernel_log" ] || { echo "<3>nft-offload: $*" >"$kernel_log"; } 2>/dev/null
-  logger -t nft-offload -p daemon.err "$*" 2>/dev/null
+  logger -t nft-offload -p daemon.err "$*" </dev/null >/dev/null 2>&1 &
+  sleep 1
+}
+
+# finish CODE: only now, because a disk may let sync wait
+finish() {
+  [ -n "$left" ] || {
+    sync
+    rm -f "$home/committing"
+  }
+  exit "$1"
 }
 
 # record WORD...: what runs since this start, for whoever reads the router
@@ -156,14 +166,13 @@ start() {
   done
 }
 
+left=nothing
 if [ -f "$home/committing" ]; then
   # the power was cut while a confirmed change was put in place: the rest of it, so that what boots is all new
   left=
   while read -r file; do
     [ ! -e "$file.nft-offload-new" ] || mv -f "$file.nft-offload-new" "$file" || left=yes
   done <"$home/committing"
-  sync
-  [ -n "$left" ] || rm -f "$home/committing"
 fi
 complaint=
 table=
@@ -181,7 +190,7 @@ confirmed)
   record confirmed
   confirmed devices
   while read -r device statement; do attach "$device" "$statement"; done <"$file"
-  exit 0
+  finish 0
   ;;
 live) runs="what is live stays" ;;
 kept)
@@ -195,4 +204,4 @@ none) runs="nothing runs in its place" ;;
 esac
 case $found in live) ;; kept) record "kept $kept" ;; *) record "$found" ;; esac
 tell "$ruleset could not be loaded: ${complaint%%"$line_end"*}; $runs"
-exit 1
+finish 1

@@ -47,7 +47,7 @@ def test_a_table_that_is_not_the_routers_filter_has_no_emergency_ruleset(router:
     assert (started.code, started.tables) == (1, "")
     assert started.record["loaded"] == "none"
     assert "Interface does not exist" in started.record["complaint"]
-    assert started.waited == ["1"], "nothing is open that would be shut: boot goes on"
+    assert started.waited == ["1", "1"], "nothing is open that would be shut: boot goes on"
 
 
 @pytest.mark.parametrize("text", [AWAY, "ip saddr gw.nft-offload.invalid accept", "tcp dort 3 accept"])
@@ -181,7 +181,17 @@ def test_nft_that_fails_for_ever_is_told_within_a_minute(router: BootRouter) -> 
     started = router.start()
     assert (started.code, started.record["loaded"]) == (1, "none")
     assert "nft: it fails" in started.said and "nothing runs in its place" in started.logged
-    assert sum(map(int, started.waited)) == 62
+    assert sum(map(int, started.waited)) == 63
+
+
+@pytest.mark.parametrize("command", ["logger", "sync"])
+def test_a_command_that_hangs_keeps_no_filter_out(router: BootRouter, command: str) -> None:
+    router.confirm(filter_text(3, AWAY))
+    router.stage("devices", overlay_text(3))
+    router.shim(command, f"{router.nft} list ruleset >$place/meanwhile; exec /bin/sleep 3")
+    started = router.start()
+    assert "emergency_input" in started.tables
+    assert "emergency_input" in (router.place / "meanwhile").read_text()
 
 
 def test_nft_that_cannot_list_is_believed(router: BootRouter) -> None:
