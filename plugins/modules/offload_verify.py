@@ -47,9 +47,9 @@ options:
   require:
     description:
       - The rung that must be proven. Each rung below it must be proven too, or not apply to this router, so that
-        V(hardware) also needs V(bypassing), which is measured with O(sample) while traffic flows, and where a NIC forwards
-        needs something that counts its packets (a flowtable with a counter and C(net.netfilter.nf_conntrack_acct=1)).
-        Ignored with O(expect=disabled).
+        V(hardware) also needs V(bypassing), which is measured with O(sample) while traffic flows, and where a NIC
+        forwards needs something that counts its packets (a flowtable with a counter and
+        C(net.netfilter.nf_conntrack_acct=1)). Ignored with O(expect=disabled).
     type: str
     choices: [supported, loaded, configured, bound, offloading, bypassing, hardware]
     default: bound
