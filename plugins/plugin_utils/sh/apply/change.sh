@@ -309,10 +309,10 @@ normalise_listing() {
 commit_change() {
   _list=$1
   shift
-  [ -z "$change" ] || { is_mine && read_events "$change" "$mine"; } || return
+  [ -z "$change" ] || is_mine || return
   for _file in "$@"; do
     [ ! -e "$_file.nft-offload-new" ] || to_disk "$_file.nft-offload-new" || return
-    [ -e "$_file.nft-offload-new" ] || { [ "$decision" = committed ] && [ -e "$_file" ]; } || {
+    [ -e "$_file.nft-offload-new" ] || [ -e "$_file" ] || {
       echo "$_file.nft-offload-new: it was staged, and is gone"
       return 1
     }
