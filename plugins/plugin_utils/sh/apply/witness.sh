@@ -148,7 +148,7 @@ _begin_watch() {
   read -r _now _rest </proc/uptime
   _now=${_now%.*}
   _witness=nft_offload_witness_$((_now + 120))_$$
-  nft list tables 2>/dev/null | awk -v now="$_now" '
+  _within 10 nft list tables 2>/dev/null | awk -v now="$_now" '
     $3 ~ /^nft_offload_witness_[0-9]+_[0-9]+$/ && split($3, part, "_") && part[4] < now { print $2, $3 }
   ' | while read -r _family _table; do nft delete table "$_family" "$_table"; done >/dev/null 2>&1
   [ -n "${_leaves-}" ] || {
@@ -158,10 +158,10 @@ _begin_watch() {
   }
   _egress=yes
   _start_sweeper
-  _out=$(_witness_tables | nft -f - 2>&1) || {
+  _out=$(_witness_tables | _within 20 nft -f - 2>&1) || {
     # a kernel before 5.16 has no hook at egress
     _egress=no
-    _out=$(_witness_tables | nft -f - 2>&1) || {
+    _out=$(_witness_tables | _within 20 nft -f - 2>&1) || {
       printf 'unwatched %s\n' "${_out:-nft failed}" | head -n 1
       _end_watch
       return 1
@@ -169,6 +169,23 @@ _begin_watch() {
   }
   read -r _watch_from _rest </proc/uptime
   _device_base=$(cat /proc/net/dev)
+}
+
+# _within SECONDS COMMAND [ARGUMENT...]: an nft that hangs must not hold a change up, let alone one that is loaded. What is
+# started in the background has no standard input, other than by another number.
+_within() {
+  _seconds=$1
+  shift
+  {
+    "$@" <&3 3<&- &
+    _worker=$!
+    (sleep "$_seconds" && kill -9 "$_worker") <&- >/dev/null 2>&1 3<&- &
+    _killer=$!
+  } 3<&0
+  wait "$_worker"
+  _rc_within=$?
+  kill "$_killer" 2>/dev/null
+  return "$_rc_within"
 }
 
 # _start_sweeper: removes the tables when this shell is gone, or should be
@@ -191,8 +208,8 @@ _start_sweeper() {
 
 _end_watch() {
   {
-    nft delete table netdev "$_witness"
-    nft delete table inet "$_witness"
+    _within 10 nft delete table netdev "$_witness"
+    _within 10 nft delete table inet "$_witness"
     kill -9 "$_sweeper"
     wait "$_sweeper"
   } >/dev/null 2>&1
@@ -322,8 +339,8 @@ _read_watch() {
     printf '%s\n' "$_device_base"
     echo --
     cat /proc/net/dev
-    nft list table inet "$_witness" # first: what nft takes for it must not look like a loss
-    nft list table netdev "$_witness"
+    _within 10 nft list table inet "$_witness" # first: what nft takes for it must not look like a loss
+    _within 10 nft list table netdev "$_witness"
   } 2>/dev/null | awk -v egress="$_egress" '
     function more(value) { return value > 0 ? value : 0 }
     $1 == "time" { printf "seconds %.2f\n", $3 - $2 }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,7 +97,9 @@ class Router:
 
     def run(self, *calls: Call) -> Answer:
         script = compose(NONCE, ("apply/witness",), [("section", call[0], *call) for call in calls])
-        script = script.replace("PATH=$PATH:", f"PATH={self.place}:$PATH:").replace("sleep ", ": ")
+        script = script.replace("PATH=$PATH:", f"PATH={self.place}:$PATH:")
+        # all but what ends an nft that hangs
+        script = script.replace("sleep ", ": ").replace(': "$_seconds"', 'sleep "$_seconds"')
         return parse(run_script(self.shell, script, self.place), NONCE)
 
     def log(self) -> str:
@@ -188,6 +191,16 @@ def test_it_counts_on_while_less_is_forwarded(router: Router) -> None:
         counted(router.run(("watch_before", "4"), ("watch_after", "4", "2", "10")), "watch_after").delivered["down", 4]
         == 2
     )
+
+
+def test_an_nft_that_hangs_does_not_hold_the_change_up(router: Router) -> None:
+    router.write("nft", "#!/bin/sh\nexec sleep 60\n")
+    began = time.monotonic()
+    script = compose(NONCE, ("apply/witness",), [("section", "watch_before", "watch_before", "4")])
+    script = script.replace("PATH=$PATH:", f"PATH={router.place}:$PATH:").replace("_within 10", "_within 1")
+    answer = parse(run_script(router.shell, script.replace("_within 20", "_within 1"), router.place), NONCE)
+    assert counted(answer, "watch_before").unwatched and answer["watch_before"].rc == 0
+    assert time.monotonic() - began < 40
 
 
 @pytest.mark.parametrize(
