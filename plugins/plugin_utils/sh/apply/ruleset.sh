@@ -17,7 +17,7 @@ dry_load() {
 # namespace where there are no devices and no name server. Where there is none to be had, it is loaded as another table
 # that gets no packet, and refused where it names a host that /etc/hosts does not know. The same text makes the same
 # listing: what the router must list once the text is live, but for the order of its objects, devices and elements of
-# sets, is then in $wanted. That is empty where it could not be made.
+# sets, is then in $wanted. A text that nft takes and does not list is refused: it may do nothing at all.
 rehearse() {
   wanted=
   _before=
