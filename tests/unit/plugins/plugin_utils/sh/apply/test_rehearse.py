@@ -143,7 +143,9 @@ def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, shell: li
     assert (trial.code, trial.tables) == ("0\n", "table inet other\n")
 
 
-def test_a_listing_that_fails_is_refused_and_leaves_nothing_behind(tmp_path: Path, shell: list[str], namespace: bool) -> None:
+def test_a_listing_that_fails_is_refused_and_leaves_nothing_behind(
+    tmp_path: Path, shell: list[str], namespace: bool
+) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/nft").write_text(
         f'#!/bin/sh\n[ "$2 $3" != "-t list" ] || exit 1\nexec {shutil.which("nft")} "$@"\n'
