@@ -112,6 +112,10 @@ def test_nft_fails_for_a_while_when_it_is_undone(router: Sandbox, before: str | 
 
 def test_nft_hangs_when_it_is_undone(router: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """An attempt has a limit, and the next one a longer limit."""
+    text = change_module.guard_script()
+    soon = text.replace("(attempt < 10 ? attempt : 10) * 60", "(attempt < 10 ? attempt : 10) * 5")
+    assert soon != text
+    monkeypatch.setattr(change_module, "guard_script", lambda: soon)
     change = router.change(timeout=2)
     raise_failed_change(change, change.phases()[0], router.load(change))
     once = f"[ -e {router.place}/once ] || {{ : >{router.place}/once; sleep 300; }}"
