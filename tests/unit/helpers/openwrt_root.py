@@ -41,11 +41,11 @@ ETHTOOL = """#!/bin/sh
 features=/etc/stand-in/features
 case $1 in
 -i) echo "driver: mtk_soc_eth" ;;
--k) echo "hw-tc-offload: $(sed -n "s/^$2 //p" $features)" ;;
+-k) value=$(sed -n "s/^$2 //p" $features) && echo "hw-tc-offload: ${value:-off [fixed]}" ;;
 -K) sed -i "s/^$2 .*/$2 $4/" $features ;;
 esac
 """
-"""a stand-in for ethtool, whose features are the lines "DEVICE on|off" of /etc/stand-in/features"""
+"""a stand-in for ethtool, whose features are the lines "DEVICE on|off" of /etc/stand-in/features, and of no other device"""
 ENTER = """
 mount -t proc none "$0/proc" && mount --bind /dev "$0/dev" || exit 125
 exec chroot "$0" "$@"
