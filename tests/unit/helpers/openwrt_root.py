@@ -45,7 +45,7 @@ case $1 in
 -K) sed -i "s/^$2 .*/$2 $4/" $features ;;
 esac
 """
-"""a stand-in for ethtool, whose features are the lines "DEVICE on|off" of /etc/stand-in/features, and of no other device"""
+"""a stand-in for ethtool: features are the lines "DEVICE on|off" of /etc/stand-in/features; no other device has any"""
 ENTER = """
 mount -t proc none "$0/proc" && mount --bind /dev "$0/dev" || exit 125
 exec chroot "$0" "$@"
