@@ -19,6 +19,9 @@ description:
     C(fw4 reload) itself ends with success even when nft refused the ruleset.
   - A change has to be confirmed over a new SSH connection, else the router undoes it by itself. Until then it is staged
     in memory and not written to flash, so a power failure ends in the old configuration too.
+  - Undone means that the router runs the very tables that it ran before, with what their sets held, and C(fw4) has the
+    state that belongs to them. C(fw4) loads nothing for that, since it would make live whatever was committed by then.
+    Only where an interface came up meanwhile, and nothing of the configuration was changed, it is reloaded afterwards.
   - What a load would make live besides is refused with its lines, unless O(load_pending). Anything that was committed
     for the firewall, or put into C(/etc/nftables.d) or another file that it includes, is loaded with the next load,
     whoever causes it. So what C(fw4) would make of the configuration, offload aside, is compared with what is live

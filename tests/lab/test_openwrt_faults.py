@@ -107,7 +107,7 @@ SILENT = {
     "nft refuses what its check accepted": (
         INSTEAD.format(
             path="/usr/sbin/nft",
-            script="""if [ "$*" = "-f -" ]; then
+            script="""if [ "$*" = "-f /dev/stdin" ]; then
   cat >/tmp/rules
   ! grep -q 'flow offload @' /tmp/rules || { echo 'Error: Could not process rule: Cannot allocate memory' >&2; exit 1; }
   exec /usr/sbin/nft.real -f /tmp/rules
@@ -186,3 +186,72 @@ def test_changes_staged_for_the_firewall_during_ours(router: OpenWrt) -> None:
     assert "flow_offloading_hw '1'" in router.config() and "DROP" not in router.config()
     assert router.role().worked().changed == []
     assert (router.sh("uci changes"), router.sh(live)) == (f"{THEIRS}\n", before)
+
+
+# --- what is committed and not loaded
+
+ZONE = "firewall.@zone[2]"  # of mgmt0
+SHUTS = f"uci set {ZONE}.input=REJECT; uci commit firewall"
+INCLUDE = (
+    "printf 'chain early {{\\n type filter hook input priority -5; policy accept;\\n tcp dport 22 drop\\n}}\\n' >{}"
+)
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize(
+    ("prepare", "line"),
+    [
+        (SHUTS, "+ inet fw4 chain input_mgmt: jump reject_from_mgmt"),
+        (INCLUDE.format("/etc/nftables.d/early.nft"), "+ inet fw4 chain early: tcp dport 22 drop"),
+        (INCLUDE.format("/usr/share/nftables.d/table-post/early.nft"), "+ inet fw4 chain early: tcp dport 22 drop"),
+    ],
+    ids=["input=REJECT", "nftables.d", "table-post"],
+)
+def test_what_was_committed_and_not_loaded(router: OpenWrt, prepare: str, line: str, check: bool) -> None:
+    """A load would shut SSH out, with ours or without."""
+    router.sh(f"mkdir -p /usr/share/nftables.d/table-post; {prepare}")
+    before = read_firewall(router)
+    message = router.role(check=check).failure.msg
+    assert [part for part in ("was changed and not loaded", line, "load_pending") if part not in message] == [], message
+    assert read_firewall(router) == before
+
+
+@pytest.mark.parametrize(
+    "prepare", [SHUTS, INCLUDE.format("/etc/nftables.d/early.nft")], ids=["input=REJECT", "nftables.d"]
+)
+def test_a_load_that_shuts_ssh_out_does_not_outlast_its_undo(router: OpenWrt, prepare: str) -> None:
+    """It is loaded knowingly, with what was committed before."""
+    before = read_firewall(router)
+    router.sh(prepare)
+    configured = router.config()
+    message = router.role(flow_offload_load_pending=True, flow_offload_confirm_timeout=10).failure.msg
+    assert "was rolled back" in message and "The firewall is now as it was before" in message, message
+    assert read_firewall(router) == {**before, "configured": configured}
+    router.sh(f"rm -f /etc/nftables.d/early.nft; uci set {ZONE}.input=ACCEPT; uci commit firewall")
+    router.role().worked()
+    assert "flags offload" in router.flowtable()
+
+
+def test_a_zone_that_fw4_skips(router: OpenWrt) -> None:
+    """fw4 check ends with 0."""
+    router.sh(f"uci set {ZONE}.masq=maybe; uci commit firewall; fw4 check")
+    before = read_firewall(router)
+    refused(
+        router,
+        "fw4 would leave out zones that are live now (mgmt)",
+        "specifies invalid value 'maybe'",
+        flow_offload_load_pending=True,
+    )
+    assert read_firewall(router) == before
+
+
+def test_an_undo_of_a_removal_in_hardware(router: OpenWrt) -> None:
+    """The flowtable comes back with its devices, which the driver gives to one flowtable at a time."""
+    router.role().worked()
+    before = read_firewall(router)
+    locks_out = "nft insert rule inet fw4 input iifname mgmt0 tcp dport 22 ct state new drop"
+    checks = [{"command": f"{locks_out}; false"}]
+    message = router.role(flow_offload_mode="disabled", flow_offload_checks=checks).failure.msg
+    assert "was rolled back" in message, message
+    assert read_firewall(router) == before
+    router.assert_flows_have("HW_OFFLOAD")

@@ -7,7 +7,7 @@
 
 fw4 uses what is staged in UCI like what is committed. So a change is staged, in memory, until it is confirmed, and only
 then written to flash: a power failure before that ends in the old configuration, and a change that is undone leaves
-flash as it was.
+flash as it was. Undone is what the kernel runs, from copies of the tables, and not by another load of fw4.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ SYSUPGRADE_KEEPS = f"{paths.FW4_FOUND}\n{paths.FW4_KEEP}\n"
 NO_FW4 = ConfirmedPlan(result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}})
 """the plan for a router that has another firewall, and from which nothing is to be taken back"""
 STOPPED = "the firewall does not run"
+OWN_TABLE = ("inet", "fw4")
 SHOWN = 10
 """lines of a ruleset that fit into a message"""
 STARTING = "start it (/etc/init.d/firewall start), then run the play again"
@@ -246,6 +247,7 @@ def _plan(
         id=ids.next_id([state.confirmation.partition(" ")[0]], token),
         last_confirmed=state.confirmation,
         texts=script,
+        copied=list(dict.fromkeys([OWN_TABLE, *state.pending.tables])) if script else [],
         preparing=[Step(writing, QueuedScript("stage"))] if values else [],
         leaving=[Step(writing, QueuedScript("commit"))] if values else [],
         committed=partial(_committed, values, files.get(paths.FW4_FOUND) is not None) if values else None,

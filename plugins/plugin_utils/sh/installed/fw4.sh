@@ -22,9 +22,9 @@ staging=${0%/*}/staging
 reloading=${0%/*}/reloading
 # there from when this change is the first to write the record
 recorded=${0%/*}/recorded
-# what somebody staged, while it is kept out of a load
-aside=${0%/*}/aside
-delta=/tmp/.uci/firewall
+# fw4's state before this change, and a mark that its networks are others now
+kept=${0%/*}/fw4.state
+moved=${0%/*}/moved
 state=/var/run/fw4.state
 lock=/var/run/fw4.lock
 
@@ -110,17 +110,18 @@ flowtable() {
     inside && /^[ \t]*[}]/ { inside = 0 }' | sort -u
 }
 
-# runs: does fw4 take itself for loaded? While somebody else loads it, its state file is gone.
-runs() {
+# keep_state: a copy, and with it the proof that the firewall runs. While somebody else loads it, its state file is gone.
+keep_state() {
   for _again in 5 4 3 2 1 0; do
     hold_fw4 20 || true
-    [ ! -f "$state" ] || _again=yes
+    if [ -f "$state" ]; then
+      cp "$state" "$kept.new" && cmp "$state" "$kept.new" && mv -f "$kept.new" "$kept"
+      code=$?
+      release_fw4
+      return "$code"
+    fi
     release_fw4
-    case $_again in
-    yes) return ;;
-    0) ;;
-    *) sleep 1 ;;
-    esac
+    [ "$_again" = 0 ] || sleep 1
   done
   echo "the firewall does not run"
   return 1
@@ -194,7 +195,7 @@ alone() {
 
 load() {
   alone "$(uci -q changes firewall)" || return
-  runs || return
+  keep_state || return
   [ -z "$seen" ] || [ "$(fw4_seen)" = "$seen  -" ] || {
     echo "the firewall's configuration was changed since the router was read"
     return 1
@@ -236,33 +237,9 @@ commit() {
   mv -f "$new" "$config" && to_disk "${config%/*}" && unstage
 }
 
-# set_aside: what others staged, so that a load does not use it. uci locks that file, and writes into it.
-set_aside() {
-  bring_back || return
-  others=$(uci -q changes firewall)
-  [ -n "$others" ] || return 0
-  (
-    ! type flock >/dev/null 2>&1 || flock -x 7
-    cp "$delta" "$aside" && cmp "$delta" "$aside" && : >"$delta"
-  ) 7<>"$delta" >/dev/null 2>&1 || {
-    rm -f "$aside"
-    echo "somebody staged changes of the firewall, which would be loaded with it: $(echo "$others" | tr '\n' ' ')"
-    return 1
-  }
-}
-
-bring_back() {
-  [ -e "$aside" ] || return 0
-  (
-    ! type flock >/dev/null 2>&1 || flock -x 7
-    cat "$delta" >>"$aside" && cat "$aside" >"$delta" && rm -f "$aside"
-  ) 7<>"$delta" >/dev/null 2>&1 || {
-    echo "what somebody staged could not be put back: $(tr '\n' ' ' <"$aside")"
-    return 1
-  }
-}
-
-# restore: as found; on flash too, where somebody committed everything that was staged
+# restore: what is staged and fw4's state, as found; the configuration on flash too, where somebody committed everything that
+# was staged. The guard has put back before what the kernel ran. fw4 loads nothing here: that would make live, and leave
+# there, whatever else was committed, staged, or put into a file that it includes.
 restore() {
   rm -f "$new"
   if [ -e "$staging" ]; then
@@ -277,20 +254,45 @@ restore() {
     }
   fi
   [ -e "$reloading" ] || return 0
-  set_aside || return
-  load_again
-  code=$?
-  bring_back && return "$code"
-}
-
-# load_again: load came this far, so the firewall ran; a reload that is killed leaves no state, and every later one refuses
-load_again() {
-  if [ -f "$state" ]; then fw4 -q reload; else fw4 -q start; fi
-  [ -f "$state" ] || {
-    echo "fw4 did not start again: use /etc/init.d/firewall restart"
+  hold_fw4 30 || ! type flock >/dev/null 2>&1 || {
+    echo "another load of the firewall holds its lock"
     return 1
   }
-  settled any
+  restore_state
+  code=$?
+  release_fw4
+  [ "$code" = 0 ] && follow_networks
+}
+
+# restore_state: a load that is killed leaves none, and every later one refuses then. One that somebody else began while ours
+# was staged may have come after the guard, which then has to do it once more.
+restore_state() {
+  before=$(sed -n '/^table inet fw4 /,/^}/p' "${0%/*}"/before.* | flowtable | grep -v '^device ')
+  live=$(nft list flowtable inet fw4 ft 2>/dev/null | flowtable | grep -v '^device ')
+  [ "$before" = "$live" ] || {
+    echo "somebody else loaded the firewall while it was put back"
+    return 1
+  }
+  [ ! -f "$state" ] || [ "$(networks <"$state")" = "$(networks <"$kept")" ] || : >"$moved"
+  cp "$kept" "$state.nft-offload-new" && mv -f "$state.nft-offload-new" "$state"
+}
+
+# networks: of fw4's state, the part that netifd makes
+networks() {
+  sed 's/.*"networks": //; s/, "[a-z_]*rules": .*//'
+}
+
+# follow_networks: what is back knows nothing of an interface that came up meanwhile. It is loaded, once, where that makes
+# nothing else live: nothing is staged, and the configuration is the one that was found to be what is live.
+follow_networks() {
+  [ -e "$moved" ] || return 0
+  rm -f "$moved"
+  if [ "$others" = refuse ] && [ "$(fw4_seen)" = "$seen  -" ] && [ -z "$(uci -q changes firewall)" ]; then
+    fw4 -q reload
+    [ -f "$state" ] || cp "$kept" "$state"
+  else
+    echo "an interface came up meanwhile: use /etc/init.d/firewall reload"
+  fi
 }
 
 case $1 in

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A stand-in for nft where no kernel can hold a flowtable: tables are files as nft lists them, in /var/run/nft. It leaves
-# out all but whole tables, the flowtables in them, and deleting either; what it does not know it takes as it is.
+# out all but whole tables, the flowtables in them, and their devices; what it does not know it takes as it is.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # /etc/stand-in/nft-refuses: lines "hardware DEVICE" for a NIC whose driver takes no flows, or "text WORD" for a text with
@@ -22,6 +22,7 @@ listing() {
     !inside { next }
     /^[}]/ && depth + 0 == 0 { inside = 0; exit }
     /^[ \t]*(#|define |include )/ || /^[ \t]*$/ { next }
+    /^[ \t]*elements = [{]/ || held { held = !/[}]$/; print; next }
     {
       # however it was indented
       sub(/^[ \t]+/, "")
@@ -53,11 +54,47 @@ check_text() {
   done
 }
 
+# bind FILE FLOWTABLE [+|- DEVICE]: list a flowtable with its devices, one more, or one less
+bind() {
+  awk -v head="	flowtable $2 {" -v sign="$3" -v device="$4" '
+    $0 == head { inside = 1 }
+    inside && /^\t\tdevices = / {
+      gsub(/.*[{]|["},;]/, " ")
+      total = split($0, names, " ")
+      next
+    }
+    inside && /^\t[}]/ {
+      inside = 0
+      if (sign == "+") names[++total] = device
+      text = ""
+      for (i = 1; i <= total; i++) if (sign != "-" || names[i] != device) text = text (text == "" ? "" : ", ") "\"" names[i] "\""
+      if (text != "") print "\t\tdevices = { " text " }"
+      for (i = 1; i <= kept; i++) print later[i]
+      kept = 0
+    }
+    inside && /^\t\t(flags|counter)/ { later[++kept] = $0; next }
+    { print }' "$1" >"$1.new" && mv "$1.new" "$1"
+}
+
+# bound FILE FLOWTABLE
+bound() {
+  sed -n "/^	flowtable $2 {/,/^	}/s/^		devices = {\(.*\)}.*/\1/p" "$1" 2>/dev/null | tr -d '",'
+}
+
 load() {
   echo "$1" | sed -n 's/^delete table \([a-z0-9]*\) \([^ ;]*\).*/\1-\2/p' | while read -r file; do rm -f "$live/$file"; done
   echo "$1" | sed -n 's/^table \([a-z0-9]*\) \([^ ]*\) {$/\1 \2/p' | sort -u | while read -r family table; do
-    echo "$1" | listing "$family" "$table" >"$live/$family-$table"
+    before=
+    # a flowtable that is declared once more keeps its devices
+    echo "$1" | grep -qx "delete flowtable $family $table ft" || before=$(bound "$live/$family-$table" ft)
+    echo "$1" | listing "$family" "$table" >"$live/.new"
+    mv "$live/.new" "$live/$family-$table"
+    [ -n "$(bound "$live/$family-$table" ft)" ] || for device in $before; do bind "$live/$family-$table" ft + "$device"; done
   done
+  echo "$1" | sed -n 's/^\(add\|delete\) flowtable \([a-z0-9]*\) \([^ ]*\) \([^ ]*\) .*devices = { "\([^"]*\)" }.*/\1 \2-\3 \4 \5/p' |
+    while read -r verb file name device; do
+      case $verb in add) bind "$live/$file" "$name" + "$device" ;; *) bind "$live/$file" "$name" - "$device" ;; esac
+    done
 }
 
 check=load

@@ -161,24 +161,6 @@ def test_what_others_staged_is_not_loaded_by_a_roll_back(router: OpenWrt) -> Non
     assert router.sh("nft list table inet fw4; uci changes") == f"{live}{THEIRS}\n"
 
 
-def test_what_others_staged_cannot_be_kept_out_of_a_roll_back(router: OpenWrt) -> None:
-    open_to_lan(router)
-    router.path("/bin/cp").unlink()
-    router.write("/bin/cp", '#!/bin/sh\ncase $* in */aside) exit 1 ;; esac\nexec busybox cp "$@"\n', 0o755)
-    with pytest.raises(OffloadError, match=rf"not confirmed.*could not be brought back: somebody staged.*{THEIRS}"):
-        router.do(ActionModule, SOFTWARE, way=StagingAndLost)
-    assert "jump accept_from_lan" in router.sh("nft list table inet fw4"), "no lock-out"
-    assert router.sh("uci changes") == f"{THEIRS}\n"
-
-
-def test_others_stage_while_it_rolls_back(router: OpenWrt) -> None:
-    open_to_lan(router)
-    during(router, "fw4", "-q reload", "uci set firewall.@zone[0].output=DROP")
-    with pytest.raises(OffloadError, match=r"somebody staged meanwhile"):
-        router.do(ActionModule, SOFTWARE, way=StagingAndLost)
-    assert router.sh("uci changes") == f"{THEIRS}\nfirewall.cfg02dc81.output='DROP'\n"
-
-
 def test_others_commit_meanwhile(router: OpenWrt) -> None:
     class Committing(Meanwhile):
         script = "uci set firewall.@zone[0].input=DROP; uci commit firewall"
