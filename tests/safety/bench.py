@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import api, routers, suites
+from lab import routers, suites
 from lab.host import LabError
 from tests.lab.openwrt import OpenWrt
 from tests.lab.router import Live
@@ -65,13 +65,6 @@ class Firewall:
     boot: str
 
 
-@dataclass
-class Known:
-    """What routers of one suite can run: for each module word -> firewall."""
-
-    firewalls: dict[str, dict[str, Firewall]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Look:
     """What was seen on a router at one moment."""
@@ -85,6 +78,15 @@ class Look:
     acted: bool
     left: str
     """what is left of a change: staged files, processes"""
+
+
+@dataclass
+class Known:
+    """What routers of one suite can run: for each module word -> firewall."""
+
+    firewalls: dict[str, dict[str, Firewall]] = field(default_factory=dict)
+    before: dict[tuple[str, str], Look] = field(default_factory=dict)
+    """saved state and module -> what a router in it looks like"""
 
 
 LOOK = """
@@ -143,6 +145,16 @@ def users_get_through(router: Live) -> str:
         if time.monotonic() > until:
             return f"users do not get through: {done.stdout.strip()} {done.stderr.strip()[-200:]}"
         time.sleep(1)
+
+
+def keep_users_busy(router: Live) -> None:
+    """Users who go on in the background, with ten new connections a second; returns once they are answered."""
+    machine = routers.get(router.name)
+    run = machine.host_command("lan", "exec python3 /tmp/users.py busy 120 203.0.113.2 2001:db8:203::2")
+    users = Path(__file__).parents[1].joinpath("lab/users.py").read_text(encoding="utf-8")
+    wait = "for _try in $(seq 120); do grep -q ready /tmp/users && exit; sleep 0.5; done; exit 1"
+    prefix = suites.hosts_prefix(machine.suite)
+    router.sh(f"{prefix}sh -c 'cat >/tmp/users.py' <<'END'\n{users}END\n({run} </dev/null >/tmp/users 2>&1 &)\n{wait}")
 
 
 # --- routers
@@ -227,10 +239,11 @@ def run_once(router: Live, fault: Fault, known: Known) -> Ending:
     router.hang_up()
     machine = routers.get(router.name)
     boots = _count_boots(router)
-    before = look(router, fault.module)
+    before = known.before.get((fault.start, fault.module)) or look(router, fault.module)
+    known.before[fault.start, fault.module] = before
     router.sh(_preparation(fault))
     if fault.traffic:
-        api.drive_traffic(router.name, 60, background=True)
+        keep_users_busy(router)
     with tempfile.TemporaryDirectory(prefix="nft-safety-") as name, Watch(machine.port) as watch:
         place = Path(name)
         play = Play(router, fault, place / "first")
@@ -243,20 +256,20 @@ def run_once(router: Live, fault: Fault, known: Known) -> Ending:
             results = [one.result() for one in plays]
         finally:
             play.signal(signal.SIGKILL)
-        lost = settle(router, fault, known)
+        lost, seen = settle(router, fault, known)
         if fault.reboot and not lost:
             boots = _count_boots(router)
             machine.machine.monitor("system_reset")
             _wait_for_boot(router, boots + 1)
+            seen = look(router, fault.module)
         if not lost and any(one.hung for one in plays):
             lost = "the task did not end by itself"
         if not lost:
-            lost = judge(router, fault, known, before, results)
-        after = None if lost else look(router, fault.module)
+            lost = judge(router, fault, known, before, seen, results)
     if not lost and fault.within and watch.longest > fault.within:
         lost = f"out of reach for {watch.longest:.0f} s, not {fault.within}"
     own = fault.inject not in REMOTE or ". /root/stages" in fault.prepare
-    reached = not own or fault.inject == "power" or after is None or after.acted
+    reached = not own or fault.inject == "power" or bool(lost) or seen.acted
     return Ending(lost, round(watch.longest, 1), summarise(results), bool(reached))
 
 
@@ -348,31 +361,35 @@ def _overtake(router: Live, fault: Fault, play: Play, place: Path) -> Play:
     return second
 
 
-def settle(router: Live, fault: Fault, known: Known) -> str:
-    """Wait until the router takes a new login and no change is pending; returns why it is lost, or nothing."""
+def settle(router: Live, fault: Fault, known: Known) -> tuple[str, Look]:
+    """Wait until the router takes a new login and no change is pending; why it is lost, and the last look."""
     until = time.monotonic() + SETTLING
     healed = not fault.heal
     problem = "not reachable"
+    seen = Look(Firewall("", ""), {}, [], [], pending=False, acted=False, left="")
+    routers.get(router.name).login.hang_up()
     while time.monotonic() < until:
-        routers.get(router.name).login.hang_up()
-        with contextlib.suppress(LabError, subprocess.TimeoutExpired, AssertionError):
+        try:
             seen = look(router, fault.module)
-            runs = {word for word, one in known.firewalls[fault.module].items() if one.live == seen.firewall.live}
-            if not healed and runs & {*fault.ends}:
-                router.sh(fault.heal)
-                healed = True
-                until = time.monotonic() + SETTLING
-                continue
-            if healed and not seen.pending:
-                return ""
+        except (LabError, subprocess.TimeoutExpired, AssertionError):
+            routers.get(router.name).login.hang_up()
+            time.sleep(1)
+            continue
+        runs = {word for word, one in known.firewalls[fault.module].items() if one.live == seen.firewall.live}
+        if not healed and runs & {*fault.ends}:
+            router.sh(fault.heal)
+            healed = True
+            until = time.monotonic() + SETTLING
+        elif healed and not seen.pending:
+            return "", seen
+        else:
             problem = "a change stays pending" if healed else f"live is {' '.join(runs) or 'a mixture'}"
-        time.sleep(1)
-    return problem
+            time.sleep(1)
+    return problem, seen
 
 
-def judge(router: Live, fault: Fault, known: Known, before: Look, results: Sequence[dict[str, Any]]) -> str:
+def judge(router: Live, fault: Fault, known: Known, before: Look, seen: Look, results: Sequence[dict[str, Any]]) -> str:
     """What is wrong: the firewall must be exactly the old or the new one, live and for boot, as the tasks claimed."""
-    seen = look(router, fault.module)
     firewalls = known.firewalls[fault.module]
     runs = next((word for word, one in firewalls.items() if one == seen.firewall), "")
     if not runs:

@@ -164,11 +164,12 @@ RULESETS = [
     Fault("removes the very table", prepare=MARKED, options={"state": "absent"}, foreign="inet other", suites=DEBIAN),
     Fault("nothing is wrong", options=PATIENT, ends=("new",), traffic=True),
     Fault("nothing is wrong, and a restart", options=PATIENT, ends=("new",), reboot=True),
-    Fault("cuts users off, not the controller", make_table("new", forward="drop"), traffic=True),
+    Fault("cuts users off, not the controller", make_table("new", forward="drop"), traffic=True, options=PATIENT),
     Fault(
         "cuts users off from IPv4 only",
         NEW.replace("    ct state {", "    meta nfproto ipv4 drop\n    ct state {"),
         traffic=True,
+        options=PATIENT,
     ),
     Fault("flushes everything behind U+0085", tricky("\u0085"), options=NO_FLOWTABLE),
     Fault("flushes everything behind a form feed", tricky("\f"), options=NO_FLOWTABLE),
