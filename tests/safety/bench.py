@@ -22,14 +22,12 @@ from lab import routers, suites
 from lab.host import LabError
 from tests.lab.openwrt import OpenWrt
 from tests.lab.router import Live
-from tests.safety.faults import NEW, OLD, OTHERS, PATIENT, PORTS, Fault, make_table
+from tests.safety.faults import NEW, OLD, OTHERS, PATIENT, PORTS, REMOTE, Fault, make_table
 from tests.safety.play import FLOWTABLE, Play, Watch
 from tests.safety.sabotage import CUT, PREPARE, when_reached
 
 SETTLING = 120
 """seconds for a run to settle, a boot included"""
-REMOTE = ("", "controller", "connection", "power", "second", "suspended", "suspended hour", "overtaken", "local")
-"""injections that are not the router's own; those of a jump host begin with its name"""
 
 
 @dataclass(frozen=True)
@@ -268,13 +266,18 @@ def run_once(router: Live, fault: Fault, known: Known) -> Ending:
             lost = judge(router, fault, known, before, seen, results)
     if not lost and fault.within and watch.longest > fault.within:
         lost = f"out of reach for {watch.longest:.0f} s, not {fault.within}"
-    own = fault.inject not in REMOTE or ". /root/stages" in fault.prepare
+    own = not is_remote(fault) or ". /root/stages" in fault.prepare
     reached = not own or fault.inject == "power" or bool(lost) or seen.acted
     return Ending(lost, round(watch.longest, 1), summarise(results), bool(reached))
 
 
+def is_remote(fault: Fault) -> bool:
+    """Whether what is injected is not a command for the router."""
+    return fault.inject in REMOTE
+
+
 def _preparation(fault: Fault) -> str:
-    own = fault.inject in REMOTE or fault.inject.startswith("jump host")
+    own = is_remote(fault)
     parts = [
         fault.prepare,
         "" if own else when_reached(fault.after, f": >/root/reached\n{fault.inject}"),
@@ -309,7 +312,7 @@ def _cut_power_at_boot(router: Live) -> None:
 
 def _inject(router: Live, fault: Fault, play: Play, place: Path) -> list[Play]:
     """Wait for the moment and inject what comes from outside of the router; returns the plays that this started."""
-    if fault.inject in ("", "local") or not (fault.inject in REMOTE or fault.inject.startswith("jump host")):
+    if fault.inject in ("", "local") or not is_remote(fault):
         return []
     until = time.monotonic() + 120
     while not router.succeeds(f". /root/stages; {fault.after}"):

@@ -60,8 +60,10 @@ TRIXIE = ("trixie",)
 OPENWRT = ("openwrt-24.10",)
 SOME = ("trixie", "openwrt-24.10")
 EITHER = ("old", "new")
-INTERRUPTIONS = ("controller", "connection", "power", "jump host")
+INTERRUPTIONS = ("controller", "connection", "power", "jump host", "jump host for good")
 """injections after which the task may not know how the change ended"""
+REMOTE = (*INTERRUPTIONS, "", "second", "suspended", "suspended hour", "overtaken", "local")
+"""all injections that are no commands for the router"""
 
 # For changes that must be confirmed: on a busy machine a short timeout may run out first
 PATIENT: Mapping[str, Any] = {"confirm_timeout": 60}
@@ -83,7 +85,7 @@ class Fault:
     content: str = NEW
     prepare: str = ""
     inject: str = ""
-    """controller, connection, power, second, suspended, overtaken, jump host; or what the router does to itself"""
+    """one of REMOTE, or what the router does to itself"""
     after: str = "[ -e /root/reached ]"
     options: Mapping[str, Any] = field(default_factory=dict)
     ends: tuple[str, ...] = ("old",)

@@ -153,7 +153,8 @@ class Play:
             own = f"{own} {self.jump.option}"
         if fault.inject == "local":
             wrapper = place / "shell"
-            wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(login.ssh())} -- "$2"\n')
+            command = 'command=$(printf "%s" "$2" | sed "s|$0|/bin/sh|g")'
+            wrapper.write_text(f'#!/bin/sh\n{command}\nexec {shlex.join(login.ssh())} -- "$command"\n')
             wrapper.chmod(0o700)
             environment["ANSIBLE_EXECUTABLE"] = str(wrapper)
             variables["ansible_connection"] = "local"
