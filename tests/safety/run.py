@@ -26,6 +26,8 @@ from tests.safety.bench import Ending, Known, boot_router, prepare, run_once
 from tests.safety.faults import EVERYWHERE, FAULTS, QUICK, Fault
 from tests.safety.matrix import MATRIX, RUNS, Run, add_run, digest_source, read_runs, write_matrix
 
+ATTEMPTS = 3
+"""at preparing a router: a busy machine may be too slow for it"""
 Cell = tuple[str, Fault, int]
 """suite, fault, number of the run"""
 
@@ -39,11 +41,20 @@ class Bench:
         self.kernel = ""
 
     def use(self, suite: str) -> Live:
-        if self.router is None or not self.router.kind.startswith(f"{suite}/"):
+        """A router of the suite, prepared; tried three times."""
+        for attempt in range(ATTEMPTS):
+            if self.router is not None and self.router.kind.startswith(f"{suite}/"):
+                break
             self.clear()
-            self.router = boot_router(suite)
-            self.known = prepare(self.router)
-            self.kernel = self.router.sh("uname -r").strip()
+            try:
+                router = self.router = boot_router(suite)
+                self.known = prepare(router)
+                self.kernel = router.sh("uname -r").strip()
+            except (LabError, AssertionError, OSError, subprocess.TimeoutExpired):
+                self.clear()
+                if attempt == ATTEMPTS - 1:
+                    raise
+        assert self.router is not None
         return self.router
 
     def clear(self) -> None:

@@ -29,7 +29,7 @@ from tests.unit.helpers.sandbox import NEW, OLD, Sandbox
 from tests.unit.helpers.shells import ROUTER_SHELLS
 
 TIMEOUT = 2
-PATIENCE = 60
+PATIENCE = 130
 """seconds after which a change that a guard watches over must be over"""
 THIRD = NEW.replace("drop", "accept").replace("priority 0", "priority 5")
 
