@@ -16,7 +16,7 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from .._core.errors import OffloadError
 from .._core.plan import Step
@@ -141,11 +141,10 @@ def _run(command: Sequence[str], text: str, seconds: int) -> tuple[int | None, s
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
-    assert process.stdin and process.stdout
     kept = bytearray()
     threads = [
-        threading.Thread(target=_give, args=(process.stdin, text.encode()), daemon=True),
-        threading.Thread(target=_keep_end, args=(process.stdout, kept), daemon=True),
+        threading.Thread(target=_give, args=(cast("IO[bytes]", process.stdin), text.encode()), daemon=True),
+        threading.Thread(target=_keep_end, args=(cast("IO[bytes]", process.stdout), kept), daemon=True),
     ]
     for thread in threads:
         thread.start()
