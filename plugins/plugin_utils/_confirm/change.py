@@ -21,6 +21,7 @@ from .._core.errors import OffloadError
 from .._core.files import read_files
 from .._core.plan import Plan, Step, StepError, describe_left, failed_step, step_calls, step_section
 from .._core.sections import Answer, Call, fragment
+from .._core.text import iterate_lines
 from .._core.verbs import PrintSection, Removable, Remove, Stage
 from .checks import Check
 from .verbs import (
@@ -55,6 +56,9 @@ LOAD_LIMIT = 60
 
 NO_SOURCE = "-"
 """in the place of a path, where no text is known that made a table"""
+
+NUMBER = re.compile("[0-9]{1,18}")
+"""what a router prints for one; int takes more, and raises at what is longer"""
 
 OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
 
@@ -114,11 +118,11 @@ class ChangeState:
 
 def parse_change(text: str) -> ChangeState:
     """Lines KEY=VALUE of the section ``change`` (sh/read/change.sh) -> ChangeState; unknown ones are skipped."""
-    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    values = dict(line.split("=", 1) for line in iterate_lines(text) if "=" in line)
 
     def number(key: str) -> int | None:
         value = values.get(key, "").strip()
-        return int(value) if value.isdigit() else None
+        return int(value) if NUMBER.fullmatch(value) else None
 
     now = number("now") or 0
     began = number("began")
@@ -139,10 +143,10 @@ def parse_change(text: str) -> ChangeState:
 
 
 def _outcome(line: str) -> Outcome | None:
-    match = re.match(r"(\S+) (\S+) (\d+) ?(.*)", line.strip())
+    match = re.match(rf"(\S+) (\S+) ({NUMBER.pattern})(?: (.*))?\Z", line.strip())
     if match is None or match[2] not in OUTCOMES:
         return None
-    return Outcome(match[1], match[2], int(match[3]), match[4].strip())
+    return Outcome(match[1], match[2], int(match[3]), (match[4] or "").strip())
 
 
 def guard_script() -> str:
@@ -373,7 +377,7 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
 
 def _refuse_second(output: str) -> None:
     """Raise OffloadError where the lock was refused because of another change."""
-    undone = next((line for line in output.splitlines() if line.startswith("it was rolled back")), "")
+    undone = next((line for line in iterate_lines(output) if line.startswith("it was rolled back")), "")
     if undone:
         raise OffloadError(f"a change from before was pending; {undone}", "run the play again")
     if (pending := parse_change(output).pending) is not None:
@@ -398,7 +402,7 @@ def deadline(steps: Sequence[Step], answer: Answer) -> int | None:
     """When the router undoes the loaded change, in seconds after its boot."""
     for number, step in enumerate(steps):
         if isinstance(step.verb, LoadGuarded) and (section := step_section(answer, number)) is not None:
-            found = re.search(r"^deadline=(\d+)$", section.text, re.MULTILINE)
+            found = re.search(rf"^deadline=({NUMBER.pattern})$", section.text, re.MULTILINE)
             return int(found[1]) if found else None
     return None
 

@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 
 from .._core.errors import OffloadError
 from .._core.plan import Step
+from .._core.text import iterate_lines
 from .._core.verbs import Verb
 from .verbs import CheckCommand, CheckHere, Gateway, Reach, Resolve
 
@@ -126,7 +127,7 @@ class Check:
 
 def _hidden(command: str) -> list[str]:
     """What a message must not show of a command: its lines and words, where they are long enough; the longest first."""
-    parts = {line.strip() for line in command.splitlines()}
+    parts = {line.strip() for line in iterate_lines(command)}
     parts |= set(re.split(r"""[\s"'`;|&()<>]+""", command))
     parts |= set(re.split(r"""[\s"'`;|&()<>:=@/,]+""", command))
     return sorted({part for part in parts if len(part) >= HIDDEN}, key=lambda part: (-len(part), part))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .._core.errors import OffloadError
+from .._core.text import iterate_lines
 from .checks import Check
 
 WITHOUT_NETWORK = {
@@ -50,7 +51,7 @@ class Login:
 
 def parse_login(text: str) -> Login:
     """Lines KEY=VALUE of the section ``login`` (sh/read/login.sh) -> Login; unknown ones are skipped."""
-    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    values = dict(line.split("=", 1) for line in iterate_lines(text) if "=" in line)
     return Login(values.get("ssh", "").strip(), values.get("device", "").strip(), values.get("tunnel", "") == "yes")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import OffloadError
+from .._core.text import iterate_lines, split_words
 
 SECONDS = 4
 """seconds that are counted before the change, and at least after it"""
@@ -144,7 +145,7 @@ BY_SIDE = ("offered", "delivered", "tried", "answered", "said", "heard")
 
 def parse_count(text: str) -> Count | None:
     """Lines of sh/apply/witness.sh -> Count; None where nothing was counted. Lines of another form are skipped."""
-    words = [line.split() for line in text.splitlines() if line.strip()]
+    words = [words for line in iterate_lines(text) if (words := split_words(line))]
     if not words:
         return None
     numbers: dict[str, dict[Any, int]] = {name: {} for name in (*BY_SIDE, "taken", "left", "hardware")}

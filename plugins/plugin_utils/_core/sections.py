@@ -31,7 +31,7 @@ from functools import cache
 from pathlib import Path
 
 from .errors import OffloadError
-from .text import split_lines
+from .text import iterate_lines, split_lines
 
 MOST_TERMINALS = 3
 """on the way, each of which may put a carriage return before a line feed"""
@@ -107,7 +107,7 @@ class Answer(Mapping[str, Section]):
 @cache
 def fragment(name: str) -> str:
     """Text of ``sh/<name>.sh`` without what only a reader needs: whole-line comments, blank lines, indentation."""
-    lines = (line.strip() for line in (SCRIPTS / f"{name}.sh").read_text(encoding="utf-8").splitlines())
+    lines = (line.strip() for line in iterate_lines((SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")))
     return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 

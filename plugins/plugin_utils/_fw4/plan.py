@@ -26,6 +26,7 @@ from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
 from .._core.plan import Diff, Step
 from .._core.sections import Answer
+from .._core.text import iterate_lines, split_lines
 from .._observe.parse.fw4 import (
     FALSE,
     OPTIONS,
@@ -45,7 +46,7 @@ from .._observe.state import Platform
 from .verbs import QueuedScript
 
 ABSENT = "-"
-OURS = re.compile(r"[.]flow_offloading(_hw)?(=|$)|='?defaults'?$")
+OURS = re.compile(r"[^=]*[.]flow_offloading(_hw)?(=|$)|[^.=]*[.][^.=]*='?defaults'?$")
 """lines of `uci changes firewall` with one of our options, or a section for them"""
 OWN_FILES = (paths.FW4_FOUND, paths.FW4_KEEP, paths.CONFIRMED)
 LEFTOVERS = tuple(f"{path}.nft-offload-new" for path in (paths.FW4_FOUND, paths.FW4_KEEP, "/etc/config/.firewall"))
@@ -84,7 +85,7 @@ class Fw4State:
     @property
     def found(self) -> dict[str, str]:
         """Option -> its value before this collection first changed it, see paths.FW4_FOUND; empty: it never did."""
-        lines = (line.partition(" ") for line in self.files.get(paths.FW4_FOUND, "").splitlines())
+        lines = (line.partition(" ") for line in iterate_lines(self.files.get(paths.FW4_FOUND, "")))
         return {option: value for option, _blank, value in lines if option in OPTIONS}
 
     @property
@@ -120,7 +121,7 @@ def read_state(answer: Answer) -> Fw4State:
     return Fw4State(
         platform=platform,
         config=parse_config(answer.text("fw4.uci")),
-        staged=tuple(answer.require("fw4.staged").text.splitlines()),
+        staged=tuple(split_lines(answer.require("fw4.staged").text)),
         rendered=parse_flowtable(printed.text),
         live=parse_flowtable(answer.require("fw4.live").text),
         complaints=parse_complaints(printed.text),
@@ -280,7 +281,7 @@ def _refuse_staged(state: Fw4State, changing: bool) -> None:
     if changing:
         staged, why = state.staged, "fw4 would load them together with ours"
     else:
-        staged = tuple(line for line in state.staged if OURS.search(line))
+        staged = tuple(line for line in state.staged if OURS.match(line))
         why = "fw4 uses them, and the next start does not"
     if staged:
         raise OffloadError(

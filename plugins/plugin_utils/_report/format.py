@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar, Literal, NamedTuple
 
+from .._core.text import iterate_lines
 from .fleet import FleetReport
 
 
@@ -38,4 +39,4 @@ class Format(ABC):
 
     def lines(self, report: FleetReport, width: int) -> Iterator[Line]:
         """The report for a terminal ``width`` columns wide; a format with colours, or one that wraps, overrides it."""
-        yield from map(Line, self.render(report).splitlines())
+        yield from map(Line, iterate_lines(self.render(report)))

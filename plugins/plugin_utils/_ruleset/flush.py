@@ -17,6 +17,7 @@ from .._confirm.change import ConfirmedPlan
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.plan import Step
+from .._core.text import iterate_lines
 from .._core.verbs import Remove
 from .state import TableState
 from .verbs import FlushConnections
@@ -33,7 +34,7 @@ def add_flush(plan: ConfirmedPlan, state: TableState, pairs: Sequence[DevicePair
     The pairs are committed together with the rules (paths.PENDING_FLUSH), so whatever ends a run before the flush, a
     later one does it. Raises OffloadError where the router has no conntrack.
     """
-    pending = [_parse_pair(line) for line in state.files.get(paths.PENDING_FLUSH, "").splitlines()]
+    pending = [_parse_pair(line) for line in iterate_lines(state.files.get(paths.PENDING_FLUSH, ""))]
     every = list(dict.fromkeys([*pending, *pairs]))
     if not every:
         return plan

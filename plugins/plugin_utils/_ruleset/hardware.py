@@ -14,6 +14,7 @@ from typing import Any
 
 from .._core import paths
 from .._core.errors import OffloadError
+from .._core.text import iterate_lines
 from .state import FEATURE, TableState
 from .table import DesiredFlowtable
 
@@ -55,7 +56,7 @@ def explain_refusal(state: TableState, device: str, check_mode: bool) -> str:
         return f"{FEATURE} is off" + (f" and fixed by its driver ({driver})" if feature.fixed else "")
     if "Operation not supported" in probe.text:
         return f"its driver ({driver}) takes no flowtables"
-    return probe.text.strip().splitlines()[0] if probe.text.strip() else f"nft exit code {probe.rc}"
+    return next(iterate_lines(probe.text.strip()), f"nft exit code {probe.rc}")
 
 
 def _explain_absence(state: TableState, device: str) -> str:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from ..._core.text import iterate_lines
 from ..finding import LONGEST_EVIDENCE, Finding, Kind
 from ..subject import Names, Subject
 from .openwrt import loads_at_boot
@@ -124,7 +125,7 @@ def find_foreign_table(subject: Subject) -> list[Finding]:
     """Is the expected table one that this collection did not make?"""
     if not subject.state.boot.foreign:
         return []
-    lines = [line.strip() for line in (subject.state.boot.live or "").splitlines() if line.startswith("\t")]
+    lines = [line.strip() for line in iterate_lines(subject.state.boot.live or "") if line.startswith("\t")]
     heads = [line for line in lines if line.endswith("{")]
     return [FOREIGN_TABLE.found(f"table {subject.expectation.table} was made by somebody else", *heads[:8])]
 

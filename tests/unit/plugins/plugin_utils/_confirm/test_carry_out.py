@@ -246,6 +246,14 @@ def test_what_the_router_tells_of_a_change() -> None:
     assert parse_change("now=50\nlast=made up") == parse_change("")
 
 
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 5000])
+def test_a_number_that_is_none(number: str) -> None:
+    """What int raises at, and what it takes, is no time of a router."""
+    state = parse_change(f"now={number}\nid={ID}\nbegan={number}\ndeadline={number}\nlast={ID} confirmed {number} ")
+    assert state.pending is not None and (state.pending.deadline, state.pending.now) == (None, 0)
+    assert state.last is None
+
+
 def test_how_many_are_kept() -> None:
     one, two, three, four, five, six = (f"{number}-0000000{number}" for number in range(1, 7))
     kept = [one, two, three]
