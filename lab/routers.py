@@ -109,6 +109,22 @@ def _up(spec: Spec, fresh: bool) -> Router:
             return _start(spec, image, chosen, saved)
 
 
+def resume(spec: Spec, disk: Path) -> Router:
+    """Bring a router up from a disk that `keep` has put aside: as after its first boot, with all states saved since."""
+    image = suites.ensure(spec.suite)
+    with _lab_lock(), step("resumed"):
+        return _start(spec, image, accel.choose(image), disk)
+
+
+def keep(router: Router, disk: Path) -> None:
+    """Take it down and put its disk aside, for `resume`."""
+    with _lab_lock():
+        router.machine.stop()
+        disk.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(router.machine.disk, disk)
+        _clear(router.machine)
+
+
 @contextlib.contextmanager
 def _lab_lock() -> Iterator[None]:
     """Lock the run directory. `down` may have removed it during the wait, so make sure that it is still the same."""

@@ -61,6 +61,19 @@ class Live:
     SESSIONS = "journalctl --sync; journalctl -o cat -b _COMM=sshd + _COMM=sshd-session | grep -c 'Starting session:'"
 
     def __init__(self, name: str, kind: str) -> None:
+        self._set_up(name, kind)
+        api.up([f"{name}={kind}"])
+        self.sh(self.MAKE_OBSERVER)
+        self.save("bare")
+
+    @classmethod
+    def resumed(cls, name: str, kind: str) -> Live:
+        """A router that is up already, with states that were saved in it before; it is in none of them."""
+        live = cls.__new__(cls)
+        live._set_up(name, kind)
+        return live
+
+    def _set_up(self, name: str, kind: str) -> None:
         self.name = name
         self.kind = kind
         self.saved: dict[str, dict[str, list[str]]] = {}
@@ -68,15 +81,13 @@ class Live:
         self.acts = 0
         self.untouched_at = -1
         """value of ``acts`` when the router was last known to be as in its state"""
-        api.up([f"{name}={kind}"])
-        self.sh(self.MAKE_OBSERVER)
-        self.save("bare")
+        self.state = ""
 
     # --- its states
 
-    def save(self, state: str) -> None:
-        """Save the machine as it is now under this name."""
-        self.saved[state] = self.fingerprint()
+    def save(self, state: str, *, compare: bool = True) -> None:
+        """Save the machine as it is now under this name; ``compare``: for ``is_untouched``."""
+        self.saved[state] = self.fingerprint() if compare else {}
         routers.get(self.name).machine.monitor(f"savevm {state}")
         self.state = state
         self.untouched_at = self.acts

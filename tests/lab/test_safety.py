@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.lab.rack import Rack
 from tests.lab.router import Live
-from tests.safety.bench import Known, prepare, run_once
+from tests.safety.bench import run_once
 from tests.safety.faults import QUICK, Fault
+from tests.safety.look import Known
+from tests.safety.rack import prepare
 
-KIND = ("trixie/offload", "tools")
+KIND = ("trixie/offload", "bare")
 pytestmark = pytest.mark.router(*KIND)
 
 
@@ -23,6 +27,6 @@ def known(rack: Rack) -> Known:
 
 
 @pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.name)
-def test_the_router_is_not_lost(router: Live, known: Known, fault: Fault) -> None:
-    ending = run_once(router, fault, known)
+def test_the_router_is_not_lost(router: Live, known: Known, fault: Fault, tmp_path: Path) -> None:
+    ending = run_once(router, fault, known, tmp_path)
     assert not ending.lost and ending.reached, ending

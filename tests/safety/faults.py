@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.safety.sabotage import CUT_NOW, fill, read_only, restore_tool, small, stand_in, when_reached
+from tests.safety.sabotage import AT_BOOT, CUT_NOW, fill, read_only, restore_tool, small, stand_in, when_reached
 
 TIMEOUT = 10
 """confirm_timeout of a change in seconds, unless the fault has its own"""
@@ -185,7 +185,7 @@ RULESETS = [
     Fault(
         "names a device that is away",
         make_table("new", 'iif "lan9" accept'),
-        prepare="ip link add lan9 type dummy || true",
+        prepare="ip link add lan9 type dummy",
         reboot=True,
         ends=EITHER,
         options=PATIENT,
@@ -289,8 +289,11 @@ until [ "$new" = "$one" ] || [ $tries = 50 ]; do
   sleep 1000 &
   new=$!
   tries=$((tries + 1))
-done"""
-SLICE = "/sys/fs/cgroup/user.slice/user-0.slice"
+done
+[ "$new" = "$one" ]"""
+# from outside of them, or the first one that it kills is its own
+KILL_SESSIONS = """echo $$ >/sys/fs/cgroup/cgroup.procs
+for scope in /sys/fs/cgroup/user.slice/user-0.slice/session-*.scope; do echo 1 >$scope/cgroup.kill; done"""
 ENDS_GUARD = {
     "guard killed": ("kill -9 $(watchers)", EVERYWHERE),
     "acting guard killed": ("kill -9 $(acting)", EVERYWHERE),
@@ -300,7 +303,7 @@ ENDS_GUARD = {
     "guard's process group stopped": (SIGNAL_GROUP.format("STOP"), SOME),
     "guard killed ten times": ("for _round in 1 2 3 4 5 6 7 8 9 10; do kill -9 $(acting); sleep 0.5; done", SOME),
     "guard's unit stopped": ('systemctl stop "nft-offload-guard-*"', DEBIAN),
-    "sessions killed": (f"for scope in {SLICE}/session-*.scope; do echo 1 >$scope/cgroup.kill; done", TRIXIE),
+    "sessions killed": (KILL_SESSIONS, TRIXIE),
     "the guard's number is another's": (TAKES_NUMBER, SOME),
 }
 LOOKALIKES = """for name in 'guard watch' 'guard supervise' /run/nft-offload/pending/load.1 load.1; do
@@ -376,7 +379,8 @@ GUARDS = [
     Fault(
         "the guard's pause is stopped",
         DROPS_SSH,
-        inject="kill -STOP $(pgrep -P $(acting) sleep)",
+        # in between there is none
+        inject="for _try in 1 2 3 4 5 6 7 8 9; do kill -STOP $(pgrep -P $(acting) sleep) && break; done",
         after="loaded",
         options={"confirm_timeout": 12},
         suites=SOME,
@@ -489,24 +493,29 @@ NFT = [
     ),
 ]
 
-TOOLS = ("cat", "rm", "mv", "awk", "grep", "sed", "head", "wc", "sleep", "logger", "rmdir")
-"""external commands of the guard, beside nft"""
+LOADED, GUARDED = "by guard && loaded", "by guard"
+TOOLS = {
+    **dict.fromkeys(("cat", "rm", "mv", "awk", "sleep", "logger"), LOADED),
+    # of no use to it but while it loads
+    **dict.fromkeys(("head", "tail"), GUARDED),
+}
+"""external command of the guard, beside nft -> when it fails"""
 BROKEN_TOOLS = [
     fault
-    for tool in TOOLS
+    for tool, when in TOOLS.items()
     for fault in (
         Fault(
             f"{tool} fails once under the guard",
             DROPS_SSH,
-            prepare=stand_in(tool, "by guard && loaded && first"),
-            suites=SOME if tool in ("mv", "cat", "sleep", "awk") else TRIXIE,
+            prepare=stand_in(tool, f"{when} && first"),
+            suites=SOME if tool in ("mv", "cat", "sleep", "awk", "tail") else TRIXIE,
         ),
         Fault(
             f"{tool} fails for ever under the guard",
             DROPS_SSH,
-            prepare=stand_in(tool, "by guard && loaded"),
+            prepare=stand_in(tool, when),
             heal=restore_tool(tool),
-            suites=SOME if tool in ("mv", "cat", "sleep", "awk") else TRIXIE,
+            suites=SOME if tool in ("mv", "cat", "sleep", "awk", "tail") else TRIXIE,
         ),
     )
 ]
@@ -558,7 +567,11 @@ FILES = [
         heal="umount /etc || true",
         suites=TRIXIE,
     ),
-    Fault("a directory where the file should be", prepare="mkdir /etc/nft-offload/confirmed.nft-offload-new"),
+    Fault(
+        "a directory where the file should be",
+        prepare="mkdir /etc/nft-offload/confirmed.nft-offload-new",
+        heal="rmdir /etc/nft-offload/confirmed.nft-offload-new",
+    ),
     Fault("/run full", DROPS_SSH, prepare=fill("/run"), suites=DEBIAN),
     Fault(
         "/run full once locked",
@@ -679,8 +692,8 @@ BOOT_STEPS = 10
 
 
 def at_boot(tools: Iterable[str], when: str, act: str = "exit 1") -> str:
-    """Stand-ins for the boot script only; the first one is for the commit as well."""
-    return "".join(stand_in(tool, f"by nft-offload/ruleset && {when}", act) for tool in tools)
+    """Stand-ins for the boot script only."""
+    return "".join(stand_in(tool, f"by nft-offload/ruleset && {when}", f"{AT_BOOT}\n{act}") for tool in tools)
 
 
 BOOTS = [
@@ -725,7 +738,7 @@ FW4_FAULTS = [
     Fault("the reload fails", prepare=stand_in("fw4", FW4_LOADS, "exit 1")),
     Fault(
         "nft refuses the ruleset",
-        prepare=stand_in("nft", called('*"-f"*', then="at_most 1", when="locked"), "exit 1"),
+        prepare=stand_in("nft", called('"-f /dev/stdin"', when="locked"), "exit 1"),
     ),
     Fault("guard killed", inject="kill -9 $(watchers)", after="loaded", options=WAITS, ends=EITHER),
     Fault("guard stopped", inject="kill -STOP $(acting)", after="loaded", options=WAITS, ends=EITHER),

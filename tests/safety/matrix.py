@@ -1,17 +1,23 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runs of `make safety`: a file that grows by a line with each, and the matrix that is made of it."""
+"""The runs of `make safety`: a file that grows by a line with each, and the matrix that is made of it.
+
+A matrix says how many runs there should be, and which are not made yet: one that was stopped half-way is no less true.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.safety.faults import Fault
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PLACE = REPOSITORY / "build/safety"
@@ -44,10 +50,40 @@ def digest_source() -> str:
     return digest.hexdigest()[:12]
 
 
-def read_runs(source: str, place: Path = RUNS) -> list[Run]:
-    """The runs of this source that were made already."""
-    lines = place.read_text().splitlines() if place.exists() else []
-    return [run for line in lines if (run := Run(**json.loads(line))).source == source]
+def identify(fault: Fault, source: str) -> str:
+    """Digest of that source and of all that the fault does: a run of another fault by this name proves nothing."""
+    return f"{source}-{hashlib.sha256(repr(fault).encode()).hexdigest()[:8]}"
+
+
+def read_runs(sources: Mapping[str, str], place: Path = RUNS) -> list[Run]:
+    """The runs that were made already, by name and digest of the fault; none whose fault was not injected."""
+    runs = []
+    for line in place.read_text().splitlines() if place.exists() else []:
+        # the last line is half a line where the power went
+        with contextlib.suppress(ValueError):
+            run = Run(**json.loads(line))
+            if run.reached and run.source == sources.get(run.fault):
+                runs.append(run)
+    return runs
+
+
+def forget_runs(cells: Container[tuple[str, str, int]], place: Path = RUNS) -> None:
+    """Put the runs of these suites, faults and numbers aside, so that they are made again."""
+    if not place.exists():
+        return
+    kept = gone = ""
+    for line in place.read_text().splitlines(keepends=True):
+        with contextlib.suppress(ValueError):
+            run = json.loads(line)
+            if (run["suite"], run["fault"], run["number"]) in cells:
+                gone += line
+                continue
+        kept += line
+    with place.with_suffix(".forgotten").open("a") as file:
+        file.write(gone)
+    fresh = place.with_suffix(".new")
+    fresh.write_text(kept)
+    fresh.replace(place)
 
 
 def add_run(run: Run, place: Path = RUNS) -> None:
@@ -66,7 +102,7 @@ def make_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
         {
             "fault": fault,
             "kernel": kernel,
-            "runs": len(members),
+            "runs": sum(run.reached for run in members),
             "lost": sum(bool(run.lost) for run in members),
             "not_injected": sum(not run.reached for run in members),
             "longest_outage_s": max(run.outage for run in members),
@@ -76,8 +112,15 @@ def make_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def write_matrix(runs: Sequence[Run], place: Path = MATRIX) -> None:
+def make_matrix(runs: Sequence[Run], planned: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The rows, and the pairs of suite and fault of the whole catalogue that no run was made of."""
+    made = {(run.suite, run.fault) for run in runs if run.reached}
+    missing = [f"{suite}: {fault}" for suite, fault in planned if (suite, fault) not in made]
+    return {"planned": len(planned), "missing": missing, "rows": make_rows(runs)}
+
+
+def write_matrix(runs: Sequence[Run], planned: Sequence[tuple[str, str]], place: Path = MATRIX) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = place.with_suffix(".new")
-    fresh.write_text(json.dumps(make_rows(runs), indent=1) + "\n")
+    fresh.write_text(json.dumps(make_matrix(runs, planned), indent=1) + "\n")
     fresh.replace(place)

@@ -63,6 +63,11 @@ EOT
 """
 
 
+ACTED = ": >/root/acted"
+AT_BOOT = ": >${home%/*}/at-boot"
+"""what shows that a stand-in has acted: at all, and since the last boot"""
+
+
 def stand_in(tool: str, when: str, act: str = "exit 1") -> str:
     """sh that puts a stand-in in the place of a tool: where ``when`` holds it runs ``act``, and then the tool itself.
 
@@ -82,9 +87,11 @@ rm -f "$place"
   echo '#!/bin/sh'
   echo "real='$real'"
   cat <<'EOT'
+# some services cannot read /root, and are not meant
+[ -r /root/stages ] || exec $real "$@"
 . /root/stages
 if {when}; then
-  : >/root/acted
+  {ACTED}
   {act}
 fi
 exec $real "$@"

@@ -41,12 +41,17 @@ about twenty seconds there. The note is what the task said in the last run.
 """
 
 
-def page(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The whole text of the page, from the rows of matrix.json."""
+def page(matrix: Mapping[str, Any]) -> str:
+    """The whole text of the page, from matrix.json."""
+    rows = [row for row in matrix["rows"] if row["runs"]]
     runs, lost = (sum(row[key] for row in rows) for key in ("runs", "lost"))
     kinds = len({row["fault"] for row in rows})
     kernels = sorted({row["kernel"] for row in rows})
     parts = [HEAD, f"**{runs} runs of {kinds} kinds of fault, {lost} lost.** Kernels: {', '.join(kernels)}.\n\n"]
+    if missing := matrix["missing"]:
+        parts.append(f"{len(missing)} of the {matrix['planned']} in the catalogue are not made:\n\n")
+        parts += [f"- {escape(one)}\n" for one in missing]
+        parts.append("\n")
     parts.append(".. list-table::\n   :header-rows: 1\n   :widths: 30 12 6 6 8 38\n\n")
     parts.append(_row(COLUMNS))
     for row in sorted(rows, key=lambda row: (row["fault"], row["kernel"])):

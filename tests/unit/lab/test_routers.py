@@ -72,6 +72,13 @@ def test_down_leaves_nothing(run: Path) -> None:
     assert routers.down([]) == []
 
 
+def test_a_disk_is_put_aside(running: Router, tmp_path: Path) -> None:
+    EDGE.machine.disk.write_text("states")
+    routers.keep(EDGE, tmp_path / "kept/disk")
+    assert (tmp_path / "kept/disk").read_text() == "states"
+    assert routers.find("edge-hw") is None
+
+
 def test_up_again_changes_nothing_and_says_so(running: Router, capsys: pytest.CaptureFixture[str]) -> None:
     assert routers.up([running.spec]) == [running]
     assert "edge-hw: already running (trixie/offload, port 2201)" in capsys.readouterr().err

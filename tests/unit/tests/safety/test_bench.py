@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.safety.bench import COUNTS, find_false_claim, split_tables
-from tests.safety.faults import Fault
+from tests.safety.bench import find_false_claim, is_injected
+from tests.safety.faults import Fault, at_boot
+from tests.safety.look import COUNTS, Firewall, Known, split_tables
+from tests.safety.sabotage import stand_in
 
 PLAIN, CUT, REMOVAL = Fault("plain"), Fault("cut", inject="power"), Fault("gone", options={"state": "absent"})
 
@@ -57,3 +59,30 @@ def test_tables_of_a_ruleset() -> None:
     assert COUNTS.sub("", tables["table ip b"]) == COUNTS.sub(
         "", tables["table ip b"].replace("3 bytes 9", "4 bytes 12")
     )
+
+
+STAND_IN = stand_in("nft", "true")
+
+
+@pytest.mark.parametrize(
+    ("fault", "acted", "injected"),
+    [
+        (Fault("from outside", inject="controller", after="loaded"), "", True),
+        (Fault("from the start", prepare="mkdir /x"), "", True),
+        (Fault("a stand-in", prepare=STAND_IN), "acted", True),
+        (Fault("a stand-in", prepare=STAND_IN), "reached", False),
+        (Fault("itself", inject="kill 1", after="loaded"), "reached", True),
+        (Fault("itself", inject="kill 1", after="loaded"), "acted", False),
+        (Fault("at boot", inject="power", prepare=STAND_IN + at_boot(["nft"], "true")), "acted", False),
+        (Fault("at boot", inject="power", prepare=STAND_IN + at_boot(["nft"], "true")), "at-boot", True),
+        (Fault("cut", inject="power", prepare=at_boot(["nft"], "true"), cut_at_boot=True), "", True),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else str(value),
+)
+def test_whether_it_was_injected(fault: Fault, acted: str, injected: bool) -> None:
+    assert is_injected(fault, {acted}) is injected
+
+
+def test_what_routers_can_run_is_read_as_it_was_written() -> None:
+    known = Known({"ruleset": {"old": Firewall("a", "b"), "none": Firewall("", "")}, "fw4_offload": {}})
+    assert Known.read(known.write()) == known

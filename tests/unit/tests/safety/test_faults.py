@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 
-from tests.safety.bench import LOOK
 from tests.safety.faults import EVERYWHERE, FAULTS, QUICK, REMOTE, Fault
+from tests.safety.look import LOOK
 from tests.safety.sabotage import PREPARE, when_reached
 
 CELLS = [(fault, suite) for fault in FAULTS for suite in fault.suites]

@@ -10,17 +10,34 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from tests.safety.matrix import Run, add_run, make_rows, read_runs, write_matrix
+from tests.safety.faults import Fault
+from tests.safety.matrix import Run, add_run, forget_runs, identify, make_rows, read_runs, write_matrix
 
-RUN = Run("nft hangs", "trixie", "6.12", 1, "", 4.0, "failed", True, 20.0, "abc")
+FAULT = Fault("nft hangs")
+SOURCES = {"nft hangs": identify(FAULT, "abc")}
+RUN = Run("nft hangs", "trixie", "6.12", 1, "", 4.0, "failed", True, 20.0, SOURCES["nft hangs"])
 
 
-def test_runs_of_another_source_are_not_read(tmp_path: Path) -> None:
+def test_what_is_read_again(tmp_path: Path) -> None:
     place = tmp_path / "safety/runs.jsonl"
-    assert read_runs("abc", place) == []
+    assert read_runs(SOURCES, place) == []
     add_run(RUN, place)
-    add_run(replace(RUN, source="other"), place)
-    assert read_runs("abc", place) == [RUN]
+    add_run(replace(RUN, source=identify(FAULT, "other")), place)
+    add_run(replace(RUN, source=identify(replace(FAULT, prepare="true"), "abc")), place)
+    add_run(replace(RUN, number=2, reached=False), place)
+    with place.open("a") as file:
+        file.write('{"fault": "nft ha')
+    assert read_runs(SOURCES, place) == [RUN]
+
+
+def test_runs_that_are_made_again(tmp_path: Path) -> None:
+    place = tmp_path / "runs.jsonl"
+    runs = [RUN, replace(RUN, number=2, lost="not reachable")]
+    for run in runs:
+        add_run(run, place)
+    forget_runs({("trixie", "nft hangs", 2)}, place)
+    assert read_runs(SOURCES, place) == runs[:1]
+    assert "not reachable" in place.with_suffix(".forgotten").read_text()
 
 
 def test_a_row_for_each_fault_and_kernel(tmp_path: Path) -> None:
@@ -28,6 +45,12 @@ def test_a_row_for_each_fault_and_kernel(tmp_path: Path) -> None:
     runs = [RUN, lost, replace(RUN, suite="forky", kernel="7.2", reached=False)]
     first, second = make_rows(runs)
     assert (first["runs"], first["lost"], first["longest_outage_s"], first["note"]) == (2, 1, 90.0, "not reachable")
-    assert (second["kernel"], second["lost"], second["not_injected"]) == ("7.2", 0, 1)
-    write_matrix(runs, tmp_path / "matrix.json")
-    assert json.loads((tmp_path / "matrix.json").read_text()) == [first, second]
+    assert (second["kernel"], second["runs"], second["lost"], second["not_injected"]) == ("7.2", 0, 0, 1)
+
+
+def test_a_matrix_tells_what_is_not_made(tmp_path: Path) -> None:
+    planned = [("trixie", "nft hangs"), ("forky", "nft hangs"), ("trixie", "nft lies")]
+    runs = [RUN, replace(RUN, suite="forky", kernel="7.2", reached=False)]
+    write_matrix(runs, planned, tmp_path / "matrix.json")
+    matrix = json.loads((tmp_path / "matrix.json").read_text())
+    assert matrix == {"planned": 3, "missing": ["forky: nft hangs", "trixie: nft lies"], "rows": make_rows(runs)}

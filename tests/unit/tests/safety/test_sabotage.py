@@ -53,6 +53,13 @@ def test_a_tool_fails_once(place: Place) -> None:
 
 
 @SHELL
+def test_a_service_that_cannot_read_the_stages_has_the_tool(place: Place) -> None:
+    place.run(stand_in("tool", "true"))
+    (place.root / "stages").unlink()
+    assert place.run("tool a") == "real a\n"
+
+
+@SHELL
 def test_a_tool_fails_twice_and_is_put_back(place: Place) -> None:
     place.run(stand_in("tool", "at_most 2"))
     assert [place.run("tool a") for _round in range(3)] == ["code 1", "code 1", "real a\n"]
