@@ -16,8 +16,8 @@ from typing import Any
 
 from tests.safety.sabotage import AT_BOOT, CUT_NOW, fill, read_only, restore_tool, small, stand_in, when_reached
 
-TIMEOUT = 10
-"""confirm_timeout of a change in seconds, unless the fault has its own"""
+TIMEOUT = 7
+"""confirm_timeout of a change in seconds, unless the fault has its own: many runs wait for its end"""
 
 
 def make_table(word: str, rules: str = "", policy: str = "accept", forward: str = "accept") -> str:
@@ -67,9 +67,12 @@ REMOTE = (*INTERRUPTIONS, "", "second", "suspended", "suspended hour", "overtake
 
 # For changes that must be confirmed: on a busy machine a short timeout may run out first
 PATIENT: Mapping[str, Any] = {"confirm_timeout": 60}
-WAITS: Mapping[str, Any] = {"checks": [{"from": "controller", "command": "sleep 4", "timeout": 6}]}
+WAITS: Mapping[str, Any] = {
+    "checks": [{"from": "controller", "command": "sleep 4", "timeout": 6}],
+    "confirm_timeout": 10,
+}
 LONG: Mapping[str, Any] = {
-    "checks": [{"from": "controller", "command": "sleep 20", "timeout": 30}],
+    "checks": [{"from": "controller", "command": "sleep 12", "timeout": 20}],
     "confirm_timeout": 60,
 }
 
@@ -136,8 +139,13 @@ PORTS = "map ports { type inet_service : interval inet_service; flags interval; 
 LOADS = called("*load.1")
 """nft, when it loads the change"""
 UNDOES = called('*"-f -"*', when="undoing")
-LOWER_LIMIT = when_reached("[ -e $pending/tables ]", "[ ! -e $pending/limit ] || echo 10 >$pending/limit", "limit")
-"""a load that hangs is ended after ten seconds and not after a minute"""
+
+
+def lower_limit(seconds: int = 10) -> str:
+    """A load that hangs is ended after so many seconds, and not after a minute."""
+    return when_reached("[ -e $pending/tables ]", f"[ ! -e $pending/limit ] || echo {seconds} >$pending/limit", "limit")
+
+
 HANGS = "sleep 300 & sleep 301"
 
 
@@ -291,9 +299,12 @@ until [ "$new" = "$one" ] || [ $tries = 50 ]; do
   tries=$((tries + 1))
 done
 [ "$new" = "$one" ]"""
-# from outside of them, or the first one that it kills is its own
+# What a session that ends may take with it; from outside of it, or the first one that is killed is the one that kills
 KILL_SESSIONS = """echo $$ >/sys/fs/cgroup/cgroup.procs
-for scope in /sys/fs/cgroup/user.slice/user-0.slice/session-*.scope; do echo 1 >$scope/cgroup.kill; done"""
+main=$(systemctl show -p MainPID --value ssh)
+for pid in $(cat /sys/fs/cgroup/system.slice/ssh.service/cgroup.procs); do
+  [ "$pid" = "$main" ] || kill -9 "$pid" || true
+done"""
 ENDS_GUARD = {
     "guard killed": ("kill -9 $(watchers)", EVERYWHERE),
     "acting guard killed": ("kill -9 $(acting)", EVERYWHERE),
@@ -423,26 +434,26 @@ CLOCKS = [
 
 LOADS_AND_HANGS = '$real "$@"; sleep 300'
 NFT = [
-    Fault("nft hangs in the load", prepare=LOWER_LIMIT + stand_in("nft", LOADS, "sleep 300"), suites=SOME),
-    Fault("nft loads and hangs", DROPS_SSH, prepare=LOWER_LIMIT + stand_in("nft", LOADS, LOADS_AND_HANGS)),
+    Fault("nft hangs in the load", prepare=lower_limit() + stand_in("nft", LOADS, "sleep 300"), suites=SOME),
+    Fault("nft loads and hangs", DROPS_SSH, prepare=lower_limit() + stand_in("nft", LOADS, LOADS_AND_HANGS)),
     Fault(
         "nft loads and hangs, to the limit", DROPS_SSH, prepare=stand_in("nft", LOADS, LOADS_AND_HANGS), suites=TRIXIE
     ),
     Fault(
         "nft loads and hangs with a child",
         DROPS_SSH,
-        prepare=LOWER_LIMIT + stand_in("nft", LOADS, f"{LOADS_AND_HANGS} & sleep 301"),
+        prepare=lower_limit() + stand_in("nft", LOADS, f"{LOADS_AND_HANGS} & sleep 301"),
         suites=TRIXIE,
     ),
     Fault(
         "nft hangs when it lists",
-        prepare=stand_in("nft", called("*list*", when="locked"), "sleep 40"),
+        prepare=stand_in("nft", called("*list*", when="locked"), "sleep 20"),
         suites=("trixie",),
         ends=EITHER,
     ),
     Fault(
         "nft hangs at the confirmation",
-        prepare=stand_in("nft", called("*list*", when="loaded"), "sleep 40"),
+        prepare=stand_in("nft", called("*list*", when="loaded"), "sleep 20"),
     ),
     Fault(
         "nft hangs in the undo",
@@ -732,8 +743,8 @@ FW4_LOADS = called("*reload*")
 FW4_FAULTS = [
     Fault("nothing is wrong", options=PATIENT, ends=("new",), traffic=True),
     Fault("a check fails", options={"checks": [{"from": "controller", "command": "false"}]}),
-    Fault("the reload hangs", prepare=LOWER_LIMIT + stand_in("fw4", FW4_LOADS, "sleep 300")),
-    Fault("it reloads and hangs", prepare=LOWER_LIMIT + stand_in("fw4", FW4_LOADS, LOADS_AND_HANGS)),
+    Fault("the reload hangs", prepare=lower_limit(30) + stand_in("fw4", FW4_LOADS, "sleep 300")),
+    Fault("it reloads and hangs", prepare=lower_limit(30) + stand_in("fw4", FW4_LOADS, LOADS_AND_HANGS)),
     Fault("the reload does nothing", prepare=stand_in("fw4", FW4_LOADS, "exit 0")),
     Fault("the reload fails", prepare=stand_in("fw4", FW4_LOADS, "exit 1")),
     Fault(

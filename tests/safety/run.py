@@ -246,14 +246,18 @@ def show(run: Run, done: int, total: int) -> None:
 
 
 def plan(given: argparse.Namespace) -> list[Cell]:
-    """Every run to make, first each fault once, then once more, until there are as many as were requested."""
-    pairs = [
-        (suite, fault)
-        for fault in (QUICK if given.quick else FAULTS)
-        for suite in fault.suites
-        if suite in (given.suite or (["trixie"] if given.quick else EVERYWHERE))
-        and (not given.names or any(name in fault.name for name in given.names))
-    ]
+    """Every run to make, then once more, until there are as many as were requested.
+
+    First each fault on one suite, in turn on all of them, then each on a second one: half of it has seen every fault.
+    """
+    suites = given.suite or (["trixie"] if given.quick else EVERYWHERE)
+    ranked = []
+    for number, fault in enumerate(QUICK if given.quick else FAULTS):
+        if given.names and not any(name in fault.name for name in given.names):
+            continue
+        here = [suite for suite in fault.suites if suite in suites]
+        ranked += [(rank, here[(rank + number) % len(here)], fault) for rank in range(len(here))]
+    pairs = [(suite, fault) for _rank, suite, fault in sorted(ranked, key=lambda one: one[0])]
     cells = [(suite, fault, 1) for suite, fault in pairs]
     number = 2
     while pairs and len(cells) < given.runs:

@@ -158,5 +158,5 @@ true"""
 
 
 CUT = "lab-cut"
-CUT_NOW = f"echo {CUT} >/dev/console; sleep 6"
+CUT_NOW = f"echo {CUT} >/dev/console; sleep 3"
 """the power is cut when this is on the console for the first time; in the boots after it, it is only a pause"""

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from dataclasses import replace
 
 import pytest
 
-from tests.safety.faults import Fault
+from tests.safety.faults import FAULTS, Fault
 from tests.safety.matrix import Run
-from tests.safety.run import CATALOGUE, Cell, Stock, choose, conclude
+from tests.safety.run import CATALOGUE, Cell, Stock, choose, conclude, plan
 
 RUN = Run("one", "trixie", "6.12", 0, "", 4.0, "failed", True, 20.0, "abc")
 
@@ -72,3 +73,13 @@ def test_what_it_ends_with(runs: list[Run], left: int, code: int, capsys: pytest
     stock.done = len(runs)
     assert conclude(runs, stock) == code
     assert f"of the {len(CATALOGUE)} in the catalogue are not made" in capsys.readouterr().out
+
+
+def test_every_fault_comes_once_before_any_comes_twice() -> None:
+    made = plan(Namespace(suite=None, names=[], quick=False, runs=0))
+    assert len({fault.name for _suite, fault, _number in made[: len(FAULTS)]}) == len(FAULTS)
+    assert sorted((suite, fault.name) for suite, fault, _number in made) == sorted(CATALOGUE)
+    assert len({suite for suite, _fault, _number in made[: len(FAULTS)]}) == 4
+    assert [cell[0] for cell in plan(Namespace(suite=["forky"], names=["resets"], quick=False, runs=2))] == [
+        "forky"
+    ] * 2
