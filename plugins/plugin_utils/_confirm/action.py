@@ -52,7 +52,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
     (``plan``: what to load, and how to take it back) and describe what the router runs (``describe_undone``).
     """
 
-    FRAGMENTS: ClassVar[Sequence[str]] = ("events", "read/platform", "read/files", "read/change", "read/login")
+    FRAGMENTS: ClassVar[Sequence[str]] = ("read/platform", "read/files", "read/change", "read/login")
     VERBS: ClassVar[Sequence[str]] = ("apply/change", "apply/checks", "apply/witness")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from .text import iterate_lines, split_lines
 MOST_TERMINALS = 3
 """on the way, each of which may put a carriage return before a line feed"""
 SCRIPTS = Path(__file__).parents[1] / "sh"
+_NEEDS = re.compile(r"^# needs (.+)$", re.MULTILINE)
 LONGEST_ANSWER = 8 * 1024 * 1024
 """characters, carriage returns left out; sh/tally.sh ends an answer a little before that"""
 
@@ -111,14 +112,23 @@ def fragment(name: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
+@cache
+def with_needed(name: str) -> tuple[str, ...]:
+    """A fragment behind those that its own lines ``# needs NAME...`` name, and that these need."""
+    text = (SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
+    named = [needed for line in _NEEDS.findall(text) for needed in line.split()]
+    return (*(part for needed in named for part in with_needed(needed)), name)
+
+
 def compose(nonce: str, fragments: Sequence[str], calls: Sequence[Call], counted: bool = False) -> str:
     """One script for ``/bin/sh -s``; with ``counted`` its answer is, see ``parse``.
 
-    Calls become quoted words, so what is in them never becomes code. The braces make the shell read the whole script
-    before it runs any of it: an upload that is cut off runs nothing. A script that changes something is not counted:
-    it would run in a subshell then.
+    What the fragments need comes before them, each once. Calls become quoted words, so what is in them never becomes
+    code. The braces make the shell read the whole script before it runs any of it: an upload that is cut off runs
+    nothing. A script that changes something is not counted: it would run in a subshell then.
     """
-    body = [fragment(name) for name in ("prelude", *fragments)]
+    names = dict.fromkeys(part for name in ("prelude", *fragments) for part in with_needed(name))
+    body = [fragment(name) for name in names]
     called = [shlex.join(call) for call in calls]
     lines = [*body, *called, 'printf "@@%s end\\n" "$nonce"']
     lines = [fragment("tally"), "{", *lines, "} </dev/null | tally", "}"] if counted else [*lines, "} </dev/null"]

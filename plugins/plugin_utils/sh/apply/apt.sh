@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs apply/kernel
 # Packages, through apt and dpkg (_systems/apt.py); apply/kernel.sh comes before this fragment. Each verb leaves nothing
 # behind when it fails.
 packages_new=

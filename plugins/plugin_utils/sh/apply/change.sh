@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # apply/steps.sh and read/change.sh set the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs events apply/steps read/change read/login
 # A change of the firewall that is confirmed or undone. The files of a change are listed in sh/installed/guard.sh.
 change=
 # id of the change that this shell began, or goes on with

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/ruleset
 # What the ruleset module may do, beside apply/change.sh.
 
 # dry_load TEXT: a check run loads no module, so not where nft would need the flowtables' own; what the kernel loads to

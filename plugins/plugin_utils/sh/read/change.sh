@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # events.sh sets the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs events
 # Changes of the firewall that wait to be confirmed, and rulesets confirmed before. Lines of key=value.
 
 # change_home DIR: the directory itself, or its like under /var where there is no /run

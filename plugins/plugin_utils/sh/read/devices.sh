@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/nic
 # Every network device and what leads to it; a handful of processes however many devices there are.
 # Names hold neither '/' nor ':' nor white space (dev_valid_name), so PATH:VALUE is unambiguous.
 read_devices() {

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # read/change.sh and read/fw4.sh set the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/change read/fw4
 # What the next load of OpenWrt's firewall would make live besides our options, because it was committed, or put beside the
 # configuration, and never loaded. Read by _observe/parse/fw4_pending.py. After read/fw4.sh and read/change.sh.
 #

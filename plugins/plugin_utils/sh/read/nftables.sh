@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # flowtables.sh sets _listed
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/flowtables
 # The live ruleset, as far as flow offload is concerned. After flowtables.sh.
 
 # read_nftables FAMILY TABLE: what feeds the flowtables, their hooks, and the one table as nft lists it

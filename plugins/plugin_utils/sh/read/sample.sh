@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # the nonce stands before all fragments, and flowtables.sh found the flowtables
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/conntrack
 # What traverses the forward chain, and what the fast path takes before it, over a few seconds and beside any firewall:
 # counted by tables of our own, which only count, and which go again whatever happens to this shell.
 # Of packets that a NIC forwards by itself they see nothing; for those there are its counters and conntrack's.
