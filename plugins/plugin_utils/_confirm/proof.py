@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .._core.errors import OffloadError
-from .._core.text import iterate_lines
+from .._core.text import iterate_lines, split_words
 from .checks import Check
 
 WITHOUT_NETWORK = {
@@ -42,9 +42,20 @@ class Login:
     @property
     def peer(self) -> str:
         """The address that the login came from; empty where that is no address."""
-        address = self.connection.partition(" ")[0].partition("%")[0]
+        return self._address(0)
+
+    @property
+    def from_itself(self) -> bool:
+        """Whether the router logged in to itself, by whatever address it did."""
+        peer = self.peer
+        return bool(peer) and (
+            self.device == "lo" or peer == self._address(2) or ipaddress.ip_address(peer).is_loopback
+        )
+
+    def _address(self, word: int) -> str:
+        words = split_words(self.connection)
         try:
-            return str(ipaddress.ip_address(address))
+            return str(ipaddress.ip_address(words[word].partition("%")[0] if len(words) > word else ""))
         except ValueError:
             return ""
 
@@ -84,9 +95,8 @@ def warn_of_outer_flow(login: Login, timeout: int, checks: Sequence[Check]) -> s
     """What to say where a new connection is inside of one that was there before; else empty."""
     if timeout == 0 or any(not check.on_router for check in checks):
         return ""
-    peer = login.peer
-    if peer and ipaddress.ip_address(peer).is_loopback:
-        where = f"from the router itself ({peer}), as through a reverse tunnel or a forwarded port"
+    if login.from_itself:
+        where = f"from the router itself ({login.peer}), as through a reverse tunnel or a forwarded port"
     elif login.tunnel:
         where = f"through the tunnel {login.device}"
     else:

@@ -70,6 +70,10 @@ def test_the_role_names_its_own_variables() -> None:
         (Login("10.8.0.9 5000 10.8.0.1 22", "wg0", tunnel=True), "through the tunnel wg0"),
         (Login("127.0.0.1 5000 127.0.0.1 22", "lo"), "from the router itself (127.0.0.1)"),
         (Login("::1 5000 ::1 22", "lo"), "from the router itself (::1)"),
+        (Login("192.0.2.1 5000 192.0.2.1 22", "lo"), "from the router itself (192.0.2.1)"),
+        (Login("192.0.2.1 5000 192.0.2.1 22"), "from the router itself (192.0.2.1)"),
+        (Login("192.0.2.1 5000 192.0.2.9 22", "lo"), "from the router itself (192.0.2.1)"),
+        (Login("fe80::1%lan0 5000 fe80::1%lan0 22", "lan0"), "from the router itself (fe80::1)"),
     ],
 )
 def test_a_login_inside_of_an_old_flow(login: Login, words: str) -> None:
@@ -83,3 +87,4 @@ def test_what_the_router_prints() -> None:
     assert parse_login("ssh=192.0.2.1 50000 192.0.2.2 22\ndevice=wan0\n") == SSH
     assert parse_login("ssh=fe80::1%wan0 5 fe80::2%wan0 22\ndevice=wg0\ntunnel=yes\nmore=1").peer == "fe80::1"
     assert parse_login("ssh=\n") == Login()
+    assert not Login("192.0.2.1").from_itself and not Login().from_itself and not Login("x y x z", "lo").from_itself
