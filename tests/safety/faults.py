@@ -318,7 +318,7 @@ ENDS_GUARD = {
     "the guard's number is another's": (TAKES_NUMBER, SOME),
 }
 LOOKALIKES = """for name in 'guard watch' 'guard supervise' /run/nft-offload/pending/load.1 load.1; do
-  su guest -s /bin/sh -c "exec sh -c 'sleep 300; :' $name" >/dev/null 2>&1 &
+  su guest -s /bin/sh -c "exec sh -c 'sleep 999; :' $name" >/dev/null 2>&1 &
 done
 sleep 0.5"""
 SHORT_OF_MEMORY = """for one in $(watchers); do echo 1000 >/proc/$one/oom_score_adj; done

@@ -26,7 +26,7 @@ from tests.lab.plays import settings
 from tests.lab.router import Live
 from tests.safety.faults import TIMEOUT, Fault
 
-PATIENCE = 150
+PATIENCE = 240
 """seconds for a play to end"""
 FLOWTABLE = {"name": "ft", "devices": ["lan0", "wan0"]}
 SEAL = (
