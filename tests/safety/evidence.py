@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 from pathlib import Path
@@ -39,7 +40,7 @@ exec 2>&1
 cd /root && for file in saboteur.log limit.log times since reached acted begun; do
   [ ! -e $file ] || { echo "== /root/$file"; head -c 4000 $file; }
 done
-for file in $home/../.events.* $home/last $pending/*; do
+for file in $home/../.events.* $home/../times $home/../at-boot $home/boot $home/last $pending/*; do
   [ ! -f "$file" ] || { echo "== $file"; head -c 6000 "$file"; echo; }
 done
 echo "== uptime"; cat /proc/uptime
@@ -67,4 +68,5 @@ def keep_evidence(router: Live, place: Path, why: str) -> None:
         found = routers.get(router.name)
         console = "\n".join(tail(found.machine.console, 80))
         told = found.login.run(TELL, timeout=60).stdout
-    (place / "router.txt").write_text(f"{why}\n{told}\n== console\n{console}\n")
+    load = "this machine's load: " + " ".join(f"{one:.1f}" for one in os.getloadavg())
+    (place / "router.txt").write_text(f"{why}\n{load}\n{told}\n== console\n{console}\n")
