@@ -622,7 +622,8 @@ FILES = [
     Fault(
         "/tmp full once loaded",
         DROPS_SSH,
-        inject="[ ! -d /run/systemd ] || mount -t tmpfs -o size=4k tmpfs /tmp; dd if=/dev/zero of=/tmp/full bs=65536",
+        inject="[ ! -d /run/systemd ] || mount -t tmpfs -o size=4k tmpfs /tmp; dd if=/dev/zero of=/tmp/full bs=65536; "
+        "[ -s /tmp/full ]",
         after="loaded",
         heal="rm -f /tmp/full",
         suites=SOME,
