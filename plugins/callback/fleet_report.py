@@ -16,8 +16,9 @@ author:
 description:
   - At the end of a playbook run shows the seven rungs of every router with their status and evidence, and what was
     found.
-  - Takes the last result of M(kmod.nft_offload.offload_verify) for each router. A router that could not be reached, or
-    that was never verified, is shown as such.
+  - Takes the last result of M(kmod.nft_offload.offload_verify) for each router. A router that could not be reached,
+    that was never verified, or whose last M(kmod.nft_offload.offload_verify) failed before it had a verdict, is shown
+    as such.
   - Routers are all hosts of all plays, less those that are reached with the C(local) connection and were not verified.
 options:
   path:
@@ -86,8 +87,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not self._keep_verdict(result) and not ignore_errors:
-            name, task, data = _unpack(result)
-            self._failures[name] = f"{task.get_name()}: {_message_of(data)}"
+            self._failures[_unpack(result)[0]] = _failure_of(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         name, _task, data = _unpack(result)
@@ -114,14 +114,14 @@ class CallbackModule(CallbackBase):
         return FleetReport(dict(sorted(routers.items())))
 
     def _keep_verdict(self, result: Any) -> bool:
-        """Keep what offload_verify found; False for any other task, and where it gave no verdict."""
+        """Keep what offload_verify found; False for any other task.
+
+        Where it gave no verdict, one from before says nothing of the router any more.
+        """
         name, task, data = _unpack(result)
         if ACTION not in (getattr(task, "resolved_action", None), task.action):
             return False
-        found = parse_result(data)
-        if found is None:
-            return False
-        self._routers[name] = found
+        self._routers[name] = parse_result(data) or report_not_verified(_failure_of(result))
         return True
 
 
@@ -130,6 +130,12 @@ def _unpack(result: Any) -> tuple[str, Any, Mapping[str, Any]]:
     if hasattr(result, "result"):
         return str(result.host.name), result.task, result.result
     return str(result._host.get_name()), result._task, result._result
+
+
+def _failure_of(result: Any) -> str:
+    """The name of a task that failed, and its message."""
+    _name, task, data = _unpack(result)
+    return f"{task.get_name()}: {_message_of(data)}"
 
 
 def _message_of(data: Mapping[str, Any]) -> str:

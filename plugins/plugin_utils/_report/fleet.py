@@ -94,16 +94,21 @@ def parse_result(result: Mapping[str, Any]) -> RouterReport | None:
     Values become plain ones: from ansible-core 2.19 on they carry tags that a format must not see.
     """
     items = result.get("results")
-    for item in reversed(items) if isinstance(items, list) else (result,):
-        if isinstance(item, Mapping) and "verdict" in item and "rungs" in item:
-            return RouterReport(
-                verdict=str(item["verdict"]),
-                rung=int(item["rung"]),
-                unproven=_strings(item["unproven"]),
-                rungs=tuple(_rung_report(rung) for rung in item["rungs"]),
-                findings=tuple(_finding_report(finding) for finding in item["findings"]),
-            )
-    return None
+    done = [item for item in (items if isinstance(items, list) else [result]) if not _is_skipped(item)]
+    if not done or "verdict" not in done[-1] or "rungs" not in done[-1]:
+        return None
+    item = done[-1]
+    return RouterReport(
+        verdict=str(item["verdict"]),
+        rung=int(item["rung"]),
+        unproven=_strings(item["unproven"]),
+        rungs=tuple(_rung_report(rung) for rung in item["rungs"]),
+        findings=tuple(_finding_report(finding) for finding in item["findings"]),
+    )
+
+
+def _is_skipped(item: Any) -> bool:
+    return not isinstance(item, Mapping) or bool(item.get("skipped"))
 
 
 def report_unreachable(reason: str) -> RouterReport:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.callback import fleet_report
@@ -44,6 +45,35 @@ def test_other_tasks_are_not_taken() -> None:
     callback = fleet_report.CallbackModule()
     callback.v2_runner_on_ok(SimpleNamespace(host=Host(), task=task, result=HEALTHY))
     assert callback.report().routers == {}
+
+
+FAILED = {"failed": True, "msg": "the router's answer is damaged"}
+
+
+@pytest.mark.parametrize(
+    ("last", "kept"),
+    [
+        (FAILED, "fleet.not-verified"),
+        ({"changed": False, "censored": "the output has been hidden"}, "fleet.not-verified"),
+        ({"results": [HEALTHY, FAILED], "failed": True, "msg": "One or more items failed"}, "fleet.not-verified"),
+        ({"results": [FAILED, HEALTHY], "failed": True, "msg": "One or more items failed"}, "hardware"),
+        ({"results": [HEALTHY, {"skipped": True}]}, "hardware"),
+    ],
+)
+@pytest.mark.parametrize("ignored", [False, True])
+def test_the_last_word_of_offload_verify_counts(last: dict[str, Any], kept: str, ignored: bool) -> None:
+    """A verdict from before says nothing of a router whose last verification failed without one."""
+    task = SimpleNamespace(resolved_action=ACTION, action="offload_verify", get_name=lambda: "Verify")
+    callback = fleet_report.CallbackModule()
+    callback.v2_runner_on_ok(SimpleNamespace(host=Host(), task=task, result=HEALTHY))
+    result = SimpleNamespace(host=Host(), task=task, result=last)
+    if last.get("failed"):
+        callback.v2_runner_on_failed(result, ignore_errors=ignored)
+    else:
+        callback.v2_runner_on_ok(result)
+    router = callback.report().routers["edge"]
+    assert kept in [router.verdict, *(finding.id for finding in router.findings)]
+    assert (router.rung == 7) == (kept == "hardware")
 
 
 PLAYBOOK = """
