@@ -93,6 +93,8 @@ options:
       - Whether a live table of that name that somebody else made may be replaced, or removed with O(state=absent). With
         C(--diff) the task shows all that it has, what its sets hold too.
       - Without it, such a table is refused before anything is touched. Once it was replaced, this option does nothing.
+      - Take the table out of its owner's own file too, such as C(/etc/nftables.conf). Whatever loads that later puts
+        its chains beside those of the new table, until boot or C(systemctl restart nft-offload) replaces all of it.
     type: bool
     default: false
   flush_connections:
@@ -210,7 +212,12 @@ notes:
     lets in answers, ICMP, DHCP for the router itself, and SSH at port 22 and at those that SSH servers are configured
     for; nothing is forwarded where the table may drop anything that is. The unit has then failed, the router's log
     says why, M(kmod.nft_offload.offload_verify) reports it, and the next run of this module loads what is desired,
-    with a warning. What was loaded is in C(/run/nft-offload/boot).
+    with a warning. What was loaded is in C(/run/nft-offload/boot). While these are tried, the emergency ruleset is
+    there already.
+  - Boot, and each later start or reload of the unit, puts the ruleset in the place of a table of that name, in one
+    transaction. So nothing stays of what somebody else loaded under it, or of what came into its sets since.
+    C(nftables.service) has the unit's script run when it starts, reloads or stops, because it flushes every table.
+    An nft that hangs is ended after a minute, and counts as one that refuses the text; the network waits no longer.
   - The files are in C(/etc/nft-offload) and C(/usr/local/lib/nft-offload), the units are C(nft-offload.service) and
     C(nft-offload-flowtable@.service). On OpenWrt C(/etc/init.d/nft-offload) and
     C(/etc/hotplug.d/net/61-nft-offload-flowtable) do what the units do, and sysupgrade keeps all of it; its own

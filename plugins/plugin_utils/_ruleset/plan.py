@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -280,7 +280,7 @@ def _plan(
         validating=trials,
         sources=_sources(state),
         listing=StageListing(paths.LISTING, desired.family, desired.name) if texts else None,
-        files=differing,
+        files=_with_nothing_in_place(differing, changes.removed),
         records=records,
         forgotten=forgotten,
         removed=changes.removed,
@@ -296,6 +296,17 @@ def _plan(
         warnings=warnings,
         system_scripts=find_init_scripts(state.platform.init),
     )
+
+
+def _with_nothing_in_place(
+    written: Mapping[str, tuple[str, str]], removed: Collection[str]
+) -> Mapping[str, tuple[str, str]]:
+    """The files to write, with an empty one in place of an emergency ruleset that goes.
+
+    It is removed once all files are in place, but a power failure before that must not leave the next boot with one
+    that the new ruleset has no use for: boot takes an empty one for none.
+    """
+    return {**written, paths.EMERGENCY: (paths.PRIVATE, "")} if paths.EMERGENCY in removed else written
 
 
 def _forget_fallback(state: TableState, warnings: list[str]) -> list[Step]:

@@ -8,6 +8,7 @@ Its files are in a directory, and so are the paths that the script writes to.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import h
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.emergency import render_emergency
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable
 
-COMMANDS = ("nft", "mv", "rm", "sync", "mkdir", "logger", "sleep")
+COMMANDS = ("nft", "mv", "rm", "sync", "mkdir", "logger", "sleep", "cat")
 """everything that the boot script calls"""
 
 
@@ -42,6 +43,9 @@ def overlay_text(port: int, rule: str = "", name: str = "t") -> str:
     )
 
 
+_NO_PAUSE = '[ "$1" != 0.1 ] || exec "$real" 0.01\n'
+
+
 @dataclass(frozen=True)
 class Started:
     """How a start ended."""
@@ -53,7 +57,7 @@ class Started:
     """what the kernel lists, without its own tables"""
     record: Mapping[str, str]
     waited: list[str]
-    """seconds that sleep was told"""
+    """seconds that sleep was told, but for the moments in which a program is waited for"""
     logged: str
     """what logger was told"""
 
@@ -82,7 +86,7 @@ class BootRouter:
             assert was in text
             text = text.replace(was, now)
         self.script.write_text(text)
-        self.shim("sleep", 'echo "$1" >>"$place/waited"; exec "$real" 0.2')
+        self.shim("sleep", f'{_NO_PAUSE}echo "$1" >>"$place/waited"; exec "$real" 0.2')
         self.shim("logger", 'echo "$*" >>"$place/logged"')
 
     # --- its files
@@ -121,9 +125,24 @@ class BootRouter:
         file.write_text(f"#!/bin/sh\nplace={self.place}\nreal={real}\n{script}\n")
         file.chmod(0o755)
 
+    def hurry(self, seconds: int) -> None:
+        """What hangs is ended after these seconds."""
+        text, count = re.subn(r"(?m)^((?:less_|disk_)?patience)=[0-9]+$", rf"\1={seconds}", self.script.read_text())
+        assert count == 3
+        self.script.write_text(text)
+
+    def shim_nft(self, pattern: str, script: str) -> None:
+        """The script in place of nft where its arguments and its standard input match the pattern, one of sh."""
+        self.shim(
+            "nft",
+            'input=\n[ "$*" != "-f -" ] || input=$(/bin/cat)\n'
+            f'case "$* $input" in {pattern}) {script} ;; esac\n'
+            '[ -n "$input" ] || exec "$real" "$@"\nprintf "%s\\n" "$input" | "$real" "$@"',
+        )
+
     def fails(self, command: str, times: int | None = None) -> None:
         """The command fails as often; None: for ever. It is the same with each start."""
-        counted = f'count=$(cat "$place/{command}.count" 2>/dev/null || echo 0)\n'
+        counted = f'count=$(/bin/cat "$place/{command}.count" 2>/dev/null || echo 0)\n'
         counted += f'echo $((count + 1)) >"$place/{command}.count"\n'
         limit = f'[ "$count" -ge {times} ] || ' if times is not None else ""
         other = 'exec "$real" "$@"' if command not in ("sleep", "logger") else "exit 0"

@@ -3,10 +3,15 @@
 # Written by kmod.nft_offload: load our table, then bring in the devices that are there already (features first).
 # A text that was confirmed may not load at boot, and a router must not come up without its filter. No controller is there
 # to decide, so in its place comes the newest ruleset of history/ that loads, else emergency.nft, which exists where our
-# table is the router's filter. Only nft is needed for that: the rest is done by the shell itself, and may fail.
+# table is the router's filter. Only nft is needed for that: the rest is done by the shell itself, and may fail or hang.
+# The network waits for this script, so nothing that it starts may keep it from its end.
 home=/etc/nft-offload
 run=/run/nft-offload
 kernel_log=/dev/kmsg
+# seconds that nft may take: at first, and once it hung; and that a disk may
+patience=60
+less_patience=30
+disk_patience=10
 LC_ALL=C
 export LC_ALL
 set -f
@@ -22,20 +27,68 @@ tell() {
   sleep 1
 }
 
-# finish CODE: only now, because a disk may let sync wait
-finish() {
-  [ -n "$left" ] || {
-    sync
-    rm -f "$home/committing"
+# is_running PID: a child of ours; one that has ended stays until it is waited for
+is_running() {
+  read -r stat <"/proc/$1/stat" || return
+  case ${stat##*) } in Z*) return 1 ;; esac
+} 2>/dev/null
+
+# limited SECONDS COMMAND...: reads $input; sets said to what it printed. One that hangs is ended, and not waited for: in
+# the kernel it may hold out against that too.
+limited() {
+  read -r up _rest </proc/uptime || up=0
+  until=$((${up%%.*} + $1))
+  shift
+  "$@" >"$answer" 2>&1 <<EOF &
+$input
+EOF
+  child=$!
+  while is_running "$child"; do
+    sleep 0.1 2>/dev/null || sleep 1
+    read -r up _rest </proc/uptime || up=0
+    [ "${up%%.*}" -lt "$until" ] || {
+      kill -9 "$child"
+      hung=yes
+      said="$1 did not end in time"
+      return 1
+    }
+  done
+  wait "$child"
+  code=$?
+  said=$(cat "$answer")
+  return "$code"
+}
+
+# run_nft ARGUMENT...: as limited
+run_nft() {
+  hung=
+  limited "$patience" nft "$@" && return
+  code=$?
+  [ -z "$hung" ] || {
+    hangs=yes
+    patience=$less_patience
   }
+  return "$code"
+}
+
+# finish CODE: only now, because a disk may let sync wait. What it has not written by then, the next start puts in place.
+finish() {
+  input=
+  hung=
+  [ -n "$left" ] || limited "$disk_patience" sync || [ -z "$hung" ] || left=yes
+  [ -n "$left" ] || rm -f "$home/committing"
+  [ "$answer" = /dev/null ] || rm -f "$answer"
   exit "$1"
 }
 
+# make_run: the directory in memory
+make_run() {
+  [ -d "$run" ] || mkdir "$run"
+} 2>/dev/null
+
 # record WORD...: what runs since this start, for whoever reads the router
 record() {
-  [ -d "${run%/*}" ] || run=/var$run
-  umask 077
-  [ -d "$run" ] || mkdir "$run"
+  make_run
   printf 'loaded=%s\ncomplaint=%.500s\n' "$*" "${complaint%%"$line_end"*}" >"$run/boot"
 } 2>/dev/null
 
@@ -59,6 +112,8 @@ table_of() {
 # filters_input FILE: is it a filter of what comes to the router?
 filters_input() {
   while read -r line; do
+    # a line may hold thousands of elements
+    case $line in *hook*) ;; *) continue ;; esac
     # shellcheck disable=SC2086 # words, with one blank between them
     set -- ${line%%#*}
     case "$*" in *'type filter hook input '*) return 0 ;; esac
@@ -68,31 +123,48 @@ filters_input() {
 
 # is_live: does the kernel list our table, with its filter where it has one?
 is_live() {
+  input=
   # shellcheck disable=SC2086 # family and name
-  listing=$(nft -t list table $ours 2>&1) || return
-  [ ! -f "$emergency" ] || case $listing in
+  run_nft -t list table $ours || return
+  [ ! -s "$emergency" ] || case $said in
   *"$line_end$tab${tab}type filter hook input "*) ;;
   *) return 1 ;;
   esac
 }
 
-# load FILE: an nft that answers that it did, and did not, is one that failed; a listing that fails proves nothing
+# load FILE: in the place of whatever has the name of our table, which stays where the text does not load. Somebody else
+# may have loaded that, and of a table that is only flushed the chains stay, without rules, and with their policies. An nft
+# that answers that it did, and did not, is one that failed; a listing that fails proves nothing.
 load() {
-  if [ ! -f "$1" ]; then
+  if [ ! -s "$1" ]; then
     said="$1 does not exist"
     return 1
   fi
-  said=$(nft -f "$1" 2>&1) || return
+  if [ -z "$ours" ]; then
+    said="$1 names no table"
+    return 1
+  fi
+  input="table $ours
+delete table $ours
+include \"$1\""
+  run_nft -f - || {
+    case $said in 'In file included from '*"$line_end"*) said=${said#*"$line_end"} ;; esac
+    return 1
+  }
   is_live && return
-  case $listing in Error:*'No such file'* | 'table '*) said="nft took $1, and the kernel does not list what is in it" ;; *) return 0 ;; esac
+  case $said in Error:*'No such file'* | 'table '*) said="nft took $1, and the kernel does not list what is in it" ;; *) return 0 ;; esac
   return 1
 }
 
 # attach DEVICE STATEMENT
 attach() {
-  [ -e "/sys/class/net/$1" ] || return 0
-  [ ! -x /usr/local/lib/nft-offload/features ] || /usr/local/lib/nft-offload/features "$1"
-  nft "$2" || echo "device $1 stays out of its flowtable" >&2
+  [ -e "/sys/class/net/$1" ] && [ -z "$hung" ] || return 0
+  input=
+  if [ -x /usr/local/lib/nft-offload/features ]; then
+    limited "$less_patience" /usr/local/lib/nft-offload/features "$1"
+    [ -z "$said" ] || echo "$said" >&2
+  fi
+  [ -z "$hung" ] && run_nft "$2" || echo "device $1 stays out of its flowtable: $said" >&2
 }
 
 # load_kept FROM TO: the newest ruleset confirmed before, with a number from FROM to TO, that is our table, filters where
@@ -120,23 +192,27 @@ load_kept() {
     file=$home/history/$kept.nft
     table_of "$file"
     [ "$table" = "$ours" ] || continue
-    if filters_input "$file"; then [ -f "$emergency" ]; else [ ! -f "$emergency" ]; fi || continue
+    if filters_input "$file"; then [ -s "$emergency" ]; else [ ! -s "$emergency" ]; fi || continue
     load "$file" && return
+    # the next one would hang too
+    [ -z "$hung" ] || return
   done
 }
 
-# clear_fallback: what came in place of our text goes, once that one is known to load: what it does not declare would stay
-# as a chain without rules, and with a policy
-clear_fallback() {
-  read -r found 2>/dev/null <"$run/boot" || read -r found 2>/dev/null <"/var$run/boot" || return
-  case $found in loaded=kept* | loaded=emergency) ;; *) return ;; esac
-  # shellcheck disable=SC2086 # family and name
-  nft -c -f "$ruleset" && nft delete table $ours
-} 2>/dev/null
+# load_fallback: sets found. The emergency ruleset first: while none of the others loads, nothing else shuts the router.
+load_fallback() {
+  found=none
+  hung=
+  if [ -s "$emergency" ]; then
+    load "$emergency" && found=emergency
+    [ -z "$hung" ] || return
+  fi
+  load_kept 0 "$((current - 1))" || { [ -z "$hung" ] && load_kept "$((current + 1))" 999999999; } || return
+  found=kept
+}
 
 # start: sets found to what was loaded
 start() {
-  clear_fallback
   found=confirmed
   load "$ruleset" && return
   complaint=$said
@@ -148,21 +224,15 @@ start() {
   read -r current _rest 2>/dev/null <"$home/confirmed"
   current=${current%%-*}
   case $current in '' | *[!0-9]* | ??????????*) current=0 ;; esac
+  load_fallback
+  [ -s "$emergency" ] || return
   # what keeps nft from loading anything may pass, such as a lack of memory
-  for pause in 0 1 2 4 8 16 30; do
-    if [ "$pause" != 0 ]; then
-      sleep "$pause"
-      found=confirmed
-      load "$ruleset" && return
-    fi
-    found=kept
-    load_kept 0 "$((current - 1))" && return
-    load_kept "$((current + 1))" 999999999 && return
-    found=none
-    [ -f "$emergency" ] || return
-    found=emergency
-    load "$emergency" && return
-    found=none
+  for pause in 1 2 4 8 16 30; do
+    [ "$found" = none ] && [ -z "$hangs" ] || return
+    sleep "$pause"
+    found=confirmed
+    load "$ruleset" && return
+    load_fallback
   done
 }
 
@@ -174,6 +244,12 @@ if [ -f "$home/committing" ]; then
     [ ! -e "$file.nft-offload-new" ] || mv -f "$file.nft-offload-new" "$file" || left=yes
   done <"$home/committing"
 fi
+umask 077
+[ -d "${run%/*}" ] || run=/var$run
+make_run
+answer=$run/boot.$$
+{ true >"$answer"; } 2>/dev/null || answer=/dev/null
+hangs=
 complaint=
 table=
 confirmed emergency.nft
@@ -184,6 +260,7 @@ table_of "$ruleset"
 [ -n "$table" ] || table_of "$emergency"
 ours=$table
 start
+hung=
 case $found in
 confirmed)
   complaint=

@@ -133,7 +133,7 @@ def test_it_comes_and_goes_with_the_filter() -> None:
     assert "{ 22, 2222 }" in plan.files[paths.EMERGENCY][1]
     state = _after(plan, state)
     plan = present(state)
-    assert paths.EMERGENCY not in plan.files
+    assert plan.files[paths.EMERGENCY] == (paths.PRIVATE, ""), "an empty one is none, until it is removed"
     assert list(plan.removed) == [paths.EMERGENCY]
     assert paths.EMERGENCY not in _after(plan, state).files
 

@@ -207,6 +207,17 @@ def test_check_mode_plans_the_same_as_the_real_run() -> None:
     assert "lan0" not in check.dry_runs[0].verb.call[1]
 
 
+def test_an_emergency_ruleset_that_goes_is_empty_before_it_is_removed() -> None:
+    """With the files that need it no more: a power failure before its removal must not let it be loaded."""
+    state = converged()
+    plan = present(replace(state, files={**state.files, paths.EMERGENCY: "table inet nft_offload {}\n"}))
+    assert plan.removed == (paths.EMERGENCY,)
+    assert plan.files == {paths.EMERGENCY: (paths.PRIVATE, "")}
+    assert [diff.after for diff in plan.diffs] == [""]
+    left = present(replace(state, files={**state.files, paths.EMERGENCY: ""}))
+    assert left.removed == (paths.EMERGENCY,)
+
+
 def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload", TOKEN)
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]

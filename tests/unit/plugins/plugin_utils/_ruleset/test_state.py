@@ -39,6 +39,10 @@ def content(state: TableState) -> str:
     return _ruleset.read_kept_table(state.files[paths.RULESET], state.files[paths.DEVICES]).content
 
 
+STARTED_AT_BOOT = (paths.EMERGENCY, paths.RULESET_UNIT, paths.NFTABLES_DROP_IN, paths.RULESET_SCRIPT)
+"""what another version left otherwise"""
+
+
 def test_it_is_read(state: TableState) -> None:
     assert (state.confirmed, state.kept, state.tampered) == (SECOND, (FIRST,), False)
     assert [flowtable.name for flowtable in state.flowtables] == ["ft"]
@@ -47,9 +51,10 @@ def test_it_is_read(state: TableState) -> None:
 
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_nothing_is_left_to_change_but_what_boot_falls_back_to(state: TableState, check_mode: bool) -> None:
-    """The script for boot is another one since then. Nothing is loaded for it, and once is enough."""
+    """The script for boot and its units are others since then. Nothing is loaded for it, and once is enough."""
     plan = _plan(state, check_mode)
-    assert (plan.actions(), plan.texts) == ([f"write {paths.EMERGENCY}", f"write {paths.RULESET_SCRIPT}"], [])
+    writes = [f"write {path}" for path in STARTED_AT_BOOT]
+    assert (plan.actions(), plan.texts) == ([*writes, "make systemd and udev read their files again"], [])
     files = {**state.files, **{path: text for path, (_mode, text) in plan.files.items()}}
     plan = _plan(replace(state, files=files), check_mode)
     assert (plan.actions(), plan.changed) == ([], False)
@@ -64,7 +69,7 @@ def _plan(state: TableState, check_mode: bool) -> ConfirmedPlan:
 def test_another_ruleset_keeps_the_one_of_before(state: TableState) -> None:
     text = content(state).replace("tcp dport 9 drop", "tcp dport 10 drop")
     plan = _ruleset.plan_present(state, *TABLE, text, (REQUEST,), check_mode=False, token=TOKEN)
-    assert sorted(plan.files) == [paths.EMERGENCY, paths.RULESET, paths.RULESET_SCRIPT]
+    assert set(plan.files) == {*STARTED_AT_BOOT, paths.RULESET}
     assert re.match(rf"3-{TOKEN} [0-9a-f]{{16}}\n", plan.records[paths.CONFIRMED][1])
     assert plan.result["kept"] == [FIRST, SECOND]
     assert "delete set" not in plan.texts[0].text, "what came into its sets stays"

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_system import ServiceState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import Systemd
@@ -47,3 +48,16 @@ def test_a_link_that_was_removed_by_hand_is_seen(shell: list[str], tmp_path: Pat
 
 def test_features_need_no_question() -> None:
     assert SYSTEMD.list_state_calls(SYSTEMD.features) == []
+
+
+def test_what_flushes_every_table_has_ours_loaded_again() -> None:
+    """A restart stops the service first, and ends there where its own configuration has a mistake."""
+    lines = SYSTEMD.ruleset.files[paths.NFTABLES_DROP_IN][1].splitlines()
+    for moment in ("ExecStartPost", "ExecReload", "ExecStopPost"):
+        assert f"{moment}=-{paths.RULESET_SCRIPT}" in lines
+
+
+def test_the_network_does_not_wait_for_ever() -> None:
+    """A unit of the type oneshot has no limit of its own, and the script ends what hangs long before this one."""
+    unit = SYSTEMD.ruleset.files[paths.RULESET_UNIT][1].splitlines()
+    assert "TimeoutStartSec=300" in unit

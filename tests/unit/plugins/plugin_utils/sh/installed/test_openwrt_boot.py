@@ -46,8 +46,16 @@ def test_boot_loads_the_table_and_the_devices_that_are_there(router: OpenWrt) ->
     router.sh("/etc/init.d/nft-offload enable")
     assert router.path(paths.RULESET_RC).is_symlink()
     load, look, attach = nft_lines(router, f"{paths.RULESET_RC} boot")
-    assert (load, look) == (f"-f {paths.RULESET}", "-t list table inet nft_offload")
+    assert (load, look) == ("-f -", "-t list table inet nft_offload")
     assert attach == TABLE.attach(TABLE.flowtables[0], "lan0")
+
+
+def test_boot_starts_it_between_the_firewall_and_the_network(router: OpenWrt) -> None:
+    """Where our table is the only filter, nothing comes in before it. The firewall has S19firewall, the network S20."""
+    router.sh("ln -s ../init.d/nft-offload /etc/rc.d/S21nft-offload")
+    router.run(["apply/procd"], [("section", "step", "enable_init", "nft-offload")])
+    links = sorted(path.name for path in router.path("/etc/rc.d").iterdir())
+    assert [name for name in links if "nft-offload" in name] == ["S19nft-offload"]
 
 
 KEPT = DesiredTable("inet", "nft_offload", TABLE.content.replace("tcp", "udp"), TABLE.flowtables)
