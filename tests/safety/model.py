@@ -29,7 +29,7 @@ RULES = {
     "armed before the load": "the deadline is noted before anything is loaded",
     "guard ends only when done": "a guard whose command failed has not finished, and is started again",
     "one acts": "of all guards the first living one in the file acts, and none beside it",
-    "stopped is killed": "a guard that is stopped when it is time is killed by the next one",
+    "stopped is killed": "a guard that is stopped, or hangs, when it is time is killed by the next one",
     "two guards": "there are two, since one may be gone for good",
     "load looks again": "the loading program looks for a decision once it can be found and killed",
     "undo ends the load": "an undo kills the loading program first",

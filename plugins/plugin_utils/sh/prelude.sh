@@ -6,6 +6,8 @@ trap '' HUP PIPE
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
+# the hours in a rule are in the zone of the router, as when it boots, and not in that of a login
+unset TZ
 umask 022
 
 # section NAME COMMAND [ARGUMENT...]: what the command prints, its errors too, between two markers; returns its exit code

@@ -47,11 +47,11 @@ begin() {
   return 1
 }
 
-# unlock [ID]: in one rename; of that change, and of no other one that came in between
+# unlock [ID]: in one rename; of that change, or of one that has no events, and of no other one that came in between
 unlock() {
   _released=
   mv "$home/pending" "$home/gone.$$" && read -r _released _rest 2>/dev/null <"$home/gone.$$/events"
-  [ -z "$1" ] || [ "$_released" = "$1" ] || {
+  [ "$_released" = "$1" ] || {
     mv "$home/gone.$$" "$home/pending"
     return 1
   }
@@ -78,8 +78,8 @@ keep_all() {
   while [ "$#" -gt 2 ]; do
     _number=$((_number + 1))
     echo "$1 $2" >>"$change/tables" || return
-    # empty must mean that there is none: an undo then deletes the table
-    _live=$(umask 077 && nft -s list table "$1" "$2" 2>"$change/problem") || grep -q 'No such file' "$change/problem" || {
+    # in the zone in which the guard reads it; empty must mean that there is none: an undo then deletes the table
+    _live=$(umask 077 && TZ=UTC0 nft -s list table "$1" "$2" 2>"$change/problem") || grep -q 'Error:.*No such file' "$change/problem" || {
       cat "$change/problem"
       return 1
     }
@@ -129,21 +129,28 @@ take_over() {
   fi
   start_guard "$1"
   if [ -n "$loading" ] && [ -z "$decision" ] && [ "$up" -lt "${deadline:-0}" ]; then return 1; fi
+  _was_loading=$loading
   wait_for_end "$1" "$_taken" || return
-  [ -n "$loading" ] || return 0
+  [ -n "$_was_loading" ] || return 0
   read -r _id _word _rest 2>/dev/null <"$home/last"
   [ "$_id $_word" != "$_taken confirmed" ] || return 0
   echo "it was rolled back just now, because its guard had ended; what the router runs is as before that change"
   return 1
 }
 
-# wait_for_end DIR ID: until it is undone, but not for as long as a guard may have to try
+# wait_for_end DIR ID: until it is undone, but not for as long as a guard may have to try; with a guard
 wait_for_end() {
   seconds_up
   _until=$((up + 90))
+  _unguarded=$((up + 5))
   while [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; do
     seconds_up
     [ "$up" -lt "$_until" ] || return
+    ! guarded "$1" || _unguarded=$((up + 5))
+    [ "$up" -lt "$_unguarded" ] || {
+      start_guard "$1"
+      _unguarded=$((up + 5))
+    }
     case $(head -n 1 "$1/outcome" 2>/dev/null) in "$2 broken "*" attempt 3,"*) return 1 ;; esac
     sleep 0.1 2>/dev/null || sleep 1
   done
@@ -291,7 +298,7 @@ confirm() {
 as_loaded() {
   while read -r _family _table _listing; do
     if [ "$_listing" = - ]; then
-      nft -t list table "$_family" "$_table" 2>&1 | grep -q 'No such file' && continue
+      _live=$(nft -t list table "$_family" "$_table" 2>&1) || case $_live in *Error:*'No such file'*) continue ;; esac
     else
       _live=$(nft -s -t list table "$_family" "$_table" 2>&1 | normalise_listing)
       [ -n "$_live" ] && [ "$_live" = "$(normalise_listing <"$_listing.nft-offload-new")" ] && continue

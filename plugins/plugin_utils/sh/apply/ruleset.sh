@@ -18,7 +18,7 @@ dry_load() {
 # namespace where there are no devices and no name server. Where there is none to be had, it is loaded as another table
 # that gets no packet, and refused where it names a host that /etc/hosts does not know. The same text makes the same
 # listing: what the router must list once the text is live, but for the order of its objects, devices and elements of
-# sets, is then in $wanted. A text that nft takes in a namespace and does not list is refused: it may do nothing at all.
+# sets, is then in $wanted. A text that nft takes and does not list is refused: it may do nothing at all.
 rehearse() {
   wanted=
   _before=
@@ -41,7 +41,7 @@ rehearse() {
 
 _rehearse() {
   shift
-  wanted=$(printf '%s\n' "$3" | _in_empty_network "$1" "$2" 2>/dev/null)
+  wanted=$({ printf '%s\n' "$3" | _in_empty_network "$1" "$2"; } 2>/dev/null)
   case $? in
   0) ;;
   40)
@@ -99,8 +99,9 @@ _in_scratch() {
       NR == 2 && /^\tflags dormant$/ { next }
       NR == 3 && $0 == "" { next }
       { print }')
-  nft delete table "$_family" "$_scratch" && return
-  nft list table "$_family" "$_scratch" 2>&1 | grep -q 'No such file'
+  [ -n "$wanted" ] || echo "nft took the text, and lists no table $_family $_table"
+  nft delete table "$_family" "$_scratch" || nft list table "$_family" "$_scratch" 2>&1 | grep -q 'Error:.*No such file' || return
+  [ -n "$wanted" ]
 }
 
 # _known_host NAME

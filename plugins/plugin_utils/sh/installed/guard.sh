@@ -19,6 +19,8 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 LC_ALL=C
 export PATH LC_ALL
 umask 077
+# as when it boots: hours in rules are those of the router, not those of a login
+unset TZ
 trap '' HUP PIPE
 read -r id <id
 
@@ -45,6 +47,10 @@ release() {
   }
 }
 
+# what the programs of awk begin with: nft lists a line end in a string as it is, which ends no line then
+# shellcheck disable=SC2016 # for awk to expand
+whole_lines='{ while (gsub(/"/, "\"") % 2 && (getline following) > 0) $0 = $0 "\n" following }'
+
 devices_here() {
   for device in /sys/class/net/*; do printf '%s ' "${device##*/}"; done
 }
@@ -52,6 +58,12 @@ devices_here() {
 # print_file FILE: by the shell itself, where there is no cat any more
 print_file() {
   cat "$1" 2>/dev/null || while IFS= read -r line; do printf '%s\n' "$line"; done <"$1"
+}
+
+# utc COMMAND...: nft lists the hours and days of a rule in the zone of the router, which may have changed by the time
+# that a copy is loaded; and west of Greenwich, 1.0 cannot read what it lists
+utc() {
+  TZ=UTC0 "$@"
 }
 
 # transaction FAMILY TABLE BEFORE clear|body|devices: nft text that makes the live table as it was, in three parts: what
@@ -62,7 +74,7 @@ transaction() {
     nft -s -t list table "$1" "$2" 2>/dev/null
     echo '@@'
     print_file "$3"
-  } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" '
+  } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" "$whole_lines"'
     BEGIN { then = 0; order = split("map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark", kinds, ",") }
     $0 == "@@" && !then { then = 1; next }
     !then && /^table / { live = 1 }
@@ -127,9 +139,10 @@ transaction() {
   '
 }
 
-# is_gone FAMILY TABLE: an nft that fails for another reason is no sign of it
+# is_gone FAMILY TABLE: an nft that fails for another reason is no sign of it, and neither are words in a listing
 is_gone() {
-  case $(nft -t list table "$1" "$2" 2>&1) in *'No such file or directory'*) ;; *) return 1 ;; esac
+  ! said=$(nft -t list table "$1" "$2" 2>&1) || return 1
+  case $said in *Error:*'No such file or directory'*) ;; *) return 1 ;; esac
 }
 
 # as_before FAMILY TABLE BEFORE: is the live table as it was, but for what its sets hold and for devices?
@@ -138,7 +151,7 @@ as_before() {
     cleared=$(transaction "$1" "$2" "$3" clear) || return
   case $cleared in *'
 delete flowtable '*) return 1 ;; esac
-  listed=$(nft -s -t list table "$1" "$2" | normalise_listing elements) &&
+  listed=$(utc nft -s -t list table "$1" "$2" | normalise_listing elements) &&
     [ -n "$listed" ] && [ "$listed" = "$(normalise_listing elements <"$3")" ]
 }
 
@@ -175,17 +188,23 @@ normalise_listing() {
 
 # as_kept FAMILY TABLE BEFORE: to the letter
 as_kept() {
-  [ "$(nft -s list table "$1" "$2" 2>/dev/null)" = "$(print_file "$3")" ]
+  [ "$(utc nft -s list table "$1" "$2" 2>/dev/null)" = "$(print_file "$3")" ]
 }
 
-# load_text TEXT
+# load_text TEXT [utc]: a copy is loaded in the zone of its listing
 load_text() {
-  printf '%s\n' "$1" | nft -f -
+  # shellcheck disable=SC2086 # or none
+  printf '%s\n' "$1" | $2 nft -f -
 }
 
-# content FAMILY TABLE N: what table N held, in the form that nft is known to load; see copies
+# content FAMILY TABLE N: what table N held, in the form that nft is known to load; see copies.
 content() {
   if [ -e "text.$3" ]; then print_file "text.$3"; else transaction "$1" "$2" "before.$3" body; fi
+}
+
+# zone_of N: of that form
+zone_of() {
+  [ -e "text.$1" ] || echo utc
 }
 
 # anew FAMILY TABLE: in one transaction with what follows
@@ -207,19 +226,20 @@ back() {
     return
   fi
   ! as_kept "$1" "$2" "$before" || return 0
+  zone=$(zone_of "$3")
   plain="$(anew "$1" "$2")
 $(print_file "$before")"
   if clear=$(transaction "$1" "$2" "$before" clear) && content=$(content "$@") &&
     devices=$(transaction "$1" "$2" "$before" devices); then
     load_text "$clear
 $content
-$devices" && as_before "$1" "$2" "$before" && return 0
+$devices" "$zone" && as_before "$1" "$2" "$before" && return 0
     load_text "$(transaction "$1" "$2" "$before" clear)
-$content" || load_text "$(anew "$1" "$2")
-$content" || load_text "$plain" || return
+$content" "$zone" || load_text "$(anew "$1" "$2")
+$content" "$zone" || load_text "$plain" utc || return
     transaction "$1" "$2" "$before" devices | while read -r statement; do nft "$statement"; done
   else
-    load_text "$plain" || return
+    load_text "$plain" utc || return
   fi
   as_before "$1" "$2" "$before" || as_kept "$1" "$2" "$before"
 }
@@ -246,14 +266,15 @@ restore() {
   return "$((status + gone))"
 }
 
-# list_others: every table but those of the change, less what changes by itself; without a line @@ at its end it is not whole
+# list_others: every table but those of the change and those that come and go with a look at the router, less what changes
+# by itself; without a line @@ at its end it is not whole
 list_others() {
-  ours=$(print_file tables) && [ -n "$ours" ] && listing=$(nft -s -t list ruleset) &&
+  ours=$(print_file tables) && [ -n "$ours" ] && listing=$(utc nft -s -t list ruleset) &&
     listing=$(printf '%s\n' "$listing" | normalise_listing) || return
-  printf '%s\n@@\n%s\n' "$ours" "$listing" | awk '
+  printf '%s\n@@\n%s\n' "$ours" "$listing" | awk "$whole_lines"'
     !named && $0 == "@@" { named = 1; next }
     !named { ours["table " $1 " " $2]; next }
-    /^table / { skip = ("table " $2 " " $3) in ours }
+    /^table / { skip = ("table " $2 " " $3) in ours || $3 ~ /^nft_offload_(sample|witness|rehearsal)_/ }
     !skip
     END { print "@@" }'
 }
@@ -269,7 +290,7 @@ list_differing() {
   {
     print_file others
     print_file others.now
-  } | awk '
+  } | awk "$whole_lines"'
     BEGIN { now = 0 }
     $0 == "@@" { now++; name = ""; next }
     /^table / { name = $2 " " $3; names[name]; there[now, name] }
@@ -281,18 +302,43 @@ list_differing() {
     }'
 }
 
+# means TABLE: no where nothing that was to be loaded can mean it, by its name, by a handle, or with all the rest. Then
+# somebody else was at it meanwhile. In doubt the answer is yes.
+means() {
+  for text in load.*; do print_file "$text"; done | awk -v name="$1" '
+    {
+      gsub(/type (filter|nat|route) |priority [a-z]+/, " ")
+      found += /ruleset|handle/
+      words = split($0, word, /[^A-Za-z0-9_.\/\\-]+/)
+      for (i = 1; i <= words; i++) found += word[i] == name
+    }
+    END { print found ? "yes" : "no" }'
+}
+
+# list_touched: lines new|changed FAMILY TABLE of others that differ and may be meant; @@ at the end
+list_touched() {
+  differing=$(list_differing) || return
+  case $differing in *@@) ;; *) return 1 ;; esac
+  while read -r how family table; do
+    [ "$how" = @@ ] || [ "$(means "$table")" = no ] || printf '%s %s %s\n' "$how" "$family" "$table"
+  done <<END
+$differing
+END
+  echo @@
+}
+
 # restore_others: where the load did not come to its good end
 restore_others() {
   read_events . "$id" || return
   [ "$load" != loaded ] && [ -e others ] || return 0
-  differing=$(list_differing) || return
-  case $differing in *@@) ;; *) return 1 ;; esac
+  touched=$(list_touched) || return
   printf '' >lost || return
   while read -r how family table; do
     case $how in
+    @@) ;;
     new) is_gone "$family" "$table" || nft delete table "$family" "$table" ;;
     changed)
-      copy=$(awk -v start="table $family $table {" '
+      copy=$(awk -v start="table $family $table {" "$whole_lines"'
         index($0, start) == 1 { inside = 1 }
         inside
         inside && /^}/ { exit }' other.full)
@@ -301,7 +347,7 @@ restore_others() {
       ;;
     esac || printf 'table %s %s\n' "$family" "$table" >>lost
   done <<END
-$differing
+$touched
 END
   [ ! -s lost ]
 }
@@ -323,7 +369,7 @@ load() {
   is_script load.1 || {
     list_others >others.new && is_whole others.new && mv others.new others || return
     # not more than a small router has room for
-    { nft -s list ruleset && echo @@; } | head -c 4194304 >other.full
+    { utc nft -s list ruleset && echo @@; } | head -c 4194304 >other.full
     is_whole other.full || printf '' >other.full
   }
   for text in load.*; do
@@ -338,11 +384,11 @@ load() {
     fi
   done
   [ -e others ] || return 0
-  differing=$(list_differing) || return
-  case $differing in
+  touched=$(list_touched) || return
+  case $touched in
   @@) ;;
   *@@)
-    echo "it changed what is not its own: $(printf '%s\n' "$differing" | sed -n 's/^[a-z]* \(.* .*\)/table \1/p')"
+    echo "it changed what is not its own: $(printf '%s\n' "$touched" | sed -n 's/^[a-z]* \(.* .*\)/table \1/p')"
     return 1
     ;;
   *) return 1 ;;
@@ -357,7 +403,7 @@ copies() {
     [ -s "before.$number" ] || continue
     clear=$(transaction "$family" "$table" "before.$number" clear) &&
       body=$(transaction "$family" "$table" "before.$number" body) || return
-    if problem=$(printf '%s\n' "$clear" "$body" | nft -c -f - 2>&1); then
+    if problem=$(printf '%s\n' "$clear" "$body" | utc nft -c -f - 2>&1); then
       rm -f "text.$number"
     elif ! { printf '%s\n' "$clear" && content "$family" "$table" "$number"; } | nft -c -f - >/dev/null 2>&1; then
       echo "nft could not load again what it lists of table $family $table now, so this change could not be undone: $problem"
@@ -373,7 +419,7 @@ note() {
 
 # start_child ACTION...: marked, so that whoever comes later finds it and all that it started
 start_child() {
-  NFT_OFFLOAD_CHANGE="$PWD $id" /bin/sh ./guard "$@" </dev/null >"printed.$1" 2>&1 5>&- &
+  NFT_OFFLOAD_CHANGE="$PWD $id $1" /bin/sh ./guard "$@" </dev/null >"printed.$1" 2>&1 5>&- &
   child=$!
 }
 
@@ -392,11 +438,12 @@ child_ended() {
   child=
 }
 
-# end_children: with all that they started
+# end_children: with all that they started. What a load that has ended left running is no part of it any more.
 end_children() {
   [ -z "$child" ] || kill -9 "$child" 2>/dev/null
   child=
-  end_marked "NFT_OFFLOAD_CHANGE=$PWD $id"
+  [ -n "$load" ] || end_marked "NFT_OFFLOAD_CHANGE=$PWD $id load" || return
+  end_marked "NFT_OFFLOAD_CHANGE=$PWD $id restore"
 }
 
 # hold: load it, and wait for its confirmation
@@ -489,15 +536,19 @@ finish() {
   release && exit 0
 }
 
-# stand_by: the one that acts may be stopped, or stuck
+# stand_by: the one that acts may be stopped, or wait for what never ends: a minute in which it has not slept and woken
+# once. Until it is time, that keeps nobody from confirming.
 stand_by() {
-  overdue=$((up - ${deadline:-$((begun_at + 60))}))
-  case $active_state in T | t) stopped=yes ;; *) stopped= ;; esac
-  case $decision/$stopped in
-  /) [ "$overdue" -lt 90 ] || kill -9 "${active% *}" ;;
-  /yes) [ "$overdue" -lt 0 ] || kill -9 "${active% *}" ;;
-  */yes) kill -9 "${active% *}" ;;
-  esac
+  wakes=
+  while read -r key value; do
+    [ "$key" != voluntary_ctxt_switches: ] || wakes="$active $value"
+  done 2>/dev/null <"/proc/${active% *}/status"
+  idle=$((idle + 1))
+  [ -n "$wakes" ] && [ "$wakes" = "$woke" ] || idle=0
+  woke=$wakes
+  [ -n "$decision" ] || [ "$up" -ge "${deadline:-$((begun_at + 60))}" ] || return
+  case $active_state in T | t) ;; *) [ "$idle" -ge 60 ] || return ;; esac
+  kill -9 "${active% *}"
 }
 
 # watch: the change, as one of its guards. It ends with 0 only when nothing is left to do, and is started again otherwise.
@@ -512,6 +563,8 @@ watch() {
   attempt=0
   pause=1
   finishing=
+  woke=
+  idle=0
   # without a decision: the other one goes on, and this one is started again
   trap 'exit 1' TERM INT
   # open from now on: a /run that becomes read-only keeps nobody from writing

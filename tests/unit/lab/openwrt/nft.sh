@@ -82,6 +82,7 @@ bound() {
 }
 
 load() {
+  set -- "$(echo "$1" | sed -e '/^table .* { flags dormant; }$/d' -e 's/^\(table .* {\) flags dormant;$/\1\n\tflags dormant;/')"
   echo "$1" | sed -n 's/^delete table \([a-z0-9]*\) \([^ ;]*\).*/\1-\2/p' | while read -r file; do rm -f "$live/$file"; done
   echo "$1" | sed -n 's/^table \([a-z0-9]*\) \([^ ]*\) {$/\1 \2/p' | sort -u | while read -r family table; do
     before=

@@ -137,6 +137,33 @@ def test_the_guard_is_killed_while_it_undoes(router: Sandbox) -> None:
     assert (router.table(), outcome(router)) == (SLOW, ("rolled_back", "not confirmed within 3 s"))
 
 
+@pytest.mark.parametrize("stage", ["undo", "window"])
+def test_a_guard_that_hangs_is_replaced(router: Sandbox, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    """It is not stopped, it waits for a command that never ends; here the other one waits for seconds, not for a minute."""
+    soon = guard_script().replace('"$idle" -ge 60', '"$idle" -ge 3')
+    assert soon != guard_script()
+    monkeypatch.setattr(change_module, "guard_script", lambda: soon)
+    hanging, hung = router.place / "hanging", router.place / "hung"
+    hangs = f'[ "$PPID" != "$(cat {hanging})" ] || {{ mv {hanging} {hung}; exec {shutil.which("sleep")} 300; }}'
+    router.before("sleep", f"[ ! -e {hanging} ] || {hangs}")
+    change = router.change(timeout=8)
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    first = router.guard()
+    if stage == "undo":
+        nft = router.before("nft", "exit 1")
+        router.end_window()
+        wait_until(lambda: "broken" in (router.pending / "outcome").read_text())
+    hanging.with_suffix(".new").write_text(str(first))
+    hanging.with_suffix(".new").rename(hanging)
+    wait_until(hung.exists)
+    if stage == "undo":
+        nft.with_name("nft.real").rename(nft)
+    assert hung.exists()
+    assert router.settled()
+    assert first not in list_guards(router.pending)
+    assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
+
+
 def test_nobody_takes_over_while_it_is_undone(router: Sandbox) -> None:
     router.set_table(SLOW)
     change, second = router.change(), router.change(name="1-00000002")

@@ -251,6 +251,20 @@ def test_a_change_that_was_never_loaded_is_not_confirmed(router: Sandbox) -> Non
     assert (router.table(), router.settled()) == (OLD, True)
 
 
+def test_what_a_script_left_running_outlasts_an_undo(router: Sandbox) -> None:
+    """A daemon that an include of fw4 starts again is no part of the change; what a load that hangs started is."""
+    daemon = router.place / "daemon"
+    script = f"#!/bin/sh\n[ $1 = load ] || exit 0\nsleep 300 >/dev/null 2>&1 &\necho $! >{daemon}\n"
+    change = router.change(router.plan(script))
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    assert router.run(change.give_up("a check failed"))["abandon"].rc == 0
+    pid = int(daemon.read_text())
+    try:
+        os.kill(pid, 0)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
 # other people's tables
 
 
@@ -273,6 +287,58 @@ def test_a_foreign_table_that_a_load_made_goes_again(router: Sandbox) -> None:
         raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert (router.table(), router.table("foreign")) == (OLD, None)
+
+
+@pytest.mark.parametrize(
+    "name", ["nft_offload_sample_900_1f", "nft_offload_witness_900_12", "nft_offload_rehearsal_1f"]
+)
+def test_a_look_of_another_run_at_the_same_time_is_no_change_of_others(router: Sandbox, name: str) -> None:
+    """Which counts in a table of its own for a while."""
+    change = router.change(router.plan(FOREIGN.replace("inet foreign", f"inet {name}") + NEW))
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    assert failed_step(change.phases()[1], router.confirm(change)) is None
+    assert router.table() == NEW
+
+
+@pytest.mark.parametrize("family", ["ip filter", "inet f2b_table"])
+@pytest.mark.parametrize("there", [FOREIGN, None], ids=["changed", "new"])
+def test_what_others_change_while_it_is_loaded_is_theirs(router: Sandbox, family: str, there: str | None) -> None:
+    """Nothing that is loaded can mean their table."""
+    file = router.place / f"tables/{family.replace(' ', '-')}"
+    theirs = FOREIGN.replace("inet foreign", family)
+    if there:
+        file.write_text(theirs)
+    later = theirs.replace("accept", "drop")
+    (router.place / "later").write_text(later)
+    router.before("nft", f'case "$*" in "-f load.1") cp {router.place}/later {file} ;; esac')
+    change = router.change()
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    assert router.run(change.give_up("a check failed"))["abandon"].rc == 0
+    assert (router.table(), file.read_text(), outcome(router)[0]) == (OLD, later, "rolled_back")
+
+
+@pytest.mark.parametrize(
+    "text", ["flush ruleset", "delete table inet handle 3", "define t = foreign\nflush table inet $t"]
+)
+def test_a_foreign_table_that_a_text_may_mean_is_put_back(router: Sandbox, text: str) -> None:
+    """Without its name beside its family, too. Here the nft of the sandbox does what a real one would."""
+    router.set_table(FOREIGN, "foreign")
+    does = f"rm -f {router.place}/tables/inet-foreign; sed -n '/^table inet t/,$p' load.1 >only"
+    router.before("nft", f'case "$*" in "-f load.1") {does}; exec "$0.real" -f only ;; esac')
+    change = router.change(router.plan(f"{text}\n{NEW}"))
+    with pytest.raises(OffloadError, match="it changed what is not its own: table inet foreign"):
+        raise_failed_change(change, change.phases()[0], router.load(change))
+    assert router.settled()
+    assert (router.table(), router.table("foreign")) == (OLD, FOREIGN)
+
+
+def test_words_in_a_listing_are_no_sign_that_a_table_is_gone(router: Sandbox) -> None:
+    (router.place / "tables/inet-t").unlink()
+    change = router.change(router.plan(NEW.replace("policy", 'comment "Error: No such file or directory"; policy')))
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    assert router.table()
+    assert router.run(change.give_up("a check failed"))["abandon"].rc == 0
+    assert (router.table(), outcome(router)[0]) == (None, "rolled_back")
 
 
 def test_what_others_change_in_the_window_is_theirs(router: Sandbox) -> None:

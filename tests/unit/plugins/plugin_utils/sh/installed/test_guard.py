@@ -285,6 +285,43 @@ def test_elements_come_back_where_nothing_else_differs(shell: str, tmp_path: Pat
         assert part in table
 
 
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+@pytest.mark.parametrize("zone", ["XST8", "XST-9"])
+def test_hours_come_back_in_any_zone(shell: str, zone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """West of Greenwich, nft 1.0 cannot read the hours that it lists; and the offset of a zone changes twice a year."""
+    monkeypatch.setenv("TZ", zone)
+    rule = 'meta hour "23:00"-"23:30" drop comment "the night"'
+    change = f"""
+    nft 'add rule inet t input {rule}' && nft list table inet t >at_first
+    TZ=UTC0 nft -s list table inet t >run/nft-offload/pending/before.1
+    {shell} run/nft-offload/pending/guard copies || exit 9
+    nft 'flush chain inet t input'
+    """
+    table = against_kernel(shell, tmp_path, change)
+    assert [line for line in table.splitlines() if "the night" in line] == [
+        line for line in (tmp_path / "at_first").read_text().splitlines() if "the night" in line
+    ]
+
+
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+@pytest.mark.parametrize(
+    "words", ["ticket 17:\\n\\tchain x {\\n", "\\ntable inet other {\\n", "\\n}\\n@@\\n"], ids=["chain", "table", "end"]
+)
+def test_a_line_end_in_a_string_ends_no_line(shell: str, words: str, tmp_path: Path) -> None:
+    """nft lists it as it is; what the lines of the string look like is nothing that was there."""
+    change = f"""
+    printf 'add table inet other\\nadd chain inet other c\\nadd rule inet t input counter comment "{words}"\\n' | nft -f -
+    TZ=UTC0 nft -s list table inet t >run/nft-offload/pending/before.1
+    {shell} run/nft-offload/pending/guard copies || exit 9
+    nft 'flush chain inet t input; add chain inet t chain_x'
+    """
+    table = against_kernel(shell, tmp_path, change)
+    assert words.split("\\n")[0] in table and "chain_x" not in table
+    assert "iifname vmap @zones" in table
+
+
 MARKED = listing().replace("{\n", '{\n\tcomment "kmod.nft_offload"\n', 1)
 
 
