@@ -198,14 +198,13 @@ notes:
     from. Through other connection plugins, such as C(local), it does not, and such a confirmation proves little.
   - The router's timer runs apart from the SSH session, as a transient unit where there is systemd. What it needs is in
     C(/run/nft-offload); how the last change ended is there too, and in the router's log.
-  - Before a text is loaded, also in check mode, it is tried whether boot would load it, because a name of a device,
-    of a host or of a control group may be known now, and not while the router starts. Where the router can make a
-    network namespace (C(unshare) of util-linux), the text is loaded into an empty one, without devices but C(lo) and
-    without name servers. Elsewhere, as on OpenWrt, it is loaded for a moment as a table that gets no packet (C(flags
-    dormant), C(nft_offload_rehearsal_*)), and a host that C(/etc/hosts) does not know is refused. C(iif) and C(oif)
-    with the name of any device but C(lo) are refused on every router; C(iifname) and C(oifname) are what boot can
-    load. A ruleset that is restored is tried in the same way. A router that runs such a text already is warned, and
-    refused once the text changes.
+  - Before a text is loaded, also in check mode, it is tried whether boot would load it, because a name of a device, of
+    a host or of a control group may be known now, and not while the router starts. Where the router can make a network
+    namespace (C(unshare) of util-linux), the text is loaded into an empty one, without devices but C(lo) and without
+    name servers. Elsewhere, as on OpenWrt, it is loaded for a moment as a table that gets no packet (C(flags dormant),
+    C(nft_offload_rehearsal_*)), and a host that C(/etc/hosts) does not know is refused, as are C(iif) and C(oif) with
+    the name of any device but C(lo); C(iifname) and C(oifname) are what boot can load. A ruleset that is restored is
+    tried in the same way. A router that runs such a text already is warned, and refused once the text changes.
   - When nft refuses the text while the router starts all the same, boot loads the newest of the rulesets confirmed
     before that loads. Where there is none and the table filters what comes to the router, boot loads an emergency
     ruleset, C(/etc/nft-offload/emergency.nft), which is the same table with what keeps the router within reach. It

@@ -38,13 +38,15 @@ neither /etc/protocols nor /etc/services."""
 def render_emergency(desired: DesiredTable, ports: Collection[int]) -> str | None:
     """Text of paths.EMERGENCY; None where our table does not filter what comes to the router.
 
-    ``ports`` are those that SSH servers listen on, beside 22. What is forwarded is dropped where our table may drop any
-    of it, and else is none of its business.
+    ``ports`` are those that SSH servers listen on, beside 22, the most important one first. What is forwarded is
+    dropped where our table may drop any of it, and else is none of its business.
     """
     text = desired.boot_text()
     if not parse_filtered_families(text):
         return None
-    listed = ", ".join(str(port) for port in sorted({SSH, *ports})[:MOST_PORTS])
+    first, others = list(ports)[:1], sorted({*ports})
+    chosen = list(dict.fromkeys((*first, SSH, *others)))[:MOST_PORTS]
+    listed = ", ".join(str(port) for port in sorted(chosen))
     rules = (
         "ct state established,related accept",
         'iifname "lo" accept',

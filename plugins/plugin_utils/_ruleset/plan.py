@@ -259,15 +259,20 @@ def _plan(
     closing = _forget_fallback(state, warnings)
     closing += init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
     dry = Step(f"validate table {desired.path}", DryLoad(_text_without_devices(state, desired, keep_elements)))
-    tried = Step(f"try whether boot would load table {desired.path}", plan_rehearsal(desired, token, checking))
+    obstacles = find_obstacles(desired.content, state.platform.kernel_version)
+    by_trial = [one for one in obstacles if one.seen_in_namespace]
+    tried = Step(
+        f"try whether boot would load table {desired.path}", plan_rehearsal(desired, token, checking, by_trial)
+    )
     # in this order: what the last one leaves is compared with what is live then
     trials = [dry, tried] if texts else []
     if paths.EMERGENCY in differing:
         verb = plan_emergency_rehearsal(desired, state.ssh_ports, token, checking)
         trials.insert(0, Step("try whether boot would load the emergency ruleset", verb))
-    obstacles = find_obstacles(desired.content, state.platform.kernel_version)
     if texts:
-        _refuse_obstacles(obstacles, where)
+        _refuse_obstacles([one for one in obstacles if not one.seen_in_namespace], where)
+        # the trial tells, where there is one
+        obstacles = [] if "nft" in state.platform.commands else by_trial
     warnings += [f"boot may not load line {one.line} of the ruleset: {one.text!r}; {one.remedy}" for one in obstacles]
     old = _old_table(state, desired)
     change = state.next_id(token)

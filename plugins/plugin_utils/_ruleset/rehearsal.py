@@ -25,14 +25,19 @@ SCRATCH = "nft_offload_rehearsal_"
 """how the name of a table begins in which the text is tried; a token follows. ``rehearse`` has it too"""
 NAMES_DEVICES_AT_HOOKS = (6, 16)
 """the first kernel that takes a hook of a device that is not there yet"""
+INDEXED = "nft looks up the number of the device when it loads the text, and boot loads it before the device exists"
+INDEXED_ELEMENTS = "its elements are numbers of devices, and boot loads it before the devices exist"
 REMEDIES = (
     ("Interface does not exist", "name it with iifname or oifname: iif and oif need the device while they are loaded"),
     ("Could not resolve hostname", "write its addresses, or put it into /etc/hosts of the router"),
     ("User does not exist", "write the number of the user, or one that /etc/passwd of the router has"),
     ("Group does not exist", "write the number of the group, or one that /etc/group of the router has"),
     ("cgroupv2 path fails", "name a control group that exists before any service starts, such as system.slice"),
+    (INDEXED, "name it with iifname or oifname: iif and oif need the device while they are loaded"),
+    (INDEXED_ELEMENTS, "give the set the type ifname, and compare it with iifname or oifname"),
+    ("of a device", "do it in a table of your own that is loaded once the device is there"),
 )
-"""(part of nft's complaint in an empty network namespace, what to do)"""
+"""(part of nft's complaint in an empty network namespace, or of a reason of ``find_obstacles``; what to do)"""
 
 _OPERATORS = re.compile(r"[!<>&|]|[^!<>&|]+")
 """what a word is made of"""
@@ -50,6 +55,11 @@ _WORDS = {
     "add", "delete", "ip", "ip6", "tcp", "udp", "th", "ether", "meta", "mark", "to", "type", "devgroup",
     "jhash", "symhash", "numgen"
 }  # fmt: skip
+_STATEMENTS = {
+    "timeout", "expires", "limit", "counter", "quota", "last", "ct", "comment", "accept", "drop", "reject", "continue",
+    "return", "jump", "goto", "log", "queue", "notrack", "add", "update", "delete", "meta"
+}  # fmt: skip
+"""with which a statement begins that may follow a concatenation of selectors"""
 _HOST_NAME = re.compile(r"(?=.*[A-Za-z])(?!0x)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?\Z")
 _PORT = re.compile(r":\d+(-\d+)?\Z")
 
@@ -63,6 +73,8 @@ class Obstacle:
     """how it stands there"""
     reason: str
     remedy: str
+    seen_in_namespace: bool = True
+    """whether nft refuses it in an empty network namespace, so that a trial there is the better judge"""
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ def find_obstacles(content: str, kernel: tuple[int, int]) -> list[Obstacle]:
         Obstacle(
             token.line,
             f"{selector.text} {token.text}",
-            "nft looks up the number of the device when it loads the text, and boot loads it before the device exists",
+            INDEXED,
             f"write {selector.text}name {token.text}",
         )
         for selector, token in _values(tokens, definitions, _INDEXES)
@@ -99,7 +111,7 @@ def find_obstacles(content: str, kernel: tuple[int, int]) -> list[Obstacle]:
         Obstacle(
             token.line,
             f"{kind.text} {token.text}",
-            "its elements are numbers of devices, and boot loads it before the devices exist",
+            INDEXED_ELEMENTS,
             "give the set the type ifname, and compare it with iifname or oifname",
         )
         for kind, token in _elements(tokens, definitions, _INDEX_TYPES)
@@ -125,12 +137,20 @@ def explain_complaint(message: str) -> str:
     return next((remedy for part, remedy in REMEDIES if part in message), "correct that line")
 
 
-def plan_rehearsal(desired: DesiredTable, token: str, checking: bool) -> Rehearse:
-    """The verb that tries the text for boot; a check run (``checking``) loads no modules."""
+def plan_rehearsal(desired: DesiredTable, token: str, checking: bool, obstacles: Collection[Obstacle] = ()) -> Rehearse:
+    """The verb that tries the text for boot; a check run (``checking``) loads no modules.
+
+    ``obstacles`` count where the router cannot try it in a network namespace.
+    """
     text = desired.boot_text()
     scratch = f"{SCRATCH}{token}"
     offset = text[: text.rindex(desired.content.rstrip("\n"))].count("\n")
     hosts = [word for line, name in find_host_names(desired.content) for word in (str(line + offset), name)]
+    named = [
+        f"/dev/stdin:{one.line + offset}:1-1: Error: {one.text}: {one.reason} (by what the text looks like: this "
+        "router has not tried it in a network namespace)"
+        for one in obstacles
+    ]
     return Rehearse(
         "check" if checking else "load",
         desired.family,
@@ -138,6 +158,7 @@ def plan_rehearsal(desired: DesiredTable, token: str, checking: bool) -> Rehears
         text,
         scratch,
         _edits(text, _dormant_text(desired, scratch)),
+        "\n".join(named),
         tuple(hosts),
     )
 
@@ -147,7 +168,7 @@ def plan_emergency_rehearsal(desired: DesiredTable, ports: Collection[int], toke
     scratch = f"{SCRATCH}{token}"
     text, other = (render_emergency(table, ports) or "" for table in (desired, replace(desired, name=scratch)))
     edits = _edits(text, _rename_table(other, scratch, scratch, " flags dormant;"))
-    return Rehearse("check" if checking else "load", desired.family, desired.name, text, scratch, edits, ())
+    return Rehearse("check" if checking else "load", desired.family, desired.name, text, scratch, edits, "", ())
 
 
 def _dormant_text(desired: DesiredTable, scratch: str) -> str:
@@ -183,11 +204,10 @@ def _rename_table(text: str, old: str, new: str, opening: str = "") -> str:
 
 
 def _edits(text: str, other: str) -> str:
-    """A script for sed that makes ``other`` of ``text``, which has as many lines."""
+    """Lines "NUMBER LINE" that make ``other`` of ``text``, which has as many lines."""
     pairs = zip(text.split("\n"), other.split("\n"), strict=True)
     changed = {number: new for number, (old, new) in enumerate(pairs, start=1) if old != new}
-    escaped = {number: re.sub(r"([\\/&])", r"\\\1", new) for number, new in changed.items()}
-    return "\n".join(f"{number}s/.*/{new}/" for number, new in escaped.items())
+    return "\n".join(f"{number} {new}" for number, new in changed.items())
 
 
 def _read(content: str) -> tuple[list[_Token], dict[str, list[Element]]]:
@@ -271,8 +291,9 @@ def _values(
         after = place + 1
         while after < len(tokens) and tokens[after].text == ".":
             after += 1
+            first = after
             while after < len(tokens) and re.match(r"[a-z][a-z0-9]*\Z", tokens[after].text):
-                if tokens[after].text in {"vmap", "map"}:
+                if tokens[after].text in {"vmap", "map"} or (after > first and tokens[after].text in _STATEMENTS):
                     break
                 after += 1
         while after < len(tokens) and tokens[after].text in {"vmap", "map", "set"}:
@@ -339,10 +360,20 @@ def _nat_targets(tokens: Sequence[_Token], definitions: Mapping[str, list[Elemen
     for place, token in enumerate(tokens):
         if token.text in {"\n", ";", "{", "}"}:
             statement = set()
-        elif token.text == "to" and statement & _NAT:
+        elif token.text == "to" and statement & _NAT and not _is_mapped(tokens, place + 1):
             for part in _resolve(_read_value(tokens, place + 1), 0, definitions):
                 yield _Token(_PORT.sub("", part.name), part.line)
         statement.add(token.text)
+
+
+def _is_mapped(tokens: Sequence[_Token], place: int) -> bool:
+    """Whether a selector and a map stand there, and no value."""
+    for token in tokens[place:]:
+        if token.text in {"\n", ";", "{", "}"}:
+            return False
+        if token.text == "map":
+            return True
+    return False
 
 
 def _host_name(token: _Token) -> str:
@@ -372,6 +403,7 @@ def _named_at_load(tokens: Sequence[_Token], place: int, token: _Token, kernel: 
                     "nft looks up the number of the control group when it loads the text, and boot loads it before "
                     "services have theirs",
                     "name a control group that exists before any service starts, such as system.slice",
+                    seen_in_namespace=False,
                 )
     if token.text not in {"device", "devices"}:
         return

@@ -64,7 +64,7 @@ class TableState:
     kept: tuple[str, ...] = ()
     """ids of the rulesets confirmed before, oldest first"""
     ssh_ports: tuple[int, ...] = ()
-    """that SSH servers of the router listen on, as far as it is known"""
+    """that SSH servers of the router listen on, as far as it is known; the one of this login first"""
 
     @property
     def boot(self) -> BootRecord:
@@ -131,6 +131,6 @@ def _listing(answer: Answer, name: str) -> str | None:
 
 
 def _parse_ports(lines: Sequence[str]) -> tuple[int, ...]:
-    """Lines with one port each -> the ports, sorted; what is none is left out."""
-    numbers = {int(line) for line in lines if re.match(r"[0-9]{1,5}\Z", line)}
-    return tuple(sorted(number for number in numbers if 0 < number < 65536))
+    """Lines with one port each -> the ports, each once and in order; what is none is left out."""
+    numbers = dict.fromkeys(int(line) for line in lines if re.match(r"[0-9]{1,5}\Z", line))
+    return tuple(number for number in numbers if 0 < number < 65536)

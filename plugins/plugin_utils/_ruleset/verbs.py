@@ -42,6 +42,10 @@ class Rehearse(Verb):
     scratch: str
     """name of a table for it where there is no network namespace"""
     edits: str
-    """script for sed that makes of the text one for that table, which gets no packet"""
+    """lines "NUMBER LINE", to be put in place of lines of the text, which makes it one for that table, which gets no
+    packet"""
+    named: str
+    """what boot would not find by what the text looks like, as nft would print it; it counts where there is no network
+    namespace, where nft itself tells"""
     host_names: tuple[str, ...]
     """line, name, line, name, ...: hosts that the text names"""

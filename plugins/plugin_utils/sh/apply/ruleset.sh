@@ -14,16 +14,20 @@ dry_load() {
   return "$_rc"
 }
 
-# rehearse MODE FAMILY TABLE TEXT SCRATCH EDITS [LINE NAME]...: would boot load the text? It is loaded in a network
+# rehearse MODE FAMILY TABLE TEXT SCRATCH EDITS NAMED [LINE NAME]...: would boot load the text? It is loaded in a network
 # namespace where there are no devices and no name server. Where there is none to be had, it is loaded as another table
-# that gets no packet, and refused where it names a host that /etc/hosts does not know. The same text makes the same
+# that gets no packet, and refused with NAMED, which says what of it boot would not find by what the text looks like, and
+# where it names a host that /etc/hosts does not know. The same text makes the same
 # listing: what the router must list once the text is live, but for the order of its objects, devices and elements of
 # sets, is then in $wanted. A text that nft takes and does not list is refused: it may do nothing at all.
 rehearse() {
   wanted=
   _before=
   if [ "$1" = check ]; then
-    flowtables_loaded || return 0
+    flowtables_loaded || {
+      _refuse_named "$7"
+      return
+    }
     _before=$(_netfilter_modules)
   fi
   _rehearse "$@"
@@ -75,12 +79,43 @@ _in_empty_network() {
     nft delete table "$1" "$2" >&2 || :' sh "$@"
 }
 
-# _in_scratch FAMILY TABLE TEXT SCRATCH EDITS [LINE NAME]...
+# _refuse_named COMPLAINTS
+_refuse_named() {
+  [ -z "$1" ] || {
+    printf '%s\n' "$1"
+    return 1
+  }
+}
+
+# _edited TEXT EDITS OLD NEW: the text with other lines in place of some: "NUMBER LINE", where OLD is called NEW. By
+# standard input, for a line may be longer than an argument can be; what came in part only is not whole.
+_edited() {
+  printf '%s\n' "$2" . "$1" . | awk -v old="$3" -v new="$4" '
+    !text && $0 == "." { text = 1; next }
+    !text && /^[0-9]+ / { number = $1; sub(/^[0-9]+ /, ""); gsub(old, new); line[number] = $0; next }
+    !text { next }
+    held { print last }
+    { held = 1; count++; end = $0; last = (count in line) ? line[count] : $0 }
+    END { exit !(held && end == "." && count > 1) }'
+}
+
+# _in_scratch FAMILY TABLE TEXT SCRATCH EDITS NAMED [LINE NAME]...
 _in_scratch() {
-  _family=$1 _table=$2 _text=$3 _scratch=$4 _edits=$5
-  shift 5
-  # what a run left that was killed
-  nft list tables 2>/dev/null | sed -n 's/^table \([a-z0-9]* nft_offload_rehearsal_.*\)/\1/p' |
+  _refuse_named "$6" || return
+  _family=$1 _table=$2
+  read -r _uptime _idle </proc/uptime || _uptime=0
+  _uptime=${_uptime%%.*}
+  _scratch=nft_offload_rehearsal_$((_uptime + 120))_$$
+  _text=$(_edited "$3" "$5" "$4" "$_scratch") || {
+    echo "the text could not be made ready for a trial"
+    return 1
+  }
+  shift 6
+  # what a run left that was killed; another controller may try one at this moment
+  nft list tables 2>/dev/null | awk -v now="$_uptime" '
+    $3 !~ /^nft_offload_rehearsal_/ || ($3 ~ /^nft_offload_rehearsal_[0-9]+_[0-9]+$/ &&
+      split($3, part, "_") && part[4] >= now + 0) { next }
+    { print $2, $3 }' |
     while read -r _left _name; do nft delete table "$_left" "$_name"; done
   _unknown=
   while [ "$#" -gt 1 ]; do
@@ -92,7 +127,7 @@ _in_scratch() {
     printf '%s' "$_unknown"
     return 1
   fi
-  printf '%s\n' "$_text" | sed "$_edits" | nft -f - || return
+  printf '%s\n' "$_text" | nft -f - || return
   wanted=$(nft -s -t list table "$_family" "$_scratch" 2>/dev/null |
     awk -v scratch="$_scratch" -v table="$_table" '
       NR == 1 { sub(" " scratch " ", " " table " ") }

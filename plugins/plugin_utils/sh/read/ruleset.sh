@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/login
 # Readings for the ruleset module: our table, and whether each NIC takes a hardware flowtable.
 
 # read_table FAMILY TABLE RULESET: stateless and terse, so that neither counters nor a set's elements look like a change.
@@ -20,19 +21,21 @@ _whole_table() {
   nft -s list table "$1" "$2" | head -c 65536
 }
 
-# read_ssh_ports: that an SSH server listens on, as its configuration says, and that this connection came to
+# read_ssh_ports: that this connection came to, then those that an SSH server listens on, as its configuration says
 read_ssh_ports() {
   section ssh_ports _ssh_ports
 }
 
 _ssh_ports() {
+  _over=$(ssh_connection)
+  [ -z "$_over" ] || echo "${_over##* }"
   cat /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf 2>/dev/null | sed -n \
+    -e 's/^\([^#]*[^#[:space:]]\)[[:space:]]*#.*/\1/' \
     -e 's/^[[:space:]]*[Pp][Oo][Rr][Tt][[:space:]=]\{1,\}\([0-9]\{1,5\}\)[[:space:]]*$/\1/p' \
     -e 's/^[[:space:]]*ListenAddress[[:space:]].*[]0-9]:\([0-9]\{1,5\}\)[[:space:]]*$/\1/p'
   cat /etc/systemd/system/ssh*.socket.d/*.conf /etc/systemd/system/ssh*.socket 2>/dev/null |
     sed -n 's/^ListenStream=\(.*:\)\{0,1\}\([0-9]\{1,5\}\)$/\2/p'
   ! has uci || uci -q show dropbear | sed -n "s/^dropbear\..*\.Port='\{0,1\}\([0-9]\{1,5\}\)'\{0,1\}$/\1/p"
-  [ -z "$SSH_CONNECTION" ] || echo "${SSH_CONNECTION##* }"
 }
 
 # read_links: the devices that exist

@@ -76,7 +76,10 @@ def test_it_is_rehearsed_when_it_is_new() -> None:
 
 def test_its_trial_as_another_table_touches_no_table_of_that_name() -> None:
     verb = plan_emergency_rehearsal(DesiredTable("inet", "t", FIREWALL.replace("nft_offload", "t"), ()), (), "0", False)
-    done = subprocess.run(["sed", verb.edits], input=verb.text, capture_output=True, text=True, check=True).stdout
+    lines = verb.text.split("\n")
+    for number, line in (edit.split(" ", 1) for edit in verb.edits.split("\n")):
+        lines[int(number) - 1] = line
+    done = "\n".join(lines)
     assert done.count("table inet nft_offload_rehearsal_0") == 3 and "inet t" not in done
     assert done.count("flags dormant;") == 1
 
@@ -117,6 +120,12 @@ def test_what_is_forwarded_is_dropped_where_our_table_may_drop_it(content: str, 
 
 def test_its_chains_let_everything_through_once_they_are_flushed() -> None:
     assert "policy drop" not in emergency(FIREWALL.replace("policy accept", "policy drop"))
+
+
+def test_the_port_of_the_login_is_never_cut_off() -> None:
+    text = emergency(FIREWALL, "inet", 50000, *range(1000, 1100))
+    assert "tcp dport { 22, 1000, " in text and ", 50000 }" in text
+    assert text.split("tcp dport {")[1].split("}")[0].count(",") == 15
 
 
 def _after(plan: ConfirmedPlan, state: TableState) -> TableState:

@@ -63,6 +63,9 @@ def hosts(rule: str) -> list[str]:
         ("accept # iif lan9", []),
         ('accept comment "iif lan9"', []),
         ("iif @devices accept", []),
+        ("update @s { iif . ip saddr timeout 60s } accept", []),
+        ("update @s { iif . ip saddr limit rate over 10/second } drop", []),
+        ("update @s { iif . ct mark timeout 60s } accept", []),
     ],
 )
 def test_what_boot_does_not_find(rule: str, named: list[str]) -> None:
@@ -120,6 +123,12 @@ def test_a_chain_of_a_device_needs_it_up_to_linux_6_15() -> None:
         ("fib saddr oif missing drop", []),
         ("fib daddr type local accept", []),
         ("dnat to tcp dport map { 80 : 192.0.2.1 }", []),
+        ("update @s { ip saddr . tcp dport timeout 60s }", []),
+        ("update @s { ip saddr . tcp dport limit rate over 10/minute burst 5 packets } drop", []),
+        ("add @s { ip saddr . ip daddr ct count over 20 } drop", []),
+        ('dnat ip to iifname map { "wan" : 10.0.0.1 }', []),
+        ("dnat ip to vlan id map { 1 : 10.0.0.1 }", []),
+        ('dnat ip to iifname . tcp dport map { "wan" . 80 : 10.0.0.1 }', []),
         ("dnat to jhash ip saddr mod 2 map { 0 : 192.0.2.1 }", []),
         ("ct original ip saddr 192.0.2.1 accept", []),
     ],
@@ -129,12 +138,31 @@ def test_hosts(rule: str, named: list[str]) -> None:
 
 
 def test_a_text_that_boot_would_refuse_is_refused_with_its_line_and_what_to_do() -> None:
-    text = CONTENT.replace("\t\tmeta", '\t\tiif "lan0" accept\n\t\tmeta')
-    with pytest.raises(OffloadError, match=r"template edge\.nft\.j2, line 4 as rendered.*'iif \"lan0\"'") as error:
+    """A trial in a network namespace would not show it: control groups are there too."""
+    rule = 'socket cgroupv2 level 2 "system.slice/x.service" accept'
+    text = CONTENT.replace("\t\tmeta", f"\t\t{rule}\n\t\tmeta")
+    with pytest.raises(OffloadError, match=r"template edge\.nft\.j2, line 4 as rendered.*'cgroupv2 \"system") as error:
         _ruleset.plan_present(
             FRESH, "inet", "nft_offload", text, (), check_mode=False, token="00000000", where="template edge.nft.j2"
         )
-    assert 'iifname "lan0"' in str(error.value)
+    assert "such as system.slice" in str(error.value)
+
+
+def test_rules_for_devices_count_where_there_is_no_trial() -> None:
+    """They may be wrong about a text, and a trial in a network namespace is not."""
+    text = CONTENT.replace("\t\tmeta", '\t\tiif "lan0" accept\n\t\tmeta')
+    plan = present(FRESH, content=text)
+    assert plan.warnings == []
+    step = plan.validating[-1]
+    assert isinstance(step.verb, Rehearse)
+    line = step.verb.text[: step.verb.text.index("iif ")].count("\n") + 1
+    assert step.verb.named.startswith(f'/dev/stdin:{line}:1-1: Error: iif "lan0": nft looks up')
+    shown = str(_ruleset.locate_complaint(StepError(step, step.verb.named, "nothing"), text, "option content"))
+    assert "boot would not load option content, line 4 as rendered" in shown
+    assert "has not tried it in a network namespace" in shown and "name it with iifname" in shown
+    unchecked = replace(FRESH, platform=replace(FRESH.platform, commands=frozenset()))
+    plan = _ruleset.plan_present(unchecked, "inet", "nft_offload", text, (), check_mode=True, token="00000000")
+    assert [warning for warning in plan.warnings if "line 4" in warning and "iifname" in warning]
 
 
 def test_a_router_that_runs_such_a_text_already_is_warned_only() -> None:
@@ -152,12 +180,13 @@ def test_a_router_that_runs_such_a_text_already_is_warned_only() -> None:
 def test_what_is_restored_is_rehearsed_too() -> None:
     state = converged()
     text = state.files["/etc/nft-offload/ruleset.nft"]
-    kept = history.kept_text("1-00000009", text.replace("\t\tmeta", "\t\toif wan0 accept\n\t\tmeta"), "")
+    rule = 'socket cgroupv2 level 2 "system.slice/x.service" accept'
+    kept = history.kept_text("1-00000009", text.replace("\t\tmeta", f"\t\t{rule}\n\t\tmeta"), "")
     older = replace(state, kept=("1-00000009",), files={**state.files, "/etc/nft-offload/history/1-00000009.nft": kept})
     with pytest.raises(OffloadError, match="boot would not load ruleset 1-00000009, line 4 as rendered"):
         _ruleset.plan_restored(older, "1-00000009", "inet", "nft_offload", check_mode=False, token="00000001")
     good = replace(
-        older, files={**older.files, "/etc/nft-offload/history/1-00000009.nft": kept.replace("oif w", "oifname w")}
+        older, files={**older.files, "/etc/nft-offload/history/1-00000009.nft": kept.replace("/x.service", "")}
     )
     plan = _ruleset.plan_restored(good, "1-00000009", "inet", "nft_offload", check_mode=True, token="00000001")
     assert [step.verb.call[0] for step in plan.validating] == ["dry_load", "rehearse"]
@@ -185,12 +214,12 @@ def test_the_table_for_the_trial_has_the_same_lines_and_gets_no_packet() -> None
     scratch = "nft_offload_rehearsal_00000001"
     assert verb.scratch == scratch
     assert [line.replace(scratch, "S") for line in verb.edits.splitlines()] == [
-        "1s/.*/table inet S; delete table inet S/",
-        "2s/.*/table inet S { flags dormant; }/",
-        "3s/.*/flush table inet S/",
-        "4s/.*/table inet S { flags dormant;/",
-        r"8s/.*/table inet S \\/",
-        "9s/.*/{ flags dormant;/",
-        "14s/.*/table inet S { flags dormant; set t { type ipv4_addr; } }/",
-        "15s/.*/table inet S/",
+        "1 table inet S; delete table inet S",
+        "2 table inet S { flags dormant; }",
+        "3 flush table inet S",
+        "4 table inet S { flags dormant;",
+        "8 table inet S \\",
+        "9 { flags dormant;",
+        "14 table inet S { flags dormant; set t { type ipv4_addr; } }",
+        "15 table inet S",
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,10 @@ NONE = "#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2\nexit 1\n"
 class Trial:
     """One exec with the verb, in a network namespace of its own."""
 
-    def __init__(self, place: Path, shell: list[str], namespace: bool, content: str, more: str = "") -> None:
-        verb = plan_rehearsal(DesiredTable("inet", "t", content, ()), "00000001", False)
+    def __init__(
+        self, place: Path, shell: list[str], namespace: bool, content: str, more: str = "", named: str = ""
+    ) -> None:
+        verb = replace(plan_rehearsal(DesiredTable("inet", "t", content, ()), "00000001", False), named=named)
         (place / "bin").mkdir(exist_ok=True)
         if not namespace:
             (place / "bin/unshare").write_text(NONE)
@@ -138,9 +141,39 @@ def test_name_services_behind_sockets_are_not_asked(tmp_path: Path, shell: list[
 
 
 def test_what_a_killed_run_left_is_gone_after_the_next(tmp_path: Path, shell: list[str]) -> None:
-    left = "nft add table inet nft_offload_rehearsal_0badcafe; nft add table inet other"
-    trial = Trial(tmp_path, shell, False, CONTENT, left)
-    assert (trial.code, trial.tables) == ("0\n", "table inet other\n")
+    """And another controller's, which tries one at this moment, stays."""
+    gone = [f"table inet nft_offload_rehearsal_{name}" for name in ("0badcafe", "1_77")]
+    stay = ["table inet other", "table inet nft_offload_rehearsal_999999999_7"]
+    trial = Trial(tmp_path, shell, False, CONTENT, "; ".join(f"nft add {table}" for table in (*gone, *stay)))
+    assert trial.code == "0\n"
+    assert sorted(trial.tables.splitlines()) == sorted(stay)
+
+
+@pytest.mark.parametrize("command", ["awk", "sed"])
+def test_a_text_that_could_not_be_made_ready_is_not_one_that_nft_took(
+    tmp_path: Path, shell: list[str], command: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / command).write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "bin" / command).chmod(0o755)
+    trial = Trial(tmp_path, shell, False, CONTENT.replace("tcp dport", "tcp dort"))
+    assert trial.code == "1\n" and trial.wanted == "\n"
+
+
+def test_a_line_longer_than_an_argument_can_be(tmp_path: Path, shell: list[str], namespace: bool) -> None:
+    elements = ", ".join(f"10.{a}.{b}.1" for a in range(80) for b in range(250))
+    content = f"table inet t {{ set s {{ type ipv4_addr; elements = {{ {elements} }}; }}; }}\n"
+    trial = Trial(tmp_path, shell, namespace, content)
+    assert (trial.code, trial.said) == ("0\n", "")
+    assert "set s" in trial.wanted
+
+
+def test_what_a_text_names_counts_where_there_is_no_namespace(
+    tmp_path: Path, shell: list[str], namespace: bool
+) -> None:
+    trial = Trial(tmp_path, shell, namespace, CONTENT, named="/dev/stdin:7:1-1: Error: it names what is not there")
+    assert trial.code == ("0\n" if namespace else "1\n")
+    assert ("it names what is not there" in trial.said) == (not namespace)
 
 
 def test_a_listing_that_fails_leaves_nothing_behind(tmp_path: Path, shell: list[str], namespace: bool) -> None:
