@@ -82,7 +82,6 @@ case $real in
   ln "$place" "$real"
   ;;
 esac
-rm -f "$place"
 {{
   echo '#!/bin/sh'
   echo "real='$real'"
@@ -96,15 +95,19 @@ if {when}; then
 fi
 exec $real "$@"
 EOT
-}} >"$place"
-chmod 755 "$place"
+}} >"$place.stand-in"
+chmod 755 "$place.stand-in"
+# in one step: this needs the tool itself
+mv -f "$place.stand-in" "$place"
 """
 
 
 def restore_tool(tool: str) -> str:
-    """sh that puts the tool back."""
+    """sh that puts the tool back, by means of no other one that may be broken."""
     return f"""place=$(command -v {tool})
-real=$(sed -n "s/^real='\\(.*\\)'/\\1/p" "$place")
+while IFS= read -r line; do
+  case $line in "real='"*) real=${{line#*=?}} real=${{real%?}} && break ;; esac
+done <"$place"
 case $real in
 */busybox*) ln -sf "${{real% *}}" "$place" ;;
 *.real) mv -f "$real" "$place" 2>/dev/null || "$real" -f "$real" "$place" ;;

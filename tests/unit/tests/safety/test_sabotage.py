@@ -68,6 +68,16 @@ def test_a_tool_fails_twice_and_is_put_back(place: Place) -> None:
 
 
 @SHELL
+@pytest.mark.parametrize("tool", ["cat", "rm", "mv", "chmod", "sed"])
+def test_a_tool_that_stand_ins_are_made_with(place: Place, tool: str) -> None:
+    (place.root / "bin" / tool).symlink_to(f"/bin/{tool}")
+    place.run(stand_in(tool, "true"))
+    assert place.run(f"{tool} --version") == "code 1"
+    place.run(f"PATH={place.root}/bin:/usr/bin:/bin\n{restore_tool(tool)}")
+    assert "code 1" not in place.run(f"{tool} --version")
+
+
+@SHELL
 def test_one_stand_in_before_another(place: Place) -> None:
     place.run(stand_in("tool", 'case "$*" in *one*) ;; *) false ;; esac'))
     place.run(stand_in("tool", 'case "$*" in *two*) ;; *) false ;; esac', "exit 2"))
