@@ -23,7 +23,7 @@ from tests.safety.faults import PATIENT, REMOTE, Fault
 from tests.safety.look import Firewall, Known, Look, keep_users_busy, look, users_get_through
 from tests.safety.play import Play, Watch
 from tests.safety.rack import prepare_ports
-from tests.safety.sabotage import ACTED, AT_BOOT, CUT, when_reached
+from tests.safety.sabotage import ACTED, AT_BOOT, CUT, PREPARE, when_reached
 
 SETTLING = 120
 """seconds for a run to settle, a boot included"""
@@ -40,20 +40,17 @@ class Ending:
     """the fault was injected"""
 
 
+class NotInjectedError(Exception):
+    """The run did not come to the moment of its fault."""
+
+
 def run_once(router: Live, fault: Fault, known: Known, place: Path) -> Ending:
     """One change with one fault. ``place`` is an empty directory, which holds the evidence then."""
-    if fault.start == "ports" and "ports" not in known.firewalls["ruleset"]:
-        prepare_ports(router, known)
-    router.restore(fault.start)
-    router.acts += 1
-    router.hang_up()
     machine = routers.get(router.name)
-    boots = _count_boots(router)
-    before = known.before.get((fault.start, fault.module)) or look(router, fault.module)
-    known.before[fault.start, fault.module] = before
-    router.sh(_preparation(fault))
-    if fault.traffic:
-        keep_users_busy(router)
+    try:
+        before, boots = _begin(router, fault, known)
+    except (LabError, AssertionError, OSError, subprocess.TimeoutExpired) as error:
+        raise NotInjectedError(f"the router could not be prepared: {error}") from error
     with Watch(machine.port) as watch:
         written = machine.machine.console.stat().st_size
         play = Play(router, fault, place / "first")
@@ -82,6 +79,22 @@ def run_once(router: Live, fault: Fault, known: Known, place: Path) -> Ending:
     return Ending(lost, round(watch.longest, 1), summarise(results), reached)
 
 
+def _begin(router: Live, fault: Fault, known: Known) -> tuple[Look, int]:
+    """Bring the router to the state that the run starts with; how it looks then, and how often it has booted."""
+    if fault.start == "ports" and "ports" not in known.firewalls["ruleset"]:
+        prepare_ports(router, known)
+    router.restore(fault.start)
+    router.acts += 1
+    router.hang_up()
+    boots = _count_boots(router)
+    before = known.before.get((fault.start, fault.module)) or look(router, fault.module)
+    known.before[fault.start, fault.module] = before
+    router.sh(_preparation(fault))
+    if fault.traffic:
+        keep_users_busy(router)
+    return before, boots
+
+
 def is_injected(fault: Fault, acted: Container[str]) -> bool:
     """Whether all that the fault does on the router has happened. What comes from outside waits for its moment."""
     if AT_BOOT in fault.prepare and not fault.cut_at_boot:
@@ -107,6 +120,7 @@ INJECT = """: >/root/reached
 
 def _preparation(fault: Fault) -> str:
     parts = [
+        PREPARE,
         RECORDER,
         f"{{ :\n{fault.prepare}\n}} || exit",
         "" if is_remote(fault) else when_reached(fault.after, INJECT.format(fault.inject)),
@@ -134,7 +148,7 @@ def _cut_power_at_boot(router: Live, written: int) -> None:
     until = time.monotonic() + 240
     while CUT.encode() not in machine.console.read_bytes()[written:]:
         if time.monotonic() > until or READY in machine.console.read_bytes()[written:]:
-            raise LabError("the moment to cut the power at boot never came")
+            raise NotInjectedError("the moment to cut the power at boot never came")
         time.sleep(0.2)
     machine.monitor("system_reset")
 
@@ -146,7 +160,7 @@ def _inject(router: Live, fault: Fault, play: Play, place: Path) -> list[Play]:
     until = time.monotonic() + 120
     while not router.succeeds(f". /root/stages; {fault.after}"):
         if time.monotonic() > until or not play.running:
-            raise LabError(f"the moment to inject the fault never came: {summarise([play.result()])}")
+            raise NotInjectedError(f"the moment to inject the fault never came: {summarise([play.result()])}")
         time.sleep(0.1)
     machine = routers.get(router.name)
     if fault.inject == "controller":
@@ -173,10 +187,11 @@ def _inject(router: Live, fault: Fault, play: Play, place: Path) -> list[Play]:
     return []
 
 
-CUT_CONNECTIONS = """if [ -e /var/run/dropbear.pid ]; then
-  for one in $(pgrep -x dropbear); do [ "$one" = "$(cat /var/run/dropbear.pid)" ] || kill -9 "$one"; done
+CUT_CONNECTIONS = """. /root/stages
+if [ -e /var/run/dropbear.pid ]; then
+  for one in $(matching 'dropbear*'); do [ "$one" = "$(cat /var/run/dropbear.pid)" ] || kill -9 "$one"; done
 else
-  kill -9 $(pgrep -f 'sshd[^ ]*: root@notty')
+  kill -9 $(matching '*sshd*: root@notty*')
 fi"""
 
 

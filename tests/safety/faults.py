@@ -349,7 +349,7 @@ GUARDS = [
     Fault(
         "guard killed while it undoes",
         DROPS_SSH,
-        inject="kill -9 $(acting) $(pgrep -f '[g]uard restore')",
+        inject="kill -9 $(acting) $(matching '*guardrestore*')",
         after="undoing",
     ),
     Fault(
@@ -373,7 +373,7 @@ GUARDS = [
     ),
     Fault(
         "loading shell killed",
-        inject="kill -9 $(pgrep -f '[s]h -s')",
+        inject="kill -9 $(matching '*sh-s')",
         after="locked",
         suites=SOME,
         ends=EITHER,
@@ -391,7 +391,7 @@ GUARDS = [
         "the guard's pause is stopped",
         DROPS_SSH,
         # in between there is none
-        inject="for _try in 1 2 3 4 5 6 7 8 9; do kill -STOP $(pgrep -P $(acting) sleep) && break; done",
+        inject="for _try in 1 2 3 4 5 6 7 8 9; do kill -STOP $(child $(acting) sleep) && break; done",
         after="loaded",
         options={"confirm_timeout": 12},
         suites=SOME,

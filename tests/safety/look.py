@@ -88,8 +88,10 @@ section acted
 for word in reached acted; do [ ! -e /root/$word ] || echo $word; done
 [ ! -e /run/at-boot ] && [ ! -e /var/run/at-boot ] || echo at-boot
 section left; find /etc /usr/local /lib/upgrade -name '*.nft-offload-new'
-for process in $(pgrep -x sleep); do
-  case $(tr '\\000' ' ' </proc/$process/cmdline) in 'sleep 30'[01]' ') echo process $process ;; esac
+for process in /proc/[0-9]*; do
+  line=
+  read -r line <$process/cmdline
+  case $line in sleep30[01]) echo process ${{process#/proc/}} ;; esac
 done
 section ruleset; nft -s list ruleset
 """

@@ -19,7 +19,6 @@ from tests.safety.faults import NEW, OLD, OTHERS, PORTS, make_table
 from tests.safety.look import Firewall, Known, look
 from tests.safety.matrix import PLACE
 from tests.safety.play import FLOWTABLE
-from tests.safety.sabotage import PREPARE
 
 PREPARED = PLACE / "prepared"
 
@@ -32,7 +31,6 @@ if command -v sshd; then
 fi
 """
 LOAD_OTHERS = f"""
-{PREPARE}
 if [ -d /etc/systemd ]; then
   printf 'flush ruleset\\n%s\\n' '{OTHERS}' >/etc/nftables.conf
   systemctl enable nftables.service

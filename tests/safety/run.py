@@ -30,7 +30,7 @@ from multiprocessing.connection import Connection, wait
 from lab import api, routers
 from lab.host import LabError
 from tests.lab.router import Live, sweep
-from tests.safety.bench import Ending, run_once
+from tests.safety.bench import Ending, NotInjectedError, run_once
 from tests.safety.evidence import keep_evidence, place_of
 from tests.safety.faults import EVERYWHERE, FAULTS, QUICK, Fault
 from tests.safety.look import Known
@@ -82,9 +82,12 @@ class Bench:
         place = place_of(suite, fault.name, number)
         try:
             ending = run_once(router, fault, self.known, place)
-        except (LabError, AssertionError, OSError, subprocess.TimeoutExpired) as error:
-            ending = Ending(f"did not come to its end: {error}"[:300], 0.0, "", reached=False)
-            keep_evidence(router, place, ending.note)
+        except (NotInjectedError, LabError, AssertionError, OSError, subprocess.TimeoutExpired) as error:
+            # once it is injected, a router that does not answer is one that was lost
+            void = isinstance(error, NotInjectedError)
+            note = f"did not come to its end: {error}"[:300]
+            ending = Ending("" if void else note, 0.0, note, reached=not void)
+            keep_evidence(router, place, note)
             kernel = self.kernel
             if routers.find(router.name) is None or not _restores(router):
                 self.clear()

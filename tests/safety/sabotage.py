@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 # Conditions for ``when`` and ``after``, with nothing but a shell's own commands, so that no broken tool breaks them.
+# A shell reads the words of a command line without what is between them. A small router may have no pgrep.
 STAGES = r"""
 if [ -d /run ]; then home=/run/nft-offload; else home=/var/run/nft-offload; fi
 pending=$home/pending
@@ -49,7 +50,21 @@ for_seconds() {
   read -r since </root/since
   [ "${up%%.*}" -lt $((since + $1)) ]
 }
-watchers() { pgrep -f '[g]uard (watch|supervise)'; }
+matching() {
+  for one in /proc/[0-9]*; do
+    line=
+    { read -r line <"$one/cmdline"; } 2>/dev/null
+    for pattern in "$@"; do
+      case $line in $pattern) echo "${one#/proc/}" ;; esac
+    done
+  done
+}
+child() {
+  for one in /proc/[0-9]*; do
+    { read -r pid name _state parent _rest <"$one/stat"; } 2>/dev/null && [ "$parent $name" = "$1 ($2)" ] && echo "$pid"
+  done
+}
+watchers() { matching '*guardwatch*' '*guardsupervise*'; }
 acting() {
   if [ -e $pending/guard.pid ]; then read -r pid _rest <$pending/guard.pid; echo "$pid"; return; fi
   while read -r _id word pid _rest; do

@@ -113,3 +113,15 @@ def test_who_calls(place: Place) -> None:
     (place.root / "guard").write_text("tool a\n:\n")
     assert place.run("tool a") == "real a\n"
     assert place.run(f"cd {place.root}; {' '.join(place.shell)} ./guard") == ""
+
+
+@SHELL
+def test_processes_are_found_without_pgrep(place: Place) -> None:
+    found = place.run(
+        """. /root/stages
+sleep 71 &
+echo "$! $(child $$ sleep) $(matching 'sleep71')"
+kill $!"""
+    )
+    numbers = found.split()
+    assert len(set(numbers)) == 1 and len(numbers) == 3, found
