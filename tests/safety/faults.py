@@ -700,7 +700,8 @@ SURROUNDINGS = [
 IN_COMMIT = STAGES["during the rename"]
 BOOT_TOOLS = ("mv", "sync", "rm", "nft")
 """external commands of the boot script"""
-BOOT_STEPS = 10
+BOOT_STEPS = 7
+"""as often as it calls them to finish the commit and to load the ruleset"""
 
 
 def at_boot(tools: Iterable[str], when: str, act: str = "exit 1") -> str:
