@@ -10,17 +10,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
+import shlex
 import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any, cast
 
 from .._core.errors import OffloadError
 from .._core.plan import Step
-from .._core.text import iterate_lines
+from .._core.text import iterate_lines, parse_count
 from .._core.verbs import Verb
 from .verbs import CheckCommand, CheckHere, Gateway, Reach, Resolve
 
@@ -57,6 +61,8 @@ LONGEST_NAME = 80
 """characters"""
 HIDDEN = 6
 """characters from which on a line or a word of a command is replaced where a message shows what the command printed"""
+KEPT = 16 * OUTPUT
+"""bytes of what a check on the controller prints that are held"""
 FROM_INPUT = 'nft_offload_check=$(cat) && eval "$nft_offload_check" </dev/null'
 """what a shell is given as an argument to run what it gets on standard input; apply/checks.sh has the same"""
 
@@ -96,13 +102,19 @@ class Check:
             verb = {"reach": Reach, "resolve": Resolve, "gateway": Gateway}[self.kind](self.what)
         return Step(str(self), CheckHere(self.timeout, verb), self.redact)
 
-    def redact(self, output: str) -> str:
-        """The end of what it printed, without the command's lines and words; see HIDDEN."""
+    def redact(self, output: str, cut: bool = False) -> str:
+        """The end of what it printed, without the command's lines and words; see HIDDEN.
+
+        ``cut``: the output has lost its beginning, as in show_check of sh/apply/checks.sh, which has the same rules.
+        """
         if self.silent:
             return "it failed; what it printed is not shown, because of no_log"
+        if cut:
+            # a part of a word would not be found
+            _part, _blank, output = _partition_blank(output)
         if self.kind == "command":
             for hidden in _hidden(self.what):
-                output = output.replace(hidden, "***")
+                output = (_hide_end(output, hidden) if cut else output).replace(hidden, "***")
         return output.strip()[-OUTPUT:]
 
     def fails_here(self) -> str:
@@ -112,17 +124,17 @@ class Check:
                 socket.create_connection((self.what, self.port), self.timeout).close()
                 return ""
             if self.kind == "resolve":
-                code, output = _run(["getent", "ahosts", self.what], "", self.timeout)
+                code, output, cut = _run(["getent", "ahosts", self.what], "", self.timeout)
             elif self.kind == "reach":
-                code, output = _run(["ping", "-c", "1", self.what], "", self.timeout)
+                code, output, cut = _run(["ping", "-c", "1", self.what], "", self.timeout)
             else:
-                code, output = _run(["/bin/sh", "-c", FROM_INPUT], self.what, self.timeout)
+                code, output, cut = _run(["/bin/sh", "-c", FROM_INPUT], self.what, self.timeout)
         # ValueError: a name that cannot be encoded, such as one with an empty part
         except (OSError, ValueError) as error:
             return str(error)
         if code is None:
             return f"no answer within {self.timeout} s"
-        return "" if code == 0 else self.redact(output) or f"exit code {code}"
+        return "" if code == 0 else self.redact(output, cut) or f"exit code {code}"
 
 
 def _hidden(command: str) -> list[str]:
@@ -130,17 +142,57 @@ def _hidden(command: str) -> list[str]:
     parts = {line.strip() for line in iterate_lines(command)}
     parts |= set(re.split(r"""[\s"'`;|&()<>]+""", command))
     parts |= set(re.split(r"""[\s"'`;|&()<>:=@/,]+""", command))
+    # by lines too: an apostrophe in a comment, or in a here document, is no quote
+    texts = [command, *iterate_lines(command)]
+    for word in {word for text in texts for word in (*_shell_words(text), *_QUOTED.findall(text))}:
+        text = word.strip("\"'")
+        values = {word, text, *text.split("=", 1), *text.split(":", 1)}
+        parts |= values | {line.strip() for value in values for line in iterate_lines(value)}
+    parts |= {part.replace("\\$", "$").replace("\\`", "`") for part in parts}
     return sorted({part for part in parts if len(part) >= HIDDEN}, key=lambda part: (-len(part), part))
 
 
-def _run(command: Sequence[str], text: str, seconds: int) -> tuple[int | None, str]:
-    """(exit code, the end of what it printed) of a command that gets a text on its standard input.
+_QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
-    None: it took longer, and was killed with all that it started. What it left running that is not killed, because it
-    is in a session of its own, is not waited for.
+
+def _shell_words(command: str) -> Iterator[str]:
+    """The words that a shell makes of a command, which may hold blanks and signs; those before one without an end."""
+    words = shlex.shlex(command, posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    words.commenters = ""
+    with contextlib.suppress(ValueError):
+        yield from words
+
+
+def _partition_blank(text: str) -> tuple[str, str, str]:
+    """A text before its first white space, that, and what comes behind it."""
+    before, *behind = re.split(r"(\s)", text, maxsplit=1)
+    return (before, behind[0], behind[1]) if behind else (before, "", "")
+
+
+def _hide_end(output: str, hidden: str) -> str:
+    """An output that was cut within a text with white space, without the end of that."""
+    while hidden:
+        _part, _blank, hidden = _partition_blank(hidden)
+        if hidden and output.startswith(hidden):
+            return f"***{output.removeprefix(hidden)}"
+    return output
+
+
+def _run(command: Sequence[str], text: str, seconds: int) -> tuple[int | None, str, bool]:
+    """(exit code, what it printed, whether that is only the end of it) of a command that gets a text on its input.
+
+    None: it took longer, and was ended with all that it started, as far as ``_end_all`` finds it. What it left running
+    in a session of its own is not waited for.
     """
+    mark = f"NFT_OFFLOAD_CHECK={secrets.token_hex(16)}"
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, **dict([mark.split("=", 1)])},
     )
     kept = bytearray()
     threads = [
@@ -153,11 +205,41 @@ def _run(command: Sequence[str], text: str, seconds: int) -> tuple[int | None, s
         code: int | None = process.wait(seconds)
     except subprocess.TimeoutExpired:
         code = None
+        _end_all(process.pid, mark.encode())
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     threads[1].join(1)
-    return code, bytes(kept).decode(errors="replace")
+    cut = len(kept) > KEPT
+    return code, bytes(kept[-KEPT:]).decode(errors="replace"), cut
+
+
+def _end_all(process: int, mark: bytes) -> None:
+    """End a process, its children and theirs, and what has the mark in its environment, as sh/events.sh does.
+
+    Nothing where the system has no /proc.
+    """
+    for _round in range(5):
+        parents, found = {}, set()
+        for directory in Path("/proc").glob("[0-9]*"):
+            if (number := parse_count(directory.name)) is None:
+                continue
+            with contextlib.suppress(OSError):
+                # the name of a process may hold blanks and brackets
+                fields = (directory / "stat").read_bytes().rpartition(b")")[2].split()
+                parents[number] = parse_count(fields[1].decode()) if fields[0] != b"Z" else None
+                if mark in (directory / "environ").read_bytes().split(b"\0"):
+                    found.add(number)
+        family = {process}
+        while more := {number for number, parent in parents.items() if parent in family} - family:
+            family |= more
+        found |= family & parents.keys() if _round == 0 else set()
+        for number in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+        if not found:
+            return
+        time.sleep(0.05)
 
 
 def _give(pipe: IO[bytes], text: bytes) -> None:
@@ -170,7 +252,7 @@ def _keep_end(pipe: IO[bytes], kept: bytearray) -> None:
     with contextlib.suppress(OSError, ValueError), pipe:
         while part := os.read(pipe.fileno(), 65536):
             kept += part
-            del kept[: -16 * OUTPUT]
+            del kept[: -KEPT - 1]
 
 
 def _read_name(name: str | None) -> str:

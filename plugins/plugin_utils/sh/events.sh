@@ -68,8 +68,14 @@ is_alive() {
   [ "${20}" = "$_start" ] && case $process_state in Z | X) false ;; esac
 }
 
-# end_marked MARK: every process that has it in its environment, as NAME=VALUE, and so all that was started with it
+# end_marked MARK [PID]: every process that has it in its environment, as NAME=VALUE, and so all that was started with it;
+# and that process with its children and theirs, whatever is in their environment
 end_marked() {
+  if [ -n "$2" ]; then
+    list_family "$2"
+    # shellcheck disable=SC2086 # numbers
+    kill -9 $family 2>/dev/null
+  fi
   for _round in 1 2 3 4 5 6 7 8 9 10; do
     _marked=
     for _process in /proc/[0-9]*; do
@@ -89,6 +95,23 @@ end_marked() {
     sleep 0.2 2>/dev/null || sleep 1
   done
   return 1
+}
+
+# list_family PID: it, its children and theirs
+list_family() {
+  family=" $1 "
+  _known=
+  while [ "$_known" != "$family" ]; do
+    _known=$family
+    for _process in /proc/[0-9]*; do
+      read -r _stat 2>/dev/null <"$_process/stat" || continue
+      _parent=${_stat##*) ? }
+      case $family in
+      *" ${_process#/proc/} "*) ;;
+      *" ${_parent%% *} "*) family="$family${_process#/proc/} " ;;
+      esac
+    done
+  done
 }
 
 # identify: this shell, as is_alive knows it

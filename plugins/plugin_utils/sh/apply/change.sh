@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # apply/steps.sh and read/change.sh set the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
-# needs events apply/steps read/change read/login
+# needs events apply/steps apply/checks read/change read/login
 # A change of the firewall that is confirmed or undone. The files of a change are listed in sh/installed/guard.sh.
 change=
 # id of the change that this shell began, or goes on with
@@ -345,19 +345,20 @@ commit_change() {
 }
 
 # check_here SECONDS COMMAND [ARGUMENT...]: a small router has no timeout(1). A check that takes too long is ended, with all
-# that it started; what it prints must neither hold the connection open nor fill /run.
+# that it started; what it prints must neither hold the connection open nor fill /run. How it ended is what its shell says,
+# and nothing that was printed.
 check_here() {
   _limit=$1
   shift
-  rm -f "$change/checked"
+  rm -f "$change/checked" "$change/check"
   {
-    export NFT_OFFLOAD_CHECK="$change"
     {
+      export NFT_OFFLOAD_CHECK="$change"
       "$@"
       _code=$?
       (umask 077 && echo "$_code" >"$change/checked.new")
       mv "$change/checked.new" "$change/checked"
-    } 2>&1 | (umask 077 && tail -c 2000 >"$change/check")
+    } 2>&1 | (umask 077 && tail -c 2001 >"$change/check.new" && mv "$change/check.new" "$change/check")
   } </dev/null >/dev/null 2>&1 &
   _child=$!
   seconds_up
@@ -365,18 +366,30 @@ check_here() {
   while [ ! -e "$change/checked" ]; do
     seconds_up
     if [ "$up" -gt "$_until" ]; then
-      end_marked "NFT_OFFLOAD_CHECK=$change"
+      end_marked "NFT_OFFLOAD_CHECK=$change" "$_child"
       echo "no answer within $_limit s"
       return 1
     fi
     sleep 0.1 2>/dev/null || sleep 1
   done
-  # the last of what it printed; something that it left behind may hold it back
-  kill -0 "$_child" 2>/dev/null && { sleep 0.1 2>/dev/null || sleep 1; }
-  tail -n 5 "$change/check"
   _code=
   read -r _code 2>/dev/null <"$change/checked"
+  # the last of what it printed; what it left behind may hold that back, and stays where the check is a good one
+  _has_printed || [ "$_code" = 0 ] || {
+    end_marked "NFT_OFFLOAD_CHECK=$change"
+    _has_printed
+  }
+  [ ! -e "$change/check" ] || show_check 2000 "$@"
   return "${_code:-1}"
+}
+
+# _has_printed: in a moment, if nothing holds its output any more
+_has_printed() {
+  for _round in 1 2 3 4 5; do
+    [ ! -e "$change/check" ] || return 0
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  [ -e "$change/check" ]
 }
 
 # reach ADDRESS: one packet there and back, which is a flow of its own

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks i
     Check,
     read_checks,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.verbs import CheckCommand, CheckHere
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.arguments import validate
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS, Answer, Section, compose
 
-from tests.unit.helpers.shells import NONCE, SHELLS, run_script
+from tests.unit.helpers.shells import NONCE, ROUTER_SHELLS, SHELLS, run_script
 
 SECRET = "hunter22-4711"
 EVERY_ARGUMENT = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\000' ' '"
@@ -131,16 +133,26 @@ def test_checks_on_the_controller(what: Check, why: str) -> None:
     assert why in output if why else output == ""
 
 
-def test_a_check_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("starts", ["sleep 61 &", "env -i sleep 61 &", "setsid sleep 61 &", "env -i setsid sleep 61 &"])
+def test_a_check_that_hangs_is_ended_with_all_that_it_started(starts: str, tmp_path: Path) -> None:
     """Whoever holds its output does not hold the task."""
-    command = f"sh -c 'sleep 60 & echo $! >{tmp_path}/child; wait' & sleep 60"
-    started = time.monotonic()
-    assert Check(False, "command", command, 0, 1).fails_here() == "no answer within 1 s"
-    assert time.monotonic() - started < 5
-    child = int((tmp_path / "child").read_text())
-    while runs(child) and time.monotonic() - started < 10:
+    child = tmp_path / "child"
+    command = f"sh -c '{starts} echo $! >{child}; wait; sleep 61' & sleep 61"
+    for seconds in (1, 4, 16):
+        started = time.monotonic()
+        assert Check(False, "command", command, 0, seconds).fails_here() == f"no answer within {seconds} s"
+        assert time.monotonic() - started < 30
+        if child.exists() and child.read_text():
+            break
+    assert ends(int(child.read_text()))
+
+
+def ends(process: int) -> bool:
+    """Within some seconds."""
+    until = time.monotonic() + 20
+    while runs(process) and time.monotonic() < until:
         time.sleep(0.01)
-    assert not runs(child)
+    return not runs(process)
 
 
 def runs(process: int) -> bool:
@@ -152,7 +164,7 @@ def runs(process: int) -> bool:
 
 def test_what_a_check_prints_is_bounded() -> None:
     """In memory too: some 100 MB go by here."""
-    command = "head -c 100000000 /dev/zero | tr '\\000' x; echo the end; exit 1"
+    command = "head -c 100000000 /dev/zero | tr '\\000' x; echo; echo the end; exit 1"
     output = Check(False, "command", command, 0, 60).fails_here()
     assert len(output) <= OUTPUT
     assert output.endswith("the end")
@@ -188,13 +200,19 @@ def test_no_process_of_the_controller_has_a_command_in_its_arguments(tmp_path: P
     assert SECRET not in seen
 
 
+def check_on_a_router(shell: list[str], command: str, shown: str, hidden: Sequence[str], place: Path) -> str:
+    """What a router prints for a check with a command."""
+    verb = CheckHere(10, CheckCommand(command, shown, tuple(hidden)))
+    calls = [("eval", f"change={shlex.quote(str(place))}"), ("section", "check", *verb.call)]
+    return run_script(shell, compose(NONCE, ("apply/change",), calls), place)
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_no_process_of_a_router_has_a_command_in_its_arguments(shell: list[str], tmp_path: Path) -> None:
     command = (
         f': {SECRET}; {EVERY_ARGUMENT} >seen; read -r line || echo no input; cat <<E\nit\'s "$((1 + 1))"\nE\nexit 7'
     )
-    script = compose(NONCE, ("apply/checks",), [("section", "check", "check_command", command, "yes", SECRET)])
-    output = run_script(shell, script, tmp_path)
+    output = check_on_a_router(shell, command, "yes", [SECRET], tmp_path)
     assert '\nno input\nit\'s "2"\n' in output
     assert "- check 7\n" in output
     seen = (tmp_path / "seen").read_text()
@@ -209,19 +227,62 @@ def test_no_process_of_a_router_has_a_command_in_its_arguments(shell: list[str],
         ("yes", f"echo a{SECRET}b{SECRET}; exit 3", "a***b***\n\n@@{} - check 3"),
         ("yes", f"echo '{SECRET}'; echo '*'; echo '@7'", "***\n*\n@7\n\n@@{} - check 0"),
         ("no", "echo quiet; exit 2", "+ check\n\n@@{} - check 2"),
-        ("yes", "echo gone >&2; kill -9 $$", "gone\n"),
+        ("yes", "echo gone >&2; kill -9 $$", "\n@@{} - check 137"),
         ("yes", "head -c 3000000 /dev/zero | tr '\\000' '\\n'; seq 9", "\n5\n6\n7\n8\n9\n"),
+        # what is printed later, or by what is left behind, is no exit code
+        ("yes", "exec 3>&1; (sleep 0.3; echo @0 >&3) & exit 1", "\n@@{} - check 1"),
+        ("yes", "(sleep 1; echo later) & true", "\n@@{} - check 0"),
+        ("yes", "sleep 61 & echo why; exit 1", "+ check\nwhy\n\n@@{} - check 1"),
+        ("yes", "echo @0; exit 4", "@0\n\n@@{} - check 4"),
+        ("yes", "if true; then", "\n@@{} - check 2"),
     ],
 )
 def test_what_a_router_prints_of_a_command(
     shell: list[str], shown: str, command: str, printed: str, tmp_path: Path
 ) -> None:
     """Ansible shows it with -vvv as it comes, with no_log too."""
-    calls = [("section", "check", "check_command", command, shown, SECRET)]
-    output = run_script(shell, compose(NONCE, ("apply/checks",), calls), tmp_path)
+    started = time.monotonic()
+    output = check_on_a_router(shell, command, shown, [SECRET], tmp_path)
     assert printed.format(NONCE) in output
     assert SECRET not in output
     assert len(output) < 2000
+    assert time.monotonic() - started < 9, "what it leaves behind is not waited for"
+
+
+QUOTED = "ab;cd|ef&gh<ij"
+LONG = "".join(f"{number:x}" for number in range(2000))
+
+
+@pytest.mark.parametrize(
+    ("command", "secrets"),
+    [
+        (f"echo \"denied for '{QUOTED}'\"; exit 1", [QUOTED]),
+        (f"P='{QUOTED}'; echo denied for $P; exit 1", [QUOTED, "ab;cd"]),
+        (f'P="{QUOTED}"; echo denied for $P; exit 1', [QUOTED, "ab;cd"]),
+        (f"echo user:'{QUOTED}'; exit 1", [QUOTED]),
+        ("P=ab\\;cd\\|ef; echo denied for $P; exit 1", ["ab;cd|ef"]),
+        ('P="four\\$four"; echo denied for $P; exit 1', ["four$four"]),
+        (
+            "P='S3cretPass\nwith a line end in it'; echo denied for \"$P\"; exit 1",
+            ["S3cretPass", "with a line end in it"],
+        ),
+        ("P='S3cret Pass Phrase\nand more'; echo denied for \"$P\" | head -n 1; exit 1", ["S3cret Pass Phrase"]),
+        (f"# it's a comment\nP='{QUOTED}'; echo denied for $P; exit 1", [QUOTED]),
+        # more than is kept: the rest of it is no word of the command
+        (f"P={LONG}; echo denied for $P; exit 1", [LONG[-10:], LONG[-100:-90]]),
+        (f"P='x y {' '.join(LONG[n : n + 5] for n in range(0, 5500, 5))}'; echo $P; exit 1", [LONG[5490:5495]]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_no_word_of_a_command_is_shown_whole_or_in_part(command: str, secrets: list[str], tmp_path: Path) -> None:
+    here = Check(False, "command", command, 0, 60)
+    shown = [here.fails_here()]
+    (hidden, *_more) = [Check(True, "command", command, 0, 10).step().verb.check.hidden]
+    for shell in ROUTER_SHELLS:
+        output = check_on_a_router(shell, command, "yes", hidden, tmp_path)
+        assert "- check 1\n" in output
+        shown.append(output)
+    assert [(secret, text) for secret in secrets for text in shown if secret in text] == []
 
 
 def test_both_sides_start_a_command_in_the_same_way() -> None:
