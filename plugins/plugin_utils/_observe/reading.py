@@ -286,7 +286,7 @@ def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
         for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack", "ppe", "sample")
         if name in answer and not answer.ok(name)
     }
-    if platform.uid == 0 and not answer.ok("live") and not any(part in answer.text("live") for part in boot.NO_TABLE):
+    if platform.uid == 0 and not answer.ok("live") and not boot.is_no_table(answer.text("live")):
         reasons |= {"live": answer.text("live")} if "live" in answer else {}
     if "flowtables" not in answer:
         reasons["flowtables"] = "nft is not installed"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from .._core import paths
 from .._core.errors import OffloadError
-from .._observe.parse.boot import MARK, NO_TABLE, is_foreign, is_marked, makes_marked, parse_our_table
+from .._observe.parse.boot import MARK, is_foreign, is_marked, is_no_table, makes_marked, parse_our_table
 from .._observe.parse.nft import parse_filtered_families, parse_objects
 from .._observe.require import require_nft
 from .._observe.state import RouterState
@@ -39,7 +39,7 @@ def is_old_table_another_owners(state: TableState) -> bool:
 
 
 def _explain(path: str) -> str:
-    return f"table {path} is live, and this collection did not make it: it has no {MARK}, and nothing on record"
+    return f"table {path} is live, and this collection did not make it: it has no {MARK}, and no record here fits it"
 
 
 def refuse_foreign(path: str, listing: str) -> None:
@@ -63,7 +63,7 @@ def refuse_unreadable(path: str, complaint: str) -> None:
 
     ``complaint`` is what nft printed where it listed none.
     """
-    if complaint and not any(reason in complaint for reason in NO_TABLE):
+    if complaint and not is_no_table(complaint):
         raise OffloadError(
             f"nft could not list table {path}: {complaint}",
             "run 'nft list ruleset' on the router and correct what it complains of",

@@ -41,7 +41,7 @@ from .owner import (
 )
 from .rehearsal import Obstacle, explain_complaint, find_obstacles, plan_emergency_rehearsal, plan_rehearsal
 from .state import TableState, list_own_files
-from .table import DesiredFlowtable, DesiredTable, device_changes, kept_objects, transactions
+from .table import DesiredFlowtable, DesiredTable, device_changes, kept_objects, require_own_table, transactions
 from .verbs import DryLoad, Rehearse
 
 CONTENT = "option content"
@@ -182,6 +182,9 @@ def plan_restored(
             f"option table: ruleset {chosen or state.confirmed} is table {desired.path}, not {family} {table}",
             f"set family to {desired.family} and table to {desired.name}",
         )
+    where = where or f"ruleset {chosen or state.confirmed}"
+    # the file may be another one by now, and what is refused now may have been let in by an older version
+    require_own_table(desired.content, family, table, where)
     if not adopt and is_another_owners(state, family, table):
         refuse_foreign(f"{family} {table}", state.table or "")
     desired = replace(desired, marked=decide_mark(state, family, table))
@@ -195,10 +198,7 @@ def plan_restored(
         }
         for flowtable in desired.flowtables
     ]
-    name = chosen or state.confirmed
-    plan = _plan(
-        state, desired, flowtables, [], True, token, chosen or "", checking=check_mode, where=where or f"ruleset {name}"
-    )
+    plan = _plan(state, desired, flowtables, [], True, token, chosen or "", checking=check_mode, where=where)
     return _with_flush(plan, state, desired, flush, check_mode)
 
 

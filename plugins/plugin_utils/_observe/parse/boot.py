@@ -26,8 +26,12 @@ MARK = 'comment "kmod.nft_offload"'
 """The statement by which a live table shows that this collection made it. The kernel keeps it from Linux 5.10 on, and
 takes it only when it makes the table: one that is there keeps the comment that it has, or none."""
 _HEAD = re.compile(re.escape(HEADER) + r"\ntable (inet|ip6?) ([^\n]*?)( \{ " + re.escape(MARK) + r"; \})?\n")
-NO_TABLE = ("No such file or directory", "not supported", "not found")
-"""what is printed where there is no such table, no tables at all, or no nft"""
+_NO_TABLE = re.compile(
+    r"^((\S+:\d+:[-0-9]+|netlink): )?Error:.*(No such file or directory|not supported)"
+    r"|^Unable to initialize Netlink socket: .*not supported|\bnft: (command )?not found",
+    re.MULTILINE,
+)
+"""what is printed where there is no such table, no tables at all, or no nft; one that cannot start says otherwise"""
 READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
 
@@ -128,6 +132,11 @@ def parse_listed_table(listing: str) -> tuple[str, str] | None:
     return next(((found.family, found.table) for found in parse_statements(listing) if found.table), None)
 
 
+def is_no_table(complaint: str) -> bool:
+    """Whether what nft printed in place of the listing of a table says that there is none."""
+    return _NO_TABLE.search(complaint) is not None
+
+
 def is_foreign(table: tuple[str, str] | None, live: str | None, ruleset: str, listing: str) -> bool:
     """Whether somebody else made a live table: it has no mark of ours, and no record on the router calls it ours.
 
@@ -135,13 +144,14 @@ def is_foreign(table: tuple[str, str] | None, live: str | None, ruleset: str, li
     paths.RULESET and paths.LISTING. The record will do for a table that was recorded without a mark, which older
     versions made, and kernels before Linux 5.10 have. One that was recorded with a mark has lost it where somebody made
     it again. It is ours all the same where nothing else has changed: some tools leave comments out when they save.
+    Where that listing is lost, it cannot be seen whether anything has.
     """
     if live is None or is_marked(live):
         return False
     if table is None or parse_our_table(ruleset) != table:
         return True
     if not is_marked(listing):
-        return False
+        return makes_marked(ruleset) and not listing
     return normalise_listing(listing).replace(f"\t{MARK}\n", "", 1) != normalise_listing(live)
 
 

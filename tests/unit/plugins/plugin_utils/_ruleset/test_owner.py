@@ -182,6 +182,14 @@ def test_a_marked_table_that_was_made_again_without_the_mark_is_somebody_elses()
         present(with_table(converged(), THEIRS))
 
 
+def test_without_the_listing_one_that_has_no_mark_is_somebody_elses() -> None:
+    """The file for boot makes it with the mark, and nothing shows that the rest is as it was."""
+    state = converged()
+    files = {path: text for path, text in state.files.items() if path != paths.LISTING}
+    with pytest.raises(OffloadError, match="this collection did not make it"):
+        present(with_table(replace(state, files=files), UNMARKED))
+
+
 def test_a_table_that_only_lost_its_mark_is_ours_and_gets_it_back() -> None:
     """As from nft's JSON, which has no comments of tables."""
     plan = present(with_table(converged(), UNMARKED))
@@ -270,6 +278,9 @@ def test_a_table_that_cannot_be_listed_is_not_one_that_is_not_there() -> None:
     refused = Answer({**whole, "table": Section("Error: Could not process rule: Cannot allocate memory", 1)})
     with pytest.raises(OffloadError, match=r"could not list table inet nft_offload: .*Cannot allocate memory"):
         refuse_unreadable(" ".join(TABLE), read_state(refused).unreadable)
+    broken = "nft: error while loading shared libraries: libnftables.so.1: cannot open shared object file"
+    with pytest.raises(OffloadError, match="could not list"):
+        refuse_unreadable(" ".join(TABLE), f"{broken}: No such file or directory")
     for gone in ("Error: No such file or directory", "Unable to initialize Netlink socket: Protocol not supported"):
         state = read_state(Answer({**whole, "table": Section(gone, 1)}))
         refuse_unreadable(" ".join(TABLE), state.unreadable)

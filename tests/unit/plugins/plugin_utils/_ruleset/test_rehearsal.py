@@ -193,6 +193,15 @@ def test_what_is_restored_is_rehearsed_too() -> None:
     assert [step.verb.call[:2] for step in plan.dry_runs][1] == ("rehearse", "check")
 
 
+def test_what_is_restored_is_a_text_of_our_table_like_any_other() -> None:
+    """The file that is kept may be another one by now."""
+    state = converged()
+    kept = history.kept_text("1-00000009", state.files["/etc/nft-offload/ruleset.nft"] + "flush ruleset\n", "")
+    older = replace(state, kept=("1-00000009",), files={**state.files, "/etc/nft-offload/history/1-00000009.nft": kept})
+    with pytest.raises(OffloadError, match=r"ruleset 1-00000009, line .*'flush ruleset' stands outside"):
+        _ruleset.plan_restored(older, "1-00000009", "inet", "nft_offload", check_mode=False, token="00000001")
+
+
 def test_nfts_complaint_about_boot_is_shown_in_the_users_own_text() -> None:
     verb = present(FRESH).validating[-1].verb
     assert isinstance(verb, Rehearse)
