@@ -179,12 +179,14 @@ def _dormant_text(desired: DesiredTable, scratch: str) -> str:
     first = text.split("\n", 1)[0]
     # what a run left that was killed goes in the same transaction
     text = text.replace(first, f"table {path}; delete table {path}", 1)
-    opened = _rename_table(text, scratch, scratch, " flags dormant;")
-    return opened.replace(f"\ntable {path}\n", f"\ntable {path} {{ flags dormant; }}\n", 1)
+    return _rename_table(text, scratch, scratch, " flags dormant;")
 
 
 def _rename_table(text: str, old: str, new: str, opening: str = "") -> str:
-    """The text with another name where the table is declared, and ``opening`` behind the braces of its blocks."""
+    """The text with another name where the table is declared, and ``opening`` in each of these declarations.
+
+    In each, because one without a block, or without flags in it, takes them from the table again.
+    """
     depth = 0
     head: list[Token] = []
     parts: list[str] = []
@@ -192,9 +194,10 @@ def _rename_table(text: str, old: str, new: str, opening: str = "") -> str:
     for token in tokenize(text):
         ends = token.text in {"{", "}", ";", "\n"}
         if ends and depth == 0 and head and head[0].text == "table" and head[-1].text == old:
-            parts += [text[end : head[-1].start], new, text[head[-1].end : token.end]]
-            parts += [opening] if token.text == "{" else []
-            end = token.end
+            block = token.text == "{"
+            end, start = (token.end if block else head[-1].end), end
+            parts += [text[start : head[-1].start], new, text[head[-1].end : end]]
+            parts += [opening if block or not opening else f" {{{opening} }}"]
         depth += {"{": 1, "}": -1}.get(token.text, 0)
         if ends:
             head = []

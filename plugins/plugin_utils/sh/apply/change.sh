@@ -71,7 +71,7 @@ is_mine() {
 # keep_all ID TIMEOUT LIMIT GUARD [FAMILY TABLE TEXT]...
 keep_all() {
   keep id "$1" && keep timeout "$2" && keep limit "$3" || return
-  keep journal '' && keep guard "$4" && keep connection "$(ssh_connection)" && keep outcome "$(printf '%4000s.' '')" || return
+  keep journal '' && keep guard.new "$4" && mv "$change/guard.new" "$change/guard" && keep connection "$(ssh_connection)" && keep outcome "$(printf '%4000s.' '')" || return
   keep printed.load '' && keep printed.restore '' && keep staged '' && keep made '' && keep tables '' && keep expected '' || return
   shift 4
   _number=0
@@ -427,6 +427,11 @@ give_up() {
     # else it would go on, in the next change
     kill -9 "${owner% *}"
   fi
+  # it was begun, and not more: there is no guard to start, and nothing that one would clear
+  [ -e "$_pending/guard" ] || {
+    unlock "$2"
+    return
+  }
   [ -n "$active" ] || start_guard "$_pending"
   wait_for_end "$_pending" "$2" || {
     echo "it is still being undone: $(head -n 1 "$_pending/outcome" | grep "^$2 ")"

@@ -228,6 +228,19 @@ def test_whoever_began_a_change_is_ended_before_it_is_taken_over(router: Sandbox
         stopped.kill()
 
 
+def test_whoever_began_a_change_is_killed_before_there_is_a_guard(router: Sandbox) -> None:
+    """Nobody could start one: who gives up releases the lock."""
+    change = router.change()
+    router.before("mv", 'case "$*" in *guard.new*) kill -9 $PPID; sleep 1; exit 1 ;; esac')
+    with pytest.raises(OffloadError, match="cut off"):
+        router.load(change)
+    assert router.pending.exists() and not (router.pending / "guard").exists()
+    started = time.monotonic()
+    assert router.run(change.give_up("the connection was lost"))["abandon"].rc == 0
+    assert (router.table(), router.settled(0)) == (OLD, True)
+    assert time.monotonic() - started < 60
+
+
 def test_one_that_is_just_begun_is_left_alone(router: Sandbox) -> None:
     other = subprocess.Popen(["sleep", "300"])
     try:

@@ -193,3 +193,20 @@ def test_what_the_router_runs_is_not_touched(tmp_path: Path, shell: list[str], n
     trial = Trial(tmp_path, shell, namespace, CONTENT, live)
     assert trial.code == "0\n"
     assert trial.tables == "table inet t\n"
+
+
+@pytest.mark.parametrize(
+    "more", ["", "table inet t\n", "table inet t;\n", "table inet t # again\n", "table inet t {\n}\n"]
+)
+def test_what_is_tried_gets_no_packet(tmp_path: Path, shell: list[str], more: str) -> None:
+    """A declaration without flags would take them from the table again."""
+    (tmp_path / "bin").mkdir()
+    real = shutil.which("nft")
+    (tmp_path / "bin/nft").write_text(
+        f'#!/bin/sh\n{real} "$@" || exit\n[ "$*" != "-f -" ] || {real} list ruleset >live\n'
+    )
+    (tmp_path / "bin/nft").chmod(0o755)
+    trial = Trial(tmp_path, shell, False, CONTENT + more)
+    assert (trial.code, trial.said, trial.wanted) == ("0\n", "", LISTING)
+    live = (tmp_path / "live").read_text()
+    assert live.startswith("table inet nft_offload_rehearsal_") and "\n\tflags dormant\n" in live
