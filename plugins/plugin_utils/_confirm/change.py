@@ -21,7 +21,8 @@ from .._core.errors import OffloadError
 from .._core.files import read_files
 from .._core.plan import Plan, Step, StepError, describe_left, failed_step, step_calls, step_section
 from .._core.sections import Answer, Call, fragment
-from .._core.text import iterate_lines
+from .._core.text import iterate_lines, read_number
+from .._core.text import parse_count as parse_number
 from .._core.verbs import PrintSection, Removable, Remove, Stage
 from .checks import Check
 from .verbs import (
@@ -58,7 +59,7 @@ NO_SOURCE = "-"
 """in the place of a path, where no text is known that made a table"""
 
 NUMBER = re.compile("[0-9]{1,18}")
-"""what a router prints for one; int takes more, and raises at what is longer"""
+"""what a router prints for one, as _core/text.py takes it"""
 
 OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
 
@@ -122,7 +123,7 @@ def parse_change(text: str) -> ChangeState:
 
     def number(key: str) -> int | None:
         value = values.get(key, "").strip()
-        return int(value) if NUMBER.fullmatch(value) else None
+        return parse_number(value)
 
     now = number("now") or 0
     began = number("began")
@@ -146,7 +147,7 @@ def _outcome(line: str) -> Outcome | None:
     match = re.match(rf"(\S+) (\S+) ({NUMBER.pattern})(?: (.*))?\Z", line.strip())
     if match is None or match[2] not in OUTCOMES:
         return None
-    return Outcome(match[1], match[2], int(match[3]), (match[4] or "").strip())
+    return Outcome(match[1], match[2], read_number(match[3]), (match[4] or "").strip())
 
 
 def guard_script() -> str:
@@ -361,8 +362,11 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
     committed = bool(commits) or (isinstance(step.verb, CommitChange) and "abandon" not in answer)
     if isinstance(step.verb, LoadGuarded):
         # nft names the file, and the user's text is in what was queued as that
-        number = int(found[1]) if (found := re.search(r"\bload\.(\d+):", output)) else 1
-        step = next(other for other in steps if isinstance(other.verb, Queue) and other.verb.number == number)
+        found = re.search(rf"\bload\.({NUMBER.pattern}):", output)
+        number = read_number(found[1]) if found else 1
+        queued = {other.verb.number: other for other in steps if isinstance(other.verb, Queue)}
+        # what else is printed may hold such a word too
+        step = queued.get(number, step)
     undone = answer.get("abandon")
     ended = outcome_of(change, answer)
     outcome = "nothing was left changed"
@@ -403,7 +407,7 @@ def deadline(steps: Sequence[Step], answer: Answer) -> int | None:
     for number, step in enumerate(steps):
         if isinstance(step.verb, LoadGuarded) and (section := step_section(answer, number)) is not None:
             found = re.search(rf"^deadline=({NUMBER.pattern})$", section.text, re.MULTILINE)
-            return int(found[1]) if found else None
+            return read_number(found[1]) if found else None
     return None
 
 

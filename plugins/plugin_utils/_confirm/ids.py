@@ -13,12 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-ID = re.compile(r"^\d{1,9}-[0-9a-f]{8}\Z")
+from .._core.text import read_number
+
+ID = re.compile(r"^[0-9]{1,9}-[0-9a-f]{8}\Z")
 
 
 def number(change: str) -> int:
     """An id's number; 0 for what is no id."""
-    return int(change.split("-", 1)[0]) if ID.match(change) else 0
+    return read_number(change.split("-", 1)[0]) if ID.match(change) else 0
 
 
 def next_id(known: Iterable[str], token: str) -> str:

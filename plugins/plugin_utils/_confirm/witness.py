@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._core.errors import OffloadError
-from .._core.text import iterate_lines, split_words
+from .._core.text import iterate_lines, read_decimal, read_number, split_words
+from .._core.text import parse_count as parse_number
 
 SECONDS = 4
 """seconds that are counted before the change, and at least after it"""
@@ -64,7 +65,7 @@ def read_witness(value: Any, timeout: int, needed: int, name: str = "option traf
     longest = min(LONGEST, timeout - needed - RESERVE)
     if text == "auto":
         return Witness(longest=longest) if longest >= SHORTEST else None
-    share = float(text) if re.fullmatch(r"[0-9]*\.?[0-9]+", text, re.ASCII) else -1.0
+    share = read_decimal(text)
     if not 0 < share <= 1:
         raise OffloadError(
             f"{name}: must be auto, off or a share above 0 and up to 1, got {value!r}",
@@ -154,24 +155,20 @@ def parse_count(text: str) -> Count | None:
     for line in words:
         match line:
             case ["seconds", value] if re.fullmatch(r"\d{1,6}\.\d+", value, re.ASCII):
-                seconds = float(value)
+                seconds = read_decimal(value)
             case ["quiet"]:
                 quiet = True
             case ["unwatched", *why]:
                 unwatched = " ".join(why)
             case [name, ("up" | "down") as side, "4" | "6", value] if name in BY_SIDE:
-                numbers[name][side, int(line[2])] = _number(value)
+                numbers[name][side, read_number(line[2])] = parse_number(value) or 0
             case [("taken" | "left") as name, "fast", "4" | "6", value]:
-                numbers[name][int(line[2])] = _number(value)
+                numbers[name][read_number(line[2])] = parse_number(value) or 0
             case ["hardware", ("up" | "down") as side, value]:
-                numbers["hardware"][side] = _number(value)
+                numbers["hardware"][side] = parse_number(value) or 0
             case ["gateway", "4" | "6", address, device, ("yes" | "no") as answers]:
-                gateways[int(line[1]), address, device] = answers == "yes"
+                gateways[read_number(line[1]), address, device] = answers == "yes"
     return Count(seconds, **numbers, gateways=gateways, quiet=quiet, unwatched=unwatched)
-
-
-def _number(text: str) -> int:
-    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else 0
 
 
 @dataclass(frozen=True)

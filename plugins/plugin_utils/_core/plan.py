@@ -139,9 +139,9 @@ def raise_failed_step(plan: Plan, answer: Answer) -> None:
         return
     step, output = failed
     failed_undo = [
-        f"{plan.undo[int(number)].summary}: {section.text.strip()}"
-        for number, section in answer.each("undo.").items()
-        if section.rc != 0
+        f"{undo.summary}: {section.text.strip()}"
+        for number, undo in enumerate(plan.undo)
+        if (section := answer.get(f"undo.{number}")) is not None and section.rc != 0
     ]
     if failed_undo:
         outcome = f"what went before could not be undone ({'; '.join(failed_undo)})"

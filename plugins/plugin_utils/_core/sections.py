@@ -31,7 +31,7 @@ from functools import cache
 from pathlib import Path
 
 from .errors import OffloadError
-from .text import iterate_lines, split_lines
+from .text import iterate_lines, read_number, split_lines
 
 MOST_TERMINALS = 3
 """on the way, each of which may put a carriage return before a line feed"""
@@ -230,7 +230,8 @@ def _read_end(rest: str, counted: bool) -> tuple[str, int, tuple[int, int]]:
     found = (_COUNTED_ENDS if counted else _ENDS).fullmatch(rest)
     if found is None:
         raise _damaged("one of its markers is none that a script prints")
-    return found["name"], int(found["code"]), (int(found["lines"]), int(found["sum"])) if counted else (0, 0)
+    numbers = (read_number(found["lines"]), read_number(found["sum"])) if counted else (0, 0)
+    return found["name"], read_number(found["code"]), numbers
 
 
 def _is_tally(text: str, numbers: tuple[int, int]) -> bool:

@@ -24,6 +24,8 @@ _HIDDEN = re.compile(
 )
 _BLANKS = re.compile("[ \t]+")
 _DIGITS = re.compile(r"[0-9]{1,18}")
+_WHOLE = re.compile(r"(?P<hexadecimal>0x[0-9a-fA-F]{1,16})|[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[0-9]{0,12}\.?[0-9]{1,12}")
 
 ValueT = TypeVar("ValueT")
 
@@ -60,6 +62,17 @@ def split_words(line: str, most: int = 0) -> list[str]:
 def parse_count(word: str) -> int | None:
     """A decimal number of up to 18 ASCII digits; None for anything else, which ``int`` may take or raise at."""
     return int(word) if _DIGITS.fullmatch(word) else None
+
+
+def read_number(word: str) -> int:
+    """A whole number of up to 18 ASCII digits, maybe with a sign, or a hexadecimal one with 0x; 0 for what is none."""
+    found = _WHOLE.fullmatch(word)
+    return int(word, 16 if found["hexadecimal"] else 10) if found else 0
+
+
+def read_decimal(word: str) -> float:
+    """A number without a sign of ASCII digits, up to 12 before the point and behind it; 0 for what is none."""
+    return float(word) if _DECIMAL.fullmatch(word) else 0.0
 
 
 def same_lines(one: str, other: str) -> bool:

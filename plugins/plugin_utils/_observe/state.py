@@ -11,9 +11,12 @@ which is never the same as no.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from .._core.text import read_number
 
 ModuleState = Literal["loaded", "builtin", "available", "missing"]
 """loaded; built into the kernel; on disk but not loaded; nowhere"""
@@ -48,11 +51,8 @@ class Platform:
     @property
     def kernel_version(self) -> tuple[int, int]:
         """(major, minor); (0, 0) when the release is not understood."""
-        parts = self.kernel.split(".")
-        try:
-            return int(parts[0]), int("".join(c for c in parts[1][:3] if c.isdigit()))
-        except (IndexError, ValueError):
-            return 0, 0
+        found = re.match(r"([0-9]{1,18})\.([0-9]{1,3})", self.kernel)
+        return (read_number(found[1]), read_number(found[2])) if found else (0, 0)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _refuse_obstacles(obstacles: Sequence[Obstacle], where: str) -> None:
     if not obstacles:
         return
     first, *others = obstacles
-    lines = sorted({str(other.line) for other in others} - {str(first.line)}, key=int)
+    lines = [str(line) for line in sorted({other.line for other in others} - {first.line})]
     also = f" (see also line {', '.join(lines)})" if lines else ""
     raise OffloadError(
         f"boot would not load {where}, line {first.line} as rendered{also}: {first.text!r}: {first.reason}; "

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from .._confirm.ids import next_id
 from .._core import paths
 from .._core.files import read_files
 from .._core.sections import Answer, Section
+from .._core.text import parse_count
 from .._observe.parse.boot import UNKNOWN, BootRecord, parse_boot_record
 from .._observe.parse.ethtool import parse_driver, parse_features
 from .._observe.parse.nft import parse_flowtables
@@ -132,5 +132,5 @@ def _listing(answer: Answer, name: str) -> str | None:
 
 def _parse_ports(lines: Sequence[str]) -> tuple[int, ...]:
     """Lines with one port each -> the ports, each once and in order; what is none is left out."""
-    numbers = dict.fromkeys(int(line) for line in lines if re.match(r"[0-9]{1,5}\Z", line))
+    numbers = dict.fromkeys(parse_count(line) or 0 for line in lines)
     return tuple(number for number in numbers if 0 < number < 65536)

@@ -21,7 +21,7 @@ from typing import ClassVar
 from .._core.errors import OffloadError
 from .._core.plan import remedy_for
 from .._core.sections import Answer, Call
-from .._core.text import iterate_lines, split_words
+from .._core.text import iterate_lines, read_number, split_words
 
 WAIT = "wait for the package manager that is running on the router, then run the play again"
 
@@ -149,5 +149,5 @@ def parse_candidates(text: str) -> dict[str, str]:
 
 def parse_upstream_version(version: str) -> tuple[int, ...]:
     """1:1.1.3-1 -> (1, 1, 3); empty when it does not start with a number (deb-version(7))."""
-    match = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
-    return tuple(int(part) for part in match.group(1).split(".")) if match else ()
+    match = re.match(r"(?:[0-9]+:)?([0-9]{1,18}(?:\.[0-9]{1,18})*)", version)
+    return tuple(read_number(part) for part in match.group(1).split(".")) if match else ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 
-from ..._core.text import iterate_lines, split_words
+from ..._core.text import iterate_lines, read_decimal, read_number, split_words
 from ..state import Carried, Flows
 
 NUMBER = re.compile(r"[0-9]{1,18}")
@@ -32,15 +32,15 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     for line in iterate_lines(text):
         match split_words(line):
             case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if NUMBER.fullmatch(number):
-                numbers[key] = int(number)
+                numbers[key] = read_number(number)
             case ["count", family, protocol, kind, number] if NUMBER.fullmatch(number):
-                counts[f"{family} {protocol} {kind}"] = int(number)
+                counts[f"{family} {protocol} {kind}"] = read_number(number)
             case ["recent", family, protocol, number] if NUMBER.fullmatch(number):
-                recent[f"{family} {protocol}"] = int(number)
+                recent[f"{family} {protocol}"] = read_number(number)
             case ["carried", kind, *words] if len(words) == 3 and all(NUMBER.fullmatch(word) for word in words):
-                carried[kind] = Carried(*map(int, words))
+                carried[kind] = Carried(*map(read_number, words))
             case ["between", since, until] if UPTIME.fullmatch(since) and UPTIME.fullmatch(until):
-                between = round(max(float(until) - float(since), 0.0), 2)
+                between = round(max(read_decimal(until) - read_decimal(since), 0.0), 2)
             case ["example", kind, *flow] if flow:
                 examples.setdefault(kind, []).append(" ".join(flow))
             case ["counted", number] if NUMBER.fullmatch(number):
@@ -72,9 +72,11 @@ def find_lost_line(text: str) -> str:
     if lost := next((word for word in ("waited", "sampled", "counted", "recent") if (word, 2) not in first), ""):
         return lost
     counts = [
-        int(words[4]) for words in lines if len(words) == 5 and words[0] == "count" and NUMBER.fullmatch(words[4])
+        read_number(words[4])
+        for words in lines
+        if len(words) == 5 and words[0] == "count" and NUMBER.fullmatch(words[4])
     ]
-    counted = [int(words[1]) for words in lines if len(words) == 2 and words[0] == "counted"]
+    counted = [read_number(words[1]) for words in lines if len(words) == 2 and words[0] == "counted"]
     return "" if counted == [sum(counts)] else "count"
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..._core.text import iterate_lines, split_words
+from ..._core.text import iterate_lines, read_number, split_words
 from ..state import Device
 
 IFF_UP = 0x1
@@ -21,7 +21,6 @@ ARPHRD_LOOPBACK = "772"
 
 Values = Mapping[str, str]
 
-_NUMBER = re.compile(r"(?P<hexadecimal>0x[0-9a-fA-F]{1,16})|[0-9]{1,18}")
 _VALUE = re.compile(r"\./([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", re.ASCII)
 
 TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes ipv6", "pppoe")
@@ -71,8 +70,7 @@ def parse_forwarding(text: str) -> tuple[str, ...]:
 
 def _parse_number(text: str) -> int:
     """Decimal, or hexadecimal with 0x; 0 when it is neither."""
-    found = _NUMBER.fullmatch(text)
-    return int(text, 16 if found["hexadecimal"] else 10) if found else 0
+    return 0 if text[:1] in {"+", "-"} else read_number(text)
 
 
 def _parse_values(text: str, unknown: list[str]) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..._core.text import iterate_lines
+from ..._core.text import iterate_lines, read_number
 
 LOCATED = re.compile(
     r"^(?P<file>\S+?):(?P<line>[0-9]{1,9}):(?P<column>[0-9]{1,9})(?:-[0-9]{1,9})?: Error: (?P<message>.*)$"
@@ -36,7 +36,7 @@ def parse_errors(text: str) -> list[NftError]:
     found = []
     for line in iterate_lines(text):
         if located := LOCATED.match(line):
-            found.append(NftError(located["message"], int(located["line"]), int(located["column"])))
+            found.append(NftError(located["message"], read_number(located["line"]), read_number(located["column"])))
         elif bare := BARE.match(line):
             found.append(NftError(bare["message"]))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ..._core.text import iterate_lines, parse_count
+from ..._core.text import iterate_lines, parse_count, read_number
 from ..state import Platform
 
 
@@ -33,5 +33,5 @@ def parse_platform(text: str) -> Platform:
         os_name=values.get("os.PRETTY_NAME", ""),
         init=values.get("init", ""),
         commands=frozenset(commands),
-        nft_version=tuple(int(part) for part in version.group(1).split(".")) if version else None,
+        nft_version=tuple(read_number(part) for part in version.group(1).split(".")) if version else None,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ..._core.text import iterate_lines, split_words
+from ..._core.text import iterate_lines, read_number, split_words
 from .nft import parse_statements
 
 _COUNTS = re.compile(r"\s*SPD IN +([0-9]{1,9}) OUT ([0-9]{1,9}) FWD ([0-9]{1,9})\b.*")
@@ -27,7 +27,7 @@ def parse_policy_counts(text: str) -> dict[str, int]:
     """``ip xfrm policy count``, `` SPD IN  0 OUT 1 FWD 1`` -> in, out, fwd -> policies; empty without xfrm."""
     for line in iterate_lines(text):
         if found := _COUNTS.fullmatch(line):
-            return dict(zip(("in", "out", "fwd"), map(int, found.groups()), strict=True))
+            return dict(zip(("in", "out", "fwd"), map(read_number, found.groups()), strict=True))
     return {}
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..._core.text import iterate_lines, split_words
+from ..._core.text import iterate_lines, read_number, split_words
 from ..state import DriverFlow, DriverTable
 
 _INDEX = re.compile(r"[0-9a-f]{5,8}")
@@ -105,9 +105,9 @@ def parse_driver_table(text: str, unknown: list[str] | None = None) -> DriverTab
         elif entry is not None:
             orphans[-1][entry.index, entry.orig] = rest
         elif kind == "bound" and _NUMBER.fullmatch(rest):
-            bound = int(rest)
+            bound = read_number(rest)
         elif kind == "looked" and _NUMBER.fullmatch(rest):
-            looked, looks = int(rest), looks + 1
+            looked, looks = read_number(rest), looks + 1
             orphans.append({})
         elif kind and kind != "missing":
             unknown.append(f"ppe: {line.strip()}")
@@ -142,7 +142,7 @@ def parse_work(text: str, unknown: list[str] | None = None) -> dict[str, int]:
             head = words
         elif head and len(words) == len(head) and all(_NUMBER.fullmatch(word) for word in words):
             for name, word in zip(head, words, strict=True):
-                sums[WORK[name]] = sums.get(WORK[name], 0) + int(word)
+                sums[WORK[name]] = sums.get(WORK[name], 0) + read_number(word)
         elif words:
             unknown.append(f"nf_flowtable: {line.strip()}")
     return sums

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from ..._core.text import read_number
 from ..state import Exclusion, FlowRule
 from .nft import Statement, parse_statements
 
@@ -197,7 +198,7 @@ def _parse_priority(words: tuple[str, ...]) -> int:
     order = list(words[words.index("priority") + 1 :]) if "priority" in words else []
     base = PRIORITIES.get(order[0], 0) if order else 0
     number = "".join(order[1:] if order and order[0] in PRIORITIES else order)
-    return base + int(number) if re.fullmatch(r"[+-]?[0-9]{1,9}", number) else base
+    return base + read_number(number) if re.fullmatch(r"[+-]?[0-9]{1,9}", number) else base
 
 
 def _list_fed(words: tuple[str, ...]) -> list[str]:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..._core.text import iterate_lines, split_words
+from ..._core.text import iterate_lines, read_decimal, read_number, split_words
 from ..state import Device, Direction, Entrance, Sample, Share
 from ..topology import find_hook_devices
 
@@ -70,7 +70,7 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
     bypassed = (+counts.bypassed).total()
     percent, error = estimate_share(late + slow, bypassed)
     return Sample(
-        seconds=float(values["seconds"]),
+        seconds=read_decimal(values["seconds"]),
         total=Share(traversed, late, slow, bypassed, percent, error),
         entrances=tuple(sorted(entrances, key=lambda entrance: -entrance.traversed - entrance.bypassed)[:MOST]),
         directions=tuple(sorted(directions, key=lambda found: (-found.late - found.slow, -found.traversed))[:MOST]),
@@ -89,9 +89,9 @@ def _count_line(counts: _Counts, words: Sequence[str]) -> bool:
     """One line of numbers; False when it is none."""
     match words:
         case ["device", name, *numbers] if len(numbers) == 4 and _are_numbers(numbers):
-            counts.unseen[name] += int(numbers[1])
+            counts.unseen[name] += read_number(numbers[1])
         case ["arrived", name, *numbers] if len(numbers) == 2 and _are_numbers(numbers):
-            counts.unseen[name] -= 2 * (int(numbers[1]) + HEADER * int(numbers[0]))
+            counts.unseen[name] -= 2 * (read_number(numbers[1]) + HEADER * read_number(numbers[0]))
         case [name, *rest] if found := _SET.fullmatch(name):
             return _count_set(counts, found[1], f"ipv{found[2]}", rest)
         case _:
@@ -105,20 +105,20 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
         case ["late", enters, leaves, *_] | ["slow", enters, leaves, *_] if enters == leaves:
             pass  # what a bridge passes on and br_netfilter shows to the forward chain is no business of a flowtable
         case ["traversed", enters, leaves, packets, size] if _are_numbers([packets, size]):
-            counts.traversed[family, enters, leaves] += int(packets)
+            counts.traversed[family, enters, leaves] += read_number(packets)
         case ["late", enters, leaves, packets, size] if _are_numbers([packets, size]):
-            counts.late[family, enters, leaves] += int(packets)
-            counts.late_bytes[family, enters, leaves] += int(size)
-            counts.slow_bytes += int(size)
+            counts.late[family, enters, leaves] += read_number(packets)
+            counts.late_bytes[family, enters, leaves] += read_number(size)
+            counts.slow_bytes += read_number(size)
         case ["slow", enters, leaves, protocol, flows, packets, size] if _are_numbers([flows, packets, size]):
-            counts.slow[family, enters, leaves] += int(packets)
-            counts.flows[family, enters, leaves] += int(flows)
-            counts.protocols[PROTOCOLS.get(protocol, protocol)] += int(packets)
-            counts.slow_bytes += int(size)
+            counts.slow[family, enters, leaves] += read_number(packets)
+            counts.flows[family, enters, leaves] += read_number(flows)
+            counts.protocols[PROTOCOLS.get(protocol, protocol)] += read_number(packets)
+            counts.slow_bytes += read_number(size)
         case ["before" | "after", device, packets, size] if _are_numbers([packets, size]):
             sign = 1 if name == "before" else -1
-            counts.bypassed[family, device] += sign * int(packets)
-            counts.bypassed_bytes += sign * int(size)
+            counts.bypassed[family, device] += sign * read_number(packets)
+            counts.bypassed_bytes += sign * read_number(size)
         case _:
             return False
     return True

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.arguments i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS, Answer, Section, compose
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Verb
 
 from tests.unit.helpers.shells import NONCE, ROUTER_SHELLS, SHELLS, run_script
 
@@ -200,9 +200,8 @@ def test_no_process_of_the_controller_has_a_command_in_its_arguments(tmp_path: P
     assert SECRET not in seen
 
 
-def check_on_a_router(shell: list[str], command: str, shown: str, hidden: Sequence[str], place: Path) -> str:
-    """What a router prints for a check with a command."""
-    verb = CheckHere(10, CheckCommand(command, shown, tuple(hidden)))
+def check_on_a_router(shell: list[str], verb: Verb, place: Path) -> str:
+    """What a router prints for a check."""
     calls = [("eval", f"change={shlex.quote(str(place))}"), ("section", "check", *verb.call)]
     return run_script(shell, compose(NONCE, ("apply/change",), calls), place)
 
@@ -212,7 +211,7 @@ def test_no_process_of_a_router_has_a_command_in_its_arguments(shell: list[str],
     command = (
         f': {SECRET}; {EVERY_ARGUMENT} >seen; read -r line || echo no input; cat <<E\nit\'s "$((1 + 1))"\nE\nexit 7'
     )
-    output = check_on_a_router(shell, command, "yes", [SECRET], tmp_path)
+    output = check_on_a_router(shell, CheckHere(10, CheckCommand(command, "yes", (SECRET,))), tmp_path)
     assert '\nno input\nit\'s "2"\n' in output
     assert "- check 7\n" in output
     seen = (tmp_path / "seen").read_text()
@@ -242,7 +241,7 @@ def test_what_a_router_prints_of_a_command(
 ) -> None:
     """Ansible shows it with -vvv as it comes, with no_log too."""
     started = time.monotonic()
-    output = check_on_a_router(shell, command, shown, [SECRET], tmp_path)
+    output = check_on_a_router(shell, CheckHere(10, CheckCommand(command, shown, (SECRET,))), tmp_path)
     assert printed.format(NONCE) in output
     assert SECRET not in output
     assert len(output) < 2000
@@ -277,9 +276,9 @@ LONG = "".join(f"{number:x}" for number in range(2000))
 def test_no_word_of_a_command_is_shown_whole_or_in_part(command: str, secrets: list[str], tmp_path: Path) -> None:
     here = Check(False, "command", command, 0, 60)
     shown = [here.fails_here()]
-    (hidden, *_more) = [Check(True, "command", command, 0, 10).step().verb.check.hidden]
+    there = Check(True, "command", command, 0, 10)
     for shell in ROUTER_SHELLS:
-        output = check_on_a_router(shell, command, "yes", hidden, tmp_path)
+        output = check_on_a_router(shell, there.step().verb, tmp_path)
         assert "- check 1\n" in output
         shown.append(output)
     assert [(secret, text) for secret in secrets for text in shown if secret in text] == []

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.text import (
     parse_count,
+    read_decimal,
+    read_number,
     same_lines,
     show,
     show_text,
@@ -47,6 +49,22 @@ def test_words_end_at_blanks_and_tabs_only() -> None:
 )
 def test_a_number_has_ascii_digits_and_not_too_many(word: str, number: int | None) -> None:
     assert parse_count(word) == number
+
+
+@pytest.mark.parametrize(
+    ("word", "whole", "decimal"),
+    [
+        ("12", 12, 12.0),
+        ("-12", -12, 0.0),
+        ("+7", 7, 0.0),
+        ("0x1F", 31, 0.0),
+        ("1.5", 0, 1.5),
+        (".25", 0, 0.25),
+        *((word, 0, 0.0) for word in ("", "-", "²", "٣", "0x", "1_0", "nan", "inf", "1e9", "9" * 5000)),
+    ],
+)
+def test_what_is_no_number_counts_as_none(word: str, whole: int, decimal: float) -> None:
+    assert (read_number(word), read_decimal(word)) == (whole, decimal)
 
 
 def test_carriage_returns_at_line_ends_are_no_difference() -> None:
