@@ -84,8 +84,8 @@ options:
         below which forwarding has collapsed. V(auto) has 0.1. V(off) counts nothing.
       - It has collapsed for an address family where the kernel's fast path takes packets and most of them do not leave
         the router; where less than that share of the packets leaves to one side, while packets wait in vain; where no
-        new TCP connection is answered although some are tried, and five or more were before; or where the gateway of a
-        default route, which answered before, answers no longer. Less traffic alone is no collapse.
+        new TCP connection is answered although some are tried, and five or more were before; or where no gateway of
+        the default routes answers any longer, of those that did before. Less traffic alone is no collapse.
       - Meanwhile two tables of the name C(nft_offload_witness_...) count, which do nothing else.
       - Packets that a NIC forwards by itself are seen in the device's counters only, and have no address family there.
         A kernel before 5.16 does not show whether what its fast path takes leaves.

@@ -32,10 +32,6 @@ CONFIRM_OPTIONS: Mapping[str, Any] = {
 """what such an action takes beside its own options; documented once, in doc_fragments/_confirmed.py"""
 
 NO_TIMER = "confirm_timeout is 0: nothing would have undone this change, had it locked you out"
-SILENT = (
-    "users' traffic, which was there before the change, ended with it or just then: no packet came in to be forwarded "
-    "while it was counted, so it does not show that forwarding still works"
-)
 TRAFFIC_REMEDY = (
     "leave what stopped out of the change, such as a device of the flowtable or an address family, or correct the "
     "rules; if it was meant to stop, set traffic_witness (in the role flow_offload_traffic_witness) to off for this run"
@@ -106,8 +102,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         if not change.waits:
             return [NO_TIMER]
         outer = warn_of_outer_flow(parse_login(before.require("login").text), change.timeout, self.checks)
-        silent = settled.change.get("traffic", {}).get("verdict") == "silent"
-        return [*([outer] if outer else []), *([SILENT] if silent else [])]
+        return [*([outer] if outer else []), *settled.change.get("traffic", {}).get("warnings", ())]
 
     def _undone(self, plan: ConfirmedPlan, before: Answer, settled: Settled) -> OffloadError:
         undone = "was rolled back" if settled.change["rolled_back"] else "was not confirmed"

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,10 @@ SIDE_NAMES = {"up": "the WAN side", "down": "the LAN side"}
 
 STOPPED = "users' traffic stopped"
 """the reason in the router's log"""
+SILENT = (
+    "users' traffic, which was there before the change, ended with it or just then: no packet came in to be forwarded "
+    "while it was counted, so it does not show that forwarding still works"
+)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class Count:
     """packets with what TCP connections carry that came from that side to be forwarded"""
     heard: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """such packets that left to that side, forwarded"""
+    acked: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """packets of open TCP connections that left to that side, forwarded; also one without data acknowledges"""
     taken: Mapping[int, int] = field(default_factory=dict)
     """by family: what the kernel's fast path took"""
     left: Mapping[int, int] = field(default_factory=dict)
@@ -127,6 +133,7 @@ class Count:
                 "connections_answered": sum(self.answered.get((side, family), 0) for side in SIDES),
                 **{f"data_to_{SIDES[side]}": self.heard.get((side, family), 0) for side in SIDES},
                 **{f"data_from_{SIDES[side]}": self.said.get((side, family), 0) for side in SIDES},
+                **{f"acknowledged_to_{SIDES[side]}": self.acked.get((side, family), 0) for side in SIDES},
                 "fast_path_taken": self.taken.get(family, 0),
                 "fast_path_left": self.left.get(family, 0),
             }
@@ -140,7 +147,7 @@ class Count:
         return {"seconds": self.seconds, **families, "hardware": hardware, "gateways": gateways}
 
 
-BY_SIDE = ("offered", "delivered", "tried", "answered", "said", "heard")
+BY_SIDE = ("offered", "delivered", "tried", "answered", "said", "heard", "acked")
 """fields of Count with a number for each side and family"""
 
 
@@ -180,12 +187,15 @@ class TrafficVerdict:
     reasons: tuple[str, ...] = ()
     before: Count | None = None
     after: Count | None = None
+    warnings: tuple[str, ...] = ()
+    """what it does not show of a change that it does not speak against"""
 
     def as_result(self) -> dict[str, Any]:
         """The task's ``change.traffic``."""
         return {
             "verdict": self.verdict,
             "reasons": list(self.reasons),
+            "warnings": list(self.warnings),
             "before": self.before.as_result() if self.before else None,
             "after": self.after.as_result() if self.after else None,
         }
@@ -197,28 +207,48 @@ def judge(before: Count | None, after: Count | None, share: float = SHARE) -> Tr
     Less traffic alone is no collapse, because a transfer may just have ended: there must also be packets that wait in
     vain for being forwarded, or for an answer.
     """
+    verdict, reasons = _compare(before, after, share)
+    warnings = () if verdict == "stopped" else tuple(_warnings(before, after, verdict, reasons))
+    return TrafficVerdict(verdict, reasons, before, after, warnings)
+
+
+def _compare(before: Count | None, after: Count | None, share: float) -> tuple[str, tuple[str, ...]]:
+    """The verdict, and why."""
     if before is None or after is None:
-        quiet = before is not None and before.quiet
-        return TrafficVerdict("quiet" if quiet else "unwatched", before=before, after=after)
+        return "quiet" if before is not None and before.quiet else "unwatched", ()
     reasons = [*_gateway_reasons(before, after)]
     unwatched = before.unwatched or after.unwatched
     if not unwatched and not before.quiet and before.seconds and after.seconds:
         for family in FAMILIES:
-            found = [
-                *_fast_path_reasons(before, after, family),
-                *_packet_reasons(before, after, family, share),
-                *_data_reasons(before, after, family, share),
-                *_connection_reasons(before, after, family),
-            ]
-            reasons += found
+            reasons += _fast_path_reasons(before, after, family)
+            reasons += _packet_reasons(before, after, family, share)
+            reasons += _data_reasons(before, after, family, share)
+            reasons += _connection_reasons(before, after, family)
     if reasons:
-        return TrafficVerdict("stopped", tuple(reasons), before, after)
+        return "stopped", tuple(reasons)
     if before.quiet:
-        return TrafficVerdict("quiet", (), before, after)
+        return "quiet", ()
     if unwatched or not before.seconds or not after.seconds:
-        return TrafficVerdict("unwatched", (unwatched or "the router's numbers did not arrive",), before, after)
+        return "unwatched", (unwatched or "the router's numbers did not arrive",)
     silent = _forwarded(before) >= ALIVE and not _forwarded(after) and not sum(after.offered.values())
-    return TrafficVerdict("silent" if silent else "kept", (), before, after)
+    return "silent" if silent else "kept", ()
+
+
+def _warnings(before: Count | None, after: Count | None, verdict: str, reasons: Sequence[str]) -> Iterator[str]:
+    if before is not None and after is not None:
+        for family, address, device in _lost_gateways(before, after):
+            yield (
+                f"the gateway of an {FAMILIES[family]} default route, {address} on {device}, answered before the "
+                "change and does not any more; another one does"
+            )
+    if verdict == "silent":
+        yield SILENT
+    if verdict == "unwatched" and before is not None and before.seconds:
+        why = f" ({reasons[0]})" if reasons else ""
+        yield (
+            "users' traffic was counted before the change and could not be counted after it"
+            f"{why}, so it does not show that forwarding still works"
+        )
 
 
 def _forwarded(count: Count) -> int:
@@ -229,14 +259,22 @@ def _of(count: Count, family: int, packets: Mapping[tuple[str, int], int]) -> in
     return sum(packets.get((side, family), 0) for side in SIDES)
 
 
+def _lost_gateways(before: Count, after: Count) -> list[tuple[int, str, str]]:
+    return [
+        gateway for gateway, answered in before.gateways.items() if answered and not after.gateways.get(gateway, True)
+    ]
+
+
 def _gateway_reasons(before: Count, after: Count) -> Iterator[str]:
-    for gateway, answered in before.gateways.items():
-        if answered and after.gateways.get(gateway) is False:
-            family, address, device = gateway
-            yield (
-                f"the gateway of the {FAMILIES[family]} default route, {address} on {device}, answered before and does "
-                "not any more"
-            )
+    """One of several may have gone by itself, such as a modem for want of the other ones."""
+    lost = _lost_gateways(before, after)
+    for family, address, device in lost:
+        if any(answers for (other, _address, _device), answers in after.gateways.items() if other == family):
+            continue
+        yield (
+            f"the gateway of the {FAMILIES[family]} default route, {address} on {device}, answered before and does "
+            "not any more"
+        )
 
 
 def _fast_path_reasons(before: Count, after: Count, family: int) -> Iterator[str]:
@@ -273,7 +311,7 @@ def _packet_reasons(before: Count, after: Count, family: int, share: float) -> I
 
 
 def _data_reasons(before: Count, after: Count, family: int, share: float) -> Iterator[str]:
-    """What TCP connections carry is answered, so what is said again and again into silence is lost somewhere."""
+    """What TCP connections carry is acknowledged, so what is said again and again into silence is lost somewhere."""
     dead = [
         side
         for side in SIDES
@@ -282,19 +320,42 @@ def _data_reasons(before: Count, after: Count, family: int, share: float) -> Ite
         < share * before.rate(before.heard.get((side, family), 0))
     ]
     all_taken, all_left = sum(after.taken.values()), sum(after.left.values())
-    if len(dead) == 1 and all_taken >= ALIVE and all_left >= 0.8 * all_taken:
-        # where one side hears, the other one was heard: the fast path put it into a tunnel, where TCP is not seen
+    # the fast path may have put it into a tunnel, where TCP is not seen
+    tunnel = all_taken >= ALIVE and all_left >= 0.8 * all_taken
+    if len(dead) == 1 and tunnel:
+        # where one side hears, the other one was heard
         return
     for side in dead:
         other = "down" if side == "up" else "up"
         was, now = before.heard.get((side, family), 0), after.heard.get((side, family), 0)
-        said = after.said.get((side, family), 0)
-        lost = after.said.get((other, family), 0) - now
-        if (said >= SAID and said > 5 * now) or (lost >= SAID and lost > 5 * now):
+        vain = max(
+            _in_vain(before, after, family, side, _unanswered),
+            _in_vain(before, after, family, other, _unanswered if tunnel else _undelivered),
+        )
+        if vain:
             yield (
                 f"{FAMILIES[family]}: TCP connections brought {SIDE_NAMES[side]} {_packets(was, before)} before, "
-                f"{_packets(now, after)} after, while {max(said, lost)} were sent in vain"
+                f"{_packets(now, after)} after, while {vain} were sent in vain"
             )
+
+
+def _in_vain(before: Count, after: Count, family: int, side: str, lost: Callable[[Count, int, str], int]) -> int:
+    """How many packets with data from a side were for nothing, if nearly all of them are, and more than before."""
+    vain, said = lost(after, family, side), after.said.get((side, family), 0)
+    grew = after.rate(vain) > 2 * before.rate(max(0, lost(before, family, side)))
+    return vain if vain >= SAID and vain > 0.8 * said and grew else 0
+
+
+def _unanswered(count: Count, family: int, side: str) -> int:
+    """Packets with data from a side that nothing acknowledges. Who only sends gets nothing else."""
+    back = max(count.acked.get((side, family), 0), count.heard.get((side, family), 0))
+    return count.said.get((side, family), 0) - back
+
+
+def _undelivered(count: Count, family: int, side: str) -> int:
+    """Packets with data from a side that did not leave to the other one."""
+    other = "down" if side == "up" else "up"
+    return count.said.get((side, family), 0) - count.heard.get((other, family), 0)
 
 
 def _connection_reasons(before: Count, after: Count, family: int) -> Iterator[str]:

@@ -3,25 +3,24 @@
 # Users' traffic as a witness of a change: what is to be forwarded and what leaves, for some seconds before and after it.
 # Counted by two tables of our own, which only count. They are there while it counts, not while the change is loaded, so
 # that nobody takes them for somebody else's.
-#   arrived, passed  at ingress, before and after all flowtables: what they took is the difference
-#   offered, forwarded  the forward hook, before and after all rules
+#   arrived, passed  at ingress, right before and after all flowtables: what they took is the difference
+#   offered, forwarded  the forward hook, before and after all rules, without what a bridge forwards
 #   own              what the router itself sends
 #   left             at egress: routed packets have an address of this router as their source, bridged ones have not
 # "up" is the side of the default route, "down" the other one; without a default route all is "down".
-# What a NIC forwards by itself meets none of these; the device's counters have it.
+# What a NIC forwards by itself meets none of these; the device's counters have it. What tc redirects as it comes in, to
+# shape it, is not seen at egress, and then what left the forward hook or was taken counts as what left.
 # And the gateways of default routes: those that answered before must answer after it.
 witnessed=
 answered=
 
 # watch_before SECONDS: count what the router forwards now; one second is enough where it is nothing
 watch_before() {
-  answered=$(_gateways | while read -r _n _address _device; do
-    if _gateway_answers "$_address" "$_device"; then echo "gateway $_n $_address $_device yes"; fi
-  done)
+  answered=$(_gateways | _ask_gateways | grep ' yes$')
   [ -z "$answered" ] || printf '%s\n' "$answered"
   _begin_watch || return 0
   sleep 1
-  witnessed=$(_read_watch)
+  witnessed=$(_read_watch before)
   if printf '%s\n' "$witnessed" | awk '
     $1 == "offered" || $1 == "delivered" || $1 == "hardware" { sum += $NF }
     END { exit sum >= 5 }
@@ -30,7 +29,7 @@ watch_before() {
     echo quiet
   else
     [ "$1" -le 1 ] || sleep "$(($1 - 1))"
-    witnessed=$(_read_watch)
+    witnessed=$(_read_watch before)
     printf '%s\n' "$witnessed"
   fi
   _end_watch
@@ -39,13 +38,14 @@ watch_before() {
 # watch_after SECONDS LONGEST PERCENT: count again, and up to LONGEST seconds while a direction has less than PERCENT of
 # what it had: what was forwarded may just have ended
 watch_after() {
+  _asking=
+  [ -z "$answered" ] || {
+    # meanwhile: a dead gateway takes its time
+    printf '%s\n' "$answered" | sed 's/^gateway //; s/ yes$//' | _ask_gateways &
+    _asking=$!
+  }
   [ -z "$witnessed" ] || _watch_after "$@"
-  [ -z "$answered" ] || printf '%s\n' "$answered" | while read -r _word _n _address _device _rest; do
-    _yes=no
-    # a radio link may lose the packets of a first try
-    if _gateway_answers "$_address" "$_device" || _gateway_answers "$_address" "$_device"; then _yes=yes; fi
-    echo "gateway $_n $_address $_device $_yes"
-  done
+  [ -z "$_asking" ] || wait "$_asking"
 }
 
 _watch_after() {
@@ -53,7 +53,7 @@ _watch_after() {
   _begin_watch || return 0
   sleep "$1"
   while :; do
-    _after=$(_read_watch)
+    _after=$(_read_watch after)
     ! printf '%s\n' "$witnessed" -- "$_after" | _is_alive "$3" || break
     read -r _now _rest </proc/uptime
     # a slow router takes its time to count
@@ -96,8 +96,21 @@ _gateways() {
   done
 }
 
+# _ask_gateways: reads FAMILY ADDRESS DEVICE, asks all at the same time, and prints gateway FAMILY ADDRESS DEVICE yes|no
+_ask_gateways() {
+  while read -r _n _address _device; do
+    {
+      _yes=no
+      ! _gateway_answers "$_address" "$_device" || _yes=yes
+      echo "gateway $_n $_address $_device $_yes"
+    } </dev/null &
+  done
+  wait
+}
+
 # _gateway_answers ADDRESS DEVICE: an echo request, or the neighbour itself, since a gateway may answer no echo, or a rule
-# drop it. A neighbour once known stays known for a while; it is asked again.
+# drop it. A neighbour once known stays known for a while; it is asked again, by the kernel three times in three seconds.
+# A radio link may lose a first echo request. A dead gateway costs five seconds, which the time for confirmation has.
 _gateway_answers() {
   case $1 in
   fe80:*) _echo="ping -6 -c 1 -W 1 $1%$2" ;;
@@ -105,14 +118,15 @@ _gateway_answers() {
   *) _echo="ping -c 1 -W 1 $1" ;;
   esac
   ! $_echo >/dev/null 2>&1 || return 0
+  ! $_echo >/dev/null 2>&1 || return 0
   # a small router's ip cannot do that
   ip neigh change "$1" dev "$2" nud probe 2>/dev/null || return 1
-  for _try in 1 2 3 4; do
+  for _wait in 1 1 1 0; do
     case $(ip neigh show to "$1" dev "$2" 2>/dev/null) in
     *REACHABLE*) return 0 ;;
     *FAILED* | *INCOMPLETE*) return 1 ;;
     esac
-    sleep 1
+    sleep "$_wait"
   done
   return 1
 }
@@ -151,6 +165,7 @@ _begin_watch() {
   _within 10 nft list tables 2>/dev/null | awk -v now="$_now" '
     $3 ~ /^nft_offload_witness_[0-9]+_[0-9]+$/ && split($3, part, "_") && part[4] < now { print $2, $3 }
   ' | while read -r _family _table; do nft delete table "$_family" "$_table"; done >/dev/null 2>&1
+  _fast=$(_within 10 nft list flowtables 2>/dev/null | _flowtable_priorities)
   [ -n "${_leaves-}" ] || {
     _upward=$(_default_devices)
     _nics=$(awk 'NR > 1 { print $3 }' /proc/net/pppoe 2>/dev/null)
@@ -188,32 +203,60 @@ _within() {
   return "$_rc_within"
 }
 
-# _start_sweeper: removes the tables when this shell is gone, or should be
+# _start_sweeper: removes the tables when this shell is gone, or should be, or could not; it tries for an hour
 _start_sweeper() {
   _own=
   has setsid && _own=setsid
   # shellcheck disable=SC2016 # for the other shell
   $_own sh -c '
-    trap "" INT TERM
-    while [ "$1" -gt 0 ] && kill -0 "$2"; do
+    trap "" HUP INT TERM
+    left=$1 shell=$2 table=$3 pause=1
+    while [ "$left" -gt 0 ] && kill -0 "$shell"; do
       sleep 1
-      shell=$2 table=$3
-      set -- "$(($1 - 1))" "$shell" "$table"
+      left=$((left - 1))
     done
-    nft delete table netdev "$3"
-    nft delete table inet "$3"
+    left=3600
+    while [ "$left" -gt 0 ]; do
+      nft delete table netdev "$table"
+      nft delete table inet "$table"
+      tables=$(nft list tables) && case $tables in *"$table"*) ;; *) break ;; esac
+      sleep "$pause"
+      left=$((left - pause))
+      [ "$pause" -ge 60 ] || pause=$((pause * 2))
+    done
   ' sweeper 100 "$$" "$_witness" </dev/null >/dev/null 2>&1 &
   _sweeper=$!
 }
 
+# _end_watch: what cannot be removed now is left to the sweeper
 _end_watch() {
   {
     _within 10 nft delete table netdev "$_witness"
     _within 10 nft delete table inet "$_witness"
-    kill -9 "$_sweeper"
-    wait "$_sweeper"
+    if _tables=$(_within 10 nft list tables); then
+      case $_tables in *"$_witness"*) ;; *)
+        kill -9 "$_sweeper"
+        wait "$_sweeper"
+        ;;
+      esac
+    fi
   } >/dev/null 2>&1
   return 0
+}
+
+# _flowtable_priorities: reads their listing, prints the lowest and the highest priority
+_flowtable_priorities() {
+  awk '
+    $1 == "hook" && $2 == "ingress" && $3 == "priority" {
+      line = $0
+      gsub(/.*priority |;.*|[[:space:]]/, "", line)
+      sub(/^filter/, "0", line)
+      n = line ~ /^0[+]/ ? substr(line, 3) + 0 : line ~ /^0-/ ? -substr(line, 3) : line + 0
+      if (!seen++ || n < low) low = n
+      if (seen == 1 || n > high) high = n
+    }
+    END { if (seen) print low, high }
+  '
 }
 
 # _default_devices: those of default routes, also of such as a small router's ip does not show
@@ -225,14 +268,17 @@ _default_devices() {
 }
 
 # _list_leaves: up|down NAME ether|none of each device that is up and has no other below it: bridges, VLANs and PPPoE are
-# counted at these, once. A port of a switch (DSA) is one; the NIC below it has frames with the switch's tag.
+# counted at these, once. A port of a switch (DSA) is one; the NIC below it has frames with the switch's tag. An ifb has
+# what came in elsewhere, and only seems to send it.
 _list_leaves() {
+  _ifbs=" $(ip -d -o link show 2>/dev/null | awk '/[[:space:]]ifb[[:space:]]/ { sub(/:$/, "", $2); print $2 }' | tr '\n' ' ')"
   _below=" $(for _device in $_upward; do _lowest "$_device"; done | tr '\n' ' ') "
   for _device in /sys/class/net/*; do
     _name=${_device##*/}
     read -r _type 2>/dev/null <"$_device/type" || continue
     read -r _flags 2>/dev/null <"$_device/flags" || continue
-    case $_type:$_name in 772:* | *[\"*\\]*) continue ;; 512:*) [ -z "$_nics" ] || continue ;; esac
+    case $_ifbs in *" $_name "*) continue ;; esac
+    case $_type:$_name in 772:* | *:ifb* | *[\"*\\]*) continue ;; 512:*) [ -z "$_nics" ] || continue ;; esac
     case $_flags in *[13579bdfBDF]) ;; *) continue ;; esac
     [ ! -d "$_device/dsa" ] || continue
     _has_no_lower "$_name" || continue
@@ -263,14 +309,20 @@ _has_no_lower() {
   done
 }
 
-# _leaves_of SIDE ether|none|any: their names in quotes
+# _leaves_of SIDE ether|none|any: their names in quotes, of those that are still there
 _leaves_of() {
-  printf '%s\n' "$_leaves" | awk -v side="$1" -v kind="$2" '
-    $1 == side && (kind == "any" || $3 == kind) { printf "%s\"%s\"", (n++ ? ", " : ""), $2 }
-  '
+  printf '%s\n' "$_leaves" | while read -r _at _name _type; do
+    [ "$_at" != "$1" ] || [ ! -e "/sys/class/net/$_name" ] || case $2 in any | "$_type") printf '"%s", ' "$_name" ;; esac
+  done
 }
 
-# _witness_tables: as text for nft, in one transaction
+# _bridge_calls_ip: whether bridged frames meet rules for IP (br_netfilter)
+_bridge_calls_ip() {
+  cat /proc/sys/net/bridge/bridge-nf-call-ip*tables /sys/class/net/*/bridge/nf_call_ip*tables 2>/dev/null | grep -q 1
+}
+
+# _witness_tables: as text for nft, in one transaction. All else takes a packet to the one chain of its side and family, so
+# that it meets few rules.
 _witness_tables() {
   _macs=$(cat /sys/class/net/*/address 2>/dev/null | grep -E '^..:..:..:..:..:..$' | sort -u | tr '\n' ',')
   _quoted=$(for _device in $_upward; do printf '"%s", ' "$_device"; done)
@@ -278,72 +330,104 @@ _witness_tables() {
   for _side in up down; do
     _any=$(_leaves_of "$_side" any)
     [ -n "$_any" ] || continue
-    _counting_chain "arrived_$_side" "ingress devices = { $_any } priority -1000000" ''
-    _counting_chain "passed_$_side" "ingress devices = { $_any } priority 1000000" ''
+    [ -z "$_fast" ] || {
+      _link_chain "arrived_$_side" "ingress devices = { $_any } priority $((${_fast% *} - 1))"
+      _link_chain "passed_$_side" "ingress devices = { $_any } priority $((${_fast#* } + 1))"
+    }
     [ "$_egress" = yes ] || continue
     for _kind in ether none; do
       _some=$(_leaves_of "$_side" "$_kind")
-      _ours=
-      [ "$_kind" = none ] || _ours="ether saddr { $_macs } "
-      [ -z "$_some" ] || _counting_chain "left_${_side}_$_kind" "egress devices = { $_some } priority 1000000" "$_ours"
+      _ours='counter comment "all"'
+      [ "$_kind" = none ] || _ours="$_ours
+ether saddr != { $_macs } return"
+      [ -z "$_some" ] || _link_chain "left_${_side}_$_kind" "egress devices = { $_some } priority 1000000" "$_ours"
     done
   done
   echo "}"
   echo "table inet $_witness {"
-  for _chain in "offered forward -1000000 iifname" "forwarded forward 1000000 oifname" "own output 1000000 oifname"; do
-    # shellcheck disable=SC2086 # four words
-    set -- $_chain
-    echo "chain $1 { type filter hook $2 priority $3; policy accept;"
-    for _n in 4 6; do
-      for _side in up down; do
-        case $_side:$_quoted in
-        up:) continue ;;
-        down:) _match= ;;
-        up:*) _match="$4 { ${_quoted%, } }" ;;
-        *) _match="$4 != { $_quoted\"lo\" }" ;;
-        esac
-        echo "$_match meta nfproto ipv$_n counter comment \"$_side $_n\""
-        echo "$_match meta nfproto ipv$_n tcp flags & psh == psh counter comment \"$_side $_n data\""
-        case $1 in offered) _flags=syn ;; forwarded) _flags='syn | ack' ;; *) continue ;; esac
-        echo "$_match meta nfproto ipv$_n tcp flags & (fin | syn | rst | ack) == $_flags counter comment \"$_side $_n open\""
-      done
-    done
+  _routed=
+  # what is to be routed was sent to this router, unless it came over a link without addresses
+  [ -z "$_macs" ] || ! _bridge_calls_ip || _routed="ether daddr != { $_macs } return"
+  _inet_chain offered "forward priority -1000000" iifname "$_routed"
+  _inet_chain forwarded "forward priority 1000000" oifname "$_routed"
+  _inet_chain own "output priority 1000000" oifname ""
+  echo "}"
+}
+
+# _link_chain NAME HOOK [RULES]: IPv4 and IPv6, in PPPoE too
+_link_chain() {
+  for _n in 4 6; do _family_chain "$1" "$_n"; done
+  echo "chain ${1}_ppp {"
+  echo '@nh,48,16 0x0021 counter comment "4"'
+  echo '@nh,48,16 0x0057 counter comment "6"'
+  echo "}"
+  echo "chain $1 { type filter hook $2; policy accept;"
+  [ -z "${3-}" ] || echo "$3"
+  echo "meta protocol ip goto ${1}_4"
+  echo "meta protocol ip6 goto ${1}_6"
+  echo "meta protocol 0x8864 goto ${1}_ppp"
+  echo "}"
+}
+
+# _inet_chain NAME HOOK iifname|oifname RULES: by the side of that device
+_inet_chain() {
+  for _side in up down; do
+    for _n in 4 6; do _family_chain "$1_$_side" "$_n"; done
+    echo "chain $1_$_side {"
+    for _n in 4 6; do echo "meta nfproto ipv$_n goto $1_${_side}_$_n"; done
     echo "}"
   done
-  echo "}"
-}
-
-# _counting_chain NAME HOOK MATCH: everything; then IPv4 and IPv6 that match, in PPPoE too; and what TCP carries, which is
-# pushed: a connection may still be opened, while all that is said on it is lost
-_counting_chain() {
   echo "chain $1 { type filter hook $2; policy accept;"
-  echo 'counter comment "all"'
-  echo "$3 meta protocol ip counter comment \"4\""
-  echo "$3 meta protocol ip6 counter comment \"6\""
-  echo "$3 meta protocol ip meta l4proto tcp tcp flags & psh == psh counter comment \"4 data\""
-  echo "$3 meta protocol ip6 meta l4proto tcp tcp flags & psh == psh counter comment \"6 data\""
-  echo "$3 meta protocol 0x8864 @nh,48,16 0x0021 counter comment \"4\""
-  echo "$3 meta protocol 0x8864 @nh,48,16 0x0057 counter comment \"6\""
+  [ -z "$4" ] || echo "$4"
+  [ -z "$_quoted" ] || echo "$3 { $_quoted } goto $1_up"
+  echo "$3 != \"lo\" goto $1_down"
   echo "}"
 }
 
-# _read_watch: prints seconds SECONDS, and packets as offered|tried|said SIDE FAMILY PACKETS from a side, where tried are
-# those that open a TCP connection and said those with what it carries; delivered|answered|heard SIDE FAMILY PACKETS to a
-# side, the same; taken|left fast FAMILY PACKETS, of the fast path; hardware SIDE PACKETS to a side.
+# _family_chain NAME FAMILY: everything; and of TCP what is pushed, for a connection may still be opened while all that is
+# said on it is lost; what is acknowledged; and what opens a connection, or answers that
+_family_chain() {
+  echo "chain $1_$2 {"
+  echo 'counter comment "all"'
+  echo 'meta l4proto != tcp return'
+  echo 'tcp flags & psh == psh counter comment "data"'
+  case $1 in
+  offered_*) echo 'tcp flags & (fin | syn | rst | ack) == syn counter comment "open"' ;;
+  *) echo 'tcp flags & (syn | rst | ack) == ack counter comment "ack"' ;;
+  esac
+  case $1 in forwarded_*) echo 'tcp flags & (fin | syn | rst | ack) == (syn | ack) counter comment "open"' ;; esac
+  echo "}"
+}
+
+# _read_watch before|after: prints seconds SECONDS, and packets as offered|tried|said SIDE FAMILY PACKETS from a side, where
+# tried are those that open a TCP connection and said those with what it carries; delivered|answered|heard|acked SIDE FAMILY
+# PACKETS to a side, the same, and those that acknowledge; taken|left fast FAMILY PACKETS, of the fast path; hardware SIDE
+# PACKETS to a side. And unseen SIDE FAMILY where most of what is forwarded to there is not seen at egress, by what was
+# counted before the change. It is a number of packets (20) that ALIVE in _confirm/witness.py has too.
 # A NIC counts every segment of what it sends, and nft the whole: only bytes can show that something went past nft.
 _read_watch() {
   read -r _until _rest </proc/uptime
   {
     echo "time $_watch_from $_until"
+    [ "$1" = before ] || printf '%s\n' "$witnessed" | grep '^unseen '
     printf '%s\n' "$_leaves" | sed 's/^/leaf /'
     printf '%s\n' "$_device_base"
     echo --
     cat /proc/net/dev
     _within 10 nft list table inet "$_witness" # first: what nft takes for it must not look like a loss
     _within 10 nft list table netdev "$_witness"
-  } 2>/dev/null | awk -v egress="$_egress" '
+  } 2>/dev/null | awk -v egress="$_egress" -v when="$1" '
     function more(value) { return value > 0 ? value : 0 }
+    function other(s) { return s == "up" ? "down" : "up" }
+    function of(what, s, f, label) {
+      return sum[what "_" s "_" f " " label] + (label == "all" ? sum[what "_" s "_ppp " f] : 0)
+    }
+    function taken(s, f, label) { return more(of("arrived", s, f, label) - of("passed", s, f, label)) }
+    function seen(s, f, label) { return more(of("left", s, f, label) - of("own", s, f, label)) }
+    function passed(s, f, label) { return of("forwarded", s, f, label) + taken(other(s), f, label) }
+    function out(s, f, label) { return (s, f) in unseen ? passed(s, f, label) : seen(s, f, label) }
     $1 == "time" { printf "seconds %.2f\n", $3 - $2 }
+    $1 == "unseen" { unseen[$2, $3] = 1; next }
     $1 == "leaf" { side[$2 == "up" ? "up" : "down", $3] = 1; next }
     $1 == "--" { second = 1; next }
     !chain && sub(/:/, " ") && NF > 12 {
@@ -352,40 +436,39 @@ _read_watch() {
       if (where) { bytes[where] += sign * $10; packets[where] += sign * $11 }
       next
     }
-    $1 == "chain" { chain = $2; next }
+    $1 == "chain" {
+      chain = $2
+      sub(/_(ether|none)/, "", chain)
+      next
+    }
     /counter packets/ {
       for (i = 1; i <= NF; i++) if ($i == "packets") { count = $(i + 1); size = $(i + 3) }
       label = $0
       sub(/.*comment "/, "", label)
       sub(/".*/, "", label)
-      sub(/_(ether|none)$/, "", chain)
       sum[chain " " label] += count
       total[chain " " label] += size
     }
     END {
+      for (f = 4; f <= 6; f += 2) for (n = 1; n <= 2; n++) {
+        s = n == 1 ? "up" : "down"
+        all = passed(s, f, "all")
+        if (egress != "yes" || when == "before" && all >= 20 && seen(s, f, "all") < all / 2) unseen[s, f] = 1
+        if ((s, f) in unseen) { print "unseen", s, f; blind[s] = 1 }
+      }
       for (f = 4; f <= 6; f += 2) {
         fast = left = 0
         for (n = 1; n <= 2; n++) {
           s = n == 1 ? "up" : "down"
-          taken[s] = more(sum["arrived_" s " " f] - sum["passed_" s " " f])
-        }
-        for (n = 1; n <= 2; n++) {
-          s = n == 1 ? "up" : "down"
-          o = n == 1 ? "down" : "up"
-          slow = sum["forwarded " s " " f]
-          out = egress == "yes" ? more(sum["left_" s " " f] - sum["own " s " " f]) : slow + taken[o]
-          fast += taken[s]
-          left += out - slow
-          printf "offered %s %d %.0f\n", s, f, sum["offered " s " " f] + taken[s]
-          printf "delivered %s %d %.0f\n", s, f, out
-          printf "tried %s %d %.0f\n", s, f, sum["offered " s " " f " open"]
-          printf "answered %s %d %.0f\n", s, f, sum["forwarded " s " " f " open"]
-          asked = more(sum["arrived_" s " " f " data"] - sum["passed_" s " " f " data"])
-          fed = more(sum["arrived_" o " " f " data"] - sum["passed_" o " " f " data"])
-          printf "said %s %d %.0f\n", s, f, sum["offered " s " " f " data"] + asked
-          slow = sum["forwarded " s " " f " data"] + fed
-          out = more(sum["left_" s " " f " data"] - sum["own " s " " f " data"])
-          printf "heard %s %d %.0f\n", s, f, egress == "yes" ? out : slow
+          fast += taken(s, f, "all")
+          left += out(s, f, "all") - of("forwarded", s, f, "all")
+          printf "offered %s %d %.0f\n", s, f, of("offered", s, f, "all") + taken(s, f, "all")
+          printf "delivered %s %d %.0f\n", s, f, out(s, f, "all")
+          printf "tried %s %d %.0f\n", s, f, of("offered", s, f, "open")
+          printf "answered %s %d %.0f\n", s, f, of("forwarded", s, f, "open")
+          printf "said %s %d %.0f\n", s, f, of("offered", s, f, "data") + taken(s, f, "data")
+          printf "heard %s %d %.0f\n", s, f, out(s, f, "data")
+          printf "acked %s %d %.0f\n", s, f, out(s, f, "ack")
         }
         printf "taken fast %d %.0f\n", f, fast
         printf "left fast %d %.0f\n", f, more(left)
@@ -393,7 +476,7 @@ _read_watch() {
       for (n = 1; n <= 2 && egress == "yes"; n++) {
         s = n == 1 ? "up" : "down"
         past = bytes[s] - total["left_" s " all"]
-        if (past <= 0.15 * bytes[s]) packets[s] = 0
+        if (past <= 0.15 * bytes[s] || s in blind) packets[s] = 0
         printf "hardware %s %.0f\n", s, packets[s] ? more(packets[s] - sum["left_" s " all"]) : 0
       }
     }

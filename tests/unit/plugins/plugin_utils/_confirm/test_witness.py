@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.witness import (
     LONGEST,
+    SILENT,
     Count,
     TrafficVerdict,
     Witness,
@@ -38,6 +39,7 @@ def count(seconds: float = 4.0, *families: int, **more: Any) -> Count:
         answered=each(0, 5),
         said=each(30, 30),
         heard=each(30, 30),
+        acked=each(50, 50),
     )
     return replace(usual, **more)
 
@@ -76,6 +78,7 @@ def test_ds_lite() -> None:
         delivered={(UP, 4): 1100, (DOWN, 4): 412, (UP, 6): 1703, (DOWN, 6): 1196},
         said={(UP, 4): 0, (DOWN, 4): 587, (UP, 6): 538, (DOWN, 6): 538},
         heard={(UP, 4): 0, (DOWN, 4): 0, (UP, 6): 538, (DOWN, 6): 538},
+        acked={(UP, 4): 0, (DOWN, 4): 0, (UP, 6): 900, (DOWN, 6): 900},
         taken={4: 608, 6: 2606},
         left={4: 618, 6: 2617},
     )
@@ -168,8 +171,47 @@ def test_what_a_nic_forwards_makes_up_for_it() -> None:
     assert judge(count(), after).verdict == "kept"
 
 
+def one_way(path: str) -> Count:
+    """Somebody reads pages no more, and a syslog client goes on, which gets nothing but bare ACKs."""
+    return Count(
+        seconds=12.0,
+        offered={(UP, 4): 12, (DOWN, 4): 12},
+        delivered={(UP, 4): 12, (DOWN, 4): 12},
+        said={(DOWN, 4): 12},
+        heard={(UP, 4): 12},
+        acked={(UP, 4): 12, (DOWN, 4): 12},
+        taken={4: 24 if path == "fast" else 0},
+        left={4: 24 if path == "fast" else 0},
+    )
+
+
+@pytest.mark.parametrize("path", ["slow", "fast"])
+def test_who_only_sends_is_answered_by_acknowledgements(path: str) -> None:
+    """Measured with one line a second over TCP, as syslog, MQTT and cameras do."""
+    assert judge(count(), one_way(path)).verdict == "kept"
+
+
+def test_who_only_sends_by_a_tunnel_of_the_fast_path() -> None:
+    """There it is seen as it comes, and not as it leaves."""
+    after = replace(
+        one_way("fast"), delivered={(DOWN, 4): 12, (UP, 6): 12}, heard={}, acked={(DOWN, 4): 12}, taken={4: 20}
+    )
+    assert judge(count(), after).verdict == "kept"
+    assert "12 were sent in vain" in reasons(count(), replace(after, acked={}))
+
+
+def test_what_was_never_seen_to_be_answered_shows_nothing() -> None:
+    """The answers take another way, before the change too."""
+    before = replace(count(), said={(DOWN, 4): 140}, acked={(DOWN, 4): 40}, heard={(DOWN, 4): 40, (UP, 4): 140})
+    after = replace(one_way("slow"), said={(DOWN, 4): 60}, heard={(UP, 4): 60}, acked={(UP, 4): 60})
+    assert judge(before, after).verdict == "kept"
+    assert "sent in vain" in reasons(replace(before, acked={(DOWN, 4): 140}), after)
+
+
 def test_silence_is_said() -> None:
-    assert judge(count(), Count(seconds=12.0)).verdict == "silent"
+    found = judge(count(), Count(seconds=12.0))
+    assert found.verdict == "silent" and found.warnings == (SILENT,) == tuple(found.as_result()["warnings"])
+    assert not judge(count(), count()).warnings
 
 
 def test_another_share() -> None:
@@ -189,13 +231,31 @@ def test_the_gateway_answers_no_more() -> None:
         assert not reasons(replace(before, gateways={}), replace(count(), gateways={gateway: False}))
 
 
+def test_one_gateway_of_several() -> None:
+    """A modem that is a spare may go by itself; where none of its family is left, the change is to blame."""
+    first, spare, other = (4, "203.0.113.2", "wan0"), (4, "192.168.8.1", "wwan0"), (6, "fe80::2", "wan0")
+    before = replace(count(), gateways=dict.fromkeys((first, spare, other), True))
+    found = judge(before, replace(count(), gateways={first: True, spare: False, other: True}))
+    assert found.verdict == "kept"
+    assert found.warnings == (
+        "the gateway of an IPv4 default route, 192.168.8.1 on wwan0, answered before the change and does not any "
+        "more; another one does",
+    )
+    found = judge(before, replace(count(), gateways={first: False, spare: False, other: True}))
+    assert found.verdict == "stopped" and len(found.reasons) == 2 and not found.warnings
+    found = judge(before, replace(count(), gateways={first: True, spare: True, other: False}))
+    assert "IPv6 default route, fe80::2" in "".join(found.reasons)
+
+
 def test_what_cannot_be_counted_is_said() -> None:
     assert judge(None, None).verdict == "unwatched"
     assert judge(Count(quiet=True), None).verdict == "quiet"
     assert judge(Count(unwatched="no nft"), None).verdict == "unwatched"
-    assert judge(count(), Count(unwatched="nft failed")) == TrafficVerdict(
-        "unwatched", ("nft failed",), count(), Count(unwatched="nft failed")
-    )
+    assert not judge(Count(unwatched="no nft"), Count(unwatched="no nft")).warnings
+    found = judge(count(), Count(unwatched="nft failed"))
+    assert found.verdict == "unwatched" and found.reasons == ("nft failed",)
+    assert "counted before the change and could not be counted after it (nft failed)" in found.warnings[0]
+    assert "counted before the change and could not be counted after it, so" in judge(count(), None).warnings[0]
 
 
 def test_what_the_router_prints() -> None:
@@ -206,6 +266,8 @@ tried down 4 18
 answered down 4 17
 said down 4 120
 heard down 4 121
+acked down 4 190
+unseen up 4
 taken fast 4 5
 left fast 4 6
 hardware up 7
@@ -224,6 +286,7 @@ seconds 4
         answered={("down", 4): 17},
         said={("down", 4): 120},
         heard={("down", 4): 121},
+        acked={("down", 4): 190},
         taken={4: 5},
         left={4: 6},
         hardware={"up": 7},

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,42 +17,66 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from tests.unit.helpers.shells import NONCE, ROUTER_SHELLS, run_script
 
 INET = """table inet T {
+	chain offered_up_4 {
+		counter packets 100 bytes 9 comment "all"
+		meta l4proto != tcp return
+		tcp flags & psh == psh counter packets 40 bytes 9 comment "data"
+		tcp flags & (fin | syn | rst | ack) == syn counter packets 1 bytes 9 comment "open"
+	}
+	chain offered_up {
+		meta nfproto ipv4 goto offered_up_4
+		meta nfproto ipv6 goto offered_up_6
+	}
 	chain offered {
 		type filter hook forward priority -1000000; policy accept;
-		iifname "wan0" meta nfproto ipv4 counter packets 100 bytes 9 comment "up 4"
-		iifname "wan0" meta nfproto ipv4 tcp flags & psh == psh counter packets 40 bytes 9 comment "up 4 data"
-		iifname "wan0" meta nfproto ipv4 tcp flags & (syn | ack) == syn counter packets 1 bytes 9 comment "up 4 open"
-		iifname != { "wan0", "lo" } meta nfproto ipv4 counter packets 200 bytes 9 comment "down 4"
+		iifname "wan0" goto offered_up
+		iifname != "lo" goto offered_down
 	}
-	chain forwarded {
-		oifname "wan0" meta nfproto ipv4 counter packets 190 bytes 9 comment "up 4"
-		oifname != { "wan0", "lo" } meta nfproto ipv4 counter packets 99 bytes 9 comment "down 4"
-		oifname != { "wan0", "lo" } meta nfproto ipv4 tcp flags & x == y counter packets 7 bytes 9 comment "down 4 open"
+	chain offered_down_4 {
+		counter packets 200 bytes 9 comment "all"
 	}
-	chain own {
-		oifname "wan0" meta nfproto ipv4 counter packets 10 bytes 9 comment "up 4"
+	chain forwarded_up_4 {
+		counter packets 190 bytes 9 comment "all"
+	}
+	chain forwarded_down_4 {
+		counter packets 99 bytes 9 comment "all"
+		tcp flags & (syn | rst | ack) == ack counter packets 66 bytes 9 comment "ack"
+		tcp flags & x == y counter packets 7 bytes 9 comment "open"
+	}
+	chain own_up_4 {
+		counter packets 10 bytes 9 comment "all"
 	}
 }
 """
 NETDEV = """table netdev T {
-	chain arrived_up {
-		counter packets 300 bytes 9 comment "all"
-		meta protocol ip counter packets 250 bytes 9 comment "4"
-		meta protocol 0x8864 @nh,48,16 0x21 counter packets 50 bytes 9 comment "4"
+	chain arrived_up_4 {
+		counter packets 250 bytes 9 comment "all"
+		tcp flags & (syn | rst | ack) == ack counter packets 50 bytes 9 comment "ack"
 	}
-	chain passed_up {
-		meta protocol ip counter packets 130 bytes 9 comment "4"
+	chain arrived_up_ppp {
+		@nh,48,16 0x21 counter packets 50 bytes 9 comment "4"
+	}
+	chain passed_up_4 {
+		counter packets 130 bytes 9 comment "all"
+		tcp flags & (syn | rst | ack) == ack counter packets 20 bytes 9 comment "ack"
+	}
+	chain left_up_ether_4 {
+		counter packets 300 bytes 9 comment "all"
 	}
 	chain left_up_ether {
 		counter packets 500 bytes 5000 comment "all"
-		ether saddr { 02:00:00:00:0a:01 } meta protocol ip counter packets 300 bytes 9 comment "4"
+		ether saddr != { 02:00:00:00:0a:01 } return
+		meta protocol ip goto left_up_ether_4
 	}
 	chain left_up_none {
 		counter packets 5 bytes 50 comment "all"
-		meta protocol ip counter packets 5 bytes 9 comment "4"
 	}
-	chain left_down_ether {
-		meta protocol ip counter packets 260 bytes 9 comment "4"
+	chain left_up_none_4 {
+		counter packets 5 bytes 9 comment "all"
+	}
+	chain left_down_ether_4 {
+		counter packets 260 bytes 9 comment "all"
+		tcp flags & (syn | rst | ack) == ack counter packets 200 bytes 9 comment "ack"
 	}
 }
 """
@@ -62,6 +87,7 @@ case "$*" in
 "list table inet "*) cat inet ;;
 "list table netdev "*) cat netdev ;;
 "list tables") cat tables 2>/dev/null ;;
+"list flowtables") cat flowtables 2>/dev/null ;;
 esac
 exit 0
 """
@@ -126,6 +152,7 @@ def test_what_is_forwarded_and_what_leaves(router: Router) -> None:
     assert before.taken == {4: taken, 6: 0}
     assert before.left == {4: (295 - 190) + (260 - 99), 6: 0}
     assert (before.tried["up", 4], before.answered["down", 4], before.said["up", 4]) == (1, 7, 40)
+    assert before.acked["down", 4] == 200
     assert before.offered["up", 6] == 0
 
 
@@ -135,7 +162,58 @@ def test_without_a_hook_at_egress(router: Router) -> None:
     before = counted(router.run(("watch_before", "4")), "watch_before")
     assert before.delivered["down", 4] == 99 + (250 + 50 - 130)
     assert before.left == before.taken and not before.hardware
+    assert before.acked["down", 4] == 66 + (50 - 20)
     assert (router.place / "loaded").read_text().count("hook egress") >= 1
+
+
+def test_what_is_not_seen_at_egress(router: Router) -> None:
+    """tc redirects what comes in from the WAN side to an ifb, to shape it: it passes the hook at egress then."""
+    router.write("netdev", NETDEV.replace("packets 260", "packets 9"))
+    answer = router.run(("watch_before", "4"), ("watch_after", "4", "2", "10"))
+    before, after = counted(answer, "watch_before"), counted(answer, "watch_after")
+    assert before.delivered["down", 4] == after.delivered["down", 4] == 99 + (250 + 50 - 130)
+    assert before.delivered["up", 4] == 300 + 5 - 10, "the other side is seen"
+
+
+def test_egress_is_not_given_up_after_the_change(router: Router) -> None:
+    """That nothing leaves any more is what it is there for."""
+    router.write("dead", NETDEV.replace("packets 260", "packets 9"))
+    once = "if [ $(grep -c 'list table netdev' log) -gt 2 ]; then cat dead; else cat netdev; fi ;;"
+    router.write("nft", NFT.replace("cat netdev ;;", once))
+    answer = router.run(("watch_before", "4"), ("watch_after", "4", "2", "10"))
+    assert counted(answer, "watch_before").delivered["down", 4] == 260
+    assert counted(answer, "watch_after").delivered["down", 4] == 9
+
+
+FLOWTABLES = """table inet a {
+	flowtable one {
+		hook ingress priority filter + 10
+		devices = { lan0, "wan0" }
+	}
+	flowtable two {
+		hook ingress priority %s
+		devices = { lan0 }
+	}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("priority", "lowest", "highest"),
+    [("filter", -1, 11), ("filter - 5", -6, 11), ("-300", -301, 11), ("200", 9, 201), ("filter + 3", 2, 11)],
+)
+def test_the_fast_path_is_counted_right_around_it(router: Router, priority: str, lowest: int, highest: int) -> None:
+    """What somebody else's chain at ingress drops, such as a blocklist, the fast path did not take."""
+    router.write("flowtables", FLOWTABLES % priority)
+    router.run(("watch_before", "4"))
+    loaded = (router.place / "loaded").read_text()
+    found = set(re.findall(r"chain (arrived|passed)_\w+ \{ type filter hook ingress .* priority (-?\d+);", loaded))
+    assert found == {("arrived", str(lowest)), ("passed", str(highest))}
+
+
+def test_without_a_flowtable_nothing_is_counted_at_ingress(router: Router) -> None:
+    router.run(("watch_before", "4"))
+    assert "ingress" not in (router.place / "loaded").read_text()
 
 
 def test_nothing_of_it_stays(router: Router) -> None:
@@ -144,6 +222,22 @@ def test_nothing_of_it_stays(router: Router) -> None:
     made = log.count("-f -")
     assert made == 2 and log.count("delete table netdev nft_offload_witness_") >= made
     assert log.count("delete table inet nft_offload_witness_") >= made
+
+
+def test_what_cannot_be_removed_is_left_to_the_sweeper(router: Router) -> None:
+    """nft fails for want of memory, and again, and then does not."""
+    names = NFT.replace('echo "$*" >>log', 'echo "$*" >>log; touch "${4:-none}"; for _all in nft_offload_*; do :; done')
+    fails = '"delete table "*) [ "$(grep -c "delete table" log)" -gt 5 ] || exit 1; : >tables ;;'
+    listed = names.replace('case "$*" in', f'case "$*" in\n{fails}\n"-f -") echo "$_all" >tables ;;', 1)
+    router.write("nft", listed.replace("$_all", "table inet nft_offload_witness_99999_1"))
+    script = compose(NONCE, ("apply/witness",), [("section", "watch_before", "watch_before", "1")])
+    script = script.replace("PATH=$PATH:", f"PATH={router.place}:$PATH:")
+    script = script.replace("_witness=nft_offload_witness_$((_now + 120))_$$", "_witness=nft_offload_witness_99999_1")
+    run_script(router.shell, script, router.place)
+    until = time.monotonic() + 30
+    while (router.place / "tables").read_text():
+        assert time.monotonic() < until, router.log()
+        time.sleep(0.2)
 
 
 def test_what_a_killed_run_left_is_removed_after_its_time(router: Router) -> None:
@@ -228,9 +322,18 @@ def test_a_gateway_that_answers_no_echo_answers_as_a_neighbour(router: Router) -
     assert not refused.ok("gateway") and "no answer from: 6 fe80::3 wan1" in refused.text("gateway")
 
 
+def test_gateways_are_asked_at_the_same_time(router: Router) -> None:
+    """Two that are dead must not take the time that the new connection has."""
+    met = "grep -q 3%wan1 log && grep -q 2%wan0 log && exit 0"
+    meet = f"for _n in 1 2 3 4 5 6 7 8; do {met}; sleep 0.5; done; exit 1\n"
+    router.write("ping", PING.replace("[ -e", meet + "[ -e"))
+    answer = router.run(("watch_before", "4"))
+    assert counted(answer, "watch_before").gateways == {(4, "fe80::2", "wan0"): True, (6, "fe80::3", "wan1"): True}
+
+
 def test_a_gateway_that_answers_no_more(router: Router) -> None:
     router.write("echo.fe80::2%wan0")
-    router.write("ping", PING + "\nrc=$?\nrm -f echo.fe80*\nexit $rc\n")
+    router.write("ping", PING + '\nrc=$?\nrm -f "echo.$_last"\nexit $rc\n')
     answer = router.run(("watch_before", "4"), ("watch_after", "4", "12", "10"))
     assert counted(answer, "watch_before").gateways == {(4, "fe80::2", "wan0"): True}
     assert counted(answer, "watch_after").gateways == {(4, "fe80::2", "wan0"): False}

@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users' traffic through a router of this machine's kernel, counted before and after something is done to it."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.witness import (
+    TrafficVerdict,
+    judge,
+    parse_count,
+)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
+
+from tests.unit.helpers.firewalls import needs_namespaces
+from tests.unit.helpers.network import HOST, SIDES, Network
+from tests.unit.helpers.shells import NONCE
+
+pytestmark = needs_namespaces
+
+LAN, WAN, DMZ = (HOST[side][4] for side in SIDES)
+FLOOD = """
+import socket, sys, time
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    one.sendto(bytes(500), (sys.argv[1], 9000))
+    time.sleep(0.01)
+"""
+SINK = """
+import socket, threading
+def take(one, echo):
+    while data := one.recv(65536):
+        if echo: one.sendall(data)
+def serve(port):
+    server = socket.create_server(("0.0.0.0", port))
+    while True: threading.Thread(target=take, args=(server.accept()[0], port == 7000), daemon=True).start()
+threading.Thread(target=serve, args=(7000,), daemon=True).start()
+serve(7001)
+"""
+TALK = """
+import socket, sys, time
+address, port, seconds, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+for attempt in range(100):
+    try: one = socket.create_connection((address, port)); break
+    except OSError: time.sleep(0.1)
+one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    one.sendall(b"reading 1")
+    if port == 7000: one.recv(65536)
+    time.sleep(pause)
+"""
+NFT_BEFORE_LINUX_6_16 = """#!/bin/sh
+if [ "$*" = "-f -" ]; then
+  text=$(cat)
+  for device in $(printf '%s\\n' "$text" | sed -n 's/.*devices = {\\([^}]*\\)}.*/\\1/p' | tr -d '",'); do
+    [ -e "/sys/class/net/$device" ] || { echo "Error: Could not process rule: No such file or directory"; exit 1; }
+  done
+  printf '%s\\n' "$text" | exec REAL -f -
+fi
+exec REAL "$@"
+"""
+
+
+class Users:
+    """People on both sides of a router, and what it counts of them."""
+
+    def __init__(self) -> None:
+        self.network = Network()
+        self.programs: list[subprocess.Popen[bytes]] = []
+        self.network.run("mount", "-t", "sysfs", "none", "/sys")
+        self.network.run("ip", "route", "add", "default", "via", WAN)
+
+    def start(self, side: str, program: str, *words: object) -> subprocess.Popen[bytes]:
+        command = [*self.network.inside, "ip", "netns", "exec", side, sys.executable, "-IS", "-c", program]
+        self.programs.append(subprocess.Popen([*command, *map(str, words)]))
+        return self.programs[-1]
+
+    def flood(self) -> None:
+        """Both ways."""
+        self.start("lan", FLOOD, WAN)
+        self.start("wan", FLOOD, LAN)
+        self.settle("lan", "wan")
+
+    def settle(self, *sides: str) -> None:
+        """Until packets come from these sides."""
+        for side in sides:
+            path = f"/sys/class/net/{side}0/statistics/rx_packets"
+            first, until = int(self.network.run("cat", path)), time.monotonic() + 20
+            while int(self.network.run("cat", path)) < first + 20:
+                assert time.monotonic() < until, f"nothing comes from {side}"
+                time.sleep(0.1)
+
+    def judge(self, change: str, path: Path | None = None) -> TrafficVerdict:
+        """Count, run the change, and count again, with the programs in ``path`` first."""
+        calls = [
+            ("section", "before", "watch_before", "2"),
+            ("section", "between", "sh", "-c", change),
+            ("section", "after", "watch_after", "2", "4", "10"),
+        ]
+        script = compose(NONCE, ("apply/witness",), calls)
+        script = script.replace("PATH=$PATH:", f"PATH={path}:$PATH:") if path else script
+        answer = parse(self.network.run("busybox", "ash", "-s", text=script), NONCE)
+        assert answer.ok("between"), answer.text("between")
+        found = judge(parse_count(answer.text("before")), parse_count(answer.text("after")))
+        assert found.before is not None and found.before.seconds, found
+        assert "nft_offload_witness" not in self.network.run("nft", "list", "tables")
+        return found
+
+    def close(self) -> None:
+        for program in self.programs:
+            program.kill()
+            program.wait()
+        self.network.close()
+
+
+@pytest.fixture
+def users() -> Iterator[Users]:
+    made = Users()
+    with contextlib.closing(made):
+        yield made
+
+
+def forward(rule: str) -> str:
+    return f"nft 'table inet x {{ chain f {{ type filter hook forward priority 0; {rule}; }}; }}'"
+
+
+def test_traffic_that_goes_on(users: Users) -> None:
+    users.flood()
+    assert users.judge(":").verdict == "kept"
+
+
+@pytest.mark.parametrize("rule", ["policy drop", 'oifname "lan0" drop', 'oifname "wan0" drop'])
+def test_a_router_that_shapes_what_comes_in(users: Users, rule: str) -> None:
+    """SQM: tc redirects it to an ifb, and what comes back from there passes the hook at egress uncounted."""
+    shaping = """
+        ip link add shaper type ifb && ip link set shaper up && tc qdisc add dev wan0 handle ffff: ingress &&
+        tc filter add dev wan0 parent ffff: protocol all prio 10 u32 match u32 0 0 flowid 1:1 \\
+          action mirred egress redirect dev shaper
+    """
+    try:
+        users.network.run("sh", "-c", shaping)
+    except AssertionError as error:
+        pytest.skip(f"this kernel cannot shape what comes in: {error}")
+    users.flood()
+    found = users.judge(forward(rule))
+    assert found.verdict == "stopped", found.as_result()
+    text = "; ".join(found.reasons)
+    assert ("to the LAN side" in text) is ("wan0" not in rule)
+    assert ("to the WAN side" in text) is ("lan0" not in rule)
+
+
+def test_who_only_sends(users: Users) -> None:
+    """TCP syslog, MQTT, a camera: bare acknowledgements come back, and that is an answer."""
+    users.start("wan", SINK)
+    users.start("lan", TALK, WAN, 7001, 60, 0.2)
+    page = users.start("lan", TALK, WAN, 7000, 60, 0.05)
+    users.settle("lan", "wan")
+    found = users.judge(f"kill {page.pid}; sleep 0.5")
+    assert found.before is not None and found.before.heard["down", 4] >= 10
+    assert found.after is not None and found.after.said["down", 4] >= 5 and not found.after.heard["down", 4]
+    assert found.verdict == "kept", found.reasons
+
+
+def test_frames_that_a_bridge_forwards(users: Users) -> None:
+    """With br_netfilter, as Docker and libvirt need it, they meet the rules for what is routed."""
+    calls = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+    bridging = f"""
+        ip link add br0 type bridge && echo 1 >{calls} &&
+        ip addr flush dev lan0 && ip addr flush dev dmz0 &&
+        ip link set lan0 master br0 && ip link set dmz0 master br0 &&
+        ip addr add 10.10.0.1/24 dev br0 && ip link set br0 up &&
+        ip -n dmz addr add 10.10.0.3/24 dev eth0
+    """
+    try:
+        users.network.run("sh", "-c", bridging)
+    except AssertionError as error:
+        pytest.skip(f"this kernel has no br_netfilter: {error}")
+    users.start("wan", SINK)
+    users.start("dmz", SINK)
+    users.start("lan", TALK, "10.10.0.3", 7000, 60, 0.1)
+    page = users.start("lan", TALK, WAN, 7000, 60, 0.05)
+    users.settle("lan", "wan", "dmz")
+    found = users.judge(f"kill {page.pid}; sleep 0.5")
+    assert found.after is not None and sum(found.after.offered.values()) < 10, "bridged frames are not to be routed"
+    assert found.verdict in ("kept", "silent"), found.reasons
+
+
+def test_what_a_rule_at_ingress_drops(users: Users) -> None:
+    """A blocklist is not the fast path."""
+    users.flood()
+    users.start("wan", FLOOD, LAN)
+    found = users.judge(
+        "nft 'table netdev x { chain i { type filter hook ingress device wan0 priority -500; ip daddr 10.10.0.2 numgen "
+        "inc mod 2 0 drop; }; }'"
+    )
+    assert found.verdict == "kept", found.reasons
+
+
+def test_a_device_that_goes_away_meanwhile(users: Users, tmp_path: Path) -> None:
+    """Linux before 6.16 refuses a chain for a device that is not there."""
+    real = subprocess.run(["sh", "-c", "command -v nft"], capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / "nft").write_text(NFT_BEFORE_LINUX_6_16.replace("REAL", real))
+    (tmp_path / "nft").chmod(0o755)
+    users.network.run(
+        "sh", "-c", "ip link add vpn0 type veth peer name vpn1 && ip link set vpn0 up && ip link set vpn1 up"
+    )
+    users.flood()
+    found = users.judge(f"ip link delete vpn0; {forward('policy drop')}", tmp_path)
+    assert found.verdict == "stopped", found.as_result()
