@@ -280,12 +280,15 @@ def _gateway_reasons(before: Count, after: Count) -> Iterator[str]:
 def _fast_path_reasons(before: Count, after: Count, family: int) -> Iterator[str]:
     """What a flowtable takes is never dropped on purpose. A tunnel may turn one family into the other."""
     taken, left = after.taken.get(family, 0), after.left.get(family, 0)
-    lost_before = max(0, before.taken.get(family, 0) - before.left.get(family, 0))
-    all_taken, all_left = sum(after.taken.values()), sum(after.left.values())
-    if taken < ALIVE or left >= taken / 2 or all_left >= 0.8 * all_taken:
-        return
-    if after.rate(taken - left) > 3 * before.rate(lost_before):
+    lost = _lost_by_fast_path(after, family)
+    if taken >= ALIVE and lost > taken / 2 and after.rate(lost) > 3 * before.rate(_lost_by_fast_path(before, family)):
         yield f"{FAMILIES[family]}: the fast path took {taken} packets, and {left} of them left the router"
+
+
+def _lost_by_fast_path(count: Count, family: int) -> int:
+    """What it took and did not let go, in this family or in the other one."""
+    more_left = sum(max(0, count.left.get(n, 0) - count.taken.get(n, 0)) for n in FAMILIES if n != family)
+    return max(0, count.taken.get(family, 0) - count.left.get(family, 0) - more_left)
 
 
 def _packet_reasons(before: Count, after: Count, family: int, share: float) -> Iterator[str]:
@@ -321,7 +324,8 @@ def _data_reasons(before: Count, after: Count, family: int, share: float) -> Ite
     ]
     all_taken, all_left = sum(after.taken.values()), sum(after.left.values())
     # the fast path may have put it into a tunnel, where TCP is not seen
-    tunnel = all_taken >= ALIVE and all_left >= 0.8 * all_taken
+    kept = _lost_by_fast_path(after, family) <= 0.2 * after.taken.get(family, 0)
+    tunnel = kept and all_taken >= ALIVE and all_left >= 0.8 * all_taken
     if len(dead) == 1 and tunnel:
         # where one side hears, the other one was heard
         return

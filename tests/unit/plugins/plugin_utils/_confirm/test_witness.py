@@ -65,6 +65,33 @@ def test_ipv4_over_a_next_hop_with_an_ipv6_address() -> None:
     assert reasons(before, after).startswith("IPv4: the fast path took 51 packets, and 0 of them left the router; ")
 
 
+def test_ipv4_over_such_a_next_hop_beside_much_ipv6() -> None:
+    """The first packets of each connection get through, and a slow router counts no more than this."""
+    before = count(
+        7.37,
+        offered={(UP, 4): 393, (DOWN, 4): 540, (UP, 6): 426, (DOWN, 6): 579},
+        delivered={(UP, 4): 592, (DOWN, 4): 433, (UP, 6): 633, (DOWN, 6): 468},
+        said={(UP, 4): 174, (DOWN, 4): 174, (UP, 6): 179, (DOWN, 6): 179},
+        heard={(UP, 4): 189, (DOWN, 4): 189, (UP, 6): 196, (DOWN, 6): 196},
+        acked={(UP, 4): 437, (DOWN, 4): 278, (UP, 6): 470, (DOWN, 6): 305},
+        taken={4: 0, 6: 0},
+        left={4: 92, 6: 96},
+    )
+    after = count(
+        11.24,
+        offered={(UP, 4): 87, (DOWN, 4): 414, (UP, 6): 635, (DOWN, 6): 899},
+        delivered={(UP, 4): 126, (DOWN, 4): 91, (UP, 6): 911, (DOWN, 6): 641},
+        said={(UP, 4): 17, (DOWN, 4): 123, (UP, 6): 281, (DOWN, 6): 281},
+        heard={(UP, 4): 16, (DOWN, 4): 18, (UP, 6): 281, (DOWN, 6): 281},
+        acked={(UP, 4): 73, (DOWN, 4): 54, (UP, 6): 683, (DOWN, 6): 413},
+        taken={4: 292, 6: 1234},
+        left={4: 8, 6: 1252},
+    )
+    found = reasons(before, after)
+    assert "IPv4: the fast path took 292 packets, and 8 of them left the router" in found
+    assert "IPv4: TCP connections brought the WAN side" in found and "IPv6" not in found
+
+
 def test_ds_lite() -> None:
     """Linux 7.2: what the fast path takes leaves, to no avail; only what TCP connections carry shows it."""
     before = count(
