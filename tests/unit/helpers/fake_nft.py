@@ -166,6 +166,7 @@ def main() -> int:
         text = sys.stdin.read() if words[1] == "-" else Path(words[1]).read_text()
     else:
         text = " ".join(words)
+    text = re.sub(r'^include "(.*)"$', lambda found: Path(found[1]).read_text(), text, flags=re.MULTILINE)
     if not dry:
         with (PLACE / "nft.log").open("a") as log:
             log.write(text.rstrip("\n") + "\n")
