@@ -49,4 +49,4 @@ class ActionModule(ConfirmedAction):
         return _fw4.plan_present(state, options["offload"], self.check_mode, self.token, options["load_pending"])
 
     def describe_undone(self, plan: ConfirmedPlan, before: Answer, after: Answer) -> tuple[str, Mapping[str, Any]]:
-        return _fw4.describe_undone(_fw4.read_state(before), _fw4.read_state(after)), {}
+        return _fw4.describe_undone(before, after), {}

@@ -116,12 +116,18 @@ def read_state(answer: Answer) -> Fw4State:
             f"uci cannot read {paths.FW4_CONFIG}: {answer.text('fw4.uci').strip()}",
             "correct it until 'uci show firewall' shows it, then run the play again",
         )
+    staged = answer.require("fw4.staged")
+    if staged.rc != 0:
+        raise OffloadError(
+            f"uci cannot tell what is staged for the firewall: {staged.text.strip() or f'exit code {staged.rc}'}",
+            "correct that until 'uci changes firewall' ends with 0, then run the play again",
+        )
     printed = answer.require("fw4.print")
     change = parse_change(answer.text("change"))
     return Fw4State(
         platform=platform,
         config=parse_config(answer.text("fw4.uci")),
-        staged=tuple(split_lines(answer.require("fw4.staged").text)),
+        staged=tuple(split_lines(staged.text)),
         rendered=parse_flowtable(printed.text),
         live=parse_flowtable(answer.require("fw4.live").text),
         complaints=parse_complaints(printed.text),
@@ -341,9 +347,7 @@ def change_script(state: Fw4State, values: Mapping[str, str], desired: str, load
     ``values`` is option -> new value; ``desired`` is what must be live in the end: hardware, software, auto, disabled.
     ``load_pending``: zones may go that the configuration no longer has.
     """
-    changes = "\n".join(
-        f"{option} {value} {state.config.values.get(option, ABSENT)}" for option, value in values.items()
-    )
+    changes = "\n".join(f"{option} {value}" for option, value in values.items())
     head = {
         "section": state.config.section,
         "changes": changes,
@@ -385,8 +389,18 @@ def _describe_flowtable(table: Fw4Table | None) -> str:
     return f"flowtable ft: {', '.join(table.devices)} ({'hardware' if table.hardware else 'software'})\n"
 
 
-def describe_undone(before: Fw4State, after: Fw4State) -> str:
-    """A sentence for the error: what the router runs after a change that was not confirmed."""
+def describe_undone(reading: Answer, again: Answer) -> str:
+    """A sentence for the error: what the router runs after a change that was not confirmed.
+
+    ``reading`` is the one that the plan was made from, ``again`` the one after it.
+    """
+    if parse_change(again.text("change")).pending is not None:
+        return "The firewall is not as it was before yet: the router goes on until it is, and takes no other change"
+    before = read_state(reading)
+    try:
+        after = read_state(again)
+    except OffloadError as error:
+        return f"What the firewall is now could not be read: {error.problem}"
     if (after.live, after.config) != (before.live, before.config):
         now = "something else: see 'uci changes firewall'"
     elif after.staged != before.staged:

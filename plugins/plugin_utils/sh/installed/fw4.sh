@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2086,SC2154 # $1 of put are options of uci; the lines before these ones set the rest
+# shellcheck disable=SC2030,SC2031,SC2086,SC2154 # options of uci are words; a section that is added to a copy is of no use elsewhere; the lines before these ones set the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
 # One change of OpenWrt's firewall, as a guard (guard.sh) loads it and puts it back. What stands before these lines:
 #   section  of /etc/config/firewall that holds the options; empty: there is none yet
-#   changes  lines "OPTION VALUE FOUND", - for no such option; what was found may have blanks in it
+#   changes  lines "OPTION VALUE", - for no such option
 #   desired  hardware, software, auto (either) or disabled: what must be live in the end
 #   record   where it is kept what was found
 #   seen     digest of what fw4 makes its ruleset of, when that was compared with what is live; empty: it was not
@@ -20,6 +20,10 @@ copy=${0%/*}/copy
 # there from just before this change first touches what is staged, and what is loaded: no more than that is put back
 staging=${0%/*}/staging
 reloading=${0%/*}/reloading
+# what UCI had for each option by then, one file an option
+found=${0%/*}/found
+# there from just before this change adds a section of its own, and then has its name
+added=${0%/*}/section
 # there from when this change is the first to write the record
 recorded=${0%/*}/recorded
 # fw4's state before this change, and a mark that its networks are others now
@@ -55,30 +59,76 @@ fw4_seen() {
   } | while read -r _file; do [ ! -f "$_file" ] || md5sum "$_file"; done | md5sum
 }
 
-# put CONFIG SECTION [OPTION...]: the changes, each option on its own, since a batch ends with 0 whatever happens in it
+# call_uci ARGUMENT...: one that fails says so, also where it keeps that to itself
+call_uci() {
+  uci "$@" || {
+    echo "uci $*: exit code $?" >&2
+    return 1
+  }
+}
+
+# list_staged: an uci that fails lists nothing either
+list_staged() {
+  call_uci -q changes firewall
+}
+
+# get_value OPTION [CONFIG OPTIONS]: what UCI has for it, - for nothing. That uci cannot get it proves nothing, unless it
+# shows all the rest.
+get_value() {
+  uci -q $3 get "${2:-firewall}.$section.$1" && return
+  shown=$(call_uci -q $3 -X show "${2:-firewall}") || return
+  case "
+$shown" in *"
+${2:-firewall}.$section.$1="*)
+    echo "uci gets nothing for $1, which it shows" >&2
+    return 1
+    ;;
+  esac
+  echo -
+}
+
+# put LINES CONFIG [OPTIONS]: lines "OPTION VALUE", each on its own, since a batch ends with 0 whatever happens in it. A
+# value may have blanks in it.
 put() {
-  [ -n "$section" ] || section=$(uci $1 add "$2" defaults) || return
-  printf '%s\n' "$changes" | while read -r option value _found; do
+  printf '%s\n' "$1" | while IFS= read -r line; do
+    option=${line%% *}
+    value=${line#* }
     if [ "$value" != - ]; then
-      uci $1 set "$2.$section.$option=$value" || exit
-    elif uci -q $1 get "$2.$section.$option" >/dev/null; then
-      uci $1 delete "$2.$section.$option" || exit
+      call_uci $3 set "$2.$section.$option=$value" || exit
+    else
+      now=$(get_value "$option" "$2" "$3") || exit
+      [ "$now" = - ] || call_uci $3 delete "$2.$section.$option" || exit
     fi
   done
 }
 
-# compose: the new text of the configuration, beside it, and read back
+# has_values LINES CONFIG OPTIONS
+has_values() {
+  printf '%s\n' "$1" | while IFS= read -r line; do
+    now=$(get_value "${line%% *}" "$2" "$3") || exit
+    [ "$now" = "${line#* }" ] || {
+      echo "uci set ${line%% *}: it has ${now} then"
+      exit 1
+    }
+  done
+}
+
+# compose LINES: the new text of the configuration, beside it, and read back
 compose() {
   rm -rf "$copy"
   mkdir "$copy" && cp "$config" "$copy/nft_offload" || return
-  put "-c $copy -t $copy/staged" nft_offload && uci -c "$copy" -t "$copy/staged" commit nft_offload || return
+  (
+    there="-c $copy -t $copy/staged"
+    [ -n "$section" ] || section=$(call_uci $there add nft_offload defaults) || exit
+    put "$1" nft_offload "$there" && call_uci $there commit nft_offload && has_values "$1" nft_offload "$there"
+  ) || return
   cp -p "$config" "$new" && cat "$copy/nft_offload" >"$new" && cmp "$copy/nft_offload" "$new" && [ -s "$new" ]
 }
 
 # stage: is there room for it? It is written once more when it is confirmed, so that nothing is left of one that is not
 stage() {
   [ -z "$changes" ] || {
-    compose && rm -f "$new"
+    compose "$changes" && rm -f "$new"
   }
 }
 
@@ -87,15 +137,56 @@ locked() {
   ! type flock >/dev/null 2>&1 || flock -x 8
 }
 
-# unstage: only what is ours of what is staged
+# find_section: the one that was there, or the one that this change added. It may have ended before the name was kept.
+find_section() {
+  [ -z "$section" ] && [ -e "$added" ] || return 0
+  read -r section <"$added" || section=
+  [ -z "$section" ] || return 0
+  staged=$(list_staged) || return
+  section=$(printf '%s\n' "$staged" | while IFS= read -r line; do
+    case $line in
+    firewall.*.*) ;;
+    firewall.*=*defaults*)
+      name=${line%%=*}
+      echo "${name#firewall.}"
+      break
+      ;;
+    esac
+  done)
+}
+
+# unstage: only what is ours of what is staged; whether that is gone is seen in what is left
 unstage() {
-  [ -n "$section" ] || section=$(cat "${0%/*}/section" 2>/dev/null)
+  find_section || return
   [ -n "$section" ] || return 0
-  if [ -e "${0%/*}/section" ]; then
+  if [ -e "$added" ]; then
     uci -q revert "firewall.$section"
-    return 0
+  else
+    printf '%s\n' "$changes" | while read -r option _value; do uci -q revert "firewall.$section.$option"; done
   fi
-  printf '%s\n' "$changes" | while read -r option _value _found; do uci -q revert "firewall.$section.$option"; done
+  staged=$(list_staged) || return
+  printf '%s\n' "$staged" | while IFS= read -r line; do
+    ! is_ours "$line" || {
+      echo "uci revert firewall: it is still staged: $line"
+      exit 1
+    }
+  done
+}
+
+# is_ours LINE: of `uci changes`; one of a list has + or - before the =
+is_ours() {
+  name=${1%%=*}
+  name=${name#-}
+  name=${name%[+-]}
+  case $name in
+  "firewall.$section") [ -e "$added" ] ;;
+  "firewall.$section".*)
+    [ -e "$added" ] || case "
+$changes" in *"
+${name##*.} "*) ;; *) false ;; esac
+    ;;
+  *) false ;;
+  esac
 }
 
 # flowtable: what of a ruleset or a listing counts: its devices in order, and whether it is in hardware
@@ -193,30 +284,40 @@ alone() {
   }
 }
 
+# note_found: before anything of ours is staged. What is not kept whole could not be put back.
+note_found() {
+  printf '%s\n' "$changes" | while read -r option _value; do
+    now=-
+    [ -z "$section" ] || now=$(get_value "$option") || exit
+    case $now in *'
+'*)
+      echo "firewall.$section.$option has a value of several lines"
+      exit 1
+      ;;
+    esac
+    printf '%s\n' "$now" >"$found.$option" && kept_value=$(cat "$found.$option") && [ "$kept_value" = "$now" ] || exit
+  done
+}
+
 load() {
-  alone "$(uci -q changes firewall)" || return
-  keep_state || return
+  staged=$(list_staged) && alone "$staged" && keep_state || return
   [ -z "$seen" ] || [ "$(fw4_seen)" = "$seen  -" ] || {
     echo "the firewall's configuration was changed since the router was read"
     return 1
   }
   if [ -n "$changes" ]; then
-    : >"$staging" || return
+    note_found && : >"$staging" || return
     [ -n "$section" ] || {
-      section=$(uci add firewall defaults) || return
-      echo "$section" >"${0%/*}/section" || {
-        uci -q revert "firewall.$section"
-        return 1
-      }
+      : >"$added" && section=$(call_uci add firewall defaults) && echo "$section" >"$added" || return
     }
-    put "" firewall || return
+    put "$changes" firewall || return
   fi
   said=$(fw4 check 2>&1) || {
     echo "$said" | tail -n 20
     return 1
   }
-  keeps_zones "$said" || return
-  alone "$(uci -q changes firewall | grep -vE "^(-?firewall\.${section}[.]flow_offloading(_hw)?(=|$)|firewall\.$section=)")" || return
+  keeps_zones "$said" && staged=$(list_staged) || return
+  alone "$(printf '%s\n' "$staged" | grep -vE "^(-?firewall\.${section}[.]flow_offloading(_hw)?(=|$)|firewall\.$section=)")" || return
   : >"$reloading" && fw4 reload && settled "$desired"
 }
 
@@ -225,11 +326,11 @@ to_disk() {
   sync "$1" 2>/dev/null || sync
 }
 
-# commit: the record first, so that a power failure cannot leave a configuration of ours without what was there before
+# commit LINES: the record first, so that a power failure cannot leave a configuration of ours without what was there before
 commit() {
-  [ -n "$changes" ] || return 0
+  [ -n "$1" ] || return 0
   locked
-  compose && to_disk "$new" || return
+  compose "$1" && to_disk "$new" || return
   if [ -e "$record.nft-offload-new" ]; then
     [ -e "$record" ] || : >"$recorded" || return
     to_disk "$record.nft-offload-new" && mv -f "$record.nft-offload-new" "$record" && to_disk "${record%/*}" || return
@@ -239,20 +340,11 @@ commit() {
 
 # restore: what is staged and fw4's state, as found; the configuration on flash too, where somebody committed everything that
 # was staged. The guard has put back before what the kernel ran. fw4 loads nothing here: that would make live, and leave
-# there, whatever else was committed, staged, or put into a file that it includes.
+# there, whatever else was committed, staged, or put into a file that it includes. The guard comes again, after a pause that
+# grows, for as long as this fails: it must not end well before all is as found, whatever the reason.
 restore() {
   rm -f "$new"
-  if [ -e "$staging" ]; then
-    unstage
-    changes=$(printf '%s\n' "$changes" | while read -r option _value found; do
-      [ "$(uci -q get "firewall.$section.$option" || echo -)" = "$found" ] || echo "$option $found"
-    done)
-    [ -z "$changes" ] || commit || return
-    [ ! -e "$recorded" ] || {
-      rm -f "$record" && to_disk "${record%/*}" || return
-      rmdir "${record%/*}" 2>/dev/null
-    }
-  fi
+  [ ! -e "$staging" ] || restore_uci || return
   [ -e "$reloading" ] || return 0
   hold_fw4 30 || ! type flock >/dev/null 2>&1 || {
     echo "another load of the firewall holds its lock"
@@ -262,6 +354,50 @@ restore() {
   code=$?
   release_fw4
   [ "$code" = 0 ] && follow_networks
+}
+
+restore_uci() {
+  unstage && { [ -e "$added" ] || locate; } && lines=$(differing) || return
+  [ -z "$lines" ] || {
+    commit "$lines" && lines=$(differing) || return
+    [ -z "$lines" ] || {
+      echo "uci: it was put back, and does not read so: $lines"
+      return 1
+    }
+  }
+  [ ! -e "$recorded" ] || {
+    rm -f "$record" && to_disk "${record%/*}" || return
+    rmdir "${record%/*}" 2>/dev/null || true
+  }
+}
+
+# locate: the section has another name where somebody put another one before it, and none where it is gone
+locate() {
+  shown=$(call_uci -q -X show firewall) || return
+  case "
+$shown
+" in *"
+firewall.$section=defaults
+"*) return 0 ;; esac
+  section=$(printf '%s\n' "$shown" | while IFS= read -r line; do
+    case $line in
+    firewall.*.*) ;;
+    firewall.*=defaults)
+      name=${line%=defaults}
+      echo "${name#firewall.}"
+      break
+      ;;
+    esac
+  done)
+}
+
+# differing: lines "OPTION VALUE" of what was found, where UCI has something else now
+differing() {
+  [ -n "$section" ] || return 0
+  printf '%s\n' "$changes" | while read -r option _value; do
+    was=$(cat "$found.$option") && now=$(get_value "$option") || exit
+    [ "$now" = "$was" ] || printf '%s %s\n' "$option" "$was"
+  done
 }
 
 # restore_state: a load that is killed leaves none, and every later one refuses then. One that somebody else began while ours
@@ -286,8 +422,9 @@ networks() {
 # nothing else live: nothing is staged, and the configuration is the one that was found to be what is live.
 follow_networks() {
   [ -e "$moved" ] || return 0
+  staged=$(list_staged) || return
   rm -f "$moved"
-  if [ "$others" = refuse ] && [ "$(fw4_seen)" = "$seen  -" ] && [ -z "$(uci -q changes firewall)" ]; then
+  if [ "$others" = refuse ] && [ -z "$staged" ] && [ "$(fw4_seen)" = "$seen  -" ]; then
     fw4 -q reload
     [ -f "$state" ] || cp "$kept" "$state"
   else
@@ -298,6 +435,6 @@ follow_networks() {
 case $1 in
 load) load ;;
 stage) stage ;;
-commit) commit ;;
+commit) commit "$changes" ;;
 restore) restore ;;
 esac

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -17,7 +20,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._fw4 import plan as _fw4
 
 from tests.unit.helpers.events import add_event
-from tests.unit.helpers.openwrt_fw4 import HARDWARE, SOFTWARE, Lost, flash, flowtable, settled, stocked
+from tests.unit.helpers.openwrt_fw4 import HARDWARE, SOFTWARE, Lost, end_window, flash, flowtable, settled, stocked
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
 
 
@@ -172,6 +175,46 @@ def test_a_commit_that_fails_half_way(router: OpenWrt) -> None:
     assert router.read(paths.FW4_FOUND) is None
     assert left.keys() == before.keys() and "flow_offloading" not in str(router.read(paths.FW4_CONFIG))
     assert (flowtable(router), router.sh("uci changes")) == ("", "")
+
+
+class WithoutUci(Execs):
+    """From when the change is loaded on, uci does nothing; over the new connection a guard is seen to try it again."""
+
+    begun: ClassVar[dict[int, int]] = {}
+    """attempt -> when it ended, in seconds since boot"""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        super().reconnect(shared=shared)
+        if shared:
+            return
+        self._router.sh(": >/tmp/no-uci")
+        end_window(self._router)
+        until = time.monotonic() + 60
+        while 3 not in self.begun and time.monotonic() < until:
+            outcome = self._router.read("/var/run/nft-offload/pending/outcome") or ""
+            if found := re.match(r"\S+ broken (\d+) .* after attempt (\d+),", outcome):
+                self.begun.setdefault(int(found[2]), int(found[1]))
+            time.sleep(0.1)
+
+
+def test_an_uci_that_fails_for_a_while(router: OpenWrt) -> None:
+    """The undo goes on with growing pauses, nobody is told that it is done, and then it is."""
+    router.path("/sbin/uci").rename(router.path("/sbin/uci.real"))
+    router.write("/sbin/uci", '#!/bin/sh\n[ ! -e /tmp/no-uci ] || exit 1\nexec /sbin/uci.real "$@"\n', 0o755)
+    before = {path: text for path, (text, _when) in flash(router).items()}
+    with pytest.raises(OffloadError) as error:
+        router.do(ActionModule, SOFTWARE, way=WithoutUci)
+    attempts = WithoutUci.begun
+    assert attempts[2] - attempts[1] >= 1 and attempts[3] - attempts[2] >= 2
+    told = str(error.value)
+    assert re.search(r"is pending: .* being undone: .* tried again: uci -q changes firewall: exit code 1", told), told
+    assert "The firewall is not as it was before yet" in told and "rolled back" not in told
+    assert flowtable(router) == "", "what the kernel ran does not wait for uci"
+    router.path("/tmp/no-uci").unlink()
+    assert settled(router)
+    assert " rolled_back " in str(router.read("/var/run/nft-offload/last"))
+    assert ({path: text for path, (text, _when) in flash(router).items()}, router.sh("uci changes")) == (before, "")
+    assert router.do(ActionModule, SOFTWARE)[0]["changed"]
 
 
 def test_a_check_that_fails(router: OpenWrt) -> None:
