@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..._core import paths
+from ..._core.errors import OffloadError
 from ..._core.sections import Answer
 from ..._core.text import iterate_lines, split_lines, split_words
 from ..state import Flowtable, OpenWrtFirewall
@@ -117,6 +119,12 @@ def read_fw4(answer: Answer) -> OpenWrtFirewall | None:
     """
     if "fw4.uci" not in answer:
         return None
+    if "fw4.print" not in answer and not answer.ok("fw4.uci"):
+        # nothing else of it was read then
+        raise OffloadError(
+            f"uci cannot read {paths.FW4_CONFIG}: {answer.text('fw4.uci').strip()}",
+            "see what holds it, such as a 'uci commit' or a LuCI that hangs, then run the play again",
+        )
     config = parse_config(answer.text("fw4.uci"))
     printed = answer.require("fw4.print").text
     wanted = parse_flowtable(printed)

@@ -31,20 +31,28 @@ kept=${0%/*}/fw4.state
 moved=${0%/*}/moved
 state=/var/run/fw4.state
 lock=/var/run/fw4.lock
+# seconds to wait for a lock that somebody else holds
+patience=20
 
-# hold_fw4 SECONDS, release_fw4: as in sh/read/fw4.sh
-hold_fw4() {
-  type flock >/dev/null 2>&1 && { true >>"$lock"; } 2>/dev/null || return
-  exec 9>>"$lock"
+# wait_for_lock FD SECONDS: the flock of a small busybox knows no time limit
+wait_for_lock() {
   seconds=0
-  until flock -n 9; do
-    [ "$seconds" -lt "$1" ] || {
-      exec 9>&-
-      return 1
-    }
+  until flock -n "$1"; do
+    [ "$seconds" -lt "$2" ] || return 1
     sleep 1
     seconds=$((seconds + 1))
   done
+}
+
+# hold_fw4 SECONDS, release_fw4: as in sh/read/fw4.sh. Fails with 1 where another one holds it, with 2 where there is none
+# to hold.
+hold_fw4() {
+  type flock >/dev/null 2>&1 && { true >>"$lock"; } 2>/dev/null || return 2
+  exec 9>>"$lock"
+  wait_for_lock 9 "$1" || {
+    exec 9>&-
+    return 1
+  }
 }
 
 release_fw4() {
@@ -132,9 +140,26 @@ stage() {
   }
 }
 
-locked() {
+# lock_config: as uci does, which would wait without an end
+lock_config() {
+  type flock >/dev/null 2>&1 || return 0
   exec 8<"$config"
-  ! type flock >/dev/null 2>&1 || flock -x 8
+  wait_for_lock 8 "$patience" || {
+    exec 8<&-
+    echo "another program has held the lock of $config for more than $patience s"
+    return 1
+  }
+}
+
+# uci_answers: nobody holds a lock that uci would wait for without an end
+uci_answers() {
+  type flock >/dev/null 2>&1 || return 0
+  for file in "$config" /tmp/.uci/firewall; do
+    [ ! -f "$file" ] || (exec 8<"$file" && wait_for_lock 8 "$patience") || {
+      echo "another program has held the lock of $file for more than $patience s"
+      return 1
+    }
+  done
 }
 
 # find_section: the one that was there, or the one that this change added. It may have ended before the name was kept.
@@ -201,10 +226,15 @@ flowtable() {
     inside && /^[ \t]*[}]/ { inside = 0 }' | sort -u
 }
 
-# keep_state: a copy, and with it the proof that the firewall runs. While somebody else loads it, its state file is gone.
+# keep_state: a copy, and with it the proof that the firewall runs. While somebody else loads it, its state file is gone. A
+# lock that cannot be had now is one that fw4 would wait for without an end.
 keep_state() {
   for _again in 5 4 3 2 1 0; do
-    hold_fw4 20 || true
+    hold_fw4 "$patience"
+    [ "$?" != 1 ] || {
+      echo "another load of the firewall has held its lock for more than $patience s"
+      return 1
+    }
     if [ -f "$state" ]; then
       cp "$state" "$kept.new" && cmp "$state" "$kept.new" && mv -f "$kept.new" "$kept"
       code=$?
@@ -300,7 +330,7 @@ note_found() {
 }
 
 load() {
-  staged=$(list_staged) && alone "$staged" && keep_state || return
+  uci_answers && staged=$(list_staged) && alone "$staged" && keep_state || return
   [ -z "$seen" ] || [ "$(fw4_seen)" = "$seen  -" ] || {
     echo "the firewall's configuration was changed since the router was read"
     return 1
@@ -329,8 +359,7 @@ to_disk() {
 # commit LINES: the record first, so that a power failure cannot leave a configuration of ours without what was there before
 commit() {
   [ -n "$1" ] || return 0
-  locked
-  compose "$1" && to_disk "$new" || return
+  lock_config && compose "$1" && to_disk "$new" || return
   if [ -e "$record.nft-offload-new" ]; then
     [ -e "$record" ] || : >"$recorded" || return
     to_disk "$record.nft-offload-new" && mv -f "$record.nft-offload-new" "$record" && to_disk "${record%/*}" || return
@@ -346,8 +375,9 @@ restore() {
   rm -f "$new"
   [ ! -e "$staging" ] || restore_uci || return
   [ -e "$reloading" ] || return 0
-  hold_fw4 30 || ! type flock >/dev/null 2>&1 || {
-    echo "another load of the firewall holds its lock"
+  hold_fw4 30
+  [ "$?" != 1 ] || {
+    echo "another load of the firewall has held its lock for more than 30 s"
     return 1
   }
   restore_state
@@ -357,7 +387,7 @@ restore() {
 }
 
 restore_uci() {
-  unstage && { [ -e "$added" ] || locate; } && lines=$(differing) || return
+  uci_answers && unstage && { [ -e "$added" ] || locate; } && lines=$(differing) || return
   [ -z "$lines" ] || {
     commit "$lines" && lines=$(differing) || return
     [ -z "$lines" ] || {

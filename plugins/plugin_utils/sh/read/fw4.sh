@@ -7,6 +7,10 @@ fw4_state=/var/run/fw4.state
 
 read_fw4() {
   has fw4 && has uci || return 0
+  fw4_held=$(_fw4_uci_answers) || {
+    section fw4.uci _fw4_uci_held
+    return 0
+  }
   section fw4.uci _fw4_uci
   section fw4.staged uci -q changes firewall
   _fw4_look
@@ -16,18 +20,39 @@ read_fw4() {
   section fw4.devices _fw4_devices
 }
 
+# _fw4_uci_answers: nobody holds a lock that uci, and with it fw4, would wait for without an end
+_fw4_uci_answers() {
+  has flock || return 0
+  for _file in /etc/config/firewall /tmp/.uci/firewall; do
+    [ ! -f "$_file" ] || (exec 9<"$_file" && _fw4_wait 20) || {
+      echo "another program has held the lock of $_file for more than 20 s"
+      return 1
+    }
+  done
+}
+
+_fw4_uci_held() {
+  echo "$fw4_held"
+  return 1
+}
+
 # hold_fw4 SECONDS: take the lock of fw4, whose every load removes its state file for a moment, and an interface that comes
 # up causes a load. A small busybox's flock knows no time limit. Fails where the lock cannot be had. Nothing that takes the
 # lock itself may run until release_fw4.
 hold_fw4() {
   has flock && { true >>"$fw4_lock"; } 2>/dev/null || return
   exec 9>>"$fw4_lock"
+  _fw4_wait "$1" || {
+    exec 9>&-
+    return 1
+  }
+}
+
+# _fw4_wait SECONDS: for the lock of what is open as 9
+_fw4_wait() {
   _seconds=0
   until flock -n 9; do
-    [ "$_seconds" -lt "$1" ] || {
-      exec 9>&-
-      return 1
-    }
+    [ "$_seconds" -lt "$1" ] || return 1
     sleep 1
     _seconds=$((_seconds + 1))
   done

@@ -10,7 +10,7 @@
 
 # read_fw4_pending DIR: not while a change waits (DIR is that of changes): what is loaded then is not what was committed
 read_fw4_pending() {
-  has fw4 && has uci || return 0
+  has fw4 && has uci && [ -z "$fw4_held" ] || return 0
   change_home "$1"
   [ ! -d "$home/pending" ] || return 0
   section fw4.pending _fw4_pending

@@ -208,7 +208,7 @@ def test_an_uci_that_fails_for_a_while(router: OpenWrt) -> None:
     assert attempts[2] - attempts[1] >= 1 and attempts[3] - attempts[2] >= 2
     told = str(error.value)
     assert re.search(r"is pending: .* being undone: .* tried again: uci -q changes firewall: exit code 1", told), told
-    assert "The firewall is not as it was before yet" in told and "rolled back" not in told
+    assert "The firewall is not as it was before yet" in told and "was rolled back" not in told
     assert flowtable(router) == "", "what the kernel ran does not wait for uci"
     router.path("/tmp/no-uci").unlink()
     assert settled(router)
