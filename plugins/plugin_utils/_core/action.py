@@ -19,7 +19,7 @@ from .errors import OffloadError
 from .plan import Plan, StepError, raise_failed_step
 from .router import Router
 from .sections import Answer, Call
-from .text import show, show_text
+from .text import show, show_message
 from .verbs import PrintSection
 
 Options = Mapping[str, Any]
@@ -29,8 +29,9 @@ PlanT = TypeVar("PlanT", bound=Plan)
 class OffloadAction(ActionBase):
     """An action that talks to a router through scripts. Subclasses say what to do in ``work``.
 
-    Whatever leaves it, results as errors, is shown as ``show`` (_core/text.py) shows it: a router cannot write to the
-    user's terminal.
+    Whatever leaves it, results as errors, is shown as ``show`` (_core/text.py) shows it, and what Ansible writes line
+    by line as ``show_message`` does: a router cannot act on the user's terminal, nor write a line there that is not
+    marked as one.
     """
 
     _requires_connection = True
@@ -54,12 +55,13 @@ class OffloadAction(ActionBase):
         except OffloadError as error:
             result.update(error.details)
             result.update(failed=True, msg=f"{name}: {error}")
-        except AnsibleConnectionFailure as error:
+        except AnsibleError as error:
             # ssh passes on what the other side says
-            if (text := show_text(str(error))) == str(error):
+            if (text := show_message(str(error))) == str(error):
                 raise
-            raise AnsibleConnectionFailure(text) from None
-        return show(result, self.USER_TEXTS)
+            raised = AnsibleConnectionFailure if isinstance(error, AnsibleConnectionFailure) else AnsibleError
+            raise raised(text) from None
+        return _mark_lines(show(result, self.USER_TEXTS))
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """The task's result, without changed and failed where they are false; raises OffloadError."""
@@ -85,6 +87,21 @@ class OffloadAction(ActionBase):
     def diff_mode(self) -> bool:
         """Whether to show what changes (--diff)."""
         return bool(self._task.diff)
+
+
+def _mark_lines(result: dict[str, Any]) -> dict[str, Any]:
+    """A result with marks in what Ansible shows line by line; before the lines of a diff it puts signs itself."""
+    marked = dict(result)
+    if "msg" in result:
+        marked["msg"] = show_message(result["msg"])
+    if "warnings" in result:
+        marked["warnings"] = [show_message(warning) for warning in result["warnings"]]
+    if "diff" in result:
+        marked["diff"] = [
+            {key: show_message(text) if key.endswith("_header") else text for key, text in diff.items()}
+            for diff in result["diff"]
+        ]
+    return marked
 
 
 class ChangeAction(OffloadAction, Generic[PlanT]):

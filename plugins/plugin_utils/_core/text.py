@@ -7,6 +7,7 @@
 
 Inside, a text stays as it came, because it is compared and written back. What is shown goes through ``show``, in two
 places: ``OffloadAction.run`` (_core/action.py) for what a task returns, FleetReport (_report/fleet.py) for reports.
+What Ansible writes to the terminal line by line goes through ``show_message`` besides, in the first of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _HIDDEN = re.compile(
     "\u2028\u2029"  # further ends of lines
     "\ud800-\udfff]"  # bytes that are not UTF-8
 )
+MARK = "  | "
+"""what each line of a message but the first begins with"""
 _BLANKS = re.compile("[ \t]+")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _WHOLE = re.compile(r"(?P<hexadecimal>0x[0-9a-fA-F]{1,16})|[+-]?[0-9]{1,18}")
@@ -108,6 +111,16 @@ def show_text(text: str) -> str:
     and bytes that are not UTF-8 (lone surrogates).
     """
     return _HIDDEN.sub(_escape, text) if _HIDDEN.search(text) else text
+
+
+def show_message(text: str) -> str:
+    """A message of one line or more as ``show_text`` shows it, each line after the first behind MARK.
+
+    What a router printed is in it, whole outputs too, and Ansible writes its lines to the terminal as they are: without
+    the mark one of them could be taken for a line of Ansible's, or of ours, about another router. All of them have it,
+    so that what stands below each other, as nft's carets below its line, still does.
+    """
+    return show_text(text).rstrip("\n").replace("\n", f"\n{MARK}")
 
 
 def _escape(found: re.Match[str]) -> str:
