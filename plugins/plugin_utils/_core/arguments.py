@@ -8,12 +8,17 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .errors import OffloadError
+
+_WHOLE = re.compile(r"[ \t]*[+-]?[0-9]{1,18}[ \t]*")
+MOST = 10**18
+"""below it a number is one to Ansible, to nft and to a shell; what an option takes is less"""
 
 
 def validate(
@@ -27,6 +32,7 @@ def validate(
     ``remedy`` is for a value of the wrong kind; for an unknown name it is the nearest one, or all that there are.
     """
     _refuse_secret_items(spec, arguments, remedy)
+    _refuse_odd_numbers(spec, arguments)
     validated = ArgumentSpecValidator(dict(spec), **constraints).validate(_without_nulls(spec, arguments))
     unknown = sorted(path if isinstance(path, tuple) else (path,) for path in validated.unsupported_parameters)
     for *above, name in unknown:
@@ -60,6 +66,35 @@ def _without_nulls(spec: Mapping[str, Any], arguments: Mapping[str, Any]) -> dic
                 for item in value
             ]
     return cleared
+
+
+def _refuse_odd_numbers(spec: Mapping[str, Any], arguments: Any, above: str = "") -> None:
+    """Raise OffloadError naming the key of what is no whole number where one belongs.
+
+    Ansible takes true for one, which stays a true, and raises at infinity.
+    """
+    if not isinstance(arguments, Mapping):
+        return
+    for name, value in arguments.items():
+        option = spec.get(name, {})
+        where = f"{above}{name}"
+        items = {where: value}
+        if isinstance(value, list | tuple) and option.get("type") == "list":
+            items = {f"{where}[{number}]": item for number, item in enumerate(value)}
+        for place, item in items.items():
+            if "options" in option:
+                _refuse_odd_numbers(option["options"], item, f"{place}.")
+            elif "int" in (option.get("type"), option.get("elements")) and item is not None and not _is_whole(item):
+                shown = str(item).lower() if isinstance(item, bool | float) else name_kind(item)
+                raise OffloadError(f"{place}: a whole number was expected, not {shown}", "write one such as 10")
+
+
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, str):
+        return _WHOLE.fullmatch(value) is not None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -MOST < value < MOST and value == int(value)
 
 
 def _refuse_secret_items(spec: Mapping[str, Any], arguments: Mapping[str, Any], remedy: str) -> None:

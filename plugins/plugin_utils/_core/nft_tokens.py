@@ -99,6 +99,8 @@ def require_readable(text: str, where: str) -> list[Token]:
     ``where`` names the text in errors, which name the line too. Refused are characters of HIDDEN, strings and braces
     without an end, braces that close nothing, ``include``, a comment between joined lines, and a backslash that would
     join what comes next. What opens in the text closes in it, so that it can be put before others and into a block.
+    Refused is also a line end in a string: nft lists it as it is, and what reads a listing by lines would take the
+    comment of a rule for a table or a chain.
     """
     _refuse_hidden(text, where)
     tokens: list[Token] = []
@@ -113,6 +115,11 @@ def require_readable(text: str, where: str) -> list[Token]:
             )
         if name == "open_string":
             raise OffloadError(f"{place}: a string without an end: {match[0][:_MOST_SHOWN]!r}", 'close it with "')
+        if name == "string" and "\n" in match[0]:
+            raise OffloadError(
+                f"{place}: a string goes on in the next line, which hides from a reader what nft makes of the text",
+                "close it in its own line",
+            )
         if name == "word" and match[0] == "include":
             raise OffloadError(
                 f"{place}: include reads another file when the ruleset is loaded, which nobody has checked",

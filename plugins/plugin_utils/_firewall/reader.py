@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.errors import OffloadError
-from .._core.nft_tokens import HIDDEN, STRING, require_readable
+from .._core.nft_tokens import HIDDEN, require_readable
 from . import elements, services, spec
 from .model import SUFFIX, Blocklist, Firewall, Hosts, Options, PortForward, Rule, SourceNat
 from .names import ROUTER, Names, refuse_empty, refuse_keyword, require_match, require_within
@@ -225,9 +225,7 @@ def _extra(names: Names) -> dict[str, list[tuple[str, str]]]:
 
 def _refuse_open_ends(text: str, where: str) -> None:
     """What a text opens must close within it, or what comes after would belong to it; raises OffloadError."""
-    for token in require_readable(text, where):
-        if token.kind == STRING and "\n" in token.text:
-            raise OffloadError(f"{where}, line {token.line}: a string goes on in the next line", "close it in its own")
+    require_readable(text, where)
     for number, line in enumerate(text.split("\n"), start=1):
         if line.rstrip().endswith("\\"):
             raise OffloadError(

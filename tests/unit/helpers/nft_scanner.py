@@ -107,7 +107,7 @@ INSIDE = [
     "set s { type ipv4_addr\nelements = { 10.0.0.1,\n10.0.0.2 } }",
     "chain d { jump { accept; }; }",
     'chain d { log prefix "} flush ruleset" accept; }',
-    'chain e { accept comment "two\nlines # {"; }',
+    'chain e { accept comment "two lines # {"; }',
     "define y = { 1, 2 }",
     "chain f { type filter hook input priority 0; policy accept; tcp dport != 22 accept; }",
     'counter k { comment "{" }',

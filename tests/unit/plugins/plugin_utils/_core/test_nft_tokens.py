@@ -94,6 +94,7 @@ def test_nft_splits_it_the_same_way(text: str, program: str) -> None:
         ("\ufefftable", "line 1: U+FEFF (zero width no-break space) hides"),
         ("a\n\nb\udce4", "line 3: a byte that is not UTF-8"),
         ('a\n"b\n', "line 2: a string without an end"),
+        ('a\nb comment "ticket 17:\n\tchain x {\n"', "line 2: a string goes on in the next line"),
         ("a {\n b {\n}\n", "line 1: a brace that is never closed"),
         ("a {\n}\n}\n", "line 3: a closing brace that closes nothing"),
         ("}\n{\n", "line 1: a closing brace that closes nothing"),
