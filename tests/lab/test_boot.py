@@ -152,8 +152,8 @@ def findings(router: Live) -> list[str]:
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        ('iif "lan0" accept', 'iifname "lan0"'),
-        ("ip saddr @known accept\n }\n set known { type iface_index; elements = { lan0 } ", "ifname"),
+        ('iif "lan0" accept', "with iifname"),
+        ("iif @known accept\n }\n set known { type iface_index; elements = { lan0 }; }\n chain more {", "with iifname"),
         ('socket cgroupv2 level 2 "system.slice/ssh.service" accept', "system.slice"),
     ],
     ids=["a device", "a set of devices", "a control group"],
