@@ -329,7 +329,8 @@ def _refuse_pending_configuration(state: Fw4State, load_pending: bool) -> None:
 
 def _describe_lost(state: Fw4State) -> list[str]:
     lost = "; ".join(state.pending.lost[:SHOWN])
-    return [f"a load of the firewall takes away what others added to its tables at run time: {lost}"] if lost else []
+    taken = "a load of the firewall takes away what others added to its tables at run time, unless they add it again"
+    return [f"{taken}: {lost}"] if lost else []
 
 
 def _warnings(state: Fw4State) -> list[str]:

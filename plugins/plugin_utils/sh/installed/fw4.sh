@@ -29,6 +29,8 @@ recorded=${0%/*}/recorded
 # fw4's state before this change, and a mark that its networks are others now
 kept=${0%/*}/fw4.state
 moved=${0%/*}/moved
+# what is told with the reason for which the change was undone
+told=${0%/*}/told
 state=/var/run/fw4.state
 lock=/var/run/fw4.lock
 # seconds to wait for a lock that somebody else holds
@@ -226,7 +228,7 @@ flowtable() {
     inside && /^[ \t]*[}]/ { inside = 0 }' | sort -u
 }
 
-# keep_state: a copy, and with it the proof that the firewall runs. While somebody else loads it, its state file is gone. A
+# keep_state: a copy, and with it the proof that the firewall runs, and that the copies of its tables are of the same load. While somebody else loads it, its state file is gone. A
 # lock that cannot be had now is one that fw4 would wait for without an end.
 keep_state() {
   for _again in 5 4 3 2 1 0; do
@@ -236,7 +238,7 @@ keep_state() {
       return 1
     }
     if [ -f "$state" ]; then
-      cp "$state" "$kept.new" && cmp "$state" "$kept.new" && mv -f "$kept.new" "$kept"
+      cp -p "$state" "$kept.new" && cmp "$state" "$kept.new" && mv -f "$kept.new" "$kept" && sh "${0%/*}/guard" unchanged
       code=$?
       release_fw4
       return "$code"
@@ -440,7 +442,8 @@ restore_state() {
     return 1
   }
   [ ! -f "$state" ] || [ "$(networks <"$state")" = "$(networks <"$kept")" ] || : >"$moved"
-  cp "$kept" "$state.nft-offload-new" && mv -f "$state.nft-offload-new" "$state"
+  # with its time: what is newer was not loaded
+  cp -p "$kept" "$state.nft-offload-new" && mv -f "$state.nft-offload-new" "$state"
 }
 
 # networks: of fw4's state, the part that netifd makes
@@ -456,9 +459,9 @@ follow_networks() {
   rm -f "$moved"
   if [ "$others" = refuse ] && [ -z "$staged" ] && [ "$(fw4_seen)" = "$seen  -" ]; then
     fw4 -q reload
-    [ -f "$state" ] || cp "$kept" "$state"
+    [ -f "$state" ] || cp -p "$kept" "$state"
   else
-    echo "an interface came up meanwhile: use /etc/init.d/firewall reload"
+    echo "an interface came up meanwhile: use /etc/init.d/firewall reload" >"$told"
   fi
 }
 

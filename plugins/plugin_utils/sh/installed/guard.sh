@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154,SC2094 # events.sh, which stands before these lines, sets the rest
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Written by kmod.nft_offload: loads one change of the firewall, and puts back what was there unless it is confirmed.
-# usage: guard supervise ID | guard watch | guard load | guard restore | guard copies | guard normalise
+# usage: guard supervise ID | guard watch | guard load | guard restore | guard copies | guard unchanged | guard normalise
 # Its directory holds all that it needs; it writes nothing but there. events.sh, which stands before these lines, has what
 # happens to a change. Two guards watch over each one, in sessions of their own: one acts, and the other one stands by.
 #   limit     seconds that a load may take          timeout  seconds that it waits to be confirmed; 0: it does not
@@ -13,6 +13,8 @@
 #   load.N    what to load, one after the other: a transaction of nft, or a script that takes load and restore
 #   printed.A what the action A printed: load, restore
 #   staged, made  files and directories to clear
+#   reloading a script has begun to change tables
+#   told      what a script tells of what it put back
 #   outcome   how it ended, or what keeps it from being undone
 cd "${0%/*}" || exit 1
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -244,11 +246,18 @@ $content" "$zone" || load_text "$plain" utc || return
   as_before "$1" "$2" "$before" || as_kept "$1" "$2" "$before"
 }
 
+# touches_tables: a script says so just before it does; what others loaded until then is theirs
+touches_tables() {
+  ! is_script load.1 || [ -e reloading ]
+}
+
 # restore ATTEMPT: every table; in between those that were not there, since they may hold devices that another one wants
 # back. Then what belongs to a script, and the tables of others: after five attempts what is lost of them is told.
 restore() {
   status=0
+  gone=0
   for part in full empty full; do
+    touches_tables || break
     number=0
     status=0
     while read -r family table; do
@@ -412,6 +421,18 @@ copies() {
   done <tables
 }
 
+# unchanged: whether the tables are still those of the copies
+unchanged() {
+  number=0
+  while read -r family table; do
+    number=$((number + 1))
+    if [ -s "before.$number" ]; then as_before "$family" "$table" "before.$number"; else is_gone "$family" "$table"; fi </dev/null || {
+      echo "table $family $table was loaded once more since it was copied; run the play again"
+      return 1
+    }
+  done <tables
+}
+
 # note WORD...: an event
 note() {
   printf '%s\n' "$id $*" >&5
@@ -530,6 +551,7 @@ finish() {
     how=rolled_back
     [ "$load" != failed ] || how=failed
     [ ! -s lost ] || reason="$reason; somebody else's is lost: $(awk '{ printf "%s%s", sep, $0; sep = ", " }' lost)"
+    [ ! -s told ] || reason="$reason; $(head -n 1 told)"
     outcome "$how" "$reason"
   fi
   if [ "$load" = failed ] && [ -z "$seen" ] && [ "$up" -lt "$finishing" ]; then return; fi
@@ -609,5 +631,6 @@ watch) watch ;;
 load) load ;;
 restore) restore "$2" ;;
 copies) copies ;;
+unchanged) unchanged ;;
 normalise) normalise_listing ;;
 esac

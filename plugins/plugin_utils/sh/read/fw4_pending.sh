@@ -51,6 +51,11 @@ _fw4_differences() {
     # shellcheck disable=SC3013 # busybox and dash have it
     [ ! "$_file" -nt "$fw4_state" ] || printf '+ %s: %s (the file is newer than what is loaded)\n' "$_file" "$_statement"
   done
+  # nft lists hours in UTC as they were when the offset of the zone was that of the load; which is no difference where
+  # nobody changed them since
+  _hours=
+  # shellcheck disable=SC3013 # busybox and dash have it
+  [ ! /etc/config/firewall -nt "$fw4_state" ] || _hours=count
   _fw4_sweep
   if _output=$(printf '%s\n' "$_text" | fw4_within 10 nft -f - 2>&1); then
     printf '%s\n' "$_text" | sed -n 's/^#@ table //p' | while read -r _family _name _; do
@@ -58,7 +63,7 @@ _fw4_differences() {
         nft -s list table "$_family" "$_name" 2>/dev/null
         echo @@
         nft -s list table "$_family" "$_name.nft-offload" 2>/dev/null
-      } | _fw4_compare "$_family $_name"
+      } | _fw4_compare "$_family $_name" "$_hours"
     done
   else
     printf '? nft does not take what fw4 makes: %s\n' "$(printf '%s' "${_output:-it takes too long}" | head -n 3 | tr '\n' ' ')"
@@ -143,7 +148,6 @@ fw4_scratch() {
       }
       code = code rest
       if (closed && rest !~ /^[ \t;]*$/) broke = 1
-      if (quoted) broke = 1
     }
     function include_file(pattern, where,   command, path, files, n, i, line, before, held) {
       if (pattern !~ /^\/[]A-Za-z0-9_.\/*?@+=:,~[-]+$/ || ++nested > 16) { unclear(where ": include \"" pattern "\""); return }
@@ -156,7 +160,7 @@ fw4_scratch() {
         before = floor = depth
         while ((getline line < files[i]) > 0) take(line, files[i])
         close(files[i])
-        if (depth != before || broke) { unclear(files[i] ": its braces or quotes do not match"); depth = before; broke = quoted = 0 }
+        if (depth != before || broke || quoted) { unclear(files[i] ": its braces or quotes do not match"); depth = before; broke = quoted = 0 }
         floor = held
       }
       nested--
@@ -170,7 +174,14 @@ fw4_scratch() {
         return
       }
       was = depth
+      # a string may go on over lines: a name with a line end in it
+      within = quoted
       scan(line)
+      if (within) {
+        if (kind == "define" || (kind == "block" && !skipping && flowtable == "")) print code
+        else if (kind != "block") broke = 1
+        return
+      }
       if (code ~ /(^|[ \t;{}])include[ \t"\\]/ && code !~ /"[^"]*include[^"]*"/) unclear(where ": " code)
       if (was == 0) {
         kind = ""
@@ -233,7 +244,7 @@ fw4_scratch() {
     }
     { take($0, "-") }
     END {
-      if (depth != 0 || broke) unclear("-: its braces or quotes do not match")
+      if (depth != 0 || broke || quoted) unclear("-: its braces or quotes do not match")
       for (name in cleared) if (!(name in blocks)) {
         print "#@ outside " from[name] " " cleared[name]
         if (!(name in seen)) print "#@ table " name " outside"
@@ -241,10 +252,11 @@ fw4_scratch() {
     }'
 }
 
-# _fw4_compare TABLE: the listings of both tables, with @@ between. What is live and has not fw4's mark may be of an include
-# that is a script, or of a program such as miniupnpd.
+# _fw4_compare TABLE HOURS: the listings of both tables, with @@ between. What is live and has not fw4's mark may be of an
+# include that is a script, or of a program such as miniupnpd. What a load cannot change where it is there already, because
+# the kernel keeps the one that it has, is no difference: the rate of a limit, say. Nor are hours, where HOURS is empty.
 _fw4_compare() {
-  awk -v table="$1" '
+  awk -v table="$1" -v hours="$2" '
     BEGIN { side = held = skip = 0 }
     $0 == "@@" { side = 1; next }
     /^\tflags dormant/ || /^table / || /^[}]/ || /^[ \t]*$/ { next }
@@ -265,6 +277,8 @@ _fw4_compare() {
       sub(/^\t+/, "")
       sub(/[ \t]+# count [0-9]+$/, "")
       gsub(/ ?flags offload;?/, "")
+      if (object ~ /^(limit|quota|counter|ct [a-z]+|synproxy|secmark) / || (object !~ /^chain / && /^comment /)) next
+      if (hours == "") gsub(/meta hour [^a-z]*/, "meta hour ")
       line[side, object, ++count[side, object]] = $0
       have[side, object, $0]++
     }

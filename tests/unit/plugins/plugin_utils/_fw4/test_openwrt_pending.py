@@ -129,7 +129,7 @@ def test_what_others_added_at_run_time_and_a_load_takes_away_is_told(router: Ope
     router.sh("sed -i 's/^\\tchain input {/&\\n\\t\\ttcp dport 99 accept/' /var/run/nft/inet-fw4")
     result, _execs = router.do(ActionModule, SOFTWARE, check=True)
     assert result["warnings"] == [
-        "a load of the firewall takes away what others added to its tables at run time: "
+        "a load of the firewall takes away what others added to its tables at run time, unless they add it again: "
         "inet fw4 chain input: tcp dport 99 accept"
     ]
 
