@@ -148,10 +148,12 @@ def _hidden(command: str) -> list[str]:
         text = word.strip("\"'")
         values = {word, text, *text.split("=", 1), *text.split(":", 1)}
         parts |= values | {line.strip() for value in values for line in iterate_lines(value)}
+    parts |= {piece for part in parts for piece in _ESCAPE.split(part)}
     parts |= {part.replace("\\$", "$").replace("\\`", "`") for part in parts}
     return sorted({part for part in parts if len(part) >= HIDDEN}, key=lambda part: (-len(part), part))
 
 
+_ESCAPE = re.compile(r"\\(?:0?[0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
 

@@ -248,6 +248,20 @@ def test_what_a_router_prints_of_a_command(
     assert time.monotonic() - started < 9, "what it leaves behind is not waited for"
 
 
+@pytest.mark.parametrize("shell", ROUTER_SHELLS, ids=lambda shell: shell[0])
+@pytest.mark.parametrize("starts", ["sleep 61 &", "env -i sleep 61 &", 'env -i sh -c "sleep 61; :" &'])
+def test_a_check_that_hangs_on_a_router_is_ended_with_all_that_it_started(
+    shell: list[str], starts: str, tmp_path: Path
+) -> None:
+    child = tmp_path / "child"
+    for seconds in (1, 4, 16):
+        verb = CheckHere(seconds, CheckCommand(f"{starts} echo $! >{child}; wait", "yes", ()))
+        assert f"no answer within {seconds} s" in check_on_a_router(shell, verb, tmp_path)
+        if child.exists() and child.read_text():
+            break
+    assert ends(int(child.read_text()))
+
+
 QUOTED = "ab;cd|ef&gh<ij"
 LONG = "".join(f"{number:x}" for number in range(2000))
 
@@ -266,6 +280,7 @@ LONG = "".join(f"{number:x}" for number in range(2000))
             ["S3cretPass", "with a line end in it"],
         ),
         ("P='S3cret Pass Phrase\nand more'; echo denied for \"$P\" | head -n 1; exit 1", ["S3cret Pass Phrase"]),
+        ("printf 'x\\tsecret-pass\\0\\n'; exit 1", ["secret-pass"]),
         (f"# it's a comment\nP='{QUOTED}'; echo denied for $P; exit 1", [QUOTED]),
         # more than is kept: the rest of it is no word of the command
         (f"P={LONG}; echo denied for $P; exit 1", [LONG[-10:], LONG[-100:-90]]),
