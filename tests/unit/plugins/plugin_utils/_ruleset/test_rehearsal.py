@@ -230,5 +230,5 @@ def test_the_table_for_the_trial_has_the_same_lines_and_gets_no_packet() -> None
         "8 table inet S \\",
         "9 { flags dormant;",
         "14 table inet S { flags dormant; set t { type ipv4_addr; } }",
-        "15 table inet S",
+        "15 table inet S { flags dormant; }",
     ]
