@@ -223,7 +223,7 @@ def test_the_table_for_the_trial_has_the_same_lines_and_gets_no_packet() -> None
     scratch = "nft_offload_rehearsal_00000001"
     assert verb.scratch == scratch
     assert [line.replace(scratch, "S") for line in verb.edits.splitlines()] == [
-        "1 table inet S; delete table inet S",
+        "1 table inet S { flags dormant; }; delete table inet S",
         "2 table inet S { flags dormant; }",
         "3 flush table inet S",
         "4 table inet S { flags dormant;",
