@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import guard_script
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._fw4.plan import Fw4State, change_script
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.fw4 import Fw4Config
@@ -68,7 +69,9 @@ def load(router: OpenWrt, config: str, section: str, script: str) -> str:
     found = {"flow_offloading": "0"} if section else {}
     state = Fw4State(PLATFORM, Fw4Config(section, found, int(bool(section))))
     values = {"flow_offloading": "1", "flow_offloading_hw": "0"}
-    router.write(f"{DIR}/load.1", change_script(state, values, "software"))
+    change = {"load.1": change_script(state, values, "software"), "guard": guard_script()}
+    for name, text in {**change, "id": "1-0badcafe\n", "tables": "inet fw4\n"}.items():
+        router.write(f"{DIR}/{name}", text)
     loaded = router.sh(
         f"nft list table inet fw4 >{DIR}/before.1; cp /var/run/nft/inet-fw4 /tmp/inet-fw4; cd {DIR}; "
         f"sh ./load.1 load && cp /tmp/inet-fw4 /var/run/nft/inet-fw4 && {UCI}; {script}"
