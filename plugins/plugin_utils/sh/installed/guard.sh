@@ -558,7 +558,7 @@ finish() {
   release && exit 0
 }
 
-# stand_by: the one that acts may be stopped, or wait for what never ends: a minute in which it has not slept and woken
+# stand_by: the one that acts may be stopped, or wait for what never ends: half a minute in which it has not slept and woken
 # once. Until it is time, that keeps nobody from confirming.
 stand_by() {
   wakes=
@@ -569,7 +569,7 @@ stand_by() {
   [ -n "$wakes" ] && [ "$wakes" = "$woke" ] || idle=0
   woke=$wakes
   [ -n "$decision" ] || [ "$up" -ge "${deadline:-$((begun_at + 60))}" ] || return
-  case $active_state in T | t) ;; *) [ "$idle" -ge 60 ] || return ;; esac
+  case $active_state in T | t) ;; *) [ "$idle" -ge 30 ] || return ;; esac
   kill -9 "${active% *}"
 }
 

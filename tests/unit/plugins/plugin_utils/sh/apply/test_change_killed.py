@@ -140,7 +140,7 @@ def test_the_guard_is_killed_while_it_undoes(router: Sandbox) -> None:
 @pytest.mark.parametrize("stage", ["undo", "window"])
 def test_a_guard_that_hangs_is_replaced(router: Sandbox, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     """It is not stopped, it waits for a command that never ends. Here the other one waits for seconds."""
-    soon = guard_script().replace('"$idle" -ge 60', '"$idle" -ge 3')
+    soon = guard_script().replace('"$idle" -ge 30', '"$idle" -ge 3')
     assert soon != guard_script()
     monkeypatch.setattr(change_module, "guard_script", lambda: soon)
     hanging, hung = router.place / "hanging", router.place / "hung"
