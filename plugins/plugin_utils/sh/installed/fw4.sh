@@ -17,6 +17,8 @@ config=/etc/config/firewall
 # uci lists what has no dot before its name as a configuration
 new=/etc/config/.firewall.nft-offload-new
 copy=${0%/*}/copy
+# what fw4 complains of
+complained=${0%/*}/complained
 # there from just before this change first touches what is staged, and what is loaded: no more than that is put back
 staging=${0%/*}/staging
 reloading=${0%/*}/reloading
@@ -228,8 +230,9 @@ flowtable() {
     inside && /^[ \t]*[}]/ { inside = 0 }' | sort -u
 }
 
-# keep_state: a copy, and with it the proof that the firewall runs, and that the copies of its tables are of the same load. While somebody else loads it, its state file is gone. A
-# lock that cannot be had now is one that fw4 would wait for without an end.
+# keep_state: a copy, and with it the proof that the firewall runs, and that the copies of its tables are of the same load.
+# While somebody else loads it, its state file is gone. A lock that cannot be had now is one that fw4 would wait for without
+# an end.
 keep_state() {
   for _again in 5 4 3 2 1 0; do
     hold_fw4 "$patience"
@@ -258,22 +261,37 @@ zones() {
     zone != "" && NF && !/^[ \t]*#/ { print zone; zone = "" }'
 }
 
-# keeps_zones COMPLAINTS: fw4 leaves a zone out for an option that it does not take, and its check passes
+# render: made, what fw4 makes of the configuration, and complaints. It is checked as `fw4 check` does, which would make it
+# once more to print nothing of it: on a slow router each time takes seconds.
+render() {
+  made=$(fw4 print 2>"$complained")
+  code=$?
+  complaints=$(cat "$complained") || return
+  if [ "$code" = 0 ]; then
+    checked=$(printf '%s\n' "$made" | nft -c -f - 2>&1) && return
+  fi
+  printf '%s\n' "$complaints" "$checked" | tail -n 20
+  return 1
+}
+
+# keeps_zones MADE COMPLAINTS: fw4 leaves a zone out for an option that it does not take, and nft has nothing against that
 keeps_zones() {
-  made=$(fw4 -q print 2>/dev/null | zones)
+  with_rules=$(printf '%s\n' "$1" | zones)
   for zone in $(nft -s -t list table inet fw4 2>/dev/null | zones); do
-    ! echo "$made" | grep -qxF "$zone" || continue
-    if [ "$others" = load ] && ! echo "$1" | grep -qF "($zone) skipped"; then continue; fi
-    echo "fw4 would leave out the zone $zone, which is live: $(echo "$1" | grep -F '[!]' | head -n 3 | tr '\n' ' ')"
+    ! echo "$with_rules" | grep -qxF "$zone" || continue
+    if [ "$others" = load ] && ! echo "$2" | grep -qF "($zone) skipped"; then continue; fi
+    echo "fw4 would leave out the zone $zone, which is live: $(echo "$2" | grep -F '[!]' | head -n 3 | tr '\n' ' ')"
     return 1
   done
 }
 
-# settled: `fw4 reload` exits with 0 whatever nft refused. An interface that comes up has it loaded once more.
+# settled DESIRED MADE: `fw4 reload` exits with 0 whatever nft refused. An interface that comes up has it loaded once more,
+# and then fw4 makes another ruleset than it did just before.
 settled() {
+  planned=$(printf '%s\n' "$2" | flowtable)
   for _again in 2 1 0; do
     hold_fw4 20 || true
-    planned=$(fw4 -q print 2>/dev/null | flowtable)
+    [ "$_again" = 2 ] || planned=$(fw4 -q print 2>/dev/null | flowtable)
     live=$(nft list flowtable inet fw4 ft 2>/dev/null | flowtable)
     tables=$(nft list tables)
     release_fw4
@@ -344,13 +362,9 @@ load() {
     }
     put "$changes" firewall || return
   fi
-  said=$(fw4 check 2>&1) || {
-    echo "$said" | tail -n 20
-    return 1
-  }
-  keeps_zones "$said" && staged=$(list_staged) || return
+  render && keeps_zones "$made" "$complaints" && staged=$(list_staged) || return
   alone "$(printf '%s\n' "$staged" | grep -vE "^(-?firewall\.${section}[.]flow_offloading(_hw)?(=|$)|firewall\.$section=)")" || return
-  : >"$reloading" && fw4 reload && settled "$desired"
+  : >"$reloading" && fw4 reload && settled "$desired" "$made"
 }
 
 # to_disk PATH: an older sync knows no files, and does it for all of them

@@ -63,6 +63,15 @@ def test_hardware_and_from_there_to_software(router: OpenWrt) -> None:
     assert "option flow_offloading_hw '0'" in str(router.read(paths.FW4_CONFIG))
 
 
+def test_a_load_has_fw4_make_its_ruleset_twice(router: OpenWrt) -> None:
+    """A slow router needs seconds for each, and the load has a limit."""
+    router.path("/sbin/fw4").rename(router.path("/sbin/fw4.real"))
+    asked = '[ -z "$NFT_OFFLOAD_CHANGE" ] || echo "$*" >>/tmp/asked'
+    router.write("/sbin/fw4", f'#!/bin/sh\n{asked}\nexec /sbin/fw4.real "$@"\n', 0o755)
+    router.do(ActionModule, SOFTWARE)
+    assert router.read("/tmp/asked") == "print\nreload\n"
+
+
 def test_check_mode_touches_nothing(router: OpenWrt) -> None:
     before = flash(router)
     result, execs = router.do(ActionModule, HARDWARE, check=True)
