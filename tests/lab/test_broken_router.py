@@ -49,7 +49,7 @@ class TestToolsAreMissing:
         with router.unchanged():
             refused(router, router.module("ruleset", **RULESET), "nft 0.9.8 is too old", "0.9.9")
             failure = router.role().failure
-            assert failure.action == "kmod.nft_offload.kernel_support"
+            assert failure.action == "kmod.nft_offload.flow_offload_plan"
             refused(router, failure, "nft 0.9.8 is too old", "0.9.9")
 
     def test_kernel_without_flowtables(self, router: Live) -> None:
@@ -121,7 +121,7 @@ class TestEtc:
 SLOW_NFT = """
 cat >/usr/local/bin/nft <<'EOT'
 #!/bin/sh
-case "$*" in "-f "*/load.1) touch /run/applying; sleep 3 ;; esac
+case "$*" in "-f load.1") touch /run/applying; sleep 3 ;; esac
 exec /usr/sbin/nft "$@"
 EOT
 chmod +x /usr/local/bin/nft
