@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
 from tests.unit.helpers.events import add_event
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
 
 SOFTWARE = {"offload": "software"}
+IMPATIENT = {"confirm_timeout": 2}
 HARDWARE = {"offload": "hardware"}
 STOCK = "config defaults\n\toption syn_flood 1 # ours\n{}\nconfig zone\n\toption name lan\n\tlist network lan\n"
 
@@ -74,3 +80,27 @@ class Meanwhile(Execs):
         if not shared and self.script:
             self._router.sh(self.script)
             self.script = ""
+
+
+class LostAfter(Lost):
+    """Something happens inside the window, and no connection comes any more."""
+
+    script = ""
+
+    def reconnect(self, *, shared: bool = True) -> None:
+        if not shared:
+            self._router.sh(self.script)
+            end_window(self._router)
+        super().reconnect(shared=shared)
+
+
+def undone(router: OpenWrt, wanted: Mapping[str, object], script: str = "") -> str:
+    """What a task says whose change was undone; the script has run inside the window."""
+
+    class Way(LostAfter):
+        pass
+
+    Way.script = script
+    with pytest.raises(OffloadError, match=r"was rolled back") as error:
+        router.do(ActionModule, {**wanted, **IMPATIENT}, way=Way)
+    return str(error.value)

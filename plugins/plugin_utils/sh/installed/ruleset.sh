@@ -74,12 +74,20 @@ run_nft() {
   return "$code"
 }
 
+# clear_staged: what a change staged that the power was cut in, before it was confirmed
+clear_staged() {
+  [ ! -d "$run/pending" ] && [ ! -d "/var$run/pending" ] || return
+  set +f
+  for file in "$home"/*.nft-offload-new "$home"/history/*.nft-offload-new; do [ ! -f "$file" ] || rm -f "$file"; done
+}
+
 # finish CODE: only now, because a disk may let sync wait. What it has not written by then, the next start puts in place.
 finish() {
   input=
   hung=
   [ -n "$left" ] || limited "$disk_patience" sync || [ -z "$hung" ] || left=yes
   [ -n "$left" ] || rm -f "$home/committing"
+  [ "$left" = yes ] || clear_staged
   [ "$answer" = /dev/null ] || rm -f "$answer"
   exit "$1"
 }

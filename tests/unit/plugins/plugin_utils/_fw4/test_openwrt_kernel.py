@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +17,19 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import path
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call
 
-from tests.unit.helpers.openwrt_fw4 import SOFTWARE, Lost, end_window, flowtable, settled, stocked
+from tests.unit.helpers.openwrt_fw4 import (
+    SOFTWARE,
+    flowtable,
+    settled,
+    stocked,
+    undone,
+)
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
 
 TABLES = "for t in $(ls /var/run/nft); do echo $t; cat /var/run/nft/$t; done"
 STATE = "cat /var/run/fw4.state"
 ABSENT = {"state": "absent"}
 REJECTS = "uci set firewall.@zone[0].input=REJECT; uci commit firewall"
-IMPATIENT = {"confirm_timeout": 2}
 
 
 @pytest.fixture
@@ -38,28 +43,6 @@ def prepare(router: OpenWrt, wanted: dict[str, str]) -> None:
     """Something to undo, whichever way it goes."""
     if wanted == ABSENT:
         router.do(ActionModule, SOFTWARE)
-
-
-class LostAfter(Lost):
-    """Something happens inside the window, and no connection comes any more."""
-
-    script = ""
-
-    def reconnect(self, *, shared: bool = True) -> None:
-        if not shared:
-            self._router.sh(self.script)
-            end_window(self._router)
-        super().reconnect(shared=shared)
-
-
-def undone(router: OpenWrt, wanted: Mapping[str, object], script: str = "") -> str:
-    class Way(LostAfter):
-        pass
-
-    Way.script = script
-    with pytest.raises(OffloadError, match=r"was rolled back") as error:
-        router.do(ActionModule, {**wanted, **IMPATIENT}, way=Way)
-    return str(error.value)
 
 
 @pytest.mark.parametrize("wanted", [SOFTWARE, ABSENT], ids=["software", "absent"])

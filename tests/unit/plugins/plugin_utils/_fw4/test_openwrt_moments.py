@@ -12,9 +12,8 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import ActionModule
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
-from tests.unit.helpers.openwrt_fw4 import SOFTWARE, stocked
+from tests.unit.helpers.openwrt_fw4 import IMPATIENT, SOFTWARE, stocked, undone
 from tests.unit.helpers.openwrt_root import OpenWrt
-from tests.unit.plugins.plugin_utils._fw4.test_openwrt_kernel import IMPATIENT, undone
 
 LAN = "lan br-lan br-lan static up\n"
 COMES_UP = f"printf '{LAN.strip()}\\nwan wan pppoe-wan pppoe up\\n' >/etc/stand-in/interfaces; fw4 -q reload"

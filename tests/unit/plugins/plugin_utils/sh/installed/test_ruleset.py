@@ -370,6 +370,19 @@ def test_a_power_cut_at_any_step_of_a_start_is_recovered_from(router: BootRouter
     assert cut > 6, "no command was met"
 
 
+@pytest.mark.parametrize("pending", [False, True], ids=["after a power cut", "while a change waits"])
+def test_what_was_staged_and_never_confirmed_goes(router: BootRouter, pending: bool) -> None:
+    router.confirm(filter_text(3))
+    staged = [f"{name}.nft-offload-new" for name in ("ruleset.nft", "confirmed", "history/4-00000004.nft")]
+    for name in staged:
+        router.write(name, filter_text(4))
+    if pending:
+        (router.run / "pending").mkdir(parents=True)
+    started = router.start()
+    assert (started.code, "dport 3 " in started.tables) == (0, True)
+    assert [(router.home / name).exists() for name in staged] == [pending] * 3
+
+
 def test_it_calls_nothing_else(router: BootRouter) -> None:
     """Every command that it calls is in COMMANDS, so that each is tried above."""
     text = re.sub(r"#.*|'[^']*'", "", router.script.read_text())
