@@ -103,6 +103,8 @@ class Fault:
     """the power is cut again in the boot that follows, where a stand-in runs sabotage.CUT_NOW"""
     reboot: bool = False
     """cut the power once more when all is over: what boots must be what ran"""
+    litter: bool = False
+    """what was staged cannot be cleared away; the next change does that"""
     foreign: str = ""
     """table of somebody else that the fault itself changes, as FAMILY NAME"""
     traffic: bool = False
@@ -560,6 +562,7 @@ FILES = [
         options=PATIENTLY,
         ends=EITHER,
         heal="umount /etc || true",
+        litter=True,
         suites=DEBIAN,
     ),
     Fault(
@@ -568,6 +571,7 @@ FILES = [
         after="loaded",
         options=PATIENTLY,
         heal="umount /etc || true",
+        litter=True,
         suites=DEBIAN,
     ),
     Fault(
@@ -576,6 +580,7 @@ FILES = [
         inject=read_only("/etc"),
         after="undoing",
         heal="umount /etc || true",
+        litter=True,
         suites=TRIXIE,
     ),
     Fault(
@@ -796,6 +801,7 @@ FW4_FAULTS = [
         inject="mount --bind /etc /etc; mount -o remount,ro,bind /etc",
         after="loaded",
         heal="umount /etc",
+        litter=True,
         options=PATIENTLY,
     ),
     Fault("uci fails once", prepare=stand_in("uci", "locked && first"), ends=EITHER),

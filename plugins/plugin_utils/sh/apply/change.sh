@@ -36,6 +36,8 @@ begin() {
   }
   if ! finish_commit "${1%/*}/committing"; then
     echo "what was confirmed before could not be put in place"
+  elif ! clear_leftovers "${1%/*}"; then
+    echo "what an earlier change staged could not be cleared away"
   elif [ "$(cat "$1" 2>/dev/null)" != "$2" ]; then
     echo "another change was confirmed since the router was read: $(cat "$1" 2>/dev/null)"
   else
@@ -45,6 +47,13 @@ begin() {
   change=
   unlock "$mine"
   return 1
+}
+
+# clear_leftovers DIR: what an earlier change staged, where a power cut or a file system that was read-only then kept it
+clear_leftovers() {
+  for _left in "$1"/*.nft-offload-new "$1"/history/*.nft-offload-new; do
+    [ ! -f "$_left" ] || rm -f "$_left" || return
+  done
 }
 
 # unlock [ID]: in one rename; of that change, or of one that has no events, and of no other one that came in between

@@ -362,6 +362,15 @@ def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
     assert sorted(os.listdir(etc)) == ["devices", "ruleset.nft"]
 
 
+def test_what_an_earlier_change_staged_and_left_goes(router: Sandbox) -> None:
+    (router.place / "etc/history").mkdir()
+    left = router.place / "etc/history/1-0badcafe.nft.nft-offload-new"
+    left.write_text("staged")
+    change = router.change()
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    assert not left.exists() and (router.place / "etc/ruleset.nft.nft-offload-new").exists()
+
+
 def test_what_is_kept_of_a_change_is_for_root_only(router: Sandbox) -> None:
     """In its directory, and in that of the changes, which may be there already."""
     router.home.mkdir(mode=0o755)
