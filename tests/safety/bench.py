@@ -64,6 +64,8 @@ def run_once(router: Live, fault: Fault, known: Known, place: Path) -> Ending:
         finally:
             play.signal(signal.SIGKILL)
         lost, seen = settle(router, fault, known)
+        if lost and b"soft lockup" in machine.machine.console.read_bytes()[written:]:
+            raise NotInjectedError("the emulated processor stood still")
         if fault.reboot and not lost:
             boots = _count_boots(router)
             machine.machine.monitor("system_reset")

@@ -767,6 +767,7 @@ FW4_FAULTS = [
             after="loaded",
             options=WAITS,
             ends=("old",) if act == "power" else EITHER,
+            litter=act == "power",
         )
         for words, act in {
             "controller killed": "controller",
@@ -781,6 +782,7 @@ FW4_FAULTS = [
         inject="power",
         options=PATIENT,
         ends=EITHER,
+        litter=True,
     ),
     Fault(
         "two controllers at once",
