@@ -49,9 +49,16 @@ release() {
   }
 }
 
-# what the programs of awk begin with: nft lists a line end in a string as it is, which ends no line then
+# what the programs of awk begin with: nft lists a line end in a string as it is, which ends no line then. It lists a quote
+# in a string as it is too, and that one may be without an end; it does not hide where the next listing begins.
 # shellcheck disable=SC2016 # for awk to expand
-whole_lines='{ while (gsub(/"/, "\"") % 2 && (getline following) > 0) $0 = $0 "\n" following }'
+whole_lines='gsub(/"/, "\"") % 2 {
+  while ((getline following) > 0) {
+    if (following == "@@") { $0 = following; break }
+    $0 = $0 "\n" following
+    if (gsub(/"/, "\"", following) % 2) break
+  }
+}'
 
 devices_here() {
   for device in /sys/class/net/*; do printf '%s ' "${device##*/}"; done
@@ -109,6 +116,7 @@ transaction() {
         (hardware[which, name] ? "flags offload; " : "") (counts[which, name] ? "counter; " : "") "}"
     }
     END {
+      if (!then) exit 1
       # a table takes a comment only when it is made
       again = live && head[0] != head[1]
       if (again) for (device in devices) if (index(device, "0" SUBSEP) == 1) delete devices[device]
@@ -231,7 +239,7 @@ back() {
   zone=$(zone_of "$3")
   plain="$(anew "$1" "$2")
 $(print_file "$before")"
-  if clear=$(transaction "$1" "$2" "$before" clear) && content=$(content "$@") &&
+  if clear=$(transaction "$1" "$2" "$before" clear) && content=$(content "$@") && [ -n "$content" ] &&
     devices=$(transaction "$1" "$2" "$before" devices); then
     load_text "$clear
 $content
@@ -410,8 +418,13 @@ copies() {
   while read -r family table; do
     number=$((number + 1))
     [ -s "before.$number" ] || continue
+    body=
     clear=$(transaction "$family" "$table" "before.$number" clear) &&
-      body=$(transaction "$family" "$table" "before.$number" body) || return
+      body=$(transaction "$family" "$table" "before.$number" body)
+    [ -n "$body" ] || {
+      echo "what nft lists of table $family $table now cannot be read, so this change could not be undone"
+      return 1
+    }
     if problem=$(printf '%s\n' "$clear" "$body" | utc nft -c -f - 2>&1); then
       rm -f "text.$number"
     elif ! { printf '%s\n' "$clear" && content "$family" "$table" "$number"; } | nft -c -f - >/dev/null 2>&1; then
@@ -427,7 +440,7 @@ unchanged() {
   while read -r family table; do
     number=$((number + 1))
     if [ -s "before.$number" ]; then as_before "$family" "$table" "before.$number"; else is_gone "$family" "$table"; fi </dev/null || {
-      echo "table $family $table was loaded once more since it was copied; run the play again"
+      echo "table $family $table was changed since it was copied; run the play again"
       return 1
     }
   done <tables

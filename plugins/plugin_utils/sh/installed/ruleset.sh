@@ -76,7 +76,7 @@ run_nft() {
 
 # clear_staged: what a change staged that the power was cut in, before it was confirmed
 clear_staged() {
-  [ ! -d "$run/pending" ] && [ ! -d "/var$run/pending" ] || return
+  [ ! -d "$run/pending" ] && [ ! -d "/var$run/pending" ] && [ ! -e "$home/committing" ] || return
   set +f
   for file in "$home"/*.nft-offload-new "$home"/history/*.nft-offload-new; do [ ! -f "$file" ] || rm -f "$file"; done
 }

@@ -46,7 +46,7 @@ exec /sbin/uci.real "$@"
 """,
         0o755,
     )
-    with pytest.raises(OffloadError, match="table inet fw4 was loaded once more since it was copied"):
+    with pytest.raises(OffloadError, match="table inet fw4 was changed since it was copied"):
         router.do(ActionModule, {**SOFTWARE, **IMPATIENT})
     assert WAN_RULES in router.sh("nft list table inet fw4")
     assert "pppoe-wan" in router.sh("cat /var/run/fw4.state")

@@ -307,7 +307,7 @@ def test_hours_come_back_in_any_zone(shell: str, zone: str, tmp_path: Path, monk
 @needs_kernel
 @pytest.mark.parametrize("shell", ["dash", "busybox ash"])
 @pytest.mark.parametrize(
-    "words", ["ticket 17:\\n\\tchain x {\\n", "\\ntable inet other {\\n", "\\n}\\n@@\\n"], ids=["chain", "table", "end"]
+    "words", ["ticket 17:\\n\\tchain x {\\n", "\\ntable inet other {\\n", "\\n}\\n"], ids=["chain", "table", "end"]
 )
 def test_a_line_end_in_a_string_ends_no_line(shell: str, words: str, tmp_path: Path) -> None:
     """nft lists it as it is; what the lines of the string look like is nothing that was there."""
@@ -321,6 +321,50 @@ def test_a_line_end_in_a_string_ends_no_line(shell: str, words: str, tmp_path: P
     table = against_kernel(shell, tmp_path, change)
     assert words.partition("\\n")[0] in table and "chain_x" not in table
     assert "iifname vmap @zones" in table
+
+
+LONE = """
+nft add table inet {table}
+nft add chain inet {table} c
+printf '{{"nftables": [{{"add": {{"rule": {{"family": "inet", "table": "{table}", "chain": "c",
+  "comment": "game \\\\" 1", "expr": [{{"accept": null}}]}}}}}}]}}' | nft -j -f - || exit 8
+nft list table inet {table} | grep -q 'game " 1"' || exit 7
+"""
+"""a rule with a quote in its comment, which nft lists as it is, and cannot read then"""
+
+
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+def test_a_quote_without_an_end_is_refused_and_empties_nothing(shell: str, tmp_path: Path) -> None:
+    pending = prepare(tmp_path)
+    (pending / "tables").write_text("inet t\n")
+    script = f"""{LONE.format(table="t")}
+    TZ=UTC0 nft -s list table inet t >{pending}/before.1
+    {shell} {pending}/guard copies && exit 9
+    nft add rule inet t c drop
+    {shell} {pending}/guard restore 1 >&2
+    nft list table inet t
+    """
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    assert "could not be undone" in done.stdout and 'game " 1"' in done.stdout
+
+
+@needs_kernel
+@pytest.mark.parametrize("shell", ["dash", "busybox ash"])
+def test_a_quote_without_an_end_in_a_table_of_somebody_else(shell: str, tmp_path: Path) -> None:
+    """It keeps nobody from a change, and from undoing it."""
+    change = f"{LONE.format(table='aa')}\nnft 'flush chain inet t input'"
+    assert "iifname vmap @zones" in against_kernel(shell, tmp_path, change)
+    pending = prepare(tmp_path / "load")
+    (pending / "tables").write_text("inet t\n")
+    (pending / "load.1").write_text(OTHER)
+    (pending / "events").write_text("1-00000001 begun 1 1 0\n")
+    script = f"{LONE.format(table='aa')}\n{shell} {pending}/guard load"
+    done = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
 
 
 MARKED = listing().replace("{\n", '{\n\tcomment "kmod.nft_offload"\n', 1)
