@@ -70,6 +70,7 @@ def prepare(router: Live) -> Known:
     """What the router can run; saves the states none and old."""
     known = Known()
     assert router.module("kernel_support").status == "ok"
+    # part of some kernels; where it is missing, what comes next cannot be loaded
     router.sh(f"set -e; modprobe nft_ct || true; {TOLERATE}")
     router.sh(LOAD_OTHERS)
     assert router.module("nic_features", devices=FLOWTABLE["devices"]).status == "ok"

@@ -49,9 +49,11 @@ begin() {
   return 1
 }
 
-# clear_leftovers DIR: what an earlier change staged, where a power cut or a file system that was read-only then kept it
+# clear_leftovers DIR: what an earlier change of a ruleset staged, where a power cut or a file system that was read-only
+# then kept it. What other tasks stage there does not wait for the lock, and may be in use.
 clear_leftovers() {
-  for _left in "$1"/*.nft-offload-new "$1"/history/*.nft-offload-new; do
+  for _left in "$1"/confirmed "$1"/cut "$1"/devices "$1"/emergency.nft "$1"/ruleset.* "$1"/history/*; do
+    _left=${_left%.nft-offload-new}.nft-offload-new
     [ ! -f "$_left" ] || rm -f "$_left" || return
   done
 }

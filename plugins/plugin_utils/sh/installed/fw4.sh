@@ -413,6 +413,7 @@ restore_uci() {
   }
   [ ! -e "$recorded" ] || {
     rm -f "$record" && to_disk "${record%/*}" || return
+    # it stays where there is something else in it
     rmdir "${record%/*}" 2>/dev/null || true
   }
 }

@@ -74,11 +74,14 @@ run_nft() {
   return "$code"
 }
 
-# clear_staged: what a change staged that the power was cut in, before it was confirmed
-clear_staged() {
+# clear_leftovers: what a change of the ruleset staged that the power was cut in, before it was confirmed
+clear_leftovers() {
   [ ! -d "$run/pending" ] && [ ! -d "/var$run/pending" ] && [ ! -e "$home/committing" ] || return
   set +f
-  for file in "$home"/*.nft-offload-new "$home"/history/*.nft-offload-new; do [ ! -f "$file" ] || rm -f "$file"; done
+  for file in "$home"/confirmed "$home"/cut "$home"/devices "$home"/emergency.nft "$home"/ruleset.* "$home"/history/*; do
+    file=${file%.nft-offload-new}.nft-offload-new
+    [ ! -f "$file" ] || rm -f "$file"
+  done
 }
 
 # finish CODE: only now, because a disk may let sync wait. What it has not written by then, the next start puts in place.
@@ -87,7 +90,7 @@ finish() {
   hung=
   [ -n "$left" ] || limited "$disk_patience" sync || [ -z "$hung" ] || left=yes
   [ -n "$left" ] || rm -f "$home/committing"
-  [ "$left" = yes ] || clear_staged
+  [ "$left" = yes ] || clear_leftovers
   [ "$answer" = /dev/null ] || rm -f "$answer"
   exit "$1"
 }

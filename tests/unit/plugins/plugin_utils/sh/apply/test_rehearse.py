@@ -16,7 +16,6 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.rehearsa
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable
 
 from tests.unit.helpers.firewalls import needs_namespaces
-from tests.unit.helpers.shells import ROUTER_SHELLS
 
 pytestmark = needs_namespaces
 CONTENT = """\
@@ -80,14 +79,6 @@ nft list tables >tables
 @pytest.fixture(params=[True, False], ids=["namespace", "no namespace"])
 def namespace(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
-
-
-@pytest.fixture(params=ROUTER_SHELLS, ids=" ".join)
-def shell(request: pytest.FixtureRequest) -> list[str]:
-    words: list[str] = request.param
-    if not shutil.which(words[0]):
-        pytest.skip(f"no {words[0]} here")
-    return words
 
 
 def test_what_boot_loads_is_listed_as_the_router_will_list_it(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,9 +12,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import fragment
 
-from tests.unit.helpers.shells import ROUTER_SHELLS
+from tests.unit.helpers.firewalls import needs_namespaces
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("nft") is None, reason="needs root and nft")
+pytestmark = needs_namespaces
 RULESET = """table inet fw4 {
 	limit log_limit {
 		rate 10/minute
@@ -34,14 +33,6 @@ RULESET = """table inet fw4 {
 }
 """
 RULE = 'ether saddr @guests meta hour "22:00"-"06:00" drop comment "!fw4: night"'
-
-
-@pytest.fixture(params=ROUTER_SHELLS, ids=" ".join)
-def shell(request: pytest.FixtureRequest) -> list[str]:
-    words: list[str] = request.param
-    if not shutil.which(words[0]):
-        pytest.skip(f"no {words[0]} here")
-    return words
 
 
 def compare(place: Path, shell: list[str], live: str, rendered: str, then: str = "") -> str:
