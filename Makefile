@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page model storm cost bench-role clean
+        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -178,6 +178,9 @@ PYTHON_WITH_COLLECTION := PYTHONPATH=$(CURDIR)/build/collections $(VENV)/bin/pyt
 
 faults: system venv ## every fault and healthy router that can be built, on three kernels: hours
 	$(PYTHON_WITH_COLLECTION) -m tests.faults $(FAULTS)
+
+faults-page: venv ## write the page of that matrix
+	$(PYTHON_WITH_COLLECTION) -m tests.tools.faults_page
 
 safety: system venv ## inject every fault into changes of the firewall, an hour; matrix in build/safety/matrix.json
 	$(PYTHON_WITH_COLLECTION) -m tests.safety.run $(SAFETY)

@@ -19,23 +19,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import fl
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Kind
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
+from tests.tools import rst
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "docsite" / "rst" / "findings.rst"
-LABEL: Final = "ansible_collections.kmod.nft_offload.docsite.findings"
-
-HEAD: Final = f"""\
-..
-  Copyright: (c) 2026, the kmod.nft_offload authors
-  GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-  SPDX-License-Identifier: GPL-3.0-or-later
-
-  Written by tests/tools/findings_page.py from plugins/plugin_utils/_verify: change it there.
-
-.. _{LABEL}:
-
-Findings
-========
-
+SOURCE: Final = "Written by tests/tools/findings_page.py from plugins/plugin_utils/_verify: change it there."
+INTRODUCTION: Final = """\
 Every finding that ``kmod.nft_offload.offload_verify`` and the fleet report can have, in the order of the evidence
 ladder. The name before the dot is the rung that the finding belongs to. Words in capitals in a remedy stand for the
 router's own names.
@@ -74,9 +63,9 @@ class _Capitals(dict[str, str]):
 def page() -> str:
     """The whole text of docs/docsite/rst/findings.rst."""
     by_group = groupby([*list_kinds(), *fleet.KINDS], key=lambda kind: kind.id.partition(".")[0])
-    parts = [HEAD]
+    parts = [rst.head("findings", "Findings", SOURCE), INTRODUCTION]
     for group, members in by_group:
-        parts += [f"\n{_title(group, '-')}\n{_escaped(GROUPS[group])}\n", *(_entry(kind) for kind in members)]
+        parts += [f"\n{rst.underline(group, '-')}\n{rst.escape(GROUPS[group])}\n", *(_entry(kind) for kind in members)]
     return "".join(parts)
 
 
@@ -85,20 +74,11 @@ def _entry(kind: Kind) -> str:
 
 
 def _lines(kind: Kind) -> Iterator[str]:
-    yield f".. _{LABEL}.{kind.id}:\n"
-    yield _title(kind.id, "~")
-    yield f"**{kind.severity}**: {_escaped(kind.title)}\n"
-    yield f"{_escaped(kind.explanation)}\n"
-    yield f"**Remedy**: {_escaped(re.sub('!r', '', kind.remedy).format_map(_Capitals()))}"
-
-
-def _title(text: str, line: str) -> str:
-    return f"{text}\n{line * len(text)}\n"
-
-
-def _escaped(text: str) -> str:
-    """The text with every character escaped that would be markup."""
-    return re.sub(r"([*`|\\]|(?<=\w)_(?!\w))", r"\\\1", text)
+    yield f".. _{rst.LABEL}.findings.{kind.id}:\n"
+    yield rst.underline(kind.id, "~")
+    yield f"**{kind.severity}**: {rst.escape(kind.title)}\n"
+    yield f"{rst.escape(kind.explanation)}\n"
+    yield f"**Remedy**: {rst.escape(re.sub('!r', '', kind.remedy).format_map(_Capitals()))}"
 
 
 if __name__ == "__main__":

@@ -11,28 +11,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from tests.safety.matrix import MATRIX, REPOSITORY
+from tests.tools import rst
 
 PAGE: Final = REPOSITORY / "docs" / "docsite" / "rst" / "safety_matrix.rst"
 COLUMNS: Final = ("kind of fault", "kernel", "runs", "lost", "longest outage", "note")
+WIDTHS: Final = (30, 12, 6, 6, 8, 38)
 NOTE: Final = 160
 """characters of a note"""
-HEAD: Final = """\
-..
-  Copyright: (c) 2026, the kmod.nft_offload authors
-  GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-  SPDX-License-Identifier: GPL-3.0-or-later
-
-  Written by tests/tools/safety_page.py from build/safety/matrix.json: make safety safety-page.
-
-.. _ansible_collections.kmod.nft_offload.docsite.safety_matrix:
-
-The safety matrix
-=================
-
+SOURCE: Final = "Written by tests/tools/safety_page.py from build/safety/matrix.json: make safety safety-page."
+INTRODUCTION: Final = """\
 Faults injected into changes of the firewall, on routers in virtual machines, by ``make safety``. When a run counts as
 lost is in :ref:`the guarantee <ansible_collections.kmod.nft_offload.docsite.guarantee>`. The outage is the longest time
 without a new login, in seconds, as a client sees it that tries every two seconds, on emulated machines; a restart takes
@@ -41,35 +34,25 @@ about twenty seconds there. The note is what the task said in the last run.
 """
 
 
-def page(matrix: Mapping[str, Any]) -> str:
-    """The whole text of the page, from matrix.json."""
+def page(matrix: Mapping[str, Any], made: date) -> str:
+    """The whole text of the page, from matrix.json. ``made``: the day of its last run."""
     rows = [row for row in matrix["rows"] if row["runs"]]
     runs, lost = (sum(row[key] for row in rows) for key in ("runs", "lost"))
     kinds = len({row["fault"] for row in rows})
-    kernels = sorted({row["kernel"] for row in rows})
-    parts = [HEAD, f"**{runs} runs of {kinds} kinds of fault, {lost} lost.** Kernels: {', '.join(kernels)}.\n\n"]
+    kernels = ", ".join(sorted({row["kernel"] for row in rows}))
+    parts = [rst.head("safety_matrix", "The safety matrix", SOURCE), INTRODUCTION]
+    parts.append(f"**{runs} runs of {kinds} kinds of fault, {lost} lost.** Kernels: {kernels}. Made on {made}.\n\n")
     if missing := matrix["missing"]:
         parts.append(f"{len(missing)} of the {matrix['planned']} in the catalogue are not made:\n\n")
-        parts += [f"- {escape(one)}\n" for one in missing]
+        parts += [f"- {rst.escape(one)}\n" for one in missing]
         parts.append("\n")
-    parts.append(".. list-table::\n   :header-rows: 1\n   :widths: 30 12 6 6 8 38\n\n")
-    parts.append(_row(COLUMNS))
-    for row in sorted(rows, key=lambda row: (row["fault"], row["kernel"])):
-        cells = (
-            row["fault"],
-            row["kernel"],
-            row["runs"],
-            row["lost"],
-            f"{row['longest_outage_s']:.0f}",
-            shorten(row["note"]),
-        )
-        parts.append(_row([escape(str(cell)) for cell in cells]))
+    parts.append(rst.table(COLUMNS, WIDTHS, map(_list_cells, sorted(rows, key=itemgetter("fault", "kernel")))))
     return "".join(parts)
 
 
-def _row(cells: Sequence[str]) -> str:
-    lines = [f"     - {cell}".rstrip() for cell in cells]
-    return "   * " + "\n".join(lines)[5:] + "\n"
+def _list_cells(row: Mapping[str, Any]) -> list[object]:
+    outage = f"{row['longest_outage_s']:.0f}"
+    return [row["fault"], row["kernel"], row["runs"], row["lost"], outage, shorten(row["note"])]
 
 
 def shorten(note: str) -> str:
@@ -79,11 +62,7 @@ def shorten(note: str) -> str:
     return line if len(line) <= NOTE else line[: NOTE - 1].rstrip() + "…"
 
 
-def escape(text: str) -> str:
-    """The text with every character escaped that would be markup."""
-    return re.sub(r"([*`|\\]|(?<=\w)_(?!\w))", r"\\\1", text)
-
-
 if __name__ == "__main__":
-    PAGE.write_text(page(json.loads(MATRIX.read_text(encoding="utf-8"))), encoding="utf-8")
+    made = datetime.fromtimestamp(MATRIX.stat().st_mtime, UTC).date()
+    PAGE.write_text(page(json.loads(MATRIX.read_text(encoding="utf-8")), made), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n")

@@ -6,20 +6,23 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from tests.tools.safety_page import NOTE, page, shorten
 
+MADE = date(2026, 11, 30)
 ROW = {"fault": "nft *hangs*", "kernel": "6.12", "runs": 2, "lost": 0, "longest_outage_s": 11.6, "note": "failed: why"}
 
 
 def test_a_row_for_each_cell() -> None:
-    text = page({"planned": 2, "missing": [], "rows": [ROW, {**ROW, "kernel": "7.2", "lost": 1}]})
-    assert "**4 runs of 1 kinds of fault, 1 lost.** Kernels: 6.12, 7.2." in text
+    text = page({"planned": 2, "missing": [], "rows": [ROW, {**ROW, "kernel": "7.2", "lost": 1}]}, MADE)
+    assert "**4 runs of 1 kinds of fault, 1 lost.** Kernels: 6.12, 7.2. Made on 2026-11-30." in text
     assert "   * - nft \\*hangs\\*\n     - 6.12\n     - 2\n     - 0\n     - 12\n     - failed: why\n" in text
 
 
 def test_what_is_missing() -> None:
     void = {**ROW, "runs": 0, "kernel": "7.2"}
-    text = page({"planned": 3, "missing": ["forky: nft *hangs*"], "rows": [ROW, void]})
+    text = page({"planned": 3, "missing": ["forky: nft *hangs*"], "rows": [ROW, void]}, MADE)
     assert "1 of the 3 in the catalogue are not made:\n\n- forky: nft \\*hangs\\*\n\n.. list-table::" in text
     assert "7.2" not in text
 
