@@ -42,8 +42,8 @@ SIDE_NAMES = {"up": "the WAN side", "down": "the LAN side"}
 STOPPED = "users' traffic stopped"
 """the reason in the router's log"""
 SILENT = (
-    "users' traffic, which was there before the change, ended with it or just then: no packet came in to be forwarded "
-    "while it was counted, so it does not show that forwarding still works"
+    "users' {families} traffic, which was there before the change, ended with it or just then: no packet came in to be "
+    "forwarded while it was counted, so it does not show that forwarding still works"
 )
 
 
@@ -208,7 +208,7 @@ def judge(before: Count | None, after: Count | None, share: float = SHARE) -> Tr
     vain for being forwarded, or for an answer.
     """
     verdict, reasons = _compare(before, after, share)
-    warnings = () if verdict == "stopped" else tuple(_warnings(before, after, verdict, reasons))
+    warnings = () if verdict == "stopped" else tuple(_warnings(before, after, share, verdict, reasons))
     return TrafficVerdict(verdict, reasons, before, after, warnings)
 
 
@@ -230,29 +230,39 @@ def _compare(before: Count | None, after: Count | None, share: float) -> tuple[s
         return "quiet", ()
     if unwatched or not before.seconds or not after.seconds:
         return "unwatched", (unwatched or "the router's numbers did not arrive",)
-    silent = _forwarded(before) >= ALIVE and not _forwarded(after) and not sum(after.offered.values())
-    return "silent" if silent else "kept", ()
+    alive = [family for family in FAMILIES if _of(before, family, before.delivered) >= ALIVE]
+    return "silent" if alive and alive == _silent_families(before, after, share) else "kept", ()
 
 
-def _warnings(before: Count | None, after: Count | None, verdict: str, reasons: Sequence[str]) -> Iterator[str]:
+def _silent_families(before: Count, after: Count, share: float) -> list[int]:
+    """Families that were forwarded before and of which nothing more came in. What is on its way then still leaves."""
+    return [
+        family
+        for family in FAMILIES
+        if _of(before, family, before.delivered) >= ALIVE
+        and not _of(after, family, after.offered)
+        and after.rate(_of(after, family, after.delivered) + sum(after.hardware.values()))
+        < share * before.rate(_of(before, family, before.delivered))
+    ]
+
+
+def _warnings(
+    before: Count | None, after: Count | None, share: float, verdict: str, reasons: Sequence[str]
+) -> Iterator[str]:
     if before is not None and after is not None:
         for family, address, device in _lost_gateways(before, after):
             yield (
                 f"the gateway of an {FAMILIES[family]} default route, {address} on {device}, answered before the "
                 "change and does not any more; another one does"
             )
-    if verdict == "silent":
-        yield SILENT
+        if verdict in ("silent", "kept") and (silent := _silent_families(before, after, share)):
+            yield SILENT.format(families=" and ".join(FAMILIES[family] for family in silent))
     if verdict == "unwatched" and before is not None and before.seconds:
         why = f" ({reasons[0]})" if reasons else ""
         yield (
             "users' traffic was counted before the change and could not be counted after it"
             f"{why}, so it does not show that forwarding still works"
         )
-
-
-def _forwarded(count: Count) -> int:
-    return sum(count.delivered.values()) + sum(count.hardware.values())
 
 
 def _of(count: Count, family: int, packets: Mapping[tuple[str, int], int]) -> int:

@@ -237,8 +237,29 @@ def test_what_was_never_seen_to_be_answered_shows_nothing() -> None:
 
 def test_silence_is_said() -> None:
     found = judge(count(), Count(seconds=12.0))
-    assert found.verdict == "silent" and found.warnings == (SILENT,) == tuple(found.as_result()["warnings"])
+    warning = SILENT.format(families="IPv4 and IPv6")
+    assert found.verdict == "silent" and found.warnings == (warning,) == tuple(found.as_result()["warnings"])
     assert not judge(count(), count()).warnings
+
+
+def test_what_was_on_its_way_is_no_sign_of_life() -> None:
+    """Measured on a router that was too busy to count for long: nothing came in, and three packets still left."""
+    before = Count(
+        seconds=11.73,
+        offered={(UP, 4): 38, (DOWN, 4): 57, (UP, 6): 39, (DOWN, 6): 59},
+        delivered={(UP, 4): 57, (DOWN, 4): 40, (UP, 6): 60, (DOWN, 6): 39},
+    )
+    found = judge(before, Count(seconds=4.24, delivered={(DOWN, 4): 3}, left={4: 3}))
+    assert found.verdict == "silent" and found.warnings == (SILENT.format(families="IPv4 and IPv6"),)
+
+
+def test_a_family_that_falls_silent_beside_the_other_one_is_said() -> None:
+    found = judge(count(), count(4.0, 6))
+    assert found.verdict == "kept" and found.warnings == (SILENT.format(families="IPv4"),)
+
+
+def test_what_nics_forward_is_no_silence() -> None:
+    assert not judge(count(), replace(count(4.0, 6), hardware={UP: 800, DOWN: 800})).warnings
 
 
 def test_another_share() -> None:
