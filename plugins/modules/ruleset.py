@@ -357,7 +357,7 @@ change:
     traffic:
       description:
         - What users' traffic said, see O(traffic_witness). The C(verdict) is V(kept), V(stopped) with C(reasons),
-          V(silent) where nothing more came in to be forwarded after the change, V(quiet) where nothing was forwarded before, or
+          V(silent) where nothing more came in to be forwarded after it, V(quiet) where nothing was forwarded before, or
           V(unwatched) where nothing could be counted. The C(warnings) say what it does not show.
         - C(before) and C(after) are what was counted, in packets, by address family and side. The WAN side is that of
           the default route.
