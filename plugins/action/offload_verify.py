@@ -109,4 +109,5 @@ def _count_flows(flows: Flows | None) -> dict[str, Any] | None:
         "error": flows.error,
         "carried": {name: asdict(carried) for name, carried in flows.carried.items()},
         "carried_seconds": flows.carried_seconds,
+        "source": flows.source,
     }

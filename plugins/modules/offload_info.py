@@ -120,6 +120,11 @@ router:
           description: Those of the commands that this collection can use that the router has.
           type: list
           elements: str
+        conntrack_file:
+          description:
+            - Whether the kernel shows connection tracking in C(/proc/net/nf_conntrack), as Ubuntu's does not. Null
+              where that is not known, as while nothing tracks connections.
+          type: bool
         nft_version:
           description: Version of nft, null where there is none.
           type: list
@@ -314,6 +319,11 @@ router:
         carried_seconds:
           description: Over so many seconds, which are a little more than the sample's.
           type: float
+        source:
+          description:
+            - Where the entries were read, V(proc) for C(/proc/net/nf_conntrack), and V(netlink) for the command
+              C(conntrack) on a kernel that has no such file.
+          type: str
     sample:
       description:
         - What traversed the forward chain over the sample, and what the flowtables took before it; null where nothing
@@ -380,6 +390,11 @@ router:
           type: int
         nic_devices:
           description: Device to those of RV(router.sample.nic_bytes) that it received, of the busiest ones.
+          type: dict
+        taken:
+          description:
+            - Device to packets that came in there and that its flowtables took before the forward chain, of the busiest
+              ones.
           type: dict
         classed:
           description:
@@ -537,6 +552,7 @@ router:
       os_name: Debian GNU/Linux 13 (trixie)
       init: systemd
       commands: [apt-get, ethtool, ip, modprobe, nft, systemctl, udevadm]
+      conntrack_file: true
       nft_version: [1, 1, 3]
     kernel:
       modules: {nf_flow_table: loaded, nf_flow_table_inet: loaded, nft_flow_offload: loaded}
@@ -616,6 +632,7 @@ router:
       error: 0.0
       carried: {}
       carried_seconds: 0.0
+      source: proc
     sample:
       seconds: 3.04
       total: {traversed: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
@@ -641,6 +658,7 @@ router:
       bypassed_bytes: 1183000
       nic_bytes: 0
       nic_devices: {}
+      taken: {lan0: 448, wan0: 448}
       classed: true
       full: false
       unhooked: ""

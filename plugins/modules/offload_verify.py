@@ -260,6 +260,11 @@ flows:
     carried_seconds:
       description: Over so many seconds, which are a little more than the sample's.
       type: float
+    source:
+      description:
+        - Where the entries were read, V(proc) for C(/proc/net/nf_conntrack), and V(netlink) for the command
+          C(conntrack) on a kernel that has no such file.
+      type: str
   sample:
     total: 6
     maximum: 65536
@@ -274,6 +279,7 @@ flows:
     carried:
       hardware: {flows: 4, original: 300, reply: 300}
     carried_seconds: 3.11
+    source: proc
 sample:
   description:
     - What traversed the forward chain over the sample, and what the flowtables took before it; null where nothing was
@@ -342,6 +348,11 @@ sample:
     nic_devices:
       description: Device to those of RV(sample.nic_bytes) that it received, of the busiest ones.
       type: dict
+    taken:
+      description:
+        - Device to packets that came in there and that its flowtables took before the forward chain, of the busiest
+          ones.
+      type: dict
     classed:
       description:
         - Whether late and slow packets were distinguished, which needs nft_ct to be loaded. The sample loads no module.
@@ -377,6 +388,7 @@ sample:
     bypassed_bytes: 1183000
     nic_bytes: 0
     nic_devices: {}
+    taken: {lan0: 448, wan0: 448}
     classed: true
     full: false
     unhooked: ""

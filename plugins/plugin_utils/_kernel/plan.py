@@ -35,12 +35,14 @@ from .._systems.verbs import InstallPackages, SimulateInstall, UninstallNew, Uni
 from .unload import add_modules_on_top, plan_unloading, predict_references
 from .verbs import LoadModules, UnloadModules, UnloadNew
 
-COMMANDS = {"nftables": "nft", "ethtool": "ethtool"}
+COMMANDS = {"nftables": "nft", "ethtool": "ethtool", "conntrack": "conntrack"}
 """package -> the command that makes it unnecessary when the router has it from elsewhere"""
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]+")
 """the name of a package (deb-control(5))"""
 ASKED_FOR_HOOKS = "nfnetlink_hook"
 """the module that the kernel loads by itself when offload_verify and offload_info ask nft for the hooks"""
+ASKED_FOR_FLOWS = "nf_conntrack_netlink"
+"""the same when they ask conntrack for the flows, which they do where the kernel has no file of them"""
 FILES_IN_USE = {paths.RULESET: "ruleset", paths.FEATURES: "nic_features"}
 """file of what needs the modules and tools -> the module of this collection that takes it away"""
 
@@ -162,8 +164,9 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
     load = [name for name in FLOWTABLE_MODULES if state.modules[name] == "available"]
     later = [name for name in FLOWTABLE_MODULES if state.modules[name] == "missing"]
     brought = {*load, *later, *(need for name in load for need in state.facts.needs[name])} - set(state.facts.live)
-    if brought and ASKED_FOR_HOOKS not in state.facts.live:
-        brought.add(ASKED_FOR_HOOKS)
+    if brought:
+        asked = {ASKED_FOR_HOOKS, *([ASKED_FOR_FLOWS] if state.platform.conntrack_file is False else [])}
+        brought |= asked - set(state.facts.live)
     record = Record(
         packages={
             **{name: inventory.statuses.get(name) or "not-installed" for name in install},

@@ -46,6 +46,9 @@ class Platform:
     """systemd, procd, or empty for any other"""
     commands: frozenset[str] = frozenset()
     """those of sh/read/platform.sh that the router has"""
+    conntrack_file: bool | None = None
+    """does this kernel show connection tracking in /proc/net/nf_conntrack (NF_CONNTRACK_PROCFS); None where it is not
+    known, as while nothing tracks on a router without its kernel's configuration"""
     nft_version: tuple[int, ...] | None = None
 
     @property
@@ -194,9 +197,14 @@ class Carried:
     """packets in the reply direction"""
 
 
+FlowSource = Literal["proc", "netlink"]
+"""where the entries of conntrack were read: /proc/net/nf_conntrack; by the command conntrack, where the kernel has no
+such file (NF_CONNTRACK_PROCFS)"""
+
+
 @dataclass(frozen=True)
 class Flows:
-    """Conntrack, sampled: /proc/net/nf_conntrack is in hash order, so its first lines are a fair sample."""
+    """Conntrack, sampled: it is listed in hash order, so its first entries are a fair sample."""
 
     total: int | None
     """entries in the table (nf_conntrack_count)"""
@@ -219,6 +227,7 @@ class Flows:
     """FlowClass -> packets; nothing without nf_conntrack_acct, or where the fast path does not count (Flowtable)"""
     carried_seconds: float = 0.0
     """over so many seconds; a little more than the sample's, on a slow router a lot"""
+    source: FlowSource = "proc"
 
     def of(self, *classes: FlowClass) -> int:
         """Sampled flows of these classes."""
@@ -339,6 +348,9 @@ class Sample:
     """that NICs received and the kernel never saw, at least: more than twice of what it saw, and a header a packet"""
     nic_devices: Mapping[str, int] = field(default_factory=dict)
     """device -> those of nic_bytes that it received; the busiest ones"""
+    taken: Mapping[str, int] = field(default_factory=dict)
+    """device -> packets that came in there and that something at its ingress took before the forward chain; the busiest
+    ones"""
     classed: bool = True
     """False: without nft_ct loaded, late and slow packets cannot be distinguished, and both are 0"""
     full: bool = False

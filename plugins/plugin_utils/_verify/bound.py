@@ -13,6 +13,8 @@ from .subject import Subject, run_checks
 
 NAMES_OUTLIVE_HOOKS = (6, 16)
 """From here on a listed name is what was requested and can be without a hook; before, both go together."""
+ENOUGH_TAKEN = 10
+"""packets that a hook took before it counts as shown: the places of the sample are listed a moment apart"""
 
 HOOK_MISSING = Kind(
     "bound.hook-missing",
@@ -35,9 +37,11 @@ HOOKS_UNREADABLE = Kind(
     "bound.hooks-unreadable",
     "info",
     "The hooks cannot be listed",
-    "Since Linux 6.16 the names in a flowtable show what was requested, so only 'nft list hooks' shows what is bound."
-    " It needs nft 1.0.0 and a kernel with NETFILTER_NETLINK_HOOK.",
-    "make 'nft list hooks' work: upgrade nftables, and load nfnetlink_hook",
+    "Since Linux 6.16 the names in a flowtable show what was requested, and 'nft list hooks' shows what is bound. It"
+    " needs nft 1.0.0 and a kernel with NETFILTER_NETLINK_HOOK, which Alpine's has not. Without it a hook shows only by"
+    " the packets that it takes from its device while the router is verified.",
+    "send traffic through the router in both directions while it is verified, or make 'nft list hooks' work: upgrade"
+    " nftables, and have a kernel with NETFILTER_NETLINK_HOOK",
 )
 KINDS = (HOOK_MISSING, FEWER_HOOKS, HOOKS_UNREADABLE)
 
@@ -59,10 +63,15 @@ def find_missing_hooks(subject: Subject) -> list[Finding]:
 
 
 def find_unreadable_hooks(subject: Subject) -> list[Finding]:
-    """No list of hooks, on a kernel whose lists of devices do not stand in for it."""
+    """No list of hooks, on a kernel whose lists of devices do not stand in for it, and packets that show only some."""
     if subject.state.hooks is not None or not subject.flowtables or _names_imply_hooks(subject):
         return []
+    hidden = [device for device in subject.listed_devices if not _shows_hook(subject, device)]
+    if subject.listed_devices and not hidden:
+        return []
     message = f"the hooks of Linux {subject.state.platform.kernel} could not be listed"
+    if 0 < len(hidden) < len(subject.listed_devices):
+        message += f", and no packet showed that of {', '.join(hidden[:12])}"
     return [HOOKS_UNREADABLE.found(message, *subject.read_errors("hooks"))]
 
 
@@ -70,7 +79,7 @@ CHECKS = (find_missing_hooks, find_unreadable_hooks)
 
 
 def judge(subject: Subject) -> RungResult:
-    """The rung: every listed device exists and has its hook, seen or implied by its name."""
+    """The rung: every listed device exists and has its hook: listed, implied by its name, or shown by what it takes."""
     flowtables = subject.flowtables
     absent = [d for flowtable in flowtables for d in flowtable.devices if not subject.device_names.match(d)]
     evidence = [] if flowtables else [subject.why_nothing_to_judge]
@@ -87,13 +96,35 @@ def judge(subject: Subject) -> RungResult:
             if flowtable.devices
         ]
     else:
-        holds = False
+        shown = [device for device in subject.listed_devices if _shows_hook(subject, device)]
+        evidence += [_describe_taken(subject, device) for device in shown]
+        holds = holds and len(shown) == len(subject.listed_devices)
     return conclude_rung("bound", holds, evidence, run_checks(CHECKS, subject))
 
 
 def _names_imply_hooks(subject: Subject) -> bool:
     """Does a name in a flowtable imply a hook on this kernel?"""
     return (0, 0) < subject.state.platform.kernel_version < NAMES_OUTLIVE_HOOKS
+
+
+def _shows_hook(subject: Subject, device: str) -> bool:
+    """Did a flowtable's hook take packets from the device during the sample, and can it only have been the judged one?
+
+    Nothing but a flowtable takes packets between the places where the sample counts them, if any flow is offloaded.
+    """
+    sample, flows = subject.state.sample, subject.state.flows
+    if sample is None or sample.unhooked or flows is None or not flows.of("hardware", "software"):
+        return False
+    return sample.taken.get(device, 0) >= ENOUGH_TAKEN and len(subject.device_flowtables(device)) == 1
+
+
+def _describe_taken(subject: Subject, device: str) -> str:
+    """A hook that packets showed, in one line of evidence."""
+    taken = subject.state.sample.taken.get(device, 0) if subject.state.sample is not None else 0
+    return (
+        f"{device}: this kernel cannot list hooks, but {taken} packets that came in there were taken before the forward"
+        " chain, which only a flowtable's hook does"
+    )
 
 
 def _flowtable_hooks(subject: Subject, device: str) -> list[Hook]:

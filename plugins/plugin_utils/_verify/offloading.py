@@ -22,9 +22,11 @@ CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",
     "warning",
     "Connection tracking could not be read",
-    "Only connection tracking shows which flows are offloaded. /proc/net/nf_conntrack is missing while nothing"
-    " tracks connections, and on kernels without CONFIG_NF_CONNTRACK_PROCFS.",
-    "see whether /proc/net/nf_conntrack is on the router; without a ruleset that uses ct nothing is tracked",
+    "Only connection tracking shows which flows are offloaded. Its file /proc/net/nf_conntrack is missing while nothing"
+    " tracks connections, and on kernels without NF_CONNTRACK_PROCFS, such as Ubuntu's, where the command conntrack"
+    " lists the same.",
+    "install conntrack with kmod.nft_offload.kernel_support (packages: [nftables, ethtool, conntrack]); where nothing"
+    " tracks connections, have a ruleset that uses ct",
 )
 NO_TRAFFIC = Kind(
     "offloading.no-traffic",
@@ -225,7 +227,8 @@ def judge(subject: Subject) -> RungResult:
 
 def describe_flows(flows: Flows) -> str:
     """The sample in one line."""
+    by = " (read by netlink)" if flows.source == "netlink" else ""
     return (
-        f"of {flows.sampled} sampled conntrack entries: {flows.of('hardware')} in hardware, {flows.of('software')} in"
-        f" software, {flows.of('slow')} slow, {flows.of('local')} of the router itself"
+        f"of {flows.sampled} sampled conntrack entries{by}: {flows.of('hardware')} in hardware,"
+        f" {flows.of('software')} in software, {flows.of('slow')} slow, {flows.of('local')} of the router itself"
     )

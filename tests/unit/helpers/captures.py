@@ -10,7 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, fragment, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
+    Answer,
+    fragment,
+    parse,
+    with_needed,
+)
 
 from tests.tools.capture import CAPTURED
 from tests.unit.helpers.shells import NONCE
@@ -34,7 +39,8 @@ def answer(suite: str, name: str) -> Answer:
 
 def call(name: str, function: str, text: str, awk: str, cwd: Path) -> str:
     """What a function of ``sh/read/<name>.sh`` makes of a text on its standard input, with this awk."""
-    script = f'awk() {{ command {awk} "$@"; }}\n{fragment(f"read/{name}")}\n{function}'
+    fragments = "\n".join(map(fragment, with_needed(f"read/{name}")))
+    script = f'awk() {{ command {awk} "$@"; }}\n{fragments}\n{function}'
     done = subprocess.run(["sh", "-c", script], input=text, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     return done.stdout

@@ -36,6 +36,8 @@ from tests.unit.helpers.routers import (
     with_sample,
 )
 
+UNLISTED_HOOKS = replace(NEW_KERNEL, hooks=None, unseen={"hooks": "Error: Operation not supported"})
+
 BOUND = {
     "one hook missing": case(
         replace(HARD, hooks=(HARD.hooks or ())[:1]),
@@ -90,6 +92,26 @@ BOUND = {
         "bound.hooks-unreadable",
         "hardware",
         "hooks: Error: Operation not supported",
+        bound="unproven",
+    ),
+    "hooks not listed, Linux 7.2, both devices take packets": case(
+        with_sample(UNLISTED_HOOKS, "fast 4 lan0 300", "fast 6 lan0 20", "fast 4 wan0 310"),
+        "",
+        "hardware",
+        "lan0: this kernel cannot list hooks, but 320 packets that came in there were taken before the forward chain",
+        bound="proven",
+    ),
+    "hooks not listed, Linux 7.2, one device takes packets": case(
+        with_sample(UNLISTED_HOOKS, "fast 4 lan0 900", "fast 4 wan0 3"),
+        "bound.hooks-unreadable",
+        "hardware",
+        "could not be listed, and no packet showed that of wan0",
+        bound="unproven",
+    ),
+    "hooks not listed, Linux 7.2, another flowtable on the same devices": case(
+        with_sample(replace(TWO, hooks=None, platform=NEW_KERNEL.platform), "fast 4 lan0 900", "fast 4 wan0 900"),
+        "loaded.on-demand configured.boot-not-judged configured.flowtables-compete bound.hooks-unreadable",
+        "bypassing",
         bound="unproven",
     ),
 }

@@ -169,11 +169,15 @@ def _leaving(state: RouterState, devices: Sequence[str]) -> list[str]:
 
 
 def _packages(request: Request, state: RouterState) -> list[str]:
-    """Where the feature is reported without ethtool, flash is small, and ethtool of use only where it is off."""
+    """Where the feature is reported without ethtool, flash is small, and ethtool of use only where it is off.
+
+    Without conntrack's file only the command conntrack shows which flows are offloaded.
+    """
     features = [device.hw_tc_offload for device in state.devices.values() if device.hw_tc_offload is not None]
     is_off = request.mode in ("auto", "hardware") and any(not feature.active for feature in features)
     ethtool = ["ethtool"] if is_off or not reports_features(state.platform.init) else []
-    conntrack = ["conntrack"] if request.values["flow_offload_flush_connections"] != "none" else []
+    flushes = request.values["flow_offload_flush_connections"] != "none"
+    conntrack = ["conntrack"] if flushes or state.platform.conntrack_file is False else []
     return ["nftables", *ethtool, *conntrack]
 
 

@@ -11,7 +11,7 @@ import math
 import re
 
 from ..._core.text import iterate_lines, read_decimal, read_number, split_words
-from ..state import Carried, Flows
+from ..state import Carried, Flows, FlowSource
 
 NUMBER = re.compile(r"[0-9]{1,18}")
 UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
@@ -29,6 +29,7 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     recent: dict[str, int] = {}
     carried: dict[str, Carried] = {}
     between = 0.0
+    source: FlowSource = "proc"
     for line in iterate_lines(text):
         match split_words(line):
             case ["waited" | "total" | "maximum" | "sampled" | "recent" as key, number] if NUMBER.fullmatch(number):
@@ -43,6 +44,8 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
                 between = round(max(read_decimal(until) - read_decimal(since), 0.0), 2)
             case ["example", kind, *flow] if flow:
                 examples.setdefault(kind, []).append(" ".join(flow))
+            case ["source", "proc" | "netlink" as source]:
+                pass
             case ["counted", number] if NUMBER.fullmatch(number):
                 pass  # see find_lost_line
             case [_, *_]:
@@ -59,6 +62,7 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
         error=estimate_error(numbers.get("sampled", 0), numbers.get("total", 0)),
         carried=carried,
         carried_seconds=between,
+        source=source,
     )
 
 

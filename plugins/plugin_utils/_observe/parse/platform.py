@@ -33,5 +33,6 @@ def parse_platform(text: str) -> Platform:
         os_name=values.get("os.PRETTY_NAME", ""),
         init=values.get("init", ""),
         commands=frozenset(commands),
+        conntrack_file={"yes": True, "no": False}.get(values.get("conntrack_file", "")),
         nft_version=tuple(read_number(part) for part in version.group(1).split(".")) if version else None,
     )

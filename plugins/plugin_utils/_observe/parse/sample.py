@@ -19,6 +19,8 @@ from ..topology import find_hook_devices
 
 MOST = 12
 """directions, and entrances, that are returned"""
+MOST_TAKEN = 256
+"""devices whose taken packets are returned: as many as sh/read/sample.sh hooks"""
 HEADER = 24
 """bytes a frame that a device may count and the kernel does not: Ethernet, VLAN tags, the checksum"""
 
@@ -79,6 +81,7 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
         bypassed_bytes=max(counts.bypassed_bytes, 0),
         nic_bytes=(+counts.unseen).total(),
         nic_devices=dict((+counts.unseen).most_common(MOST)),
+        taken=_sum_taken(counts),
         classed=values["classed"] == "yes",
         full=bool(values["full"]),
         unhooked=values["unhooked"],
@@ -169,6 +172,14 @@ def _list_directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Dir
 def _sum_bypassed(counts: _Counts, family: str, devices: Iterable[str]) -> int:
     """Never below nothing: the packets after the flowtables are listed a moment later than those before."""
     return sum(max(counts.bypassed[family, device], 0) for device in devices)
+
+
+def _sum_taken(counts: _Counts) -> dict[str, int]:
+    """Packets taken at each device's ingress, of both families; MOST_TAKEN devices, and none without any."""
+    sums: Counter[str] = Counter()
+    for (_family, device), packets in counts.bypassed.items():
+        sums[device] += packets
+    return dict((+sums).most_common(MOST_TAKEN))
 
 
 def estimate_share(part: int, rest: int) -> tuple[float | None, float | None]:

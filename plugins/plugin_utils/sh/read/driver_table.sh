@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/conntrack
 # The flows that the driver took: its own table, where it publishes one (MediaTek: debugfs ppe0/bind and
 # further ones, Airoha: ppe/bind), and the work that waits for it. Read by _observe/parse/ppe.py.
 # A table has 32768 entries at most, and a few flows of it are looked at.
@@ -18,7 +19,8 @@ read_driver_table() {
 
 _driver_table() {
   cat /sys/kernel/debug/ppe*/bind >/dev/null || return
-  _sampled=$(head -n "$1" /proc/net/nf_conntrack | _in_hardware)
+  find_flow_source
+  _sampled=$(list_flows "$1" | _in_hardware)
   [ -z "$_sampled" ] || printf '%s\n' "$_sampled" | sed 's/^/flow /'
   _how=
   if [ "$(cat /proc/sys/net/netfilter/nf_conntrack_count)" -lt "$1" ]; then
@@ -43,7 +45,7 @@ _in_hardware() {
 _look_at_driver() {
   {
     printf '%s\n--\n' "$_sampled"
-    [ "$_how" != whole ] || head -n "$1" /proc/net/nf_conntrack
+    [ "$_how" != whole ] || list_flows "$1"
     echo --
     cat /sys/kernel/debug/ppe*/bind | head -n 65536
   } | _match "$_how" | while read -r _kind _rest; do

@@ -17,6 +17,17 @@ _platform() {
   for _command in nft ethtool ip conntrack modprobe udevadm systemctl apt-get opkg apk fw4 fw3 uci ubus; do
     has "$_command" && echo "has=$_command"
   done
+  _conntrack_file
   has nft && echo "nft=$(nft --version 2>&1)"
   return 0
+}
+
+# Is there a /proc/net/nf_conntrack on this kernel (NF_CONNTRACK_PROCFS)? It appears when something tracks.
+_conntrack_file() {
+  if [ -e /proc/net/nf_conntrack ]; then
+    echo conntrack_file=yes
+  elif [ -e /proc/sys/net/netfilter/nf_conntrack_count ] ||
+    grep -q '^# CONFIG_NF_CONNTRACK_PROCFS is not set' "/boot/config-$(uname -r)" 2>/dev/null; then
+    echo conntrack_file=no
+  fi
 }

@@ -124,6 +124,18 @@ def test_fresh_router() -> None:
     assert plan.result["kernel"]["modules"] == dict.fromkeys(FLOWTABLE_MODULES, "loaded")
 
 
+def test_what_listing_flows_by_netlink_loads_goes_again() -> None:
+    """Where the kernel has no file of them."""
+    state = replace(BARE, platform=replace(BARE.platform, conntrack_file=False))
+    record = parse_record(plan_present(state, TOOLS).files[paths.KERNEL_FOUND][1])
+    assert record.modules == {*BROUGHT, "nf_conntrack_netlink"}
+
+
+def test_a_conntrack_from_elsewhere_is_not_installed() -> None:
+    state = replace(BARE, platform=replace(BARE.platform, commands=BARE.platform.commands | {"conntrack"}))
+    assert "install nftables" in plan_present(state, ["nftables", "conntrack"]).actions()
+
+
 def test_second_run_changes_nothing() -> None:
     state = carried_out(plan_present(BARE, TOOLS), BARE)
     plan = plan_present(state, TOOLS)

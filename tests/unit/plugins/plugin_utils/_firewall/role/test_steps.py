@@ -146,6 +146,8 @@ def test_devices_that_leave_keep_their_feature_until_then(given: dict[str, Any])
     ("state", "given", "packages"),
     [
         (debian(), {"flow_offload_flush_connections": "all"}, ["nftables", "ethtool", "conntrack"]),
+        (with_platform(debian(), conntrack_file=False), {}, ["nftables", "ethtool", "conntrack"]),
+        (with_platform(debian(), conntrack_file=True), {}, ["nftables", "ethtool"]),
         (with_device(openwrt(), "lan0", hw_tc_offload=OFF), {}, ["nftables", "ethtool"]),
         (with_device(openwrt(), "mgmt0", hw_tc_offload=FIXED), {}, ["nftables", "ethtool"]),
         (with_device(openwrt(), "lan0", hw_tc_offload=OFF), {"flow_offload_mode": "software"}, ["nftables"]),

@@ -179,6 +179,7 @@ head() {
   esac
 }
 sleep() { mv later bind; }
+find_flow_source() { _source=proc; }
 """
 """what the router has in /proc and in debugfs, and what changes while it sleeps"""
 

@@ -182,6 +182,7 @@ after4 lan1 202 20000
         slow_protocols={"tcp": 60, "udp": 40},
         slow_bytes=12000,
         bypassed_bytes=20900,
+        taken={"lan0": 200, "wan0": 115},
     )
 
 
