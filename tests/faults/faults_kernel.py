@@ -42,6 +42,12 @@ FAULTS = (
         impossible="the lab's oldest kernel is Linux 6.1",
     ),
     Fault(
+        "kernel-before-late-devices",
+        ["supported.kernel-before-late-devices"],
+        7,
+        impossible="the lab's oldest kernel is Linux 6.1",
+    ),
+    Fault(
         "kernel-without-flowtables",
         ["supported.kernel-without-flowtables"],
         0,

@@ -407,8 +407,8 @@ class OpenWrtFirewall:
     """the rule that feeds it"""
     complaints: tuple[str, ...] = ()
     loaded: frozenset[str] = frozenset()
-    """of state (fw4 takes itself for loaded), table (it is), enabled (boot starts it), wed-off (MediaTek's Wi-Fi takes
-    no flows)"""
+    """of state (fw4 takes itself for loaded), table (it is), empty (its chains have no rule), enabled (boot starts it),
+    wed-off (MediaTek's Wi-Fi takes no flows)"""
 
 
 @dataclass(frozen=True)

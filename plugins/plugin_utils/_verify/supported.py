@@ -10,7 +10,7 @@ from __future__ import annotations
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT
 from .._systems.registry import reports_features
 from .finding import Finding, Kind, RungResult, conclude_rung
-from .subject import Subject, run_checks
+from .subject import Subject, describe_flowtable, run_checks
 
 NOT_PERMITTED = Kind(
     "supported.not-permitted",
@@ -27,6 +27,15 @@ KERNEL_TOO_OLD = Kind(
     "Since Linux 5.8 a flowtable can be loaded without devices and take them later, which is what keeps a router"
     " with a missing device from booting without a firewall. Older kernels cannot.",
     "upgrade the router's kernel to Linux 5.8 or later",
+)
+KERNEL_BEFORE_LATE_DEVICES = Kind(
+    "supported.kernel-before-late-devices",
+    "warning",
+    "The kernel's version is older than Linux 5.8, and its flowtable works",
+    "A flowtable is live and fed, so this kernel can offload, whatever its number: vendors bring later code to old"
+    " kernels. Whether it also loads a flowtable without devices, as Linux 5.8 does, is not known. Where it does not, a"
+    " file for boot that names a missing device loads nothing at all, and leaves the router without a firewall.",
+    "have the devices there before the firewall is loaded at boot, or upgrade the kernel to Linux 5.8 or later",
 )
 MODULES_MISSING = Kind(
     "supported.modules-missing",
@@ -94,6 +103,7 @@ ETHTOOL_MISSING = Kind(
 KINDS = (
     NOT_PERMITTED,
     KERNEL_TOO_OLD,
+    KERNEL_BEFORE_LATE_DEVICES,
     NO_FLOWTABLES,
     MODULES_MISSING,
     OTHER_KERNEL,
@@ -117,14 +127,15 @@ def find_missing_permission(subject: Subject) -> list[Finding]:
 
 
 def find_old_kernel(subject: Subject) -> list[Finding]:
-    """A kernel without flowtables that can be loaded without devices."""
+    """A kernel without flowtables that can be loaded without devices, as its version has it; a live one shows more."""
+    release = subject.state.platform.kernel
     if not (0, 0) < subject.state.platform.kernel_version < OLDEST_KERNEL:
         return []
-    return [
-        KERNEL_TOO_OLD.found(
-            f"Linux {subject.state.platform.kernel} is too old", f"kernel {subject.state.platform.kernel}"
-        )
-    ]
+    fed = [flowtable for flowtable in subject.flowtables if subject.feeding_rules(flowtable)]
+    if not fed:
+        return [KERNEL_TOO_OLD.found(f"Linux {release} is too old", f"kernel {release}")]
+    message = f"Linux {release} may not load a flowtable whose devices come later"
+    return [KERNEL_BEFORE_LATE_DEVICES.found(message, f"kernel {release}", describe_flowtable(fed[0]))]
 
 
 def find_missing_modules(subject: Subject) -> list[Finding]:

@@ -17,6 +17,7 @@ from tests.unit.helpers.ladder_case import (
     DISABLED,
     EXPECT_HARDWARE,
     EXPECT_SOFTWARE,
+    FOREIGN,
     GONE,
     HARD,
     NEW_KERNEL,
@@ -53,7 +54,28 @@ SUPPORTED = {
         configured="unproven",
         offloading="unproven",
     ),
-    "old kernel": case(with_platform(HARD, kernel="5.4.0-1"), "supported.kernel-too-old", "none", "Linux 5.4.0-1"),
+    "old kernel": case(
+        with_platform(bare(), kernel="5.4.0-1"),
+        "supported.kernel-too-old loaded.not-loaded loaded.not-at-boot configured.no-flowtable",
+        "none",
+        "Linux 5.4.0-1",
+    ),
+    **{
+        f"{kernel} offloads whatever its number": case(
+            with_platform(replace(foreign(), flows=flows(software=4)), kernel=kernel, nft_version=nft),
+            f"{FOREIGN} {found}",
+            "offloading",
+            *([f"Linux {kernel} may not load a flowtable whose devices come later"] if found else []),
+            supported="proven",
+        )
+        for kernel, nft, found in (
+            ("4.18.0-553.el8_10.x86_64", (1, 0, 4), "supported.kernel-before-late-devices"),
+            ("5.4.213-ui-ipq9574", (1, 0, 2), "supported.kernel-before-late-devices"),
+            ("5.10.166", (1, 0, 8), ""),
+            ("5.15.0-mtk-sdk", (1, 0, 8), ""),
+            ("6.12-rc3+", (1, 1, 3), ""),
+        )
+    },
     "kernel at the limit": case(with_platform(HARD, kernel="5.8.0"), "", "hardware"),
     "kernel not understood": case(
         with_platform(HARD, kernel="custom"), "", "hardware", "kernel custom", supported="unproven"

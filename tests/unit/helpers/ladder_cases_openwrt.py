@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
+    FLOWTABLE_MODULES,
     Flowtable,
     OpenWrtFirewall,
     RouterState,
@@ -16,7 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.configured.openwrt import OWN_RULE
 
 from tests.unit.helpers.ladder_case import Case, both, case, traffic
-from tests.unit.helpers.routers import ON, flows, foreign, with_device
+from tests.unit.helpers.routers import ON, flows, foreign, with_device, with_modules
 
 WANTED = Flowtable("inet", "fw4", "ft", ("lan0", "wan0"), "filter")
 STOCK = OpenWrtFirewall(
@@ -42,6 +43,8 @@ def having(state: RouterState = OPENWRT, **changes: Any) -> RouterState:
     return replace(state, fw4=replace(STOCK, **changes))
 
 
+NO_MODULES = dict.fromkeys(FLOWTABLE_MODULES, "missing")
+
 CASES: dict[str, Case] = {
     "Wi-Fi came after the firewall": case(
         having(desired=replace(WANTED, devices=("lan0", "phy0-ap0", "wan0"))),
@@ -64,6 +67,36 @@ CASES: dict[str, Case] = {
         "configured.openwrt-not-loaded configured.no-flowtable",
         "loaded",
         "its state file shows it as loaded",
+    ),
+    "the kernel has no flowtables, and fw4 was refused as a whole": case(
+        with_modules(
+            having(
+                replace(OPENWRT, flowtables=(), rules=(), flows=flows(slow=1)),
+                loaded=frozenset({"state", "table", "empty", "enabled"}),
+            ),
+            **NO_MODULES,
+        ),
+        "supported.modules-missing configured.openwrt-refused configured.no-flowtable",
+        "none",
+        "the live firewall is an empty shell, because the running kernel has no nf_flow_table, ",
+    ),
+    "the kernel has no flowtables, and fw4 left nothing": case(
+        with_modules(
+            having(replace(OPENWRT, flowtables=(), rules=(), flows=flows(slow=1)), loaded=frozenset({"state"})),
+            **NO_MODULES,
+        ),
+        "supported.modules-missing configured.openwrt-refused configured.no-flowtable",
+        "none",
+        "there is no table inet fw4, because the running kernel has no nf_flow_table, ",
+    ),
+    "fw4 was refused as a whole for another reason": case(
+        having(
+            replace(OPENWRT, flowtables=(), rules=(), flows=flows(slow=1)),
+            loaded=frozenset({"state", "table", "empty", "enabled"}),
+        ),
+        "configured.openwrt-refused configured.no-flowtable",
+        "loaded",
+        "the live firewall is an empty shell",
     ),
     "fw4 falls back to software": case(
         having(

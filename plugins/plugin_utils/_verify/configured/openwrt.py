@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from ..._observe.state import Flowtable
+from ..._observe.state import FLOWTABLE_MODULES, Flowtable
 from ..finding import Finding, Kind
 from ..subject import Subject
 
@@ -19,6 +19,17 @@ NOT_LOADED = Kind(
     " refused the ruleset. After a load that failed its state file may be there all the same, and then it refuses to"
     " start.",
     "see the errors of 'fw4 check', then run /etc/init.d/firewall restart",
+)
+REFUSED = Kind(
+    "configured.openwrt-refused",
+    "error",
+    "OpenWrt's whole firewall was refused: no rule of it is live",
+    "fw4 loads its ruleset as a whole. With flow_offloading on there is a flowtable in it, and a kernel that has none"
+    " makes nft refuse all of it, zones, NAT and port forwards too. What is live is an empty shell at most, whose"
+    " policies alone decide.",
+    "install kmod-nft-offload for exactly this kernel (kmod.nft_offload.kernel_support, or an image that has it), then"
+    " run /etc/init.d/firewall restart; or turn offload off now: uci set firewall.@defaults[0].flow_offloading=0, uci"
+    " commit firewall, /etc/init.d/firewall restart",
 )
 DIFFERS = Kind(
     "configured.openwrt-differs",
@@ -88,7 +99,19 @@ WED_OFF = Kind(
     " unless a parameter of the module turns it on. mt7621 and older have none.",
     "put 'mt7915e wed_enable=Y' (or the module that this Wi-Fi has) into /etc/modules.d/mt7915e, and reboot",
 )
-KINDS = (NOT_LOADED, DIFFERS, FALLBACK, HARDWARE_ALONE, NO_TRUTH, STAGED, TWO_DEFAULTS, NOT_ENABLED, EDITED, WED_OFF)
+KINDS = (
+    NOT_LOADED,
+    REFUSED,
+    DIFFERS,
+    FALLBACK,
+    HARDWARE_ALONE,
+    NO_TRUTH,
+    STAGED,
+    TWO_DEFAULTS,
+    NOT_ENABLED,
+    EDITED,
+    WED_OFF,
+)
 
 OWN_RULE = "meta l4proto { tcp, udp } flow offload @ft"
 
@@ -104,6 +127,8 @@ def find_live_differences(subject: Subject) -> list[Finding]:
     seen = subject.state.fw4
     if seen is None or subject.state.flowtables is None:
         return []
+    if refused := _explain_refusal(subject):
+        return [REFUSED.found(*refused)]
     if not {"table"} & seen.loaded:
         thinks = "its state file shows it as loaded" if "state" in seen.loaded else "its state file is gone"
         return [NOT_LOADED.found("there is no table inet fw4", thinks)] if {"state", "enabled"} & seen.loaded else []
@@ -119,6 +144,22 @@ def find_live_differences(subject: Subject) -> list[Finding]:
             "nft list",
         )
     ]
+
+
+def _explain_refusal(subject: Subject) -> tuple[str, ...]:
+    """Message and evidence where the whole ruleset was refused for its flowtable; empty where it was not."""
+    seen = subject.state.fw4
+    if seen is None or not seen.effective.get("flow_offloading") or subject.state.flowtables:
+        return ()
+    states = subject.state.kernel.modules
+    missing = [name for name in FLOWTABLE_MODULES if states.get(name) == "missing"]
+    shell = "the chains of table inet fw4 are there, without a single rule"
+    if "empty" in seen.loaded:
+        why = f", because the running kernel has no {', '.join(missing)}" if missing else ""
+        return f"the live firewall is an empty shell{why}", shell, *seen.complaints[:2]
+    if missing and "table" not in seen.loaded and {"state", "enabled"} & seen.loaded:
+        return f"there is no table inet fw4, because the running kernel has no {', '.join(missing)}", *missing
+    return ()
 
 
 def find_setting_faults(subject: Subject) -> list[Finding]:

@@ -121,10 +121,22 @@ _fw4_printed() {
 
 _fw4_loaded() {
   [ ! -f "$fw4_state" ] || echo state
-  ! nft list tables 2>/dev/null | grep -qx 'table inet fw4' || echo table
+  ! nft list tables 2>/dev/null | grep -qx 'table inet fw4' || {
+    echo table
+    [ "$_live_rc" = 0 ] || ! _fw4_is_empty || echo empty
+  }
   ! /etc/init.d/firewall enabled 2>/dev/null || echo enabled
   # MediaTek's Wi-Fi takes flows through it alone
   ! grep -qsx N /sys/module/mt79*/parameters/wed_enable || echo wed-off
+}
+
+# Chains, and not one rule: what is left where nft refused the ruleset, which it takes as a whole or not at all
+_fw4_is_empty() {
+  nft -s -t list table inet fw4 2>/dev/null | awk '
+    /^[ \t]*chain / { chains++; inside = 1; next }
+    /^[ \t]*}/ { inside = 0 }
+    inside && !/^[ \t]*(type .* hook .*|policy .*|comment .*)?$/ { rules++ }
+    END { exit !chains || rules }'
 }
 
 # NAME KIND TARGET true|false|changeable of each device that the zones' networks are on, below bridges and VLANs; TARGET is the
