@@ -49,6 +49,10 @@ GROUPS: Final = {
     "offloading": "Connection tracking shows flows with the offload bit.",
     "bypassing": "Forwarded packets stay out of the forward chain.",
     "hardware": "Connection tracking shows flows with the hardware bit.",
+    "known": (
+        "Not a rung: faults of others, of a kernel, a driver or nft, that such a router may have. They come with rung"
+        " configured. Where one forbids hardware, flow_offload_mode: auto keeps to software."
+    ),
     "fleet": "Not a rung: what the fleet report shows for a router without a verdict.",
 }
 

@@ -29,7 +29,7 @@ class Finding:
     """One thing that is wrong or worth knowing on one router."""
 
     id: str
-    """stable: rung.kebab-name"""
+    """stable: rung.kebab-name, or known.kebab-name"""
     severity: Severity
     message: str
     """what is wrong, with the names and values of this router"""

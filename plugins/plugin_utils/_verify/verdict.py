@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import bound, bypassing, disabled, hardware, loaded, offloading, supported
+from . import advisories, bound, bypassing, disabled, hardware, loaded, offloading, supported
 from .configured import rung as configured
 from .finding import RUNGS, Expectation, Finding, Kind, RungResult
 from .subject import Subject
@@ -20,9 +20,10 @@ LADDER = (supported, loaded, configured, bound, offloading, bypassing, hardware)
 
 
 def list_kinds() -> Iterator[Kind]:
-    """Every kind of finding, in the order of the ladder."""
+    """Every kind of finding, in the order of the ladder; then what is known of others' faults."""
     found = [kind for part in (*LADDER, disabled) for kind in part.KINDS]
     yield from sorted(found, key=lambda kind: RUNGS.index(kind.id.partition(".")[0]))
+    yield from advisories.KINDS
 
 
 @dataclass(frozen=True)

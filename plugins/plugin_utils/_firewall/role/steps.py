@@ -12,12 +12,14 @@ modules. The module flow_offload_plan documents them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..._core.errors import OffloadError
 from ..._observe.state import Device, RouterState
 from ..._observe.topology import is_forwarding, pick_flowtable_devices, sees_lowers
 from ..._systems.registry import reports_features
+from ..._verify.advisories import Situation, find_advisories
 from .request import (
     RULESETS,
     UNFILTERED,
@@ -74,9 +76,11 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
 
     Raises OffloadError for what this router cannot have.
     """
-    mode, uses_fw4 = request.mode, _uses_fw4(request, state)
+    uses_fw4 = _uses_fw4(request, state)
     _refuse_removal(request, state)
     _refuse_absent_devices(request, state)
+    request, advice = _heed_advisories(request, state)
+    mode = request.mode
     if uses_fw4 and request.ruleset == "auto":
         if request.values["flow_offload_exclude"]:
             refuse_exclusions("fw4")
@@ -103,7 +107,7 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
             # fw4 puts devices that can and others into one flowtable
             "unsupported": "fail" if mode == "hardware" and not uses_fw4 else "skip",
         }
-    return steps, _zone_warnings(request, state.devices)
+    return steps, [*_zone_warnings(request, state.devices), *advice]
 
 
 def _uses_fw4(request: Request, state: RouterState) -> bool:
@@ -130,6 +134,27 @@ def _refuse_absent_devices(request: Request, state: RouterState) -> None:
             f"flow_offload_devices: there is no device {', '.join(absent)} on this router",
             f"correct the name; the devices are {', '.join(sorted(state.devices))}",
         )
+
+
+def _heed_advisories(request: Request, state: RouterState) -> tuple[Request, list[str]]:
+    """For ``auto``, the request in software where hardware offload is known to do harm, and the warnings of that."""
+    if request.mode != "auto":
+        return request, []
+    situation = Situation(state, tuple(_listed_devices(request, state)), hardware=True)
+    ignored = request.values["flow_offload_ignore_advisories"]
+    heeded = [
+        (advisory, evidence)
+        for advisory, evidence in find_advisories(situation)
+        if advisory.forbids_hardware and advisory.id not in ignored
+    ]
+    warnings = [
+        f"{advisory.id}: {advisory.title} ({', '.join(evidence)}), so flow_offload_mode: auto offloads in software; "
+        f"see {advisory.link}, and name {advisory.id} in flow_offload_ignore_advisories to ask the NICs all the same"
+        for advisory, evidence in heeded
+    ]
+    return (
+        replace(request, values={**request.values, "flow_offload_mode": "software"}) if heeded else request
+    ), warnings
 
 
 def _listed_devices(request: Request, state: RouterState) -> list[str]:

@@ -23,6 +23,7 @@ from ..._core.errors import OffloadError
 from ..._core.names import DEVICE
 from ..._observe.reading import LONGEST_SAMPLE
 from ..._verify.finding import RUNGS
+from ..._verify.known import ADVISORIES
 from .. import spec
 
 PREFIX = "flow_offload_"
@@ -42,6 +43,7 @@ def _number(default: int) -> dict[str, Any]:
 SPEC: dict[str, Any] = {
     "flow_offload_mode": _choice(MODES, "auto"),
     "flow_offload_devices": {"type": "raw", "default": "auto"},
+    "flow_offload_ignore_advisories": {"type": "list", "elements": "str", "default": []},
     "flow_offload_ruleset": {"type": "str", "default": "auto"},
     "flow_offload_router": {**spec.SPEC["flow_offload_router"], "default": {"zones": []}},
     "flow_offload_remove_firewall": FLAG,
@@ -101,6 +103,7 @@ def read_variables(values: Values) -> dict[str, Any]:
     read = validate(plain, {}, given, REMEDY)
     _refuse_numbers(read)
     _refuse_checks(read)
+    _refuse_unknown_advisories(read)
     return {**read, **{name: values.get(name, SPEC[name]["default"]) for name in DESCRIBING}}
 
 
@@ -133,6 +136,16 @@ def _refuse_checks(values: Values) -> None:
         problem = error.problem.removeprefix("option checks: ")
         raise OffloadError(f"flow_offload_checks: {problem}", error.remedy) from None
     read_witness(values["flow_offload_traffic_witness"], timeout, needed, "flow_offload_traffic_witness")
+
+
+def _refuse_unknown_advisories(values: Values) -> None:
+    known = [advisory.id for advisory in ADVISORIES]
+    if unknown := [name for name in values["flow_offload_ignore_advisories"] if name not in known]:
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        raise OffloadError(
+            f"flow_offload_ignore_advisories: there is no advisory {unknown[0]!r}",
+            f"{f'did you mean {near[0]}? ' if near else ''}The advisories are {', '.join(known)}",
+        )
 
 
 def read_devices(value: Any) -> tuple[str, ...] | None:

@@ -11,6 +11,7 @@ will load in at_boot.py, the NICs' features in nic.py, what else handles packets
 
 from __future__ import annotations
 
+from .. import advisories
 from ..finding import Finding, Kind, RungResult, conclude_rung
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
 from . import at_boot, conflicts, feeding, listed, nic, openwrt, sysctls, topology
@@ -129,6 +130,7 @@ CHECKS = (
     *nic.CHECKS,
     *conflicts.CHECKS,
     *openwrt.CHECKS,
+    *advisories.CHECKS,
 )
 
 

@@ -93,7 +93,8 @@ def test_results_are_small_plain_and_stable(case: Case) -> None:
 
 def test_every_kind_of_finding_is_reached() -> None:
     reached = {finding for case in CASES.values() for finding in case.finds}
-    declared = {kind.id for kind in list_kinds()}
+    # known faults of others have routers of their own: test_advisories.py
+    declared = {kind.id for kind in list_kinds() if not kind.id.startswith("known.")}
     assert reached == declared
 
 

@@ -12,7 +12,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import fl
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Kind
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
-from tests.tools.findings_page import LABEL, PAGE, page
+from tests.tools import rst
+from tests.tools.findings_page import PAGE, page
 
 KINDS = [*list_kinds(), *fleet.KINDS]
 
@@ -23,12 +24,14 @@ def test_the_page_is_the_code() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.id)
 def test_each_kind_is_explained(kind: Kind) -> None:
-    assert re.fullmatch(rf"({'|'.join(RUNGS)}|fleet)\.[a-z]+(-[a-z]+[46]?)*", kind.id)
+    assert re.fullmatch(rf"({'|'.join(RUNGS)}|known|fleet)\.[a-z0-9]+(-[a-z0-9]+)*", kind.id)
     assert kind.severity in {"info", "warning", "error"}
     assert kind.title[0].isupper() and not kind.title.endswith(".")
     assert kind.explanation.endswith(".") and "  " not in kind.explanation
     assert kind.remedy[0].islower() and not kind.remedy.endswith(".") and "  " not in kind.remedy
-    assert f"\n.. _{LABEL}.{kind.id}:\n\n{kind.id}\n{'~' * len(kind.id)}\n\n**{kind.severity}**: " in page()
+    assert (
+        f"\n.. _{rst.LABEL}.findings.{kind.id}:\n\n{kind.id}\n{'~' * len(kind.id)}\n\n**{kind.severity}**: " in page()
+    )
 
 
 def test_no_id_is_used_twice() -> None:

@@ -435,3 +435,33 @@ def test_what_is_planned_is_given_to_the_module(step: str, file: Path, elsewhere
 
 def test_a_healthy_router_of_ours_is_seen() -> None:
     assert steps(router(), flow_offload_devices=["lan0", "wan0"])["order"] == "hardware"
+
+
+def mediatek_with_radio() -> RouterState:
+    """A router on which connections of wireless clients end in hardware."""
+    state = with_platform(debian(hw_tc_offload=ON, driver="mtk_soc_eth"), kernel="6.18.31")
+    return with_device(state, "wlan0", kind="wlan", up=True)
+
+
+def test_auto_keeps_to_software_where_hardware_is_known_to_do_harm() -> None:
+    planned, warnings = plan_steps(request(), mediatek_with_radio())
+    assert planned["order"] == "software"
+    assert planned["ruleset"]["flowtables"][0]["offload"] == "software"
+    assert planned["nic"] == {"state": "absent"}
+    (warning,) = warnings
+    assert warning.startswith("known.wed-connections-end: ")
+    assert "Linux 6.18.31, lan0: driver mtk_soc_eth, wlan0: wlan" in warning
+
+
+@pytest.mark.parametrize(
+    "given", [{"flow_offload_mode": "hardware"}, {"flow_offload_ignore_advisories": ["known.wed-connections-end"]}]
+)
+def test_who_asks_for_hardware_all_the_same_gets_it(given: dict[str, Any]) -> None:
+    planned, warnings = plan_steps(request(**given), mediatek_with_radio())
+    assert planned["order"] == "hardware" and not warnings
+
+
+def test_an_advisory_that_does_not_exist_is_refused() -> None:
+    message = refused(debian(), flow_offload_ignore_advisories=["known.wed-connections"])
+    assert "there is no advisory 'known.wed-connections'" in message
+    assert "did you mean known.wed-connections-end?" in message
