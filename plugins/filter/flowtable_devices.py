@@ -25,9 +25,12 @@ author:
   - the kmod.nft_offload authors (@kmod)
 description:
   - From what M(kmod.nft_offload.offload_info) returned, picks the devices that forward. These are up, have IPv4 or
-    IPv6 forwarding on, and have an address of that family or its default route.
+    IPv6 forwarding on, and of that family an address, the default route, any other route, or a neighbor that is a
+    router. So uplinks with link-local addresses only are picked, as BGP may have them.
+  - Loopbacks, dummies and VRFs are not, whatever addresses they have, nor is a device that is alone in its VRF unless
+    another routing table leads there, as a management port may be.
   - Each is replaced by what the kernel's fast path sees. A bridge stands for its ports that are up, without those of
-    containers and virtual machines; a VLAN for its NIC; PPPoE for the NIC below it where that is known. Bonds,
+    containers and virtual machines; a VLAN for its NIC; PPPoE for the NICs that its sessions are over. Bonds,
     WireGuard, other tunnels and the user ports of a switch (DSA) stand for themselves. Before Linux 5.13 every device
     does.
   - Fails when fewer than two devices forward, because a flowtable needs both directions of a flow. Two VLANs of one NIC

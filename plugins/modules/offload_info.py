@@ -157,11 +157,16 @@ router:
     devices:
       description:
         - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers)
-          (devices below it), C(addresses), C(forwarding) and C(default_route) (address families), and
-          C(hw_tc_offload), C(mtu), C(qdisc) (the kind at its root) and C(eswitch) (V(legacy) or V(switchdev), of mlx5
-          only).
-        - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), or the kernel's own word such as C(bridge),
-          C(vlan), C(bond), C(wireguard) or C(dsa); C(virtual) for all others.
+          (devices below it), C(addresses), C(forwarding) and C(default_route) (address families), C(routes),
+          C(next_hops) and C(tables), and C(hw_tc_offload), C(mtu), C(qdisc) (the kind at its root) and C(eswitch)
+          (V(legacy) or V(switchdev), of mlx5 only).
+        - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), C(dummy) (C(ifb) too), C(vrf), or the kernel's own
+          word such as C(bridge), C(vlan), C(bond), C(wireguard) or C(dsa); C(virtual) for all others.
+        - Below PPPoE are the devices that its sessions are over, all of them where it is not known which one a session
+          is over.
+        - C(routes) are the address families of which any route leaves by the device, link-local and multicast ones left
+          out, C(next_hops) those of which such a route has a gateway or a neighbor is a router, and C(tables) the
+          routing tables of these routes. Of a routing table with more than 4096 routes, these may miss some.
         - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is
           missing.
       type: dict
@@ -258,6 +263,11 @@ router:
       description: Address families that the router forwards at all, null where that could not be read.
       type: list
       elements: str
+    bridged:
+      description:
+        - Address families whose bridged packets pass the rules for IP too (br_netfilter), by bridge, or by V(*) for
+          every bridge.
+      type: dict
     hooks:
       description: The netfilter hooks on the ingress of each device that a flowtable lists, null where they cannot
         be listed.
@@ -573,6 +583,9 @@ router:
         addresses: [10.10.0.1/24, "fd00:10::1/64"]
         forwarding: [ipv4, ipv6]
         default_route: []
+        routes: [ipv4, ipv6]
+        next_hops: []
+        tables: [main]
         hw_tc_offload: {active: true, fixed: false, requested: null}
         mtu: 1500
         qdisc: mq
@@ -588,6 +601,9 @@ router:
         addresses: [203.0.113.1/24, "2001:db8:203::1/64"]
         forwarding: [ipv4, ipv6]
         default_route: [ipv4, ipv6]
+        routes: [ipv4, ipv6]
+        next_hops: [ipv4, ipv6]
+        tables: [main]
         hw_tc_offload: {active: true, fixed: false, requested: null}
         mtu: 1500
         qdisc: mq
@@ -613,6 +629,7 @@ router:
         first: true
     exclusions: []
     forwarding: [ipv4, ipv6]
+    bridged: {}
     hooks:
       - {device: lan0, function: nf_flow_offload_inet_hook, flowtable: ""}
       - {device: wan0, function: nf_flow_offload_inet_hook, flowtable: ""}

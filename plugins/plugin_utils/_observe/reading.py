@@ -17,7 +17,7 @@ from .._core.sections import Answer, Call
 from .._systems.registry import list_starter_paths, list_state_calls, list_state_scripts
 from .parse import boot, policy
 from .parse.conntrack import find_lost_line, parse_conntrack
-from .parse.devices import TEXTS, parse_devices, parse_forwarding
+from .parse.devices import TEXTS, parse_bridged, parse_devices, parse_forwarding
 from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
 from .parse.fw4 import read_fw4
 from .parse.hooks import parse_hooks
@@ -198,6 +198,7 @@ def read_state(answer: Answer) -> RouterState:
         rules=mark_first_rules(rules, kept.live or ""),
         exclusions=parse_exclusions(answer.text("ruleset")) if readable else (),
         forwarding=parse_forwarding(answer.text("forwarding")) if "forwarding" in answer else None,
+        bridged=parse_bridged(answer.text("forwarding")),
         hooks=_read_hooks(answer, unknown),
         flows=conntrack,
         driver_table=parse_driver_table(answer.text("ppe"), unknown) if answer.ok("ppe") else None,

@@ -94,19 +94,26 @@ class Device:
     index: int
     kind: str = "nic"
     """nic (on a bus), veth, tun, ppp, loopback; or the kernel's word (SET_NETDEV_DEVTYPE): vlan, bridge, bond,
-    wireguard, dsa, wlan, vxlan, ...; 'virtual' for all others"""
+    wireguard, dsa, wlan, vxlan, ...; dummy (ifb too) and vrf; 'virtual' for all others"""
     driver: str = ""
     up: bool = False
     master: str = ""
     """the bridge, bond or VRF it is a port of"""
     lowers: tuple[str, ...] = ()
-    """devices below it (sysfs lower_*): a VLAN's NIC, a bridge's ports, a bond's members"""
+    """devices below it (sysfs lower_*): a VLAN's NIC, a bridge's ports, a bond's members, a VRF's devices. Of PPPoE
+    those that a session is over: all of these where it is not known which session is whose"""
     addresses: tuple[str, ...] = ()
     """addresses with prefix length, link-local ones left out"""
     forwarding: tuple[str, ...] = ()
     """address families it forwards: ipv4, ipv6"""
     default_route: tuple[str, ...] = ()
     """address families whose default route leaves here"""
+    routes: tuple[str, ...] = ()
+    """address families of which any route leaves here, link-local and multicast ones left out"""
+    next_hops: tuple[str, ...] = ()
+    """those of which another router is reached here: a route has a gateway, or a neighbour says that it is a router"""
+    tables: tuple[str, ...] = ()
+    """routing tables that those routes are in"""
     hw_tc_offload: Feature | None = None
     mtu: int = 0
     """0: not known"""
@@ -436,6 +443,8 @@ class RouterState:
     exclusions: tuple[Exclusion, ...] = ()
     forwarding: tuple[str, ...] | None = None
     """address families that the router forwards at all; None where that could not be read"""
+    bridged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """bridge, or '*' for every one -> address families whose bridged packets pass the rules for IP (br_netfilter)"""
     firewalls: tuple[str, ...] = ()
     """who else loads rules: nftables, firewalld, fw4, docker, ..."""
     fw4: OpenWrtFirewall | None = None

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .forwarding import is_forwarding, is_guest
 from .state import Device
 
 SEEN_THROUGH = ("vlan", "ppp")
@@ -21,19 +22,11 @@ LOWERS_SINCE = (5, 13)
 """Linux before that looks packets up at the very device that has the address (nf_flowtable.rst)"""
 DEEPEST = 16
 """devices that stand on each other; Linux itself allows 8 (MAX_NEST_DEV)"""
-GUEST_KINDS = ("veth", "tun")
-"""as ports of a bridge: containers and virtual machines, which come and go"""
 
 
 def sees_lowers(kernel: tuple[int, int]) -> bool:
     """Does a kernel of this version look below VLANs, bridges and PPPoE? An unknown one, (0, 0), is taken as new."""
     return kernel == (0, 0) or kernel >= LOWERS_SINCE
-
-
-def is_forwarding(device: Device) -> bool:
-    """Is the device up, and does it forward an address family of which it has an address or the default route?"""
-    families = {"ipv6" if ":" in address else "ipv4" for address in device.addresses} | set(device.default_route)
-    return device.up and device.kind != "loopback" and bool(families & set(device.forwarding))
 
 
 def find_hook_devices(
@@ -60,7 +53,7 @@ def _find_hook_devices(
     known[name] = ()  # while it is looked at: a circle adds nothing
     below = [devices[lower] for lower in device.lowers if lower in devices]
     if device.kind == "bridge":
-        below = [port for port in below if port.up and port.kind not in GUEST_KINDS]
+        below = [port for port in below if port.up and not is_guest(port)]
     elif device.kind not in SEEN_THROUGH or not below:
         known[name] = (name,)
         return known[name]
@@ -69,13 +62,31 @@ def _find_hook_devices(
     return known[name]
 
 
+def find_guest_ports(devices: Mapping[str, Device], name: str) -> tuple[str, ...]:
+    """Names, sorted, of the ports of containers and virtual machines of a bridge, which may be below a VLAN."""
+    seen: set[str] = set()
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        device = devices.get(pending.pop())
+        if device is None or device.name in seen:
+            continue
+        seen.add(device.name)
+        below = [devices[lower] for lower in device.lowers if lower in devices]
+        if device.kind == "bridge":
+            found |= {port.name for port in below if port.up and is_guest(port)}
+        elif device.kind in SEEN_THROUGH:
+            pending += [lower.name for lower in below]
+    return tuple(sorted(found))
+
+
 def map_hook_devices(devices: Mapping[str, Device], lowers: bool = True) -> dict[str, tuple[str, ...]]:
     """Name of each device that forwards -> its hook devices; arguments as for ``find_hook_devices``."""
     known: dict[str, tuple[str, ...]] = {}
     return {
         name: find_hook_devices(devices, name, lowers, known)
         for name, device in devices.items()
-        if is_forwarding(device)
+        if is_forwarding(devices, device)
     }
 
 

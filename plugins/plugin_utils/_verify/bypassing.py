@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._observe.forwarding import GUEST_KINDS
 from .._observe.state import Direction, Sample
-from .._observe.topology import GUEST_KINDS
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import may_be_intended
 from .subject import Subject, run_checks

@@ -41,6 +41,17 @@ BRIDGED = with_device(
     forwarding=BOTH,
 )
 BRIDGED = with_device(BRIDGED, "lan1", up=True, master="br0", hw_tc_offload=FIXED)
+SESSIONS = with_device(foreign(), "wan1", up=True)
+for number, name in enumerate(("ppp0", "ppp1")):
+    SESSIONS = with_device(
+        forwarding(SESSIONS, "lan0", name),
+        name,
+        kind="ppp",
+        lowers=("wan0", "wan1"),
+        addresses=(f"100.64.{number}.2/32",),
+    )
+GUESTS = with_device(with_device(foreign(), "veth1", kind="veth", up=True, master="docker0"), "veth2", kind="veth")
+GUESTS = with_device(forwarding(GUESTS, "wan0", "docker0"), "docker0", kind="bridge", lowers=("veth1", "veth2"))
 BONDED = with_device(with_device(SOFT, "lan0", master="bond0"), "bond0", kind="bond", lowers=("lan0",), up=True)
 STACKED = with_device(HARD, "lan0.7", kind="vlan", lowers=("lan0",), up=True)
 ONLY_LAN = with_flowtable(FOREIGN, devices=("lan0",))
@@ -115,6 +126,61 @@ RULESET = {
         f"{THEIRS} configured.pppoe-and-nic",
         "offloading",
     ),
+    "two sessions of PPPoE and their NICs": case(
+        with_flowtable(SESSIONS, devices=("lan0", "ppp0", "ppp1", "wan0", "wan1")),
+        f"{THEIRS} configured.pppoe-and-nic",
+        "offloading",
+        "has ppp0 and also wan0, wan1 below it",
+        "has ppp1 and also wan0, wan1 below it",
+    ),
+    "two sessions of PPPoE, over their NICs": case(
+        with_flowtable(SESSIONS, devices=("lan0", "wan0", "wan1")), THEIRS, "offloading"
+    ),
+    "one of two sessions of PPPoE": case(
+        SESSIONS, f"{THEIRS} configured.network-uncovered", "offloading", "has wan1, which a session of PPPoE is over"
+    ),
+    "two sessions of PPPoE, one of them over its NIC": case(
+        with_flowtable(SESSIONS, devices=("lan0", "ppp1", "wan0")), THEIRS, "offloading"
+    ),
+    "two sessions of PPPoE, one direction": case(
+        with_flowtable(SESSIONS, devices=("wan0",)),
+        f"{THEIRS} configured.one-direction",
+        "loaded",
+        "has only what ppp0, ppp1 needs, and not lan0",
+    ),
+    "bridged packets pass the rules": case(
+        replace(with_flowtable(BRIDGED, devices=("lan0", "lan1", "wan0")), bridged={"*": ("ipv4", "ipv6")}),
+        f"{THEIRS} configured.bridge-netfilter",
+        "offloading",
+        "what br0 passes on between its ports passes the rules for ipv4 and ipv6 too",
+        "net.bridge.bridge-nf-call-iptables = 1",
+    ),
+    "packets of one bridge pass the rules": case(
+        replace(with_flowtable(BRIDGED, devices=("lan0", "lan1", "wan0")), bridged={"br0": ("ipv4",)}),
+        f"{THEIRS} configured.bridge-netfilter",
+        "offloading",
+        "/sys/class/net/br0/bridge/nf_call_iptables = 1",
+    ),
+    "packets of another bridge pass the rules": case(
+        replace(with_flowtable(BRIDGED, devices=("lan0", "lan1", "wan0")), bridged={"br1": ("ipv4",)}),
+        THEIRS,
+        "offloading",
+    ),
+    "no bridge to pass packets on": case(replace(FOREIGN, bridged={"*": ("ipv4",)}), THEIRS, "offloading"),
+    "containers are the other direction": case(
+        with_flowtable(GUESTS, devices=("wan0",)),
+        f"{THEIRS} configured.guests-uncovered",
+        "offloading",
+        "has only what wan0 needs, and not docker0",
+        "docker0: ports veth1",
+    ),
+    "containers beside both directions": case(
+        forwarding(GUESTS, "lan0", "wan0", "docker0"),
+        f"{THEIRS} configured.guests-uncovered",
+        "offloading",
+        "no flowtable has the ports of docker0",
+    ),
+    "containers by their bridge": case(with_flowtable(GUESTS, devices=("docker0", "wan0")), THEIRS, "offloading"),
     "member of a bond": case(
         BONDED, "configured.bond-member", "loaded", "lan0 is a member of bond0", expect=EXPECT_SOFTWARE
     ),

@@ -117,10 +117,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "attachments": (boot.parse_attachments, _TEXTS["file./etc/nft-offload/devices"]),
     "our table": (boot.parse_our_table, _TEXTS["boot.ruleset"]),
     "forwarding": (devices.parse_forwarding, _TEXTS["forwarding"]),
-    **{
-        f"devices, {name}": (_parse_devices(name), _TEXTS.get(name) or "a1 00:11:22:33:44:55 lan0\n")
-        for name in devices.TEXTS
-    },
+    **{f"devices, {name}": (_parse_devices(name), _TEXTS.get(name) or "session lan0 1\n") for name in devices.TEXTS},
     "boot": (lambda text: boot.read_boot(to_answer({**HEALTHY, "boot.ruleset": (text, 0)})), _TEXTS["boot.ruleset"]),
 }
 """what is parsed -> (function, a text that it is made for)"""

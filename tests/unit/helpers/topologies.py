@@ -25,6 +25,7 @@ from tests.unit.helpers.captures import answer, call
 
 BOTH = ("ipv4", "ipv6")
 DEVTYPES = {"vlan", "bridge", "bond", "wireguard", "dsa", "wlan"}
+FLAGS = {"dummy": "0xc3", "vrf": "0x4c1"}
 ARPHRD = {"ppp": "512", "wireguard": "65534", "loopback": "772"}
 
 
@@ -41,6 +42,11 @@ def outside(name: str, kind: str = "nic", *lowers: str, network: int = 1) -> Dev
         addresses=(f"203.0.113.{network}/24", f"2001:db8:{network}::1/64"),
         default_route=BOTH,
     )
+
+
+def unnumbered(name: str, kind: str = "nic", *lowers: str) -> Device:
+    """An uplink with a link-local address only, and routes by a gateway, as BGP has it."""
+    return replace(part(name, kind, *lowers), routes=BOTH, next_hops=BOTH, tables=("main",))
 
 
 def part(name: str, kind: str = "nic", *lowers: str, master: str = "") -> Device:
@@ -87,6 +93,57 @@ TOPOLOGIES: Mapping[str, Sequence[Device]] = {
         outside("wan", "dsa", "eth0"),
     ),
     "IPv4 only": (replace(LAN, addresses=("10.10.0.1/24",)), replace(WAN, default_route=("ipv4",))),
+    "two PPPoE": (
+        inside("br-lan", "bridge", "lan1", "lan2"),
+        *PORTS,
+        part("eth1"),
+        part("eth2"),
+        outside("pppoe-wan1", "ppp", "eth1", "eth2"),
+        outside("pppoe-wan2", "ppp", "eth1", "eth2", network=2),
+    ),
+    "PPPoE on a bridge": (
+        LAN,
+        part("br-wan", "bridge", "wan1", "wan2"),
+        part("wan1", master="br-wan"),
+        part("wan2", master="br-wan"),
+        outside("ppp0", "ppp", "br-wan"),
+    ),
+    "PPPoE server": (
+        part("lan0"),
+        inside("ppp0", "ppp", "lan0", network=20),
+        inside("ppp1", "ppp", "lan0", network=21),
+        inside("ppp2", "ppp", "lan0", network=22),
+        WAN,
+    ),
+    "BGP edge": (LAN, inside("wan0", network=11), replace(inside("dummy0", "dummy"), addresses=("192.0.2.255/32",))),
+    "BGP unnumbered": (
+        unnumbered("up0"),
+        unnumbered("up1"),
+        LAN,
+        replace(inside("dummy0", "dummy"), addresses=("192.0.2.255/32",)),
+    ),
+    "BGP before the first route": (replace(part("up0"), next_hops=("ipv6",)), LAN),
+    "routes alone": (LAN, replace(part("wg0", "wireguard"), routes=("ipv4",), tables=("main",))),
+    "macvlan": (part("eth0"), inside("mv0", "virtual", "eth0"), WAN),
+    "QinQ": (LAN, part("wan0"), part("wan0.7", "vlan", "wan0"), outside("wan0.7.9", "vlan", "wan0.7")),
+    "VRFs": (
+        part("red", "vrf", "lan0", "wan0"),
+        replace(LAN, master="red", routes=BOTH, tables=("10",)),
+        replace(WAN, master="red", routes=BOTH, tables=("10",)),
+        replace(inside("mgmt", "vrf", "mgmt0"), addresses=("127.0.0.1/8",)),
+        replace(outside("mgmt0", network=9), master="mgmt", routes=BOTH, tables=("20",)),
+    ),
+    "bond below a VLAN-aware bridge": (
+        part("br0", "bridge", "bond0", "lan1"),
+        part("bond0", "bond", "eth1", "eth2"),
+        part("eth1", master="bond0"),
+        part("eth2", master="bond0"),
+        part("lan1", master="br0"),
+        inside("br0.10", "vlan", "br0"),
+        outside("br0.20", "vlan", "br0"),
+    ),
+    "router in a namespace": (inside("eth0", "veth"), outside("eth1", "veth"), part("eth2", "veth")),
+    "guests by routes": (LAN, WAN, replace(part("cali1", "veth"), routes=("ipv4",), tables=("main",))),
     "guests on a bridge": (
         LAN,
         WAN,
@@ -299,17 +356,20 @@ def _devices(devices: Sequence[Device]) -> dict[str, str]:
     forwarding = ["ipv4/conf/all/forwarding:1", "ipv6/conf/all/forwarding:1"]
     addresses: list[str] = []
     routes: dict[str, list[str]] = {family: [] for family in BOTH}
-    pppoe = "Id       Address              Device\n"
+    pppoe: list[str] = []
     for index, device in enumerate((Device("lo", 1, "loopback", up=True), *devices), 1):
         facts = [f"uevent:IFINDEX={index}", f"iflink:{99 if device.kind == 'veth' else index}"]
-        facts += [f"flags:{'0x1003' if device.up else '0x1002'}", f"type:{ARPHRD.get(device.kind, '1')}"]
+        facts += [
+            f"flags:{FLAGS.get(device.kind, '0x1003') if device.up else '0x1002'}",
+            f"type:{ARPHRD.get(device.kind, '1')}",
+        ]
         facts += [f"uevent:DEVTYPE={device.kind}"] if device.kind in DEVTYPES else []
         sysfs += [f"./{device.name}/{fact}" for fact in facts]
         targets = {"master": f"../{device.master}"} if device.master else {}
         if device.kind == "nic":
             targets |= {"device": "../../../0000:01:00.0", "device/driver": "../../../bus/pci/drivers/labnic"}
         if device.kind == "ppp":
-            pppoe += f"00000001 02:00:00:00:00:01 {device.lowers[0]}\n"
+            pppoe += [f"session {lower} 1" for lower in device.lowers]
         else:
             targets |= {f"lower_{lower}": f"../{lower}" for lower in device.lowers}
         links += [f"lrwxrwxrwx 1 root root 0 Nov 23 02:34 ./{device.name}/{at} -> {to}" for at, to in targets.items()]
@@ -317,6 +377,11 @@ def _devices(devices: Sequence[Device]) -> dict[str, str]:
         addresses += [f"{device.name} inet{'6' * (':' in address)} {address}" for address in device.addresses]
         for family in device.default_route:
             routes[family].append(f"default via 203.0.113.254 dev {device.name} metric {index}")
+        for family in device.routes:
+            how = "via" if family in device.next_hops else "link"
+            routes[family] += [f"path {device.name} {table} {how}" for table in device.tables]
+        for family in set(device.next_hops) - set(device.routes):
+            routes[family].append(f"router {device.name}")
     return {
         "devices": "\n".join(sysfs),
         "links": "\n".join(links),
@@ -324,5 +389,5 @@ def _devices(devices: Sequence[Device]) -> dict[str, str]:
         "addresses": "\n".join(addresses),
         "routes ipv4": "\n".join(routes["ipv4"]),
         "routes ipv6": "\n".join(routes["ipv6"]),
-        "pppoe": pppoe,
+        "pppoe": "\n".join(dict.fromkeys(pppoe)),
     }

@@ -16,8 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..._core.errors import OffloadError
+from ..._observe.forwarding import explain_idle
 from ..._observe.state import Device, RouterState
-from ..._observe.topology import is_forwarding, pick_flowtable_devices, sees_lowers
+from ..._observe.topology import map_hook_devices, pick_flowtable_devices, sees_lowers
 from ..._systems.registry import reports_features
 from ..._verify.advisories import Situation, find_advisories
 from .request import (
@@ -32,6 +33,9 @@ from .variables import Values
 TEMPLATES = {"overlay": "overlay.nft.j2", "router": "router.nft.j2"}
 """ruleset -> the role's template, which holds nothing but the text of the request"""
 FAMILY, TABLE, FLOWTABLE = "inet", "nft_offload", "ft"
+NO_PORTS = "it has no port that is up but those of containers and virtual machines"
+MOST_IDLE = 8
+"""devices that an error explains"""
 
 
 def change_options(values: Values) -> dict[str, Any]:
@@ -166,12 +170,16 @@ def _listed_devices(request: Request, state: RouterState) -> list[str]:
 def pick_devices(devices: Mapping[str, Device], kernel: tuple[int, int]) -> list[str]:
     """Names, sorted, for a flowtable for all forwarded traffic; raises OffloadError unless two devices forward."""
     found = pick_flowtable_devices(devices, sees_lowers(kernel))
-    forwarding = [name for name, device in devices.items() if is_forwarding(device)]
+    hooks = map_hook_devices(devices, sees_lowers(kernel))
+    forwarding = [name for name, below in hooks.items() if below]
     # Two VLANs of one NIC are both directions, although the flowtable lists only the NIC.
-    if not found or len(forwarding) < 2:
+    if len(forwarding) < 2:
+        idle = {name: why for name, device in devices.items() if (why := explain_idle(devices, device))}
+        idle |= {name: NO_PORTS for name, below in hooks.items() if not below}
+        others = "; ".join(f"{name}: {why}" for name, why in sorted(idle.items())[:MOST_IDLE])
         raise OffloadError(
             f"a flowtable needs the devices of both directions, found: {_names(found)} "
-            f"(devices that forward: {_names(forwarding)}; all: {_names(devices)})",
+            f"(devices that forward: {_names(forwarding)}; others: {others or 'none'})",
             "turn forwarding on, or name the devices yourself (flow_offload_devices in the role, flowtables in the "
             "module ruleset)",
         )

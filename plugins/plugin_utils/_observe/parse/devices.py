@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from ..._core.text import iterate_lines, read_number, split_words
 from ..state import Device
 
 IFF_UP = 0x1
+IFF_NOARP = 0x80
+IFF_MASTER = 0x400
 ARPHRD_ETHER = "1"
 ARPHRD_PPP = "512"
 ARPHRD_LOOPBACK = "772"
@@ -25,6 +27,10 @@ _VALUE = re.compile(r"\./([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", re.ASCI
 
 TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes ipv6", "pppoe")
 """the sections of read_devices"""
+OTHER_PPP = ("3g-", "l2tp-", "pppoa-", "pptp-", "sstp-")
+"""how netifd of OpenWrt begins the names of ppp devices that are not PPPoE"""
+MOST_SESSION_DEVICES = 16
+"""a PPPoE server may have a VLAN for each of thousands of sessions; then their NICs stand for them"""
 
 
 def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) -> dict[str, Device]:
@@ -37,7 +43,8 @@ def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) ->
     links = _parse_links(texts.get("links", ""))
     forwarding = _collect_pairs(r"(?P<value>ipv[46])/conf/(?P<device>[^/]+)/forwarding:1", texts.get("forwarding", ""))
     addresses = _collect_pairs(r"(?P<device>\S+) inet6? (?P<value>\S+)", texts.get("addresses", ""))
-    routes = _parse_default_routes(texts)
+    default_routes = _parse_default_routes(texts)
+    paths = _parse_paths(texts)
     devices = {
         name: Device(
             name=name,
@@ -49,11 +56,14 @@ def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) ->
             lowers=_list_lowers(links.get(name, {})),
             addresses=addresses.get(name, ()),
             forwarding=forwarding.get(name, ()),
-            default_route=routes.get(name, ()),
+            default_route=default_routes.get(name, ()),
+            routes=tuple(paths.get(name, _NOWHERE).routes),
+            next_hops=tuple(paths.get(name, _NOWHERE).next_hops),
+            tables=tuple(paths.get(name, _NOWHERE).tables),
         )
         for name, value in values.items()
     }
-    return _add_pppoe_lower(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("pppoe", ""))
+    return _add_pppoe_lowers(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("pppoe", ""))
 
 
 def parse_forwarding(text: str) -> tuple[str, ...]:
@@ -66,6 +76,16 @@ def parse_forwarding(text: str) -> tuple[str, ...]:
     ipv4 = any(path[0] == "ipv4" and path[2:3] != ("lo",) and path[-1] == "forwarding" for path in on)
     ipv6 = ("ipv6", "conf", "all", "forwarding") in on or any(path[-1] == "force_forwarding" for path in on)
     return (("ipv4",) if ipv4 else ()) + (("ipv6",) if ipv6 else ())
+
+
+def parse_bridged(text: str) -> dict[str, tuple[str, ...]]:
+    """Bridge, or ``*`` for every one -> families, from the text of the section forwarding (br_netfilter_hooks.c)."""
+    every = _collect_pairs(r"(?P<device>bridge)/bridge-nf-call-(?P<value>ip6?)tables:1", text)
+    single = _collect_pairs(r"\./(?P<device>[^/]+)/bridge/nf_call_(?P<value>ip6?)tables:1", text)
+    found = {**single, **({"*": every["bridge"]} if every else {})}
+    return {
+        name: tuple(sorted("ipv6" if value == "ip6" else "ipv4" for value in values)) for name, values in found.items()
+    }
 
 
 def _parse_number(text: str) -> int:
@@ -116,6 +136,34 @@ def _parse_default_routes(texts: Mapping[str, str]) -> dict[str, tuple[str, ...]
     return {device: tuple(families) for device, families in found.items()}
 
 
+@dataclass
+class _Paths:
+    """Where routes lead by one device; keys only, in the order of the lines."""
+
+    routes: dict[str, None] = field(default_factory=dict)
+    next_hops: dict[str, None] = field(default_factory=dict)
+    tables: dict[str, None] = field(default_factory=dict)
+
+
+_NOWHERE = _Paths()
+
+
+def _parse_paths(texts: Mapping[str, str]) -> dict[str, _Paths]:
+    """Lines ``path DEVICE TABLE via|link`` and ``router DEVICE`` of the sections about routes, by device."""
+    found: dict[str, _Paths] = {}
+    for family in ("ipv4", "ipv6"):
+        for line in iterate_lines(texts.get(f"routes {family}", "")):
+            match split_words(line):
+                case ["path", device, table, "via" | "link" as how]:
+                    paths = found.setdefault(device, _Paths())
+                    paths.routes[family] = paths.tables[table] = None
+                    if how == "via":
+                        paths.next_hops[family] = None
+                case ["router", device]:
+                    found.setdefault(device, _Paths()).next_hops[family] = None
+    return found
+
+
 def _list_lowers(links: Values) -> tuple[str, ...]:
     """Names of the devices below it, sorted, from its links lower_NAME."""
     return tuple(sorted(link.removeprefix("lower_") for link in links if link.startswith("lower_")))
@@ -123,6 +171,7 @@ def _list_lowers(links: Values) -> tuple[str, ...]:
 
 def _derive_kind(values: Values, links: Values) -> str:
     """The kernel's own word where it has one (SET_NETDEV_DEVTYPE): bridge, vlan, bond, wireguard, dsa, ..."""
+    flags = _parse_number(values.get("flags", ""))
     if values.get("type") == ARPHRD_LOOPBACK:
         return "loopback"
     if values.get("DEVTYPE"):
@@ -135,17 +184,50 @@ def _derive_kind(values: Values, links: Values) -> str:
         return "nic"
     # the other end of a veth is its iflink (veth.c: veth_get_iflink); 0 is none
     apart = values.get("iflink", "0") not in {"0", values.get("IFINDEX")}
-    if apart and values.get("type") == ARPHRD_ETHER and not _list_lowers(links):
+    ethernet = values.get("type") == ARPHRD_ETHER
+    if ethernet and flags & IFF_NOARP and not apart:
+        # vrf.c: vrf_newlink; dummy.c: dummy_setup, and ifb.c alike
+        if flags & IFF_MASTER:
+            return "vrf"
+        if not _list_lowers(links):
+            return "dummy"
+    if apart and ethernet and not _list_lowers(links):
         return "veth"
     return "virtual"
 
 
-def _add_pppoe_lower(devices: dict[str, Device], text: str) -> dict[str, Device]:
-    """A ppp device has no link to its NIC, but with one such device and one session (/proc/net/pppoe) it is known."""
-    rows = (split_words(line) for line in iterate_lines(text))
-    nics = [row[2] for row in rows if len(row) == 3 and re.fullmatch(r"[0-9A-Fa-f:]{17}", row[1])]
-    sessions = [nic for nic in nics if nic in devices]
-    ppp = [device for device in devices.values() if device.kind == "ppp"]
-    if len(sessions) == len(ppp) == 1 and not ppp[0].lowers:
-        devices[ppp[0].name] = replace(ppp[0], lowers=(sessions[0],))
+def _add_pppoe_lowers(devices: dict[str, Device], text: str) -> dict[str, Device]:
+    """The devices below PPPoE. No link leads there; lines ``session DEVICE NUMBER`` tell that there are such sessions.
+
+    Which of them a ppp device belongs to is told by ``pppd PPP DEVICE`` alone, where pppd's command line names both.
+    Each other one may be over any device that has a session left; where none has, it is another kind of PPP.
+    """
+    sessions: dict[str, int] = {}
+    named: dict[str, str] = {}
+    for line in iterate_lines(text):
+        match split_words(line):
+            case ["session", lower, number] if lower in devices:
+                sessions[lower] = read_number(number)
+            case ["pppd", name, lower] if lower in devices:
+                named[name] = lower
+    ppp = [device for device in devices.values() if device.kind == "ppp" and not device.lowers]
+    own = {device.name: named[device.name] for device in ppp if named.get(device.name) in sessions}
+    for lower in own.values():
+        sessions[lower] -= 1
+    left = _join_many(devices, sorted(lower for lower, number in sessions.items() if number > 0))
+    for device in ppp:
+        if device.name in own:
+            devices[device.name] = replace(device, lowers=(own[device.name],))
+        elif not device.name.startswith(OTHER_PPP):
+            devices[device.name] = replace(device, lowers=left)
     return devices
+
+
+def _join_many(devices: Mapping[str, Device], names: list[str]) -> tuple[str, ...]:
+    """The names, or where they are more than MOST_SESSION_DEVICES those of the devices below them, if fewer."""
+    while len(names) > MOST_SESSION_DEVICES:
+        below = sorted({lower for name in names for lower in devices[name].lowers or (name,) if lower in devices})
+        if len(below) >= len(names):
+            break
+        names = below
+    return tuple(names)

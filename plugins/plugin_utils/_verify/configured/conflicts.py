@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..._observe.forwarding import is_forwarding
 from ..._observe.state import Device, Flowtable
-from ..._observe.topology import is_forwarding
 from ..finding import Finding, Kind
 from ..subject import Subject
 
@@ -207,7 +207,7 @@ def find_mtu_differences(subject: Subject) -> list[Finding]:
         device.name: device
         for flowtable in subject.flowtables
         for device in _list_devices_and_uppers(subject, flowtable)
-        if device.mtu and is_forwarding(device)
+        if device.mtu and is_forwarding(subject.devices, device)
     }
     if len({device.mtu for device in on_path.values()}) <= 1:
         return []

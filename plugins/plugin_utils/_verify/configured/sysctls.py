@@ -40,7 +40,20 @@ COUNTER_BLIND = Kind(
     " net.netfilter.nf_conntrack_acct is 0. Connections from before it is turned on stay without.",
     "turn it on now and at boot (sysctl net.netfilter.nf_conntrack_acct=1), or leave 'counter' out of the flowtable",
 )
-KINDS = (FORWARDING_OFF, IPV4_OFF, IPV6_OFF, COUNTER_BLIND)
+BRIDGED = Kind(
+    "configured.bridge-netfilter",
+    "info",
+    "Bridged packets pass the forward chain too",
+    "With br_netfilter, as Docker and others load it, the rules for IP and connection tracking also see what a bridge"
+    " passes on between its own ports. Such packets are not forwarded by the router: they are no flows to be offloaded,"
+    " they pass the chains of the families ip, ip6 and inet at the forward hook all the same, and a policy of drop"
+    " there also drops them.",
+    "nothing needs to be done where rules are meant to filter bridged packets; else turn it off now and at boot"
+    " ({sysctl}=0)",
+)
+SWITCHES = {"ipv4": "iptables", "ipv6": "ip6tables"}
+"""family -> the end of the names of br_netfilter's switches"""
+KINDS = (FORWARDING_OFF, IPV4_OFF, IPV6_OFF, COUNTER_BLIND, BRIDGED)
 
 
 def find_disabled_forwarding(subject: Subject) -> list[Finding]:
@@ -73,4 +86,27 @@ def find_missing_accounting(subject: Subject) -> list[Finding]:
     return [COUNTER_BLIND.found(f"what flowtable {', '.join(counting)} counts is not shown", evidence)]
 
 
-CHECKS = (find_disabled_forwarding, find_missing_accounting)
+def find_bridge_netfilter(subject: Subject) -> list[Finding]:
+    """Bridges with ports whose packets pass the rules for IP."""
+    if not subject.flowtables:
+        return []
+    bridges = [
+        device.name for device in subject.devices.values() if device.kind == "bridge" and device.up and device.lowers
+    ]
+    switches = {name: set(subject.state.bridged.get(name, ())) for name in ("*", *bridges)}
+    filtered = [name for name in bridges if switches["*"] or switches[name]]
+    if not filtered:
+        return []
+    families = " and ".join(sorted(set().union(switches["*"], *(switches[name] for name in filtered))))
+    for_all = [f"net.bridge.bridge-nf-call-{SWITCHES[family]}" for family in sorted(switches["*"])]
+    single = [
+        f"/sys/class/net/{name}/bridge/nf_call_{SWITCHES[family]}"
+        for name in filtered
+        for family in sorted(switches[name] - switches["*"])
+    ]
+    message = f"what {', '.join(filtered[:4])} passes on between its ports passes the rules for {families} too"
+    where = [*for_all, *single][:4]
+    return [BRIDGED.found(message, *(f"{one} = 1" for one in where), sysctl="=0, ".join(where))]
+
+
+CHECKS = (find_disabled_forwarding, find_missing_accounting, find_bridge_netfilter)

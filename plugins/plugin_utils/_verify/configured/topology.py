@@ -12,12 +12,18 @@ meant to, and is an info.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from ..._observe.forwarding import is_forwarding
 from ..._observe.state import Device, Flowtable
+from ..._observe.topology import DEEPEST, find_guest_ports
 from ..finding import Finding, Kind
 from ..subject import Subject, describe_flowtable
 from . import listed
+
+MOST_NAMES = 6
+"""in a message"""
 
 ONE_DIRECTION = Kind(
     "configured.one-direction",
@@ -54,6 +60,16 @@ PORT_UNCOVERED = Kind(
     " flowtable does not have stays on the slow path.",
     "add {missing} to the flowtable if its traffic should be offloaded",
 )
+GUESTS_UNCOVERED = Kind(
+    "configured.guests-uncovered",
+    "warning",
+    "A bridge of containers or virtual machines forwards, and its ports are not in the flowtable",
+    "What containers and virtual machines send is forwarded as well, and it comes in through the ports of their bridge,"
+    " which no flowtable has. It stays on the slow path, as does one direction of each of their flows, whatever"
+    " connection tracking shows. An information where the flowtable has two other directions: it is right then to leave"
+    " them out, unless they have much traffic.",
+    "to offload their flows in software, add {ports} to the flowtable",
+)
 BRIDGE_LISTED = Kind(
     "configured.bridge-listed",
     "info",
@@ -84,9 +100,9 @@ PPPOE_BOTH = Kind(
     "configured.pppoe-and-nic",
     "warning",
     "A PPPoE device and the NIC below it are both in the flowtable",
-    "Since Linux 5.13 the fast path meets PPPoE packets at the NIC. Routers that list both were reported to be"
-    " slow or to lose connections (openwrt#10224).",
-    "take {device} out of the flowtable and keep {lowers}",
+    "Since Linux 5.13 the fast path meets PPPoE packets at the NIC, however many sessions there are. Routers that list"
+    " both were reported to be slow or to lose connections (openwrt#10224).",
+    "take {device} out of the flowtable, which needs {lowers} alone",
 )
 BOND_MEMBER = Kind(
     "configured.bond-member",
@@ -116,6 +132,7 @@ KINDS = (
     DEFAULT_ROUTE_UNCOVERED,
     NETWORK_UNCOVERED,
     PORT_UNCOVERED,
+    GUESTS_UNCOVERED,
     BRIDGE_LISTED,
     BRIDGE_IN_HARDWARE,
     VLAN_IN_HARDWARE,
@@ -144,7 +161,7 @@ def _judge_stacked(subject: Subject, flowtable: Flowtable, device: Device, names
     """A bridge, VLAN or PPPoE device that is listed."""
     lower = subject.hook_devices(device.name)
     both = [name for name in lower if name in names]
-    if lower in {(), (device.name,)}:
+    if lower in {(), (device.name,)} or (_is_over_any(device) and both and len(both) < len(lower)):
         return
     evidence = [describe_flowtable(flowtable), f"{device.name} is a {device.kind} over {', '.join(lower)}"]
     if both:
@@ -159,7 +176,12 @@ def _judge_stacked(subject: Subject, flowtable: Flowtable, device: Device, names
         message = f"hardware flowtable {flowtable.path} has {device.name} instead of {', '.join(lower)} below it"
     else:
         return
-    yield kind.found(message, *evidence, device=device.name, lowers=", ".join(both or lower))
+    yield kind.found(message, *evidence, device=device.name, lowers=", ".join(lower))
+
+
+def _is_over_any(device: Device) -> bool:
+    """Is it PPPoE, and not known over which of several devices?"""
+    return device.kind == "ppp" and len(device.lowers) > 1
 
 
 def _judge_bond_member(subject: Subject, flowtable: Flowtable, device: Device, names: set[str]) -> Iterator[Finding]:
@@ -185,27 +207,32 @@ def _judge_conduit(subject: Subject, flowtable: Flowtable, device: Device, names
 
 
 def find_missing_directions(subject: Subject) -> list[Finding]:
-    """Devices that forward, which are those with addresses or a default route, against those that are listed."""
+    """Devices that forward (_observe/forwarding.py) against those that are listed."""
     forwarding = subject.forwarding_devices
     fed = [flowtable for flowtable in subject.flowtables if subject.existing_devices(flowtable)]
     fed = [flowtable for flowtable in fed if any(rule.reachable for rule in subject.feeding_rules(flowtable))]
     reported = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.find_missing_devices(subject))
-    if len(forwarding) < 2 or not fed or reported or "addresses" in subject.state.unseen:
+    if not fed or reported or "addresses" in subject.state.unseen:
         return []
     names = {device.name for flowtable in fed for device in subject.existing_devices(flowtable)}
+    guests = _map_uncovered_guests(subject, names)
+    if len(forwarding.keys() | guests.keys()) < 2:
+        return []
     around = {name: _list_device_and_lowers(subject, name) for name in forwarding}
     covered = {name for name in forwarding if not names.isdisjoint(around[name])}
     served: dict[str, list[str]] = {}
     for name, below in around.items():
         for device in below:
-            served.setdefault(device, []).append(name)
+            served.setdefault(device, []).append(_name_purpose(subject, name))
     missing = [name for name in forwarding if name not in covered]
-    if missing and not any(_covers_two_directions(subject, flowtable, served) for flowtable in fed):
+    both_directions = any(_covers_two_directions(subject, flowtable, served) for flowtable in fed)
+    if missing and not both_directions:
         wanted = sorted({lower for name in missing for lower in forwarding[name]})
         lacking = ", ".join(_name_device(subject, name) for name in missing)
         message = f"flowtable {fed[0].path} has only what {', '.join(sorted(covered))} needs, and not {lacking}"
         return [ONE_DIRECTION.found(message, *map(describe_flowtable, fed), missing=", ".join(wanted))]
     return [
+        *_report_uncovered_guests(guests, [] if both_directions else sorted(covered), fed),
         *_report_uncovered_networks(subject, forwarding, missing),
         *_report_uncovered_ports(subject, forwarding, names),
     ]
@@ -214,11 +241,63 @@ def find_missing_directions(subject: Subject) -> list[Finding]:
 def _covers_two_directions(subject: Subject, flowtable: Flowtable, served: Mapping[str, list[str]]) -> bool:
     """Does the flowtable have two devices that forward, or one whose purpose is not known?
 
-    ``served``: device -> the devices that forward and whose packets it may see.
+    ``served``: device -> the purposes of those that forward and whose packets it may see.
     """
     names = [device.name for device in subject.existing_devices(flowtable)]
     unknown = [name for name in names if name not in served]
     return bool(unknown) or len({name for device in names for name in served[device]}) > 1
+
+
+def _name_purpose(subject: Subject, name: str) -> str:
+    """The device, or for PPPoE over any of several devices these: two such sessions are not yet two on one of them."""
+    device = subject.devices[name]
+    return " ".join(device.lowers) if _is_over_any(device) else name
+
+
+def _map_uncovered_guests(subject: Subject, names: set[str]) -> dict[str, tuple[str, ...]]:
+    """Each bridge that forwards, or VLAN on one, -> ports of guests that are not listed, nor is the bridge itself."""
+    if not subject.sees_lowers:
+        return {}
+    found = {}
+    for name, device in subject.devices.items():
+        ports = find_guest_ports(subject.devices, name) if is_forwarding(subject.devices, device) else ()
+        left = tuple(port for port in ports if port not in names)
+        if left and names.isdisjoint(_list_bridges(subject, name)):
+            found[name] = left
+    return found
+
+
+def _list_bridges(subject: Subject, name: str) -> list[str]:
+    """A device, and those below it down to the bridge."""
+    found = [name]
+    while (device := subject.devices.get(found[-1])) and device.kind == "vlan" and len(found) < DEEPEST:
+        found += device.lowers[:1] or [""]
+    return found
+
+
+def _report_uncovered_guests(
+    guests: Mapping[str, tuple[str, ...]], alone: list[str], fed: list[Flowtable]
+) -> list[Finding]:
+    """One finding for all bridges of guests. ``alone``: what the flowtables cover, where that is one direction."""
+    if not guests:
+        return []
+    bridges = _name_some(guests)
+    found = GUESTS_UNCOVERED.found(
+        f"flowtable {fed[0].path} has only what {', '.join(alone)} needs, and not {bridges}"
+        if alone
+        else f"no flowtable has the ports of {bridges}, which containers or virtual machines are behind",
+        *map(describe_flowtable, fed),
+        *(f"{name}: ports {_name_some(ports)}" for name, ports in list(guests.items())[:4]),
+        ports=f"the ports of {bridges}",
+    )
+    return [found if alone else replace(found, severity="info")]
+
+
+def _name_some(names: Iterable[str]) -> str:
+    """The first MOST_NAMES of them, and how many more there are."""
+    listed_names = list(names)
+    left = len(listed_names) - MOST_NAMES
+    return ", ".join(listed_names[:MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
 
 
 def _list_device_and_lowers(subject: Subject, name: str) -> set[str]:
@@ -255,12 +334,22 @@ def _report_uncovered_networks(
 def _report_uncovered_ports(
     subject: Subject, forwarding: Mapping[str, tuple[str, ...]], names: set[str]
 ) -> Iterator[Finding]:
-    """Bridges of which some hook devices are listed and others are not."""
+    """Bridges, and sessions of PPPoE, of which some hook devices are listed and others are not."""
+    sessions: dict[str, None] = {}
+    by_ppp = any(_is_over_any(subject.devices[name]) for name in names & forwarding.keys())
     for name, lower in forwarding.items():
         left = [port for port in lower if port not in names]
-        if name not in names and left and len(left) < len(lower):
+        if name in names or not left or len(left) == len(lower):
+            continue
+        if _is_over_any(subject.devices[name]):
+            # which session a listed ppp device serves is not known, so neither is which is not served
+            sessions |= {} if by_ppp else dict.fromkeys(left)
+        else:
             message = f"of {name} the flowtable has {', '.join(sorted(set(lower) - set(left)))}, not {', '.join(left)}"
             yield PORT_UNCOVERED.found(message, missing=", ".join(left))
+    if sessions:
+        nics = ", ".join(sessions)
+        yield NETWORK_UNCOVERED.found(f"no flowtable has {nics}, which a session of PPPoE is over", missing=nics)
 
 
 def _name_device(subject: Subject, name: str) -> str:

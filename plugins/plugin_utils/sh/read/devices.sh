@@ -7,16 +7,110 @@ read_devices() {
   section devices _devices
   section links _links
   section forwarding _forwarding
-  [ ! -e /proc/net/pppoe ] || section pppoe cat /proc/net/pppoe
+  [ ! -e /proc/net/pppoe ] || section pppoe _pppoe
   has ip || return 0
   section addresses _addresses
-  section "routes ipv4" _default_routes -4
-  section "routes ipv6" _default_routes -6
+  section "routes ipv4" _routes -4
+  section "routes ipv6" _routes -6
 }
 
-# Of every table, because several uplinks have one each
-_default_routes() {
-  ip "$1" route show table all default | head -n 256
+# session DEVICE NUMBER: PPPoE sessions over each device, of which a server has thousands.
+# pppd PPP DEVICE: where pppd's command line names the device, as netifd of OpenWrt starts it; it may hold a password too.
+_pppoe() {
+  awk 'NR > 1 && NF == 3 { sessions[$3]++ } END { for (device in sessions) print "session", device, sessions[device] }' \
+    /proc/net/pppoe
+  _looked=0
+  for _net in /sys/class/net/*; do
+    read -r _type <"$_net/type" || continue
+    [ "$_type" = 512 ] || continue
+    _looked=$((_looked + 1))
+    [ "$_looked" -le 32 ] || break
+    read -r _pid <"/var/run/${_net##*/}.pid" || continue
+    read -r _program <"/proc/$_pid/comm" || continue
+    [ "$_program" = pppd ] || continue
+    tr '\0' '\n' <"/proc/$_pid/cmdline" | _PPP=${_net##*/} awk 'sub(/^nic-/, "") { print "pppd", ENVIRON["_PPP"], $1; exit }'
+  done
+} 2>/dev/null
+
+# _routes FAMILY: the default routes as they are, of every table, because several uplinks have one each; which devices
+# routes leave by; and of IPv6 those where a router is
+_routes() {
+  _list_routes "$1" default | head -n 256
+  _paths "$1"
+  [ "$1" != -6 ] || _routers
+} 2>/dev/null
+
+# _list_routes FAMILY [SELECTOR...]: ends when its reader does, which the shell around it does not (prelude.sh)
+_list_routes() (
+  trap - PIPE
+  _family=$1
+  shift
+  exec ip "$_family" route show table all "$@"
+)
+
+# path DEVICE TABLE via|link: a router of the Internet has a million routes, so only the first 4096 are looked at. On most
+# routers those are all. Where there are more, the kernel is asked about devices that none of these leaves by, and that
+# have no address of the family: 8 of them, because each time it looks through all of its routes.
+_paths() {
+  _found=$(_list_routes "$1" | _reduce_paths)
+  _more=$?
+  printf '%s\n' "$_found"
+  [ "$_more" -ne 0 ] || return 0
+  _addressed=" $(ip -o "$1" addr | awk '!/ scope link/ { printf "%s ", $2 }')"
+  _asked=0
+  for _net in /sys/class/net/*; do
+    _name=${_net##*/}
+    case $_addressed in *" $_name "*) continue ;; esac
+    case $_found in *"path $_name "*) continue ;; esac
+    [ ! -e "$_net/brport" ] || continue
+    [ ! -e "$_net/bonding_slave" ] || continue
+    read -r _flags <"$_net/flags" || continue
+    [ "$((_flags & 1))" -eq 1 ] || continue
+    _forwards=
+    # dash reads bytes one by one, of which a sysctl has the first only: no line ends, and read fails
+    read -r _forwards <"/proc/sys/net/ipv${1#-}/conf/$_name/forwarding"
+    [ "$_forwards" = 1 ] || continue
+    _asked=$((_asked + 1))
+    [ "$_asked" -le 8 ] || break
+    _list_routes "$1" dev "$_name" | _reduce_paths "$_name"
+  done
+}
+
+# _reduce_paths [DEVICE]: that of every route, for `ip route show dev X` names none. Fails where there are more routes than
+# it looks at.
+_reduce_paths() {
+  _DEVICE=${1-} awk '
+    NR > 4096 { exit }
+    $1 != "nexthop" {
+      skip = $1 ~ /^(local|broadcast|anycast|multicast|unreachable|blackhole|prohibit|throw|fe[89ab]|ff|169[.]254[.]|22[4-9][.]|23[0-9][.])/
+      table = "main"
+    }
+    {
+      device = ENVIRON["_DEVICE"]
+      how = "link"
+      for (i = 1; i < NF; i++) {
+        if ($i == "dev") device = $(++i)
+        else if ($i == "table") table = $(++i)
+        else if ($i == "via") { how = "via"; i++ }
+      }
+      path = device " " table
+      if (!skip && device != "" && (how == "via" || !(path in paths))) paths[path] = how
+    }
+    END {
+      for (path in paths) print "path", path, paths[path]
+      exit NR > 4096
+    }'
+}
+
+# router DEVICE: where a neighbour says that it is one, as on a link between routers before any route is learnt
+_routers() {
+  (
+    trap - PIPE
+    exec ip -6 neigh show
+  ) | awk '
+    NR > 4096 { exit }
+    $1 ~ /^fe[89ab]/ && $2 == "dev" && / router( |$)/ && !/ (FAILED|INCOMPLETE)/ && !seen[$3]++ { print "router", $3 }'
+  :
 }
 
 # ./NAME/FILE:VALUE; DEVTYPE and IFINDEX come out of uevent
@@ -33,9 +127,12 @@ _links() (
   :
 )
 
+# FILE:1 of what is on; of bridges whether the rules for IP see what they pass on (br_netfilter)
 _forwarding() (
   cd /proc/sys/net || exit
-  grep -H 1 ipv[46]/conf/*/forwarding ipv6/conf/*/force_forwarding 2>/dev/null
+  grep -H 1 ipv[46]/conf/*/forwarding ipv6/conf/*/force_forwarding bridge/bridge-nf-call-ip*tables 2>/dev/null
+  cd /sys/class/net || exit
+  grep -H 1 ./*/bridge/nf_call_ip*tables 2>/dev/null
   :
 )
 

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.kmod.nft_offload.plugins.filter.flowtable_devices import FilterModule
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.forwarding import is_forwarding
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Device
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import (
-    is_forwarding,
-    pick_flowtable_devices,
-)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import pick_flowtable_devices
 
 from tests.unit.helpers.captures import SUITES, answer
 
@@ -92,7 +90,7 @@ def test_topologies(devices: list[Device], names: list[str]) -> None:
     ],
 )
 def test_forwards(found: Device, expected: bool) -> None:
-    assert is_forwarding(found) is expected
+    assert is_forwarding({}, found) is expected
 
 
 def test_two_vlans_of_one_nic_are_both_directions() -> None:
@@ -110,7 +108,8 @@ def test_two_vlans_of_one_nic_are_both_directions() -> None:
 def test_one_direction_is_not_enough() -> None:
     seen = {"devices": {"eth0": {"name": "eth0", "index": 2, "up": True, "addresses": [], "forwarding": ["ipv4"]}}}
     with pytest.raises(
-        AnsibleFilterError, match=r"both directions, found: none .*forward: none; all: eth0\).*Remedy: "
+        AnsibleFilterError,
+        match=r"both directions, found: none .*forward: none; others: eth0: it has no address, and no .*Remedy: ",
     ):
         select(seen)
     seen["devices"]["eth0"]["default_route"] = ["ipv4"]

@@ -63,6 +63,9 @@ DEVICES = st.builds(
     addresses=st.sampled_from([(), ("192.0.2.1/24",), ("fd00::1/64",), ("",)]),
     forwarding=WAYS,
     default_route=WAYS,
+    routes=WAYS,
+    next_hops=WAYS,
+    tables=st.sampled_from([(), ("main",), ("main", "10")]),
     hw_tc_offload=st.none() | FEATURES,
 )
 FLOWTABLES = st.builds(
@@ -88,6 +91,7 @@ STATES = st.builds(
         other_kernels=st.lists(NAMES, max_size=2).map(tuple),
         accounting=st.none() | st.booleans(),
     ),
+    bridged=st.dictionaries(NAMES | st.just("*"), WAYS, max_size=2),
     devices=st.lists(DEVICES, max_size=4).map(lambda found: {device.name: device for device in found}),
     flowtables=st.none() | st.lists(FLOWTABLES, max_size=3).map(tuple),
     rules=st.lists(st.builds(FlowRule, FAMILIES, TABLES, NAMES, NAMES, NAMES, st.booleans(), NAMES), max_size=3).map(

@@ -91,6 +91,22 @@ def test_what_openwrt_lists_in_software_is_not_accused(name: str, names: list[st
         ("PPPoE", ["lan0", "ppp0", "wan0"], False, "configured.pppoe-and-nic"),
         ("PPPoE", ["lan0", "ppp0"], True, "configured.vlan-in-hardware"),
         ("PPPoE", ["lan0", "ppp0"], False, ""),
+        ("two PPPoE", ["eth1", "eth2", "lan1", "lan2", "pppoe-wan1", "pppoe-wan2"], False, "configured.pppoe-and-nic"),
+        (
+            "two PPPoE",
+            ["br-lan", "pppoe-wan1", "pppoe-wan2"],
+            True,
+            "configured.vlan-in-hardware configured.bridge-in-hardware",
+        ),
+        ("two PPPoE", ["eth1", "lan1", "lan2"], False, "configured.network-uncovered"),
+        ("two PPPoE", ["eth1"], False, "configured.one-direction"),
+        ("two PPPoE", ["lan1", "lan2"], False, "configured.one-direction"),
+        ("PPPoE server", ["lan0"], False, "configured.default-route-uncovered"),
+        ("BGP unnumbered", ["lan0"], False, "configured.one-direction"),
+        ("BGP unnumbered", ["lan0", "up0"], False, "configured.network-uncovered"),
+        ("guests on a bridge", ["lan0", "wan0"], False, "configured.guests-uncovered"),
+        ("guests on a bridge", ["docker0", "lan0", "wan0"], False, ""),
+        ("guests on a bridge", ["lan0", "veth1", "wan0"], False, ""),
         ("PPPoE on a VLAN", ["lan0"], False, "configured.one-direction"),
         ("switch ports", ["lan1", "lan2"], True, "configured.one-direction"),
     ],
@@ -132,6 +148,17 @@ def test_guests_are_not_missed_but_may_be_listed() -> None:
         assert found(state) == set()
 
 
+@pytest.mark.parametrize("suite", SUITES)
+def test_containers_may_be_the_only_other_direction(suite: str) -> None:
+    devices = (WAN, inside("br-docker", "bridge", "veth1", network=172), part("veth1", "veth", master="br-docker"))
+    state = read_shape(Shape(suite, devices, ["wan0"], ruleset="fw4"))
+    assert found(state) == {"configured.guests-uncovered"}
+    (finding,) = (f for f in verdict_on(state).findings if f.id == "configured.guests-uncovered")
+    assert "only what wan0 needs, and not br-docker" in finding.message
+    for names in (["br-docker", "wan0"], ["veth1", "wan0"]):
+        assert found(read_shape(Shape(suite, devices, names, ruleset="fw4"))) == set()
+
+
 def test_before_linux_5_13_the_devices_with_the_addresses_count() -> None:
     devices = {device.name: device for device in TOPOLOGIES["bridge"]}
     assert pick_flowtable_devices(devices, lowers=False) == ["br-lan", "wan0"]
@@ -158,13 +185,18 @@ DEVICES = st.builds(
     Device,
     name=NAMES,
     index=st.integers(1, 9),
-    kind=st.sampled_from(["nic", "bridge", "vlan", "dsa", "bond", "ppp", "wireguard", "veth", "virtual"]),
+    kind=st.sampled_from(
+        ["nic", "bridge", "vlan", "dsa", "bond", "ppp", "wireguard", "veth", "dummy", "vrf", "virtual"]
+    ),
     up=st.booleans(),
     master=NAMES | st.just(""),
     lowers=st.lists(NAMES, max_size=3, unique=True).map(tuple),
     addresses=st.sampled_from([(), ("192.0.2.1/24",), ("fd00::1/64",)]),
     forwarding=WAYS,
     default_route=WAYS,
+    routes=WAYS,
+    next_hops=WAYS,
+    tables=st.sampled_from([(), ("main",), ("main", "10")]),
 )
 
 

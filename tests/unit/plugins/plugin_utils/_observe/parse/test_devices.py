@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.devices import (
     TEXTS,
+    parse_bridged,
     parse_devices,
     parse_forwarding,
 )
@@ -51,6 +52,12 @@ def one(texts: dict[str, str]) -> Device:
         ({"iflink": "0"}, {}, "virtual"),
         ({}, {}, "virtual"),
         ({"type": "772", "flags": "0x9"}, {}, "loopback"),
+        ({"flags": "0xc3"}, {}, "dummy"),
+        ({"flags": "0x10c3"}, {}, "dummy"),  # multicast on, as for OSPF
+        ({"flags": "0x4c1"}, {"lower_eth0": "../eth0"}, "vrf"),
+        ({"flags": "0xc3"}, {"device": "../../usb"}, "nic"),
+        ({"flags": "0x10c3", "iflink": "8"}, {}, "veth"),  # netkit
+        ({"flags": "0xc1", "type": "519"}, {}, "virtual"),
         ({"devtype": "bridge"}, {"lower_lan1": "../lan1"}, "bridge"),
         ({"devtype": "vlan", "iflink": "3"}, {"lower_eth0": "../eth0"}, "vlan"),
         ({"devtype": "bond"}, {}, "bond"),
@@ -116,21 +123,69 @@ def test_no_default_route(routes: str) -> None:
     assert one({"devices": sysfs("x"), "routes ipv4": routes}).default_route == ()
 
 
-PPPOE = "Id       Address              Device\n0000A1B2 00:11:22:33:44:55     eth1\n"
-OTHER = "0000A1B3 00:11:22:33:44:56     eth2\n"
+PPPOE = "session eth1 1\n"
+OTHER = "session eth2 1\n"
+PPP_DEVICES = "".join(sysfs(name) for name in ("eth1", "eth2")) + sysfs("ppp0", devtype="ppp")
+TWO_PPP = PPP_DEVICES + sysfs("ppp1", devtype="ppp")
 
 
-def test_the_nic_below_pppoe() -> None:
-    devices = sysfs("eth1") + sysfs("eth2") + sysfs("ppp0", devtype="ppp")
-    assert parse_devices({"devices": devices, "pppoe": PPPOE})["ppp0"].lowers == ("eth1",)
-    assert parse_devices({"devices": devices})["ppp0"].lowers == ()
+@pytest.mark.parametrize(
+    ("devices", "lines", "lowers"),
+    [
+        (PPP_DEVICES, "", {"ppp0": ()}),
+        (PPP_DEVICES, PPPOE, {"ppp0": ("eth1",)}),
+        (PPP_DEVICES, "session gone 1\n", {"ppp0": ()}),
+        # one of the two is coming up, or no longer used: either may be the one
+        (PPP_DEVICES, PPPOE + OTHER, {"ppp0": ("eth1", "eth2")}),
+        (TWO_PPP, PPPOE + OTHER, {"ppp0": ("eth1", "eth2"), "ppp1": ("eth1", "eth2")}),
+        (TWO_PPP, "session eth1 2\n", {"ppp0": ("eth1",), "ppp1": ("eth1",)}),
+        (TWO_PPP, f"{PPPOE}{OTHER}pppd ppp0 eth2\npppd ppp1 eth1\n", {"ppp0": ("eth2",), "ppp1": ("eth1",)}),
+        (TWO_PPP, f"{PPPOE}{OTHER}pppd ppp0 eth2\n", {"ppp0": ("eth2",), "ppp1": ("eth1",)}),
+        # the session is spoken for: the other one is PPP over something else, such as a modem
+        (TWO_PPP, f"{PPPOE}pppd ppp0 eth1\n", {"ppp0": ("eth1",), "ppp1": ()}),
+        (TWO_PPP, f"{PPPOE}pppd ppp0 gone\n", {"ppp0": ("eth1",), "ppp1": ("eth1",)}),
+        (PPP_DEVICES + sysfs("3g-wwan", devtype="ppp"), PPPOE, {"ppp0": ("eth1",), "3g-wwan": ()}),
+    ],
+)
+def test_devices_below_pppoe(devices: str, lines: str, lowers: dict[str, tuple[str, ...]]) -> None:
+    found = parse_devices({"devices": devices, "pppoe": lines})
+    assert {name: device.lowers for name, device in found.items() if device.kind == "ppp"} == lowers
 
 
-def test_two_sessions_leave_doubt() -> None:
-    devices = sysfs("eth1") + sysfs("eth2") + sysfs("ppp0", devtype="ppp")
-    assert parse_devices({"devices": devices, "pppoe": PPPOE + OTHER})["ppp0"].lowers == ()
-    two = devices + sysfs("ppp1", devtype="ppp")
-    assert parse_devices({"devices": two, "pppoe": PPPOE})["ppp0"].lowers == ()
+def test_a_server_with_a_vlan_for_each_session_has_their_nics_below() -> None:
+    """Or each of thousands of sessions would hold thousands of names."""
+    vlans = range(2, 100)
+    nics = {f"e1.{vlan}": "eth1" if vlan % 2 else "eth2" for vlan in vlans}
+    devices = TWO_PPP + "".join(sysfs(name, devtype="vlan") for name in nics)
+    below = "".join(links(name, **{f"lower_{nic}": f"../{nic}"}) for name, nic in nics.items())
+    lines = "".join(f"session {name} 1\n" for name in nics)
+    found = parse_devices({"devices": devices, "links": below, "pppoe": lines})
+    assert found["ppp0"].lowers == found["ppp1"].lowers == ("eth1", "eth2")
+
+
+PATHS = """default via 192.0.2.9 dev eth0
+path eth0 main via
+path eth0 100 link
+path eth1 main link
+router eth2
+path eth3 main sideways
+path
+"""
+
+
+def test_routes_and_routers() -> None:
+    devices = "".join(sysfs(f"eth{number}") for number in range(5))
+    found = parse_devices(
+        {"devices": devices, "routes ipv4": PATHS, "routes ipv6": "path eth0 main link\nrouter eth4\n"}
+    )
+    assert {name: (device.routes, device.next_hops, device.tables) for name, device in found.items()} == {
+        "eth0": (("ipv4", "ipv6"), ("ipv4",), ("main", "100")),
+        "eth1": (("ipv4",), (), ("main",)),
+        "eth2": ((), ("ipv4",), ()),
+        "eth3": ((), (), ()),
+        "eth4": ((), ("ipv6",), ()),
+    }
+    assert [name for name, device in found.items() if device.default_route] == ["eth0"]
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -149,7 +204,9 @@ def test_devices_of_real_routers(suite: str) -> None:
         "bond0": "bond",
         "wg0": "wireguard",
         "vxlan0": "vxlan",
-        **dict.fromkeys(["dummy0", "vrf1", "macvlan0", "gre0", "gretap0", "gre1"], "virtual"),
+        "dummy0": "dummy",
+        "vrf1": "vrf",
+        **dict.fromkeys(["macvlan0", "gre0", "gretap0", "gre1"], "virtual"),
     }
     assert found["br-lan"].lowers == ("port0", "tap0")
     assert found["port0"].master == "br-lan"
@@ -221,6 +278,22 @@ def test_no_text_is_too_odd(texts: dict[str, str]) -> None:
 )
 def test_what_is_forwarded_at_all(lines: str, families: tuple[str, ...]) -> None:
     assert parse_forwarding("\n".join(lines.split())) == families
+
+
+@pytest.mark.parametrize(
+    ("lines", "bridged"),
+    [
+        ("", {}),
+        ("ipv4/conf/all/forwarding:1", {}),
+        ("bridge/bridge-nf-call-iptables:1", {"*": ("ipv4",)}),
+        ("bridge/bridge-nf-call-ip6tables:1 bridge/bridge-nf-call-iptables:1", {"*": ("ipv4", "ipv6")}),
+        ("./br0/bridge/nf_call_ip6tables:1", {"br0": ("ipv6",)}),
+        ("./bridge/bridge/nf_call_iptables:1", {"bridge": ("ipv4",)}),
+        ("bridge/bridge-nf-call-arptables:1", {}),
+    ],
+)
+def test_what_bridges_pass_on(lines: str, bridged: dict[str, tuple[str, ...]]) -> None:
+    assert parse_bridged("\n".join(lines.split())) == bridged
 
 
 @pytest.mark.parametrize("suite", SUITES)
