@@ -31,6 +31,16 @@ ip address add 10.10.0.1/24 dev br0
 ip address add fd00:10::1/64 dev br0 nodad
 ip link set br0 up
 """
+GUESTS = """ip netns add guest
+ip link add br-guest type bridge
+ip link add veth0 type veth peer name eth0 netns guest
+ip link set veth0 master br-guest
+ip link set veth0 up
+ip address add 10.40.0.1/24 dev br-guest
+ip link set br-guest up
+ip -n guest address add 10.40.0.2/24 dev eth0
+ip -n guest link set eth0 up
+"""
 BOND = """ip address flush dev lan0
 ip link set lan0 down
 ip link add bond0 type bond mode active-backup miimon 100
@@ -95,6 +105,32 @@ FAULTS = (
         ["configured.port-uncovered"],
         6,
         BRIDGE,
+        topology="by-hand-software",
+    ),
+    Fault(
+        "containers-left-out",
+        ["configured.guests-uncovered"],
+        6,
+        GUESTS,
+        topology="by-hand-software",
+    ),
+    Fault(
+        "containers-are-the-other-direction",
+        ["configured.guests-uncovered"],
+        4,
+        FLUSH + GUESTS + "ip address flush dev lan0\n" + load_table("wan0", flags=""),
+        traffic=QUIET,
+        topology="by-hand-software",
+    ),
+    Fault(
+        "bridged-packets-pass-the-rules",
+        ["configured.bridge-netfilter"],
+        6,
+        BRIDGE
+        + "modprobe br_netfilter\n"
+        + "for version in '' 6; do sysctl -qw net.bridge.bridge-nf-call-ip${version}tables=1; done\n"
+        + FLUSH
+        + load_table("lan0, lan1, wan0", flags=""),
         topology="by-hand-software",
     ),
     Fault(

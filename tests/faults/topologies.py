@@ -109,6 +109,103 @@ sleep 1
         rung=6,
     ),
     Topology(
+        "routers-id-on-a-dummy",
+        setup="""
+modprobe dummy numdummies=0
+ip link add dummy0 type dummy
+ip link set dummy0 up
+ip address add 192.0.2.255/32 dev dummy0
+ip address add 2001:db8::ff/128 dev dummy0 nodad
+""",
+        base="tools",
+        role={"flow_offload_devices": "auto"},
+    ),
+    Topology(
+        "unnumbered-uplink",
+        setup="""
+ip -6 address flush dev wan0 scope global
+ip -n wan -6 address flush dev eth0 scope global
+ip -n wan -6 address add 2001:db8:203::2/128 dev lo nodad
+ip -6 address add fe80::1/64 dev wan0 nodad
+ip -n wan -6 address add fe80::2/64 dev eth0 nodad
+ip -6 route replace 2001:db8:203::/64 via fe80::2 dev wan0
+ip -n wan -6 route replace default via fe80::1 dev eth0 src 2001:db8:203::2
+""",
+        base="tools",
+        role={"flow_offload_devices": "auto"},
+        traffic=Traffic(kinds=("tcp6", "udp6"), count=2),
+    ),
+    Topology(
+        "qinq",
+        setup=f"""{FLUSH_LAN}
+ip link add link lan0 name lan0.10 type vlan proto 802.1ad id 10
+ip link set lan0.10 up
+ip link add link lan0.10 name lan0.10.7 type vlan id 7
+ip -n lan link add link eth0 name eth0.10 type vlan proto 802.1ad id 10
+ip -n lan link set eth0.10 up
+ip -n lan link add link eth0.10 name eth0.7 type vlan id 7
+{LAN_ADDRESSES.format(device="lan0.10.7", host="eth0.7")}""",
+        base="tools",
+        role={"flow_offload_mode": "software", "flow_offload_devices": "auto"},
+        expect="software",
+        rung=6,
+    ),
+    Topology(
+        "macvlan",
+        setup=f"""{FLUSH_LAN}
+ip link add link lan0 name mv0 type macvlan mode bridge
+{LAN_ADDRESSES.format(device="mv0", host="eth0")}""",
+        base="tools",
+        role={},
+        expect="software",
+        rung=6,
+    ),
+    Topology(
+        "vrf-lite",
+        setup="""
+modprobe vrf
+ip link add red type vrf table 10
+ip link set red up
+ip link add mgmt type vrf table 20
+ip link set mgmt up
+sysctl -qw net.ipv6.conf.all.keep_addr_on_down=1
+for nic in lan0 wan0; do ip link set $nic master red; done
+ip route replace default via 203.0.113.2 vrf red
+ip -6 route replace default via 2001:db8:203::2 vrf red
+""",
+        base="tools",
+        role={"flow_offload_mode": "software", "flow_offload_devices": "auto"},
+        expect="software",
+        rung=6,
+    ),
+    Topology(
+        "bond-below-a-vlan-aware-bridge",
+        setup=f"""{add_nic("lan1", "lan", 11)}
+ip address flush dev lan1
+ip -n lan address flush dev lan1p
+{FLUSH_LAN}
+ip link add bond0 type bond mode active-backup miimon 100
+ip -n lan link add bond0 type bond mode active-backup miimon 100
+for nic in lan0 lan1; do ip link set $nic down; ip link set $nic master bond0; done
+for nic in eth0 lan1p; do ip -n lan link set $nic down; ip -n lan link set $nic master bond0; done
+ip link set bond0 up
+ip -n lan link set bond0 up
+ip link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0
+ip link set bond0 master br0
+bridge vlan add dev bond0 vid 10
+bridge vlan add dev br0 vid 10 self
+ip link set br0 up
+ip link add link br0 name br0.10 type vlan id 10
+ip -n lan link add link bond0 name bond0.10 type vlan id 10
+{LAN_ADDRESSES.format(device="br0.10", host="bond0.10")}
+sleep 1
+""",
+        base="tools",
+        role={"flow_offload_mode": "software", "flow_offload_devices": "auto"},
+        expect="software",
+        rung=6,
+    ),
+    Topology(
         "nat-and-port-forward",
         setup=other_table(
             "chain pre { type nat hook prerouting priority -100; iifname wan0 meta l4proto { tcp, udp } th dport 7000 "
