@@ -16,7 +16,7 @@ read_devices() {
 
 # session DEVICE NUMBER: PPPoE sessions over each device, of which a server has thousands.
 # pppd PPP DEVICE: where pppd's command line names the device, as netifd of OpenWrt starts it; it may hold a password too.
-_pppoe() {
+_pppoe() (
   awk 'NR > 1 && NF == 3 { sessions[$3]++ } END { for (device in sessions) print "session", device, sessions[device] }' \
     /proc/net/pppoe
   _looked=0
@@ -30,15 +30,15 @@ _pppoe() {
     [ "$_program" = pppd ] || continue
     tr '\0' '\n' <"/proc/$_pid/cmdline" | _PPP=${_net##*/} awk 'sub(/^nic-/, "") { print "pppd", ENVIRON["_PPP"], $1; exit }'
   done
-} 2>/dev/null
+) 2>/dev/null
 
 # _routes FAMILY: the default routes as they are, of every table, because several uplinks have one each; which devices
 # routes leave by; and of IPv6 those where a router is
-_routes() {
+_routes() (
   _list_routes "$1" default | head -n 256
   _paths "$1"
   [ "$1" != -6 ] || _routers
-} 2>/dev/null
+) 2>/dev/null
 
 # _list_routes FAMILY [SELECTOR...]: ends when its reader does, which the shell around it does not (prelude.sh)
 _list_routes() (

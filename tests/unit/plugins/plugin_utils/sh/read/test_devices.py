@@ -103,6 +103,18 @@ def test_sessions_of_pppoe(tmp_path: Path, shell: list[str]) -> None:
     assert sorted(lines) == ["pppd pppoe-a eth1", "session eth1 1", "session eth2 2"]
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_other_fragments_found_is_left_alone(tmp_path: Path, shell: list[str]) -> None:
+    """All fragments of a script share their variables."""
+    script = compose(
+        NONCE, ("read/platform", "read/nic", "read/devices"), [("read_devices",), ("section", "left", "set")]
+    )
+    script = script.replace("read_devices\n", "_found=flowtables; _listed=names; read_devices\n")
+    left = parse(run_script(shell, script, tmp_path), NONCE).lines("left")
+    assert {"_found=flowtables", "_listed=names"} <= {line.replace("'", "") for line in left}
+    assert not [line for line in left if line.startswith(("_paths=", "_more=", "_asked=", "_name=", "_pid="))]
+
+
 SETUP = """
 for pair in 'up0 p0' 'up1 p1' 'up2 p2' 'up3 p3' 'lan1 p4' 'cali1 p5' 'veth1 p6'; do
   ip link add ${pair% *} type veth peer name ${pair#* }
