@@ -198,7 +198,9 @@ router:
           description: Whether its packets count in connection tracking.
           type: bool
     rules:
-      description: The rules that feed flowtables.
+      description:
+        - The rules that feed flowtables, whether packets get to them or not.
+        - M(kmod.nft_offload.offload_verify) says which traffic does.
       type: list
       elements: dict
       contains:
@@ -217,14 +219,6 @@ router:
         text:
           description: The rule as nft prints it.
           type: str
-        reachable:
-          description: Whether a packet at a forward hook can get to its chain, through jumps, gotos and verdict maps.
-          type: bool
-        shadowed_by:
-          description:
-            - C(chain NAME) and the rule before it that certainly decides over every packet which it could offload;
-              empty where no rule does.
-          type: str
         protocols:
           description: Those out of C(tcp) and C(udp) whose flows it takes.
           type: list
@@ -237,7 +231,8 @@ router:
             - Whether it is the first rule of a base chain at the forward hook. Looked for in O(table) only.
           type: bool
     exclusions:
-      description: Rules of any table that keep flows from being offloaded, one of each kind in a chain.
+      description:
+        - Rules of any table that keep the flows that get to them from being offloaded, a few of each kind in a chain.
       type: list
       elements: dict
       contains:
@@ -256,9 +251,6 @@ router:
         kind:
           description: V(notrack), or V(helper) for C(ct helper set).
           type: str
-        everything:
-          description: Whether it leaves every packet untracked, without any condition.
-          type: bool
     forwarding:
       description: Address families that the router forwards at all, null where that could not be read.
       type: list
@@ -622,8 +614,6 @@ router:
         chain: forward
         flowtable: ft
         text: ct state { established, related } meta l4proto { tcp, udp } flow add @ft
-        reachable: true
-        shadowed_by: ""
         protocols: [tcp, udp]
         conditions: ""
         first: true

@@ -27,6 +27,7 @@ from .parse.nft import parse_flowtables
 from .parse.platform import parse_platform
 from .parse.ppe import parse_driver_table, parse_work
 from .parse.rules import mark_first_rules, parse_exclusions, parse_rules
+from .parse.ruleset import parse_ruleset
 from .parse.sample import parse_sample
 from .state import FLOWTABLE_MODULES, Device, Hook, OtherHandlers, Platform, RouterState
 
@@ -183,7 +184,7 @@ def read_state(answer: Answer) -> RouterState:
     listed = answer.ok("flowtables") and ("ruleset" not in answer or readable)
     flowtables = parse_flowtables(answer.text("flowtables"), unknown) if listed else None
     kept = boot.read_boot(answer)
-    rules = parse_rules(f"{answer.text('ruleset')}\n{answer.text('maps')}", unknown) if readable else ()
+    rules = parse_rules(answer.text("ruleset"), unknown) if readable else ()
     devices = _read_devices(answer, unknown)
     conntrack = parse_conntrack(answer.text("conntrack"), unknown) if answer.ok("conntrack") else None
     unseen = _collect_errors(answer, platform)
@@ -210,6 +211,7 @@ def read_state(answer: Answer) -> RouterState:
         fw4=read_fw4(answer),
         unseen=unseen,
         not_understood=_limit_lines(unknown),
+        ruleset=parse_ruleset(f"{answer.text('ruleset')}\n{answer.text('maps')}") if readable else None,
     )
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from .._core.text import read_number
+from .ruleset import Ruleset
 
 ModuleState = Literal["loaded", "builtin", "available", "missing"]
 """loaded; built into the kernel; on disk but not loaded; nowhere"""
@@ -144,17 +145,13 @@ class Flowtable:
 
 @dataclass(frozen=True)
 class FlowRule:
-    """A rule that feeds a flowtable."""
+    """A rule that feeds a flowtable, whether packets get to it or not."""
 
     family: str
     table: str
     chain: str
     flowtable: str
     text: str
-    reachable: bool
-    """its chain hangs on the forward hook, or is jumped to from one that does"""
-    shadowed_by: str = ""
-    """'chain NAME: RULE' that certainly decides over every packet that this one could offload; empty where none does"""
     protocols: frozenset[str] = frozenset({"tcp", "udp"})
     """those out of tcp and udp whose flows it takes"""
     conditions: str = ""
@@ -165,15 +162,13 @@ class FlowRule:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A rule that keeps flows from being offloaded, whichever flowtable they would go to."""
+    """A rule that would keep flows from being offloaded, whichever flowtable they would go to, if they get to it."""
 
     family: str
     table: str
     chain: str
     text: str
     kind: Literal["notrack", "helper"]
-    everything: bool = False
-    """it is the first rule of a chain at the prerouting hook and has no condition"""
 
 
 @dataclass(frozen=True)
@@ -453,10 +448,13 @@ class RouterState:
     """part of the state that could not be read -> the error in the router's own words, such as nft's"""
     not_understood: tuple[str, ...] = ()
     """lines that no parser understood, for the evidence; never silently dropped"""
+    ruleset: Ruleset | None = None
+    """every rule that was read, for the packet walk; None: the ruleset could not be read"""
 
     def as_result(self) -> dict[str, Any]:
-        """The state as plain JSON types; of the long texts in ``boot`` only whether they are there."""
-        result: dict[str, Any] = _plain(asdict(self))
+        """The state as plain JSON types, without ``ruleset``; of the long texts in ``boot`` whether they are there."""
+        result: dict[str, Any] = _plain(asdict(replace(self, ruleset=None)))
+        del result["ruleset"]
         result["firewall"] = ", ".join(result.pop("firewalls"))
         result["boot"].update({name: result["boot"][name] is not None for name in ("ruleset", "listing", "live")})
         result["boot"]["differences"] = result["boot"]["differences"][:MOST_DIFFERENCES]

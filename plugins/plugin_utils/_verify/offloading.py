@@ -176,8 +176,8 @@ def _guess_reason(subject: Subject) -> str:
     redirected = sorted(subject.state.other_handlers.redirected)
     if redirected:
         return f", likely because all that comes in through {', '.join(redirected)} is redirected"
-    if subject.state.exclusions:
-        return f", likely because of '{subject.state.exclusions[0].text}' in chain {subject.state.exclusions[0].chain}"
+    if subject.exclusions:
+        return f", likely because of '{subject.exclusions[0].text}' in chain {subject.exclusions[0].chain}"
     if any(subject.state.other_handlers.ipsec.values()):
         return ", likely because of IPsec policies"
     return ""
@@ -189,7 +189,7 @@ def may_be_intended(subject: Subject) -> bool:
     Not in a table of ours whose every 'flow add' makes no difference between eligible flows and is the first rule of a
     chain at the forward hook. IPsec, notrack and ct helpers keep flows out as well.
     """
-    if subject.state.exclusions or any(subject.state.other_handlers.ipsec.values()) or not subject.is_ours:
+    if subject.exclusions or any(subject.state.other_handlers.ipsec.values()) or not subject.is_ours:
         return True
     return not all(
         any(

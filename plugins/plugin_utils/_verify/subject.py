@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from .._observe.state import Device, FlowRule, Flowtable, Hook, RouterState
+from .._observe.state import Device, Exclusion, FlowRule, Flowtable, Hook, RouterState
 from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from .finding import LONGEST_EVIDENCE, Expectation, Finding, Severity
+from .walk.classes import Classes, find_helper_rules, know_nothing, traverse_ruleset
+from .walk.packet import Interface
+from .walk.walk import LAYER_3, RulePlace
 
 DEFAULT_TABLE = "inet nft_offload"
 """the table of kmod.nft_offload.ruleset where its options family and table are not set"""
@@ -128,6 +131,66 @@ class Subject:
         """The devices that the filter flowtable_devices would pick, on a kernel that looks below devices."""
         return frozenset(pick_flowtable_devices(self.devices))
 
+    @cached_property
+    def classes(self) -> Classes:
+        """What counts as traffic to be offloaded: the outcome of the packet walk, by class of traffic.
+
+        Nothing is known (``gave_up``) where the ruleset could not be read.
+        """
+        paths = [flowtable.path for flowtable in (*self.flowtables, *(self.state.flowtables or ()))]
+        if self.state.ruleset is None:
+            return know_nothing(self._interfaces, paths)
+        judged = {family for flowtable in self.flowtables for family in LAYER_3.get(flowtable.family, ())}
+        forwarded = {{"ipv4": "ip", "ipv6": "ip6"}.get(family, family) for family in self.state.forwarding or ()}
+        families = (judged & forwarded) or judged or LAYER_3["inet"]
+        return traverse_ruleset(self.state.ruleset, self._interfaces, paths, families)
+
+    def is_fed(self, flowtable: Flowtable) -> bool:
+        """May any forwarded packet get to a rule that feeds it?"""
+        record = self.classes.record
+        return bool(record.anything or record.first_fed.get(flowtable.path, 0))
+
+    @cached_property
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """The rules with notrack and ct helper that judged classes of traffic may get to."""
+        untracked = (place for mask, place in self.classes.record.untracked if self.classes.may_get_to(mask))
+        helped = find_helper_rules(self.state.ruleset, self.classes) if self.state.ruleset is not None else []
+        found = [(place, "notrack") for place in untracked] + [(place, "helper") for place in helped]
+        return tuple(dict.fromkeys(_make_exclusion(place, kind) for place, kind in found))
+
+    @cached_property
+    def _interfaces(self) -> list[Interface]:
+        """Devices by which forwarded packets enter and leave, as rules see them: those that have networks.
+
+        Where not two are known, what stands on the listed devices; and where there are none, any two.
+        """
+        names = dict.fromkeys(self.forwarding_devices)
+        served = {lower for name in names for lower in (name, *self.hook_devices(name))}
+        for name in self.listed_devices:
+            if name not in served:
+                names |= dict.fromkeys(self._list_tops(name))
+        found = [Interface(name, self.devices[name].index, self._is_listed(name)) for name in names]
+        missing = 2 - sum(interface.listed for interface in found)
+        return [*found, *(Interface("", 0) for _number in range(missing))]
+
+    def _is_listed(self, name: str) -> bool:
+        """Does a judged flowtable have the device, or some of what is below it?"""
+        return name in self.listed_devices or any(lower in self.listed_devices for lower in self.hook_devices(name))
+
+    def _list_tops(self, name: str) -> list[str]:
+        """What stands on a device, and nothing on that; itself where nothing does."""
+        tops: dict[str, None] = {}
+        seen: set[str] = set()
+        pending = [name]
+        while pending:
+            device = pending.pop()
+            above = [upper.name for upper in self.uppers(device) if upper.name not in seen]
+            seen.update(above)
+            pending += above
+            if not above:
+                tops[device] = None
+        return list(tops)
+
     @property
     def why_nothing_to_judge(self) -> str:
         """Evidence of the rungs that rest on a flowtable, where none is judged."""
@@ -221,6 +284,13 @@ class Subject:
         for rule in self.state.rules:
             found.setdefault((rule.family, rule.table, rule.flowtable), []).append(rule)
         return found
+
+
+def _make_exclusion(place: RulePlace, kind: str) -> Exclusion:
+    chain = place.chain
+    return Exclusion(
+        chain.family, chain.table, chain.name, place.rule.text, "notrack" if kind == "notrack" else "helper"
+    )
 
 
 Check = Callable[[Subject], list[Finding]]

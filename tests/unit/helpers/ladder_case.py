@@ -70,12 +70,12 @@ NEW_KERNEL = with_platform(replace(HARD, hooks=NAMED_HOOKS), kernel="7.2.0-cloud
 VYOS = replace(
     foreign(),
     flowtables=tuple(Flowtable(family, f"vyos_{family}", "ft", ("lan0", "wan0")) for family in ("ip", "ip6")),
-    rules=tuple(FlowRule(family, f"vyos_{family}", "forward", "ft", RULE, reachable=True) for family in ("ip", "ip6")),
+    rules=tuple(FlowRule(family, f"vyos_{family}", "forward", "ft", RULE) for family in ("ip", "ip6")),
 )
 TWO = replace(
     foreign(),
     flowtables=tuple(Flowtable("inet", table, "ft", ("lan0", "wan0")) for table in ("one", "other")),
-    rules=tuple(FlowRule("inet", table, "forward", "ft", RULE, reachable=True) for table in ("one", "other")),
+    rules=tuple(FlowRule("inet", table, "forward", "ft", RULE) for table in ("one", "other")),
 )
 """two tables of the same family with the same devices"""
 

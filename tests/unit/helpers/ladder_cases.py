@@ -40,8 +40,12 @@ from tests.unit.helpers.routers import (
     with_modules,
     with_platform,
     with_rule,
+    with_ruleset,
     without_device,
 )
+
+HOOK = "type filter hook forward priority filter; policy accept;"
+UNREACHABLE = f"table inet nft_offload {{\nchain offload {{\n{RULE}\n}}\n}}\n"
 
 SUPPORTED = {
     "not root": case(
@@ -340,13 +344,15 @@ CONFIGURED = {
     ),
     "rule of another flowtable": case(with_rule(HARD, flowtable="other"), "configured.no-rule", "loaded"),
     "rule in an unhooked chain": case(
-        replace(with_rule(HARD, reachable=False, chain="offload"), flows=flows(slow=9, recent=9)),
+        replace(with_ruleset(HARD, UNREACHABLE), flows=flows(slow=9, recent=9)),
         "configured.rule-unreachable offloading.none-offloaded",
         "loaded",
         "chain offload: ct state established",
     ),
     "one of two rules in an unhooked chain": case(
-        replace(HARD, rules=(*HARD.rules, *with_rule(HARD, reachable=False, chain="offload").rules)), "", "hardware"
+        with_ruleset(HARD, UNREACHABLE + UNREACHABLE.replace("chain offload {\n", f"chain forward {{\n{HOOK}\n")),
+        "",
+        "hardware",
     ),
     "lines that no parser knows": case(
         replace(HARD, not_understood=("flowtable inet x y: shape round",)), "", "hardware", "not understood: flowtable"

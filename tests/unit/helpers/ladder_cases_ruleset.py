@@ -11,10 +11,20 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
 
 from tests.unit.helpers.ladder_case import EXPECT_SOFTWARE, HARD, SOFT, TWO, VYOS, case
-from tests.unit.helpers.routers import FIXED, RULE, foreign, with_device, with_flowtable, with_kernel, with_rule
+from tests.unit.helpers.routers import (
+    FIXED,
+    RULE,
+    foreign,
+    with_chain,
+    with_device,
+    with_flowtable,
+    with_kernel,
+    with_rule,
+)
 
 BOTH = ("ipv4", "ipv6")
-ACCEPT = "chain forward: ct state established,related accept"
+ESTABLISHED = "ct state established,related accept"
+ACCEPT = f"chain forward: {ESTABLISHED}"
 THEIRS = "loaded.on-demand configured.boot-not-judged"
 
 
@@ -25,8 +35,8 @@ def forwarding(state: RouterState, *names: str) -> RouterState:
     return replace(state, forwarding=BOTH)
 
 
-def excluded(state: RouterState, kind: str, text: str, family: str = "inet", everything: bool = False) -> RouterState:
-    rule = Exclusion(family, "raw", "prerouting", text, "notrack" if kind == "notrack" else "helper", everything)
+def excluded(state: RouterState, kind: str, text: str, family: str = "inet") -> RouterState:
+    rule = Exclusion(family, "raw", "prerouting", text, "notrack" if kind == "notrack" else "helper")
     return replace(state, exclusions=(*state.exclusions, rule))
 
 
@@ -198,11 +208,9 @@ RULESET = {
         "offloading",
     ),
     "shadowed": case(
-        with_rule(HARD, shadowed_by=ACCEPT), "configured.rule-shadowed", "loaded", f"it comes after {ACCEPT}"
+        with_chain(HARD, ESTABLISHED, RULE), "configured.rule-shadowed", "loaded", f"it comes after {ACCEPT}"
     ),
-    "one of two shadowed": case(
-        replace(HARD, rules=(*HARD.rules, *with_rule(HARD, shadowed_by=ACCEPT).rules)), "", "hardware"
-    ),
+    "one of two shadowed": case(with_chain(HARD, RULE, ESTABLISHED, RULE), "", "hardware"),
     "TCP only": case(with_rule(HARD, text=RULE.replace("{ tcp, udp }", "tcp")), "configured.rule-partial", "hardware"),
     "a rule for each protocol": case(
         replace(
@@ -242,14 +250,14 @@ RULESET = {
         "inet nft_offload ft and ip fw ft",
     ),
     "nothing tracked": case(
-        excluded(HARD, "notrack", "notrack", everything=True),
+        excluded(HARD, "notrack", "notrack"),
         "configured.notrack-all",
         "loaded",
         "chain inet raw prerouting: notrack",
     ),
-    "no IPv6 tracked": case(excluded(HARD, "notrack", "notrack", "ip6", everything=True), NOTRACK, "hardware"),
+    "no IPv6 tracked": case(excluded(HARD, "notrack", "notrack", "ip6"), NOTRACK, "hardware"),
     "neither family tracked": case(
-        excluded(excluded(HARD, "notrack", "notrack", "ip6", True), "notrack", "counter notrack", "ip", True),
+        excluded(excluded(HARD, "notrack", "notrack", "ip6"), "notrack", "counter notrack", "ip"),
         "configured.notrack-all",
         "loaded",
     ),
@@ -258,7 +266,7 @@ RULESET = {
         excluded(HARD, "helper", 'tcp dport 21 ct helper set "ftp"'), "configured.ct-helper", "hardware", "dport 21"
     ),
     "exclusions, but no flowtable": case(
-        excluded(replace(HARD, flowtables=()), "notrack", "notrack", everything=True),
+        excluded(replace(HARD, flowtables=()), "notrack", "notrack"),
         "configured.no-flowtable",
         "loaded",
     ),

@@ -29,6 +29,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse im
     policy,
     ppe,
     rules,
+    ruleset,
     sample,
 )
 from hypothesis import strategies as st
@@ -95,6 +96,10 @@ PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "nft filters": (nft.parse_filtered_families, _TEXTS["ruleset"]),
     "nft errors": (nft_errors.parse_errors, "/dev/stdin:3:5-9: Error: syntax error, unexpected }\nnft: x\n"),
     "rules": (rules.parse_rules, BROKEN["rule shadowed"]["ruleset"][0] + "jump feed\nvmap @verdicts\ngoto other\n"),
+    "whole ruleset": (
+        ruleset.parse_ruleset,
+        BROKEN["rule shadowed"]["ruleset"][0] + "limit rate 1/second\nmeta mark set 0x1\niifname . oifname { a . b }\n",
+    ),
     "exclusions": (rules.parse_exclusions, BROKEN["notrack"]["ruleset"][0]),
     "conditions": (
         lambda text: rules.parse_conditions(tuple(text.split())),

@@ -14,7 +14,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nf
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.rules import (
     mark_first_rules,
     parse_conditions,
+    parse_exclusions,
+    parse_rules,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.ruleset import parse_ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import parse_sample
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     FLOWTABLE_MODULES,
@@ -81,7 +84,33 @@ def parsed(state: RouterState) -> RouterState:
         replace(rule, protocols=protocols, conditions=other)
         for rule, (protocols, other) in zip(state.rules, conditions, strict=True)
     ]
-    return replace(state, boot=boot, rules=mark_first_rules(rules, boot.live or ""))
+    ruleset = state.ruleset
+    if ruleset is None and state.flowtables is not None and "ruleset" not in state.unseen:
+        ruleset = parse_ruleset(write_rules(state))
+    return replace(state, boot=boot, rules=mark_first_rules(rules, boot.live or ""), ruleset=ruleset)
+
+
+def write_rules(state: RouterState) -> str:
+    """A ruleset with the state's rules and exclusions, each in a base chain at the hook where it has an effect."""
+    lines: list[str] = []
+    for hook, rules in (("forward priority filter", state.rules), ("prerouting priority raw", state.exclusions)):
+        for rule in rules:
+            head = f"type filter hook {hook}; policy accept;"
+            lines.append(f"table {rule.family} {rule.table} {{\nchain {rule.chain} {{\n{head}\n{rule.text}\n}}\n}}\n")
+    return "".join(lines)
+
+
+def with_ruleset(state: RouterState, text: str) -> RouterState:
+    """The rules of a ruleset's text in place of those that the router has."""
+    return replace(state, ruleset=parse_ruleset(text), rules=parse_rules(text), exclusions=parse_exclusions(text))
+
+
+def with_chain(state: RouterState, *lines: str) -> RouterState:
+    """Its first flowtable fed by a base chain at the forward hook with these lines."""
+    assert state.flowtables
+    head = "type filter hook forward priority filter; policy accept;"
+    path = f"table {state.flowtables[0].family} {state.flowtables[0].table}"
+    return with_ruleset(state, "\n".join([f"{path} {{", "chain forward {", head, *lines, "}", "}", ""]))
 
 
 def verdict_on(state: RouterState, expectation: Expectation | None = None) -> Verdict:
@@ -122,7 +151,7 @@ def router(hardware: bool = True, kernel: str = "6.12.48+deb13-cloud-amd64") -> 
             "mgmt0": Device("mgmt0", 4, driver="virtio_net", up=True, hw_tc_offload=FIXED),
         },
         flowtables=(flowtable,),
-        rules=(FlowRule("inet", "nft_offload", "forward", "ft", RULE, reachable=True),),
+        rules=(FlowRule("inet", "nft_offload", "forward", "ft", RULE),),
         hooks=tuple(Hook(device, "nf_flow_offload_inet_hook") for device in flowtable.devices),
         flows=flows(hardware=4) if hardware else flows(software=4),
         boot=Boot(

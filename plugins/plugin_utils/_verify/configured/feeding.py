@@ -3,15 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""A part of rung 3: the rules that feed a flowtable, and what keeps flows from getting to it."""
+"""A part of rung 3: the rules that feed a flowtable, and what keeps flows from getting to it.
+
+Which traffic gets to which rule is the packet walk's to tell (Subject.classes).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, islice
 
 from ..._observe.state import Exclusion, Flowtable
 from ..finding import Finding, Kind
 from ..subject import Subject, describe_flowtable
+from ..walk.classes import TrafficClass, describe_classes
 
 NO_RULE = Kind(
     "configured.no-rule",
@@ -41,24 +46,25 @@ RULE_PARTIAL = Kind(
     "configured.rule-partial",
     "info",
     "The rules that feed the flowtable cover a part of the traffic only",
-    "Each rule with 'flow add' has conditions of its own, or names only one of TCP and UDP. Other traffic stays on the"
-    " slow path.",
-    "nothing needs to be done where that is meant; otherwise take the conditions out of a rule that feeds {flowtable}",
+    "Some classes of traffic (address family, protocol, pair of devices) do not get to a rule with 'flow add', or not"
+    " all of their packets do: a rule before it decides, or a condition of its own selects. That traffic stays on the"
+    " slow path. 'ip protocol' in a table of family inet is such a condition: it is IPv4 only.",
+    "nothing needs to be done where that is meant; otherwise {advice}",
 )
 FLOWTABLES_COMPETE = Kind(
     "configured.flowtables-compete",
     "warning",
     "Two flowtables compete for one device",
     "Flowtables in different tables can have the same device. A flow goes into the one whose rule comes first, so the"
-    " other one, and its flags, are of no use for it.",
+    " other one, and its flags, are of no use for it; and what one of them exempts, the other one takes.",
     "keep one of {flowtables}: remove the other one, or the offload setting of the firewall that it belongs to",
 )
 NOTRACK_ALL = Kind(
     "configured.notrack-all",
     "error",
     "No connection is tracked, so none can be offloaded",
-    "Offload works on tracked connections. A rule 'notrack' without any condition is the first one of a chain at the"
-    " prerouting hook.",
+    "Offload works on tracked connections. Every packet that could be offloaded gets to a rule 'notrack' in a chain at"
+    " the prerouting hook.",
     "take 'notrack' out of chain {chain}, or give it conditions that leave the traffic to be offloaded alone",
 )
 NOTRACK_SOME = Kind(
@@ -95,49 +101,111 @@ def find_rule_faults(subject: Subject) -> list[Finding]:
     """Does a rule feed each flowtable? No finding where the rules could not be read whole."""
     if subject.read_errors("ruleset", "maps", "rules"):
         return []
-    return [finding for flowtable in subject.flowtables for finding in _judge_rules(subject, flowtable)]
+    found = [finding for flowtable in subject.flowtables for finding in _judge_rules(subject, flowtable)]
+    return found or _judge_coverage(subject)
 
 
 def _judge_rules(subject: Subject, flowtable: Flowtable) -> list[Finding]:
-    """What is wrong with the rules that feed one flowtable, the gravest fault only."""
+    """Why nothing at all gets to the rules that feed one flowtable."""
     feeders = subject.feeding_rules(flowtable)
-    reached = [rule for rule in feeders if rule.reachable]
-    open_to = [rule for rule in reached if not rule.shadowed_by]
     texts = [f"chain {rule.chain}: {rule.text}" for rule in feeders]
     if not feeders:
         message = f"no rule feeds flowtable {flowtable.path}"
         evidence = f"no 'flow add @{flowtable.name}' in table {flowtable.family} {flowtable.table}"
         return [NO_RULE.found(message, evidence, flowtable=flowtable.name)]
-    if not reached:
-        chains = ", ".join(dict.fromkeys(rule.chain for rule in feeders))
-        message = f"no forwarded packet reaches the rule that feeds flowtable {flowtable.path}, in chain {chains}"
-        return [RULE_UNREACHABLE.found(message, *texts, chain=chains)]
-    if not open_to:
-        shadow = reached[0].shadowed_by
+    traffic = subject.classes.of_flowtable(flowtable.path)
+    if any(one.outcome in {"surely", "may"} or one.untracked for one in traffic):
+        return []
+    shadows = [one for one in traffic if one.decided_by and not one.by_condition]
+    if shadows:
+        shadow = shadows[0].decided_by
         message = f"nothing to offload gets to the rule that feeds flowtable {flowtable.path}: it comes after {shadow}"
-        return [RULE_SHADOWED.found(message, f"first {shadow}", *texts, flowtable=flowtable.name, shadow=shadow)]
-    protocols = {protocol for rule in open_to if not rule.conditions for protocol in rule.protocols}
-    if not protocols >= {"tcp", "udp"}:
-        message = f"the rules that feed flowtable {flowtable.path} cover a part of the traffic"
-        return [RULE_PARTIAL.found(message, *texts[:3], flowtable=flowtable.path)]
-    return []
+        first = [f"first {text}" for text in dict.fromkeys(map(_name_decider, shadows))]
+        return [RULE_SHADOWED.found(message, *first[:3], *texts, flowtable=flowtable.name, shadow=shadow)]
+    if any(one.by_condition for one in traffic):
+        return []  # _judge_coverage names the conditions
+    chains = ", ".join(dict.fromkeys(rule.chain for rule in feeders))
+    message = f"no forwarded packet reaches the rule that feeds flowtable {flowtable.path}, in chain {chains}"
+    return [RULE_UNREACHABLE.found(message, *texts, chain=chains)]
+
+
+def _judge_coverage(subject: Subject) -> list[Finding]:
+    """Classes of traffic that do not get to any flowtable, or a part of which does not."""
+    classes = subject.classes
+    lacking = [one for one in classes.judged if one.outcome in {"may", "never"} and not one.untracked]
+    if not lacking or classes.gave_up or not subject.flowtables:
+        return []
+    by_reason: dict[str, list[TrafficClass]] = {}
+    for one in lacking:
+        by_reason.setdefault(f"{one.outcome}|{one.decided_by}|{one.condition}", []).append(one)
+    evidence = [_explain(alike) for alike in by_reason.values()]
+    flowtables = " and ".join(flowtable.path for flowtable in subject.flowtables)
+    what = "; ".join(describe_classes(lacking)[:3])
+    message = f"the rules that feed flowtable {flowtables} cover a part of the traffic, and not all of {what}"
+    return [RULE_PARTIAL.found(message, *evidence[:6], advice=_advise(lacking, classes.judged, flowtables))]
+
+
+def _explain(alike: Sequence[TrafficClass]) -> str:
+    """Classes that one rule keeps from 'flow add', and that rule, in one line."""
+    one = alike[0]
+    amount = "never" if one.outcome == "never" else "maybe a part"
+    condition = f" ({one.condition})" if one.condition and one.condition not in one.decided_by else ""
+    decided_by = _name_decider(one) or "no rule leads there"
+    return f"{amount} of {'; '.join(describe_classes(alike))}: {decided_by}{condition}"
+
+
+def _name_decider(one: TrafficClass) -> str:
+    """The rule that keeps a class from 'flow add', and where it leads."""
+    return f"{one.decided_by}, which leads to {one.through}" if one.through else one.decided_by
+
+
+def _advise(lacking: Sequence[TrafficClass], judged: Sequence[TrafficClass], flowtables: str) -> str:
+    """What to change, by what is missing."""
+    words = {one.condition.split(" ")[0] + " " + one.condition.split(" ")[1] for one in lacking if " " in one.condition}
+    never = [one for one in lacking if one.outcome == "never"]
+    families = {one.family for one in never}
+    if words & {"ip protocol", "ip6 nexthdr"} and len(families) == 1:
+        wanted = "IPv6" if families == {"ipv6"} else "IPv4"
+        return f"write 'meta l4proto {{ tcp, udp }}', which is for {wanted} too"
+    if never and all(not one.by_condition for one in never):
+        return f"move the rule with 'flow add' before it: {never[0].decided_by}"
+    return f"take the conditions out of a rule that feeds {flowtables}"
 
 
 def find_competing_flowtables(subject: Subject) -> list[Finding]:
-    """Pairs of flowtables, one of them judged, that serve the same family at the same device."""
+    """Pairs of flowtables, one of them judged, that serve one device, and of which one takes what is the other's."""
     ours = {flowtable.path for flowtable in subject.flowtables}
-    fed = [f for f in subject.state.flowtables or () if any(rule.reachable for rule in subject.feeding_rules(f))]
+    fed = [f for f in subject.state.flowtables or () if subject.feeding_rules(f) and subject.is_fed(f)]
     found: list[Finding] = []
     devices = {flowtable: {device.name for device in subject.existing_devices(flowtable)} for flowtable in fed}
     for one, other in islice(combinations(fed, 2), MOST_PAIRS):
         shared = devices[one] & devices[other] if {one.path, other.path} & ours else set()
-        if shared and _do_families_overlap(one.family, other.family):
+        if shared and _do_families_overlap(one.family, other.family) and subject.classes.compete(one.path, other.path):
             message = f"flowtables {one.path} and {other.path} share {', '.join(sorted(shared))}"
-            names = f"{one.path} and {other.path}"
-            found.append(
-                FLOWTABLES_COMPETE.found(message, describe_flowtable(one), describe_flowtable(other), flowtables=names)
-            )
+            exempted = _find_exempted(subject, one, other) or _find_exempted(subject, other, one)
+            evidence = [exempted] if exempted else []
+            if exempted:
+                message += f": {exempted}"
+            evidence += [describe_flowtable(one), describe_flowtable(other)]
+            found.append(FLOWTABLES_COMPETE.found(message, *evidence, flowtables=f"{one.path} and {other.path}"))
     return found
+
+
+def _find_exempted(subject: Subject, careful: Flowtable, greedy: Flowtable) -> str:
+    """'GREEDY takes what CAREFUL exempts by RULE', where one has conditions and the other takes all; else empty."""
+    taken = {
+        (one.family, one.protocol, one.enters, one.leaves)
+        for one in subject.classes.of_flowtable(greedy.path)
+        if one.outcome == "surely"
+    }
+    rules = dict.fromkeys(
+        one.decided_by
+        for one in subject.classes.of_flowtable(careful.path)
+        if one.outcome == "may" and one.decided_by and (one.family, one.protocol, one.enters, one.leaves) in taken
+    )
+    if not rules:
+        return ""
+    return f"{greedy.path} takes what {careful.path} exempts by {' and '.join(list(rules)[:3])}"
 
 
 def _do_families_overlap(one: str, other: str) -> bool:
@@ -147,19 +215,16 @@ def _do_families_overlap(one: str, other: str) -> bool:
 
 def find_exclusions(subject: Subject) -> list[Finding]:
     """Rules of any table that keep flows out."""
-    families = {flowtable.family for flowtable in subject.flowtables}
-    if not families:
+    if not subject.flowtables or subject.classes.gave_up:
         return []
-    untracked = [rule for rule in subject.state.exclusions if rule.kind == "notrack"]
-    every = [rule for rule in untracked if rule.everything]
-    gone = {family for rule in every for family in ({"ip", "ip6", "inet"} if rule.family == "inet" else {rule.family})}
-    gone |= {"inet"} if {"ip", "ip6"} <= gone else set()
-    if families <= gone:
-        chains = " and ".join(_chain_path(rule) for rule in every)
-        return [NOTRACK_ALL.found(f"chain {chains} leaves everything untracked", *_describe_rules(every), chain=chains)]
-    helped = [rule for rule in subject.state.exclusions if rule.kind == "helper"]
+    untracked = [rule for rule in subject.exclusions if rule.kind == "notrack"]
+    if untracked and subject.classes.is_all_untracked:
+        chains = " and ".join(dict.fromkeys(map(_chain_path, untracked)))
+        message = f"chain {chains} leaves everything untracked"
+        return [NOTRACK_ALL.found(message, *_describe_rules(untracked), chain=chains)]
+    helped = [rule for rule in subject.exclusions if rule.kind == "helper"]
     return [
-        kind.found(f"{what} in chain {', '.join(_chain_path(rule) for rule in found)}", *_describe_rules(found))
+        kind.found(f"{what} in chain {', '.join(dict.fromkeys(map(_chain_path, found)))}", *_describe_rules(found))
         for kind, what, found in (
             (NOTRACK_SOME, "connections are left untracked", untracked),
             (CT_HELPER, "connections get a helper", helped),

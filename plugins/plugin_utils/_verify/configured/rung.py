@@ -14,6 +14,7 @@ from __future__ import annotations
 from .. import advisories
 from ..finding import Finding, Kind, RungResult, conclude_rung
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
+from ..walk.classes import describe_classes
 from . import at_boot, conflicts, feeding, listed, nic, openwrt, sysctls, topology
 
 UNREADABLE = Kind(
@@ -135,17 +136,39 @@ CHECKS = (
 
 
 def judge(subject: Subject) -> RungResult:
-    """The rung: a flowtable, its rules and its NICs' features were read, and no check found an error."""
+    """The rung: all of it was read, some traffic surely gets there, and no check found an error."""
     flowtables = subject.flowtables
     evidence = [describe_flowtable(flowtable) for flowtable in flowtables]
     evidence += [
         f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in subject.feeding_rules(flowtable)[:2]
     ]
+    evidence += _describe_traffic(subject)
     evidence += at_boot.describe_boot(subject)
     if subject.state.firewalls:
         evidence.append(f"in charge beside it: {', '.join(subject.state.firewalls)}")
     evidence += [f"rules: {line}" for line in subject.read_errors("rules")]
     evidence += [f"not understood: {line}" for line in subject.state.not_understood[:3]]
     unread = nic.list_unread_features(subject)
-    holds = bool(flowtables) and not unread and not subject.read_errors("ruleset", "maps", "rules")
+    read = not unread and not subject.read_errors("ruleset", "maps", "rules")
+    holds = bool(flowtables) and read and any(one.shown == "surely" for one in subject.classes.judged)
     return conclude_rung("configured", holds, evidence, run_checks(CHECKS, subject))
+
+
+def _describe_traffic(subject: Subject) -> list[str]:
+    """The classes of traffic that get to a rule with 'flow add', by how sure that is."""
+    if not subject.flowtables or subject.state.ruleset is None:
+        return []
+    if subject.classes.gave_up:
+        return [
+            "the rules have more ways through them than are looked at, so it is not known which traffic is offloaded"
+        ]
+    lines: list[str] = []
+    for what, fits in (
+        ("surely offloaded", lambda one: one.outcome == "surely"),
+        ("offloaded but for a part that rules name", lambda one: one.outcome == "may" and one.shown == "surely"),
+        ("may be offloaded", lambda one: one.outcome == "may" and one.shown != "surely"),
+        ("never offloaded", lambda one: one.outcome == "never"),
+        ("not forwarded", lambda one: one.outcome == "dropped"),
+    ):
+        lines += [f"{what}: {line}" for line in describe_classes(filter(fits, subject.classes.judged))[:3]]
+    return lines

@@ -210,7 +210,7 @@ def find_missing_directions(subject: Subject) -> list[Finding]:
     """Devices that forward (_observe/forwarding.py) against those that are listed."""
     forwarding = subject.forwarding_devices
     fed = [flowtable for flowtable in subject.flowtables if subject.existing_devices(flowtable)]
-    fed = [flowtable for flowtable in fed if any(rule.reachable for rule in subject.feeding_rules(flowtable))]
+    fed = [flowtable for flowtable in fed if subject.is_fed(flowtable)]
     reported = any(finding.id == listed.DEVICE_MISSING.id for finding in listed.find_missing_devices(subject))
     if not fed or reported or "addresses" in subject.state.unseen:
         return []

@@ -7,7 +7,7 @@
 read_nftables() {
   has nft || return 0
   section ruleset _ruleset
-  case $_rules in *"vmap @"*) section maps _verdict_maps ;; esac
+  case $_rules in *" @"*) section maps _elements ;; esac
   read_live_table "$1" "$2"
   _any=
   _asked=/
@@ -59,120 +59,264 @@ _count_hooks() {
 }
 
 _ruleset() {
+  # without a flowtable nothing has to be shown of how packets get to one
+  case ${_found-flowtable} in *flowtable*) _whole=1 ;; *) _whole=0 ;; esac
   _rules=$({ nft -s -t list ruleset || echo '# failed'; } | _reduce)
   _code=$?
   printf '%s\n' "$_rules"
   return "$_code"
 }
 
-# A terse listing has no elements, but those of a verdict map lead to chains
-_verdict_maps() {
+# A terse listing has no elements. Those of verdict maps lead to chains, and sets of devices, protocols and the like decide:
+# of 32 of them, the first 128 lines of each. "_" marks one that has more.
+_elements() {
   printf '%s\n' "$_rules" | awk '
     $1 == "table" { at = $2 " " $3 }
     {
       gsub(/"[^"]*"/, "")
-      while (match($0, /vmap @[^ ,;{}]+/)) {
-        print at, substr($0, RSTART + 6, RLENGTH - 6)
+      sub(/ # .*/, "")
+      while (match($0, /(vmap|iifname|oifname|iif|oif|l4proto|protocol|nexthdr|nfproto|state)( !=)? @[^ ,;{}]+/)) {
+        found = substr($0, RSTART, RLENGTH)
         $0 = substr($0, RSTART + RLENGTH)
+        print (found ~ /^vmap/ ? "map " : "set ") at " " substr(found, index(found, "@") + 1)
       }
     }
-  ' | sort -u |
-    while read -r _family _table _map; do nft -s list map "$_family" "$_table" "$_map"; done | _reduce
+  ' | sort -u | head -n 32 |
+    while read -r _kind _family _table _name; do nft -s list "$_kind" "$_family" "$_table" "$_name" </dev/null; done | awk '
+      /^table / || /^\t(map|set) / || /^\t?}$/ { print; lines = 0; next }
+      /^\t\telements = / { lines = 1 }
+      lines {
+        if (lines <= 128 && (size += length($0)) < 49152) print
+        else if (!more[NR - lines]++) print (lines > 1 ? "}\n" : "") "_"
+        lines++
+      }
+    '
 }
 
-# From a ruleset, keeps in nft's own form: tables and their flags, hooks of chains, one rule of each chain that keeps flows
-# from being offloaded (notrack, ct helper); and of tables with a flowtable, the rules that feed it, those that end a chain
-# for everything or for what is established, and of all other rules only where they lead to, once for each chain, behind
-# a _ that stands for their conditions. Nothing inside of a string counts. 48 KiB are the limit; "# more" marks a ruleset that is longer.
+# From a ruleset, keeps in nft's own form what decides which packets get to a flowtable, and what the fast path passes by:
+# tables and their flags, and of the tables of ip, ip6 and inet the base chains at prerouting, forward and postrouting with
+# all that they lead to. A rule stays as it is while there are few of its kind. Of many that name addresses, ports and the
+# like, with one effect and nothing else between them, the first few stay, and "_ 12 addresses accept" stands for the rest
+# ("_ 12 conditions accept" where not all of them name addresses), so that nothing is silently gone. Rules without an effect
+# on either question are left out. Nothing inside of a string counts. 48 KiB are the limit: a chain that has no room is not
+# there, and "# more" says that a base chain has none.
 _reduce() {
-  awk '
-    function show(what) {
-      size += length(what) + 1
-      if (size > 49152) { more = 1; return }
-      if (!shown) print object
-      shown = 1
-      print what
-    }
-    function once(what, kind) {
-      if ((kind SUBSEP) in led) return
-      led[kind SUBSEP] = 1
-      show(what)
-    }
-    function lead(rest, edge) {
-      if (rest ~ /(^|[ {:])return([ ,}]|$)/) once("_ return", "_ return")
-      while (match(rest, /(jump|goto|vmap) +@?[^ ,;{}]+/)) {
-        edge = "_ " substr(rest, RSTART, RLENGTH)
-        rest = substr(rest, RSTART + RLENGTH)
-        once(edge, edge)
-      }
-    }
+  awk -v whole="${_whole-1}" '
     # a rule less what neither matches nor decides
     function plain(rule) {
-      gsub(/counter (packets [0-9]+ bytes [0-9]+|name "")/, "", rule)
-      gsub(/counter|comment ""/, "", rule)
+      gsub(/counter (packets [0-9]+ bytes [0-9]+)/, "", rule)
+      gsub(/counter( |$)|comment ""/, " ", rule)
       gsub(/log( (prefix|level|flags|group|snaplen|queue-threshold) [^ ]+)*/, "", rule)
       gsub(/ +/, " ", rule)
       gsub(/^ | $/, "", rule)
       return rule
     }
-    function rule(  alone, text) {
-      number++
-      if (bare ~ /(^| )queue( |$)/ || /xt target "NFQUEUE"/) once("_ queue", "queue")
-      if (bare ~ /maxseg size set / || /xt target "TCPMSS"/) once("_ tcp option maxseg size set", "mss")
-      if (!feeds && bare !~ /notrack|ct helper/) return
-      alone = depth == 2 && opens == closes ? plain(bare) : "_ _"
-      text = $0
-      sub(/^[ \t]+/, "", text)
-      if (length(text) > 300) text = alone
-      if (bare ~ /(^| )notrack( |$)/) once(alone == "notrack" && number > 1 ? "_ notrack" : text, "notrack")
-      else if (bare ~ /(^| )ct helper set /) once(text, "helper")
-      if (!feeds) return
-      if (alone ~ /^(jump|goto) [^ {}]+$/) once(text, alone)
-      else if (alone ~ /^(accept|drop|return|reject( [a-z0-9 -]*)?)$/ ||
-        alone ~ /^ct state [^!@]*established[^@]*(accept|drop|[}])$/ && ends < 16) {
-        ends++
-        once(text, alone)
-      } else lead(bare)
+    # what a rule does where its conditions hold, in the words of nft; "any" for more than one thing
+    function find_effect(rule,  found, number, rest) {
+      if (match(rule, /flow (add|offload) @[^ ,;{}]+/)) return substr(rule, RSTART, RLENGTH)
+      rest = rule
+      while (match(rest, /(^|[ :])((jump|goto) [^ ,;{}]+|accept|drop|return|reject|queue|notrack|vmap @[^ ,;{}]+)([ ,]|$)/)) {
+        found = substr(rest, RSTART, RLENGTH)
+        rest = substr(rest, RSTART + RLENGTH - 1)
+        gsub(/^[ :]+|[ ,]+$/, "", found)
+        if (found ~ /^(jump|goto|vmap) /) edge[chain] = edge[chain] " " substr(found, 6)
+        if (found == "reject") found = "drop"
+        if (number && found != last_effect) number = 2
+        else number = 1
+        last_effect = found
+      }
+      if (number == 2) return "any"
+      if (number && last_effect !~ /^vmap/) return last_effect
+      if (number) return "any"
+      if (rule ~ /ct helper set /) return "ct helper set \"\""
+      if (rule ~ /maxseg size set / || rule ~ /xt target "TCPMSS"/) return "tcp option maxseg size set rt mtu"
+      if (rule ~ /xt target "NFQUEUE"/) return "queue"
+      if (rule ~ /(meta|ct) mark set /) return rule ~ /ct mark set / ? "ct mark set 0" : "meta mark set ct mark"
+      if (rule ~ /(dscp|priority|ttl|hoplimit) set /) return "meta priority set 0"
+      if (rule ~ /(^| )(limit|quota|update|add|meter|tproxy|synproxy|dup|ct count) /) return "limit rate 1/second"
+      if (rule ~ /counter name /) return "counter name \"\""
+      if (rule ~ /(^| )log( |$)/) return "log"
+      return ""
+    }
+    function is_decidable(rule) {
+      gsub(/(ct state|iifname|oifname|iif|oif|meta l4proto) vmap ([{][^{}]*[}]|@[^ ]+)/, "", rule)
+      gsub(/(ct state|meta l4proto|meta nfproto|ip protocol|ip6 nexthdr|iifname|oifname|iif|oif) (!= )?([{][^{}]*[}]|[^ ,]+(,[^ ,]+)*)/, "", rule)
+      return rule ~ /^ *((jump|goto) [^ {]+|accept|drop|return|reject.*|notrack|queue.*)? *$/
+    }
+    function names_addresses(rule) {
+      gsub(/(ct state|meta l4proto|meta nfproto|ip protocol|ip6 nexthdr|iifname|oifname|iif|oif) (!= )?([{][^{}]*[}]|[^ ,]+(,[^ ,]+)*)/, "", rule)
+      if (!gsub(/(ip6?|ether|tcp|udp|th) [sd](addr|port) ([{][^{}]*[}]|[^ !<>]+)/, "", rule)) return 0
+      gsub(/(meta|ct) mark set [^ ]+|limit rate [^ ]+( [^ ]+\/[^ ]+)?( burst [0-9]+ [a-z]+)?|(counter name|ct helper set) ""/, "", rule)
+      return rule ~ /^ *((jump|goto) [^ {]+|accept|drop|return|reject.*|notrack|queue.*|log)? *$/
+    }
+    function keep(text) {
+      body[chain] = body[chain] text "\n"
+      size[chain] += length(text) + 1
+    }
+    function end_run(  number) {
+      for (number = 1; number <= kinds; number++)
+        if (left[number]) {
+          if (number > 12) { merged += left[number] }
+          else keep("_ " left[number] (addresses[number] ? " addresses " : " conditions ") effects[number])
+        }
+      if (merged) keep("_ " merged " conditions any")
+      merged = kinds = 0
+      split("", known)
+      split("", left)
+    }
+    function rule(text, bare,  effect, kind) {
+      effect = find_effect(bare)
+      if (effect == "") { # nothing but a counter: accounting
+        if (bare !~ /(^| )counter( |$)/) return
+        effect = "counter name \"\""
+      }
+      if (effect ~ /^flow /) {
+        end_run()
+        keep(length(text) < 1000 ? text : "_ 1 conditions " effect)
+        return
+      }
+      if (is_decidable(plain(bare))) {
+        if (length(text) > 1000 && bare ~ /vmap/) text = "_ 1 conditions any"
+        else if (length(text) > 300) text = length(bare) > 1000 ? "_ 1 conditions " effect : bare
+        if (!kinds && text == latest) return
+        if (decided[chain]++ < 96 && size[chain] < 8192) {
+          end_run()
+          keep(text)
+          latest = text
+          return
+        }
+      }
+      latest = ""
+      kind = known[effect]
+      if (!kind) {
+        kind = known[effect] = ++kinds
+        effects[kind] = effect
+        addresses[kind] = 1
+        left[kind] = 0
+        first[kind] = 0
+      }
+      if (first[kind] < 3 && opaque[chain] < 48 && size[chain] < 8192 && length(text) <= 300) {
+        first[kind]++
+        opaque[chain]++
+        keep(text)
+        return
+      }
+      left[kind]++
+      if (!names_addresses(plain(bare))) addresses[kind] = 0
+    }
+    function reach(number,  many, parts, at, target) {
+      if (reached[number]) return
+      reached[number] = 1
+      queue[++waiting] = number
+    }
+    function follow(hook,  number, many, parts, at, target) {
+      for (number = 1; number <= chains; number++) if (hooks[number] == hook) reach(number)
+      while (done < waiting) {
+        number = queue[++done]
+        if (total + size[number] > 47000) {
+          if (hooks[number] != "") more = 1
+          reached[number] = 2
+          continue
+        }
+        total += size[number] + length(head[number]) + 3
+        many = split(edge[number], parts, " ")
+        for (at = 1; at <= many; at++) {
+          if (parts[at] ~ /^@/) {
+            for (target = 1; target <= chains; target++)
+              if (table_of[target] == table_of[number] && hooks[target] == "" && !called[table_of[target], name[target]]) reach(target)
+          } else if ((table_of[number], parts[at]) in index_of) reach(index_of[table_of[number], parts[at]])
+        }
+      }
     }
     $0 == "# failed" { failed = 1 }
     {
       if (held != "") $0 = held " " $0
       bare = $0
       gsub(/"[^"]*"/, "\"\"", bare)
-      held = ""
       quotes = gsub(/"/, "\"", bare)
+      held = ""
       if (quotes % 2 && length($0) < 4000) { held = $0; next }
       sub(/#.*/, "", bare)
-      sub(/^[ \t]+/, "", bare)
-      sub(/[ \t]+$/, "", bare)
+      gsub(/[ \t]+/, " ", bare)
+      sub(/^ /, "", bare)
+      sub(/ $/, "", bare)
       opens = gsub(/[{]/, "{", bare)
       closes = gsub(/[}]/, "}", bare)
+      if (depth > 1 && kind == "chain" && opens > closes && bare !~ /(jump|goto) [{]$/ && length($0) < 65536) { held = $0; next }
+      text = $0
+      sub(/^[ \t]+/, "", text)
       if (depth == 0) {
-        if (bare != "") print bare
-        feeds = 0
+        if (bare != "") {
+          if (bare ~ /^table /) {
+            tables++
+            title[tables] = bare
+            layer3 = bare ~ /^table (ip|ip6|inet) / || bare ~ /^table [^ ]+ [{]$/
+          } else outside = outside bare "\n"
+        }
       } else if (depth == 1) {
         if (opens > closes) {
-          object = bare
-          chain = bare ~ /^chain /
-          if (bare ~ /^flowtable /) feeds = 1
-          number = ends = 0
-          split("", led)
-        } else if (bare ~ /^flags /) print bare
-      } else if (chain && match(bare, /flow (add|offload) @[^ ,;{}]+/)) {
-        number++
-        if (opens == closes && length($0) < 1000) { sub(/^[ \t]+/, ""); show($0) }
-        else { show(substr(bare, RSTART, RLENGTH)); lead(bare) }
-      } else if (chain && bare ~ /^type .* hook /) show(bare)
-      else if (chain && bare != "" && bare !~ /^([}]|policy |comment )/) rule()
-      else if (object ~ /^map /) lead(bare)
-      before = depth
+          kind = bare
+          sub(/ .*/, "", kind)
+          if (kind == "chain") {
+            chain = ++chains
+            table_of[chain] = tables
+            head[chain] = bare
+            name[chain] = $2
+            index_of[tables, $2] = chain
+            latest = ""
+          }
+        } else if (bare ~ /^flags /) flags[tables] = flags[tables] bare "\n"
+      } else if (kind == "chain") {
+        if (bare ~ /^type .* hook /) {
+          hooked[chain] = bare
+          size[chain] += length(bare) + 1
+          if (layer3 && bare !~ /^type nat / && match(bare, /hook (prerouting|forward|postrouting) /))
+            hooks[chain] = substr(bare, RSTART + 5, RLENGTH - 6)
+        } else if (bare ~ /^(policy |comment |})/ && opens == closes || bare == "}") {
+          if (bare == "}" && depth > 2) keep("}")
+        } else if (bare != "") {
+          if (bare ~ /flow (add|offload) @/) feeds[chain] = 1
+          if (bare ~ /(^| )queue( |$)/ || bare ~ /xt target "NFQUEUE"/) queues[chain] = 1
+          if (bare ~ /maxseg size set / || bare ~ /xt target "TCPMSS"/) clamps[chain] = 1
+          if (depth > 2 || opens > closes) { # an anonymous chain
+            end_run()
+            latest = ""
+            find_effect(bare)
+            keep(text)
+          } else rule(text, bare)
+        }
+      }
       depth += opens - closes
       if (depth < 0) depth = 0
-      if (before > 1 && depth < 2 && shown) print "}"
-      if (before && !depth) print "}"
-      if (depth < 2) shown = 0
+      if (depth < 2 && kind == "chain") { end_run(); kind = "" }
     }
     END {
+      printf "%s", outside
+      for (number = 1; number <= chains; number++) {
+        many = split(edge[number], parts, " ")
+        for (at = 1; at <= many; at++) called[table_of[number], parts[at]] = 1
+      }
+      if (whole) {
+        follow("forward")
+        for (number = 1; number <= chains; number++) if (feeds[number]) reach(number)
+        follow("prerouting")
+        follow("postrouting")
+      }
+      for (at = 1; at <= tables; at++) {
+        print title[at]
+        printf "%s", flags[at]
+        for (; shown < chains && table_of[shown + 1] == at; shown++) {
+          number = shown + 1
+          if (reached[number] == 1) printf "%s\n%s%s}\n", head[number], hooked[number] == "" ? "" : hooked[number] "\n", body[number]
+          else if (hooked[number] != "" && reached[number] != 2 || queues[number] || clamps[number]) {
+            printf "%s\n%s", head[number], hooked[number] == "" ? "" : hooked[number] "\n"
+            if (queues[number]) print "_ queue"
+            if (clamps[number]) print "_ tcp option maxseg size set"
+            print "}"
+          }
+        }
+        print "}"
+      }
       if (held != "") print "} } a string has no end: " substr(held, 1, 100)
       if (more) print "# more"
       exit failed

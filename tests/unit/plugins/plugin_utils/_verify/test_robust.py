@@ -94,9 +94,7 @@ STATES = st.builds(
     bridged=st.dictionaries(NAMES | st.just("*"), WAYS, max_size=2),
     devices=st.lists(DEVICES, max_size=4).map(lambda found: {device.name: device for device in found}),
     flowtables=st.none() | st.lists(FLOWTABLES, max_size=3).map(tuple),
-    rules=st.lists(st.builds(FlowRule, FAMILIES, TABLES, NAMES, NAMES, NAMES, st.booleans(), NAMES), max_size=3).map(
-        tuple
-    ),
+    rules=st.lists(st.builds(FlowRule, FAMILIES, TABLES, NAMES, NAMES, NAMES), max_size=3).map(tuple),
     hooks=st.none() | st.lists(st.builds(Hook, NAMES, NAMES, NAMES), max_size=4).map(tuple),
     sample=st.none() | st.lists(COUNTED, max_size=6).map("\n".join).map(lambda text: parse_sample(text, {})),
     flows=st.none()
@@ -152,9 +150,7 @@ STATES = st.builds(
         clamps_mss=st.booleans(),
     ),
     exclusions=st.lists(
-        st.builds(
-            Exclusion, FAMILIES, TABLES, NAMES, NAMES, st.sampled_from(["notrack", "helper"]), everything=st.booleans()
-        ),
+        st.builds(Exclusion, FAMILIES, TABLES, NAMES, NAMES, st.sampled_from(["notrack", "helper"])),
         max_size=3,
     ).map(tuple),
     forwarding=st.none() | WAYS,

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which rules take the traffic away from the one that feeds a flowtable: only certain ones, whole text or reduced."""
+"""The rules that feed flowtables and those that keep flows out, and what the router sends of a ruleset."""
 
 from __future__ import annotations
 
@@ -13,147 +13,12 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.ru
     parse_exclusions,
     parse_rules,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Exclusion
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.helpers.captures import AWKS, SUITES, call, captured
+from tests.unit.helpers.captures import AWKS, call
 from tests.unit.helpers.routers import conditions_of
-
-FLOW = "meta l4proto { tcp, udp } flow add @ft"
-HOOK = "type filter hook forward priority filter; policy drop;"
-
-
-def ruleset(*base: str, **others: tuple[str, ...]) -> str:
-    """A table with a flowtable, a chain at the forward hook with these rules, and other chains."""
-    chains = {"base": (HOOK, *base), **others}
-    texts = ["table inet t {", "\tflowtable ft {", "\t\thook ingress priority filter", "\t}"]
-    for name, rules in chains.items():
-        texts += ["", f"\tchain {name} {{", *(f"\t\t{rule}" for rule in rules), "\t}"]
-    return "\n".join([*texts, "}", ""])
-
-
-def shadow(text: str, tmp_path: Path) -> str:
-    """What shadows the one feeding rule, which must not depend on what the router leaves out."""
-    (rule,) = parse_rules(text)
-    assert rule.reachable
-    reduced = call("nftables", "_reduce", text, "awk", tmp_path)
-    assert parse_rules(reduced) == (rule,)
-    return rule.shadowed_by
-
-
-SHADOWING = [
-    "accept",
-    "drop",
-    "return",
-    "reject",
-    "reject with icmpx admin-prohibited",
-    "counter accept",
-    "counter packets 4 bytes 3 drop",
-    'log prefix "all: " accept',
-    'log prefix "{ x" level info flags all drop comment "z"',
-    'accept comment "flow add @ft"',
-    "goto other",
-    "ct state established accept",
-    "ct state established,related accept",
-    "ct state { established, related } counter accept",
-    "ct state new,established,related accept",
-    "ct state vmap { established : accept, related : accept, invalid : drop }",
-    'ct state vmap { invalid : drop, established : accept } comment "!fw4: Handle forwarded flows"',
-    "ct state vmap { established : accept, new : jump other }",
-    "jump all",
-    "jump est",
-    "jump deep",
-]
-OTHERS = {
-    "other": ("ip saddr 192.0.2.1 drop",),
-    "all": ("counter drop",),
-    "est": ("ct state invalid drop", "ct state established,related accept"),
-    "deep": ("ip saddr 192.0.2.1 accept", "goto est"),
-}
-
-
-@pytest.mark.parametrize("rule", SHADOWING)
-def test_a_rule_that_certainly_comes_first(rule: str, tmp_path: Path) -> None:
-    assert shadow(ruleset(rule, FLOW, **OTHERS), tmp_path) == f"chain base: {rule}"
-    assert shadow(ruleset("ct state invalid drop", rule, "jump feed", feed=(FLOW,), **OTHERS), tmp_path)
-    assert shadow(ruleset("goto feed", feed=(rule, FLOW), **OTHERS), tmp_path) == f"chain feed: {rule}"
-    assert shadow(ruleset(FLOW, rule, **OTHERS), tmp_path) == ""
-
-
-@pytest.mark.parametrize(
-    "rule",
-    [
-        "ct state new accept",
-        "ct state related accept",
-        "ct state invalid drop",
-        "ct state != established accept",
-        "ct state established,related ip saddr 192.0.2.1 accept",
-        'iifname "lan0" ct state established,related accept',
-        "ct state established,related counter",
-        "ct state established meta mark set 0x1",
-        "ct status dnat accept",
-        "meta l4proto icmp accept",
-        "limit rate 10/second accept",
-        "tcp dport { 22, 80 } accept",
-        "iifname vmap { lan0 : accept, wan0 : drop }",
-        "ct state vmap { established : jump other, new : drop }",
-        "ct state vmap @states",
-        "ct state established,related jump all",
-        "jump other",
-        "jump early",
-        "jump early_goto",
-        "jump gone",
-        "jump loop",
-        "jump { accept; }",
-        'log prefix "accept"',
-        'comment "accept"',
-        "counter",
-        "queue to 1",
-        "# accept",
-    ],
-)
-def test_a_rule_that_may_leave_something(rule: str, tmp_path: Path) -> None:
-    others = OTHERS | {
-        "early": ('iifname "lan0" return', "accept"),
-        "early_goto": ("tcp dport 1 goto other", "accept"),
-        "loop": ("jump loop",),
-    }
-    assert shadow(ruleset(rule, FLOW, **others), tmp_path) == ""
-
-
-def test_the_best_of_several_jumps_counts(tmp_path: Path) -> None:
-    accept = "ct state established accept"
-    assert shadow(ruleset("tcp dport 22 jump feed", accept, "jump feed", feed=(FLOW,)), tmp_path) == ""
-    assert shadow(ruleset(accept, "tcp dport 22 jump feed", "jump feed", feed=(FLOW,)), tmp_path)
-
-
-def test_another_base_chain_takes_nothing_away(tmp_path: Path) -> None:
-    early = f"table inet fw {{\n\tchain f {{\n\t\t{HOOK}\n\t\tct state established accept\n\t\taccept\n\t}}\n}}\n"
-    assert shadow(early + ruleset(FLOW), tmp_path) == ""
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [
-        ("meta l4proto udp flow add @ft", False),
-        ("udp dport 53 flow add @ft", True),
-        ("ct state established udp dport 53 flow add @ft", True),
-        ("ct state established meta l4proto udp flow add @ft", True),
-        ("flow add @ft", True),
-        ("meta l4proto tcp flow add @ft", True),
-    ],
-)
-def test_udp_is_offloaded_before_it_is_established(rule: str, expected: bool, tmp_path: Path) -> None:
-    """With its second packet, in whichever direction it goes, so a rule for UDP alone may come later."""
-    assert bool(shadow(ruleset("ct state established accept", rule), tmp_path)) is expected
-
-
-@pytest.mark.parametrize("suite", SUITES)
-def test_nothing_is_shadowed_in_real_rulesets(suite: str, tmp_path: Path) -> None:
-    full = captured(suite, "ruleset")
-    for text in (full, call("nftables", "_reduce", full, "awk", tmp_path)):
-        assert [rule.shadowed_by for rule in parse_rules(text)] == [""] * 5
+from tests.unit.helpers.walks import FLOW, ruleset
 
 
 @pytest.mark.parametrize(
@@ -206,40 +71,17 @@ def raw(*rules: str, head: str = "table ip raw", hook: str = RAW) -> str:
 
 @pytest.mark.parametrize("awk", AWKS)
 @pytest.mark.parametrize(
-    ("text", "kind", "everything"),
+    ("rule", "kind"),
     [
-        (raw("notrack"), "notrack", True),
-        (raw("counter notrack"), "notrack", True),
-        (raw('notrack comment "all"'), "notrack", True),
-        (raw("udp dport 53 notrack"), "notrack", False),
-        (raw("iif lo return", "notrack"), "notrack", False),
-        (raw("notrack", hook="type filter hook output priority raw; policy accept;"), "notrack", False),
-        (raw("notrack", hook="type filter hook prerouting priority -301; policy accept;"), "notrack", True),
-        (raw("notrack", hook="type filter hook prerouting priority raw + 99; policy accept;"), "notrack", True),
-        (raw("notrack", hook="type filter hook prerouting priority raw + x; policy accept;"), "notrack", True),
-        (raw("notrack", head="table bridge raw"), "notrack", False),
-        (raw('tcp dport 21 ct helper set "ftp"'), "helper", False),
-        (raw("udp dport 53 notrack", "udp sport 53 notrack"), "notrack", False),
+        ("notrack", "notrack"),
+        ('counter notrack comment "all"', "notrack"),
+        ("udp dport 53 notrack", "notrack"),
+        ('tcp dport 21 ct helper set "ftp"', "helper"),
     ],
 )
-def test_what_keeps_flows_out(text: str, kind: str, everything: bool, awk: str, tmp_path: Path) -> None:
-    for seen in (text, call("nftables", "_reduce", text, awk, tmp_path)):
-        found = parse_exclusions(seen)
-        assert {(rule.kind, rule.everything, rule.chain) for rule in found} == {(kind, everything, "pre")}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        raw("notrack", hook="type filter hook prerouting priority filter; policy accept;"),
-        raw("notrack", hook="type filter hook prerouting priority raw + 100; policy accept;"),
-        raw("notrack", hook="type filter hook prerouting priority x; policy accept;"),
-        raw("notrack", head="table ip raw {\n\tflags dormant\n}\ntable ip raw"),
-    ],
-)
-def test_notrack_without_an_effect(text: str) -> None:
-    """Once a connection is known it stays so."""
-    assert parse_exclusions(text) == ()
+def test_what_keeps_flows_out(rule: str, kind: str, awk: str, tmp_path: Path) -> None:
+    for seen in (raw(rule), call("nftables", "_reduce", raw(rule), awk, tmp_path)):
+        assert [(found.kind, found.text, found.chain) for found in parse_exclusions(seen)] == [(kind, rule, "pre")]
 
 
 @pytest.mark.parametrize("rule", ['log prefix "notrack"', 'comment "notrack"', "ct helper ftp accept", "accept"])
@@ -247,37 +89,53 @@ def test_what_keeps_nothing_out(rule: str) -> None:
     assert parse_exclusions(raw(rule)) == ()
 
 
-def test_one_rule_of_a_kind_is_sent(tmp_path: Path) -> None:
-    rules = [f"ip saddr 192.0.2.{n} notrack" for n in range(200)]
-    (rule,) = parse_exclusions(call("nftables", "_reduce", raw(*rules), "awk", tmp_path))
-    assert rule == Exclusion("ip", "raw", "pre", "ip saddr 192.0.2.0 notrack", "notrack")
-
-
 # What others have in the ruleset must not make the answer long, nor the verdict wrong.
 
 
 @pytest.mark.parametrize("awk", AWKS)
-def test_thousands_of_rules_of_others_cost_nothing(awk: str, tmp_path: Path) -> None:
-    rules = [f"ip saddr 10.{n // 250}.{n % 250}.0/24 tcp dport {n} jump c{n}" for n in range(1, 4000)]
-    others = raw(*rules, *(f"\t}}\n\tchain c{n} {{\n\t\taccept" for n in range(1, 4000)), head="table ip kube-proxy")
-    reduced = call("nftables", "_reduce", others + ruleset(FLOW), awk, tmp_path)
-    assert len(reduced) < 600
-    (rule,) = parse_rules(reduced)
-    assert (rule.reachable, rule.shadowed_by) == (True, "")
+def test_a_few_rules_of_a_kind_are_sent_and_the_others_counted(awk: str, tmp_path: Path) -> None:
+    rules = [f"ip saddr 192.0.2.{n} notrack" for n in range(200)]
+    sent = call("nftables", "_reduce", raw(*rules), awk, tmp_path)
+    assert [rule.text for rule in parse_exclusions(sent)] == [*rules[:3], "_ 197 addresses notrack"]
+    mixed = [f"meta mark {n} accept" if n % 2 else f"tcp dport {n} drop" for n in range(60)]
+    sent = call("nftables", "_reduce", ruleset(*mixed, "ct state invalid drop", *mixed, FLOW), awk, tmp_path)
+    assert sent.count("_ 27 addresses drop") == sent.count("_ 27 conditions accept") == 2
+    assert sent.index("_ 27") < sent.index("ct state invalid drop") < sent.rindex("_ 27") < sent.index("flow add")
 
 
 @pytest.mark.parametrize("awk", AWKS)
-def test_a_table_that_is_too_long_is_truncated_and_marked(awk: str, tmp_path: Path) -> None:
-    jumps = [f"tcp dport {n} jump a_chain_with_a_long_name_{n}" for n in range(4000)]
-    reduced = call("nftables", "_reduce", ruleset(*jumps, FLOW), awk, tmp_path)
-    assert reduced.splitlines()[-1] == "# more"
-    assert len(reduced) < 50_000
-    assert parse_rules(reduced) == ()
+def test_thousands_of_rules_of_others_cost_little(awk: str, tmp_path: Path) -> None:
+    rules = [f"ip saddr 10.{n // 250}.{n % 250}.0/24 tcp dport {n} jump c{n}" for n in range(1, 4000)]
+    chains = [f"\t}}\n\tchain c{n} {{\n\t\taccept" for n in range(1, 4000)]
+    nat = raw(*rules, *chains, head="table ip kube-proxy", hook=RAW.replace("filter hook", "nat hook"))
+    assert len(call("nftables", "_reduce", nat + ruleset(FLOW), awk, tmp_path)) < 600
+    sent = call("nftables", "_reduce", raw(*rules, *chains, head="table ip kube-proxy") + ruleset(FLOW), awk, tmp_path)
+    assert len(sent) < 50_000
+    assert "# more" not in sent, "no base chain is missing"
+    assert parse_rules(sent) == parse_rules(ruleset(FLOW))
+    drops = [f"ip saddr 10.{n // 250}.{n % 250}.0/24 drop" for n in range(20000)]
+    assert len(call("nftables", "_reduce", ruleset(*drops, FLOW), awk, tmp_path)) < 600
 
 
-def test_many_verdicts_in_one_chain_stay_few(tmp_path: Path) -> None:
-    rules = [f"ct state established,related tcp dport {n} accept" for n in range(500)]
-    assert len(call("nftables", "_reduce", ruleset(*rules, FLOW), "awk", tmp_path)) < 2000
+def test_a_chain_that_is_too_long_for_the_answer_is_marked(tmp_path: Path) -> None:
+    chains = {f"c{n}": [f"iifname d{n}_{k} oifname {'e' * 9} accept" for k in range(90)] for n in range(40)}
+    sent = call("nftables", "_reduce", ruleset(*(f"jump {name}" for name in chains), FLOW, **chains), "awk", tmp_path)
+    assert len(sent) < 50_000
+    assert "jump c39" in sent
+    assert "chain c39" not in sent
+    bases = "".join(ruleset(*rules, FLOW).replace("inet t", f"inet {name}") for name, rules in chains.items())
+    sent = call("nftables", "_reduce", bases, "awk", tmp_path)
+    assert sent.endswith("# more\n")
+    assert len(sent) < 60_000
+
+
+def test_without_a_flowtable_only_what_others_have_at_the_hooks_is_sent(tmp_path: Path) -> None:
+    text = raw("ip saddr 192.0.2.1 accept", "queue to 1", "tcp flags syn tcp option maxseg size set rt mtu")
+    sent = call("nftables", "_found=; _ruleset() { :; }; _whole=0 _reduce", text, "awk", tmp_path)
+    assert "192.0.2.1" not in sent
+    assert {"hook prerouting", "_ queue", "maxseg size set"} <= {
+        word for word in ("hook prerouting", "_ queue", "maxseg size set") if word in sent
+    }
 
 
 WORDS = st.sampled_from(
