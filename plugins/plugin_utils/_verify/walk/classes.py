@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from ..._core.text import read_number
 from ..._observe.ruleset import Condition, Ruleset, Statement, VerdictMap
 from .match import find_device_literals, is_in, list_conditions, read_range
 from .packet import FAMILIES, PROTOCOLS, Address, Interface, Mask, Space, Witness, group_interfaces
@@ -324,7 +325,7 @@ def _in_range(port: int, value: str) -> bool:
     low, _dash, high = value.partition("-")
     if not low.isascii() or not low.isdecimal() or not (high or low).isdecimal():
         return False
-    return float(low) <= port <= float(high or low)
+    return read_number(low) <= port <= read_number(high or low)
 
 
 def _list_asked(ruleset: Ruleset) -> Iterator[Witness]:
@@ -353,7 +354,7 @@ def _ask(parts: Iterable[object]) -> Witness:
         elif word in {"sport", "dport"} or key in {"meta mark", "ct mark"}:
             number = value.partition("-")[0]
             if number.isascii() and number.isdecimal() and len(number) < 6:
-                numbers[word if word != "mark" else key] = int(number)
+                numbers[word if word != "mark" else key] = read_number(number)
     return Witness(addresses, numbers, frozenset(sets))
 
 

@@ -380,7 +380,7 @@ def is_in(address: Address, value: str) -> bool | None:
     if ends is None:
         return None
     low, high = ends
-    return low.version == address.version and int(low) <= int(address) <= int(high)
+    return low.version == address.version and low.packed <= address.packed <= high.packed
 
 
 def list_conditions(ruleset: Ruleset) -> Iterable[Condition]:
