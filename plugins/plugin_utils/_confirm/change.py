@@ -20,7 +20,7 @@ from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import read_files
 from .._core.plan import Plan, Step, StepError, describe_left, failed_step, step_calls, step_section
-from .._core.sections import Answer, Call, fragment
+from .._core.sections import Answer, Call, fragment, with_needed
 from .._core.text import iterate_lines, read_number
 from .._core.text import parse_count as parse_number
 from .._core.verbs import PrintSection, Removable, Remove, Stage
@@ -152,7 +152,7 @@ def _outcome(line: str) -> Outcome | None:
 
 def guard_script() -> str:
     """The text of the guard, with what it has in common with the verbs."""
-    return "\n".join(["#!/bin/sh", fragment("events"), fragment("installed/guard"), ""])
+    return "\n".join(["#!/bin/sh", *map(fragment, dict.fromkeys(with_needed("installed/guard"))), ""])
 
 
 def refuse_pending(state: ChangeState) -> None:

@@ -164,7 +164,7 @@ def normalise_listing(text: str) -> str:
     """A listing less what changes by itself: the devices of its flowtables, the number of elements that a set holds.
 
     Every comparison of listings on the controller uses it. On the router ``normalise_listing`` of
-    sh/installed/guard.sh does the same, and a test holds one against the other.
+    sh/installed/guard_tables.sh does the same, and a test holds one against the other.
     """
     return _PASSING.sub(lambda match: match[0] if match[1] is None else "", text)
 
