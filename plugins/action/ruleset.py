@@ -15,7 +15,7 @@ from ..plugin_utils._confirm.change import ConfirmedPlan, refuse_pending
 from ..plugin_utils._core import paths
 from ..plugin_utils._core.action import Options
 from ..plugin_utils._core.errors import OffloadError
-from ..plugin_utils._core.names import require_table_name
+from ..plugin_utils._core.names import is_pattern, require_table_name
 from ..plugin_utils._core.plan import StepError
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._core.sections import Answer, Call
@@ -95,7 +95,13 @@ class ActionModule(ConfirmedAction):
         return content
 
     def reading_calls(self, options: Options) -> Sequence[Call]:
-        asking = [device for request in self.requests if request.offload != "software" for device in request.devices]
+        asking = [
+            device
+            for request in self.requests
+            if request.offload != "software"
+            for device in request.devices
+            if not is_pattern(device)
+        ]
         calls: list[Call] = [
             *super().reading_calls(options),
             ("read_table", options["family"], options["table"], paths.RULESET),

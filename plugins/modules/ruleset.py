@@ -173,6 +173,9 @@ options:
           - The devices that packets of accelerated flows arrive on, of both directions. A device that is left out stays
             slow, and the kernel reports nothing.
           - A device must exist, or have been in the list when it did.
+          - A name that ends in C(*), such as V(ppp*), stands for every device whose name begins so, now and whenever
+            one appears. Such devices may be of any driver, so a pattern is not for O(flowtables[].offload=hardware),
+            and V(auto) takes it for a device that hardware does not take.
         type: list
         elements: str
         required: true

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from tests.faults.model import EVERYWHERE, QUIET, Fault
-from tests.faults.rulesets import FEATURES_ON, OURS, add_nic, detach, load_table, set_faults
+from tests.faults.rulesets import FEATURES_ON, GUESTS, OURS, add_nic, detach, load_table, set_faults
 
 FLUSH = "nft flush ruleset\n"
 REFUSED_TILL_6_15 = {
@@ -30,16 +30,6 @@ ip link set lan1 master br0
 ip address add 10.10.0.1/24 dev br0
 ip address add fd00:10::1/64 dev br0 nodad
 ip link set br0 up
-"""
-GUESTS = """ip netns add guest
-ip link add br-guest type bridge
-ip link add veth0 type veth peer name eth0 netns guest
-ip link set veth0 master br-guest
-ip link set veth0 up
-ip address add 10.40.0.1/24 dev br-guest
-ip link set br-guest up
-ip -n guest address add 10.40.0.2/24 dev eth0
-ip -n guest link set eth0 up
 """
 BOND = """ip address flush dev lan0
 ip link set lan0 down
@@ -121,6 +111,14 @@ FAULTS = (
         FLUSH + GUESTS + "ip address flush dev lan0\n" + load_table("wan0", flags=""),
         traffic=QUIET,
         topology="by-hand-software",
+    ),
+    Fault(
+        "container-that-nobody-attached",
+        ["configured.device-missing"],
+        2,
+        NO_RETURN
+        + "ip link add veth7 type veth peer name veth7p\nip link set veth7 master br-guest\nip link set veth7 up\n",
+        topology="containers-by-a-pattern",
     ),
     Fault(
         "bridged-packets-pass-the-rules",

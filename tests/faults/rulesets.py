@@ -10,6 +10,16 @@ OURS = "inet nft_offload"
 RULE = "ct state { established, related } meta l4proto { tcp, udp } flow add @ft"
 BASE = "type filter hook forward priority 20; policy accept;"
 FEATURES_ON = "for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done"
+GUESTS = """ip netns add guest
+ip link add br-guest type bridge
+ip link add veth0 type veth peer name eth0 netns guest
+ip link set veth0 master br-guest
+ip link set veth0 up
+ip address add 10.40.0.1/24 dev br-guest
+ip link set br-guest up
+ip -n guest address add 10.40.0.2/24 dev eth0
+ip -n guest link set eth0 up
+"""
 DELETE_OURS = f"nft delete table {OURS}"
 
 

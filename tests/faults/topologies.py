@@ -10,7 +10,7 @@ Hosts are network namespaces on the router's machine: `lan` and `wan` of the lab
 from __future__ import annotations
 
 from tests.faults.model import Topology, Traffic
-from tests.faults.rulesets import FEATURES_ON, add_nic, load_table, other_table, start_sink
+from tests.faults.rulesets import FEATURES_ON, GUESTS, add_nic, load_table, other_table, start_sink
 
 TO_WAN = ("lan", "203.0.113.2", "2001:db8:203::2")
 FLUSH_LAN = """
@@ -204,6 +204,15 @@ sleep 1
         role={"flow_offload_mode": "software", "flow_offload_devices": "auto"},
         expect="software",
         rung=6,
+    ),
+    Topology(
+        "containers-by-a-pattern",
+        setup=f"{GUESTS}ip -n guest route add default via 10.40.0.1\n",
+        base="tools",
+        role={"flow_offload_mode": "software", "flow_offload_guests": ["veth*"]},
+        expect="software",
+        rung=6,
+        traffic=Traffic(kinds=("tcp4", "udp4"), senders=(TO_WAN, ("guest", *TO_WAN[1:]))),
     ),
     Topology(
         "nat-and-port-forward",

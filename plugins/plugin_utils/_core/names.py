@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 
 from .errors import OffloadError
 from .nft_tokens import HIDDEN
@@ -18,6 +19,39 @@ NAME_RULE = "up to 31 letters, digits, _, . and -, the first one a letter"
 """NAME in words"""
 DEVICE = re.compile(rf"^[^\s/:\"\\{{}};,*$@#{HIDDEN}]{{1,15}}\Z")
 """what the kernel takes (dev_valid_name) less what means something to nft, or what nobody can see or write"""
+PATTERN = re.compile(rf"^[^\s/:\"\\{{}};,*$@#{HIDDEN}]{{1,14}}\*\Z")
+"""every device whose name begins so, such as ``ppp*``"""
+
+
+def is_pattern(listed: str) -> bool:
+    """Does it stand for devices by how their names begin? No device has a * in its name as it is listed here."""
+    return listed.endswith("*")
+
+
+def stands_for(listed: str, name: str) -> bool:
+    """Is a name, or a pattern, one of this device?"""
+    return name.startswith(listed[:-1]) if is_pattern(listed) else name == listed
+
+
+def expand(listed: Iterable[str], existing: Collection[str]) -> list[str]:
+    """The existing devices that names and patterns stand for, each once, in the order listed."""
+    found: dict[str, None] = {}
+    for one in listed:
+        if is_pattern(one):
+            found |= dict.fromkeys(sorted(name for name in existing if stands_for(one, name)))
+        elif one in existing:
+            found[one] = None
+    return list(found)
+
+
+def find_overlap(listed: Iterable[str]) -> tuple[str, str] | None:
+    """The first pattern that also stands for another name or pattern of these, and that one; None where none does."""
+    names = list(listed)
+    for pattern in filter(is_pattern, names):
+        for other in names:
+            if other is not pattern and stands_for(pattern, other.removesuffix("*")):
+                return pattern, other
+    return None
 
 
 def require_table_name(name: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from .._core import paths
 from .._core.errors import OffloadError
+from .._core.names import is_pattern
 from .._core.text import iterate_lines
 from .state import FEATURE, TableState
 from .table import DesiredFlowtable
@@ -60,7 +61,12 @@ def explain_refusal(state: TableState, device: str, check_mode: bool) -> str:
 
 
 def _explain_absence(state: TableState, device: str) -> str:
-    """Why a device that is away now keeps its flowtable in software; empty when it was taken by hardware before."""
+    """Why a device that is away now keeps its flowtable in software; empty when it was taken by hardware before.
+
+    So does a pattern: no device can appear that refuses the hardware flowtable that its name is in (Linux 7.2).
+    """
+    if is_pattern(device):
+        return "devices of any driver may have such a name"
     recorded = f"\n{state.files.get(paths.DEVICES, '')}".partition(f"\n{device} ")[2].partition("\n")[0]
     return "" if "flags offload" in recorded else "it is away now, and was offloaded in software before"
 
@@ -117,7 +123,7 @@ def warn_of_absent_devices(state: TableState, requests: Sequence[Request]) -> li
     away = []
     for request in requests:
         for device in request.devices:
-            if device in state.links:
+            if device in state.links or is_pattern(device):
                 continue
             if device in known:
                 away.append(f"device {device} is away now; it joins flowtable {request.name} when it is back")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._core.errors import OffloadError
-from .._core.names import DEVICE, NAME, NAME_RULE
+from .._core.names import DEVICE, NAME, NAME_RULE, PATTERN, find_overlap, is_pattern
 from .flush import DevicePair
 from .hardware import Request
 
@@ -47,9 +47,15 @@ def read_requests(items: Items) -> list[Request]:
                 f"option flowtables: name must be {NAME_RULE}, got {request.name!r}", "choose another name"
             )
         for device in request.devices:
-            if not DEVICE.match(device):
+            if not DEVICE.match(device) and not PATTERN.match(device):
                 raise OffloadError(
                     f"option flowtables, {request.name}: devices must be names of devices, got {device!r}", "correct it"
+                )
+            if is_pattern(device) and request.offload == "hardware":
+                raise OffloadError(
+                    f"option flowtables, {request.name}: hardware offload was requested, and {device} may stand for "
+                    "devices that cannot",
+                    "name each device, or use offload: auto or software",
                 )
             if device in used:
                 raise OffloadError(
@@ -57,6 +63,12 @@ def read_requests(items: Items) -> list[Request]:
                     "a device can be in one flowtable of a table only",
                 )
             used[device] = request.name
+    if overlap := find_overlap(used):
+        pattern, other = overlap
+        raise OffloadError(
+            f"option flowtables: {pattern} (in {used[pattern]}) also stands for {other} (in {used[other]})",
+            "list each device once",
+        )
     if len({request.name for request in requests}) < len(requests):
         raise OffloadError("option flowtables: two of them have the same name", "give each its own name")
     return requests

@@ -16,6 +16,7 @@ from .._confirm.verbs import Queue, StageListing
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
+from .._core.names import expand
 from .._core.nft_tokens import find_line
 from .._core.plan import Diff, Step, StepError
 from .._core.verbs import Remove
@@ -438,7 +439,7 @@ def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Di
     for flowtable in desired.flowtables:
         old = held.get(flowtable.name)
         before += _flowtable_line(old.name, old.devices, old.hardware) if old else ""
-        present = [device for device in flowtable.devices if device in state.links]
+        present = expand(flowtable.devices, state.links)
         after += _flowtable_line(flowtable.name, present, flowtable.hardware)
     if before != after:
         diffs.append(Diff(f"{header}: devices", before, after))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import OffloadError
+from .._core.names import expand, stands_for
 from .._core.nft_tokens import Token, join_tokens, require_readable
 from .._observe.parse.boot import HEADER, MARK
 from .._observe.parse.nft import parse_statements
@@ -203,7 +204,7 @@ def transactions(
         for old in live_flowtables
         for device in old.devices
         for flowtable in desired.flowtables
-        if flowtable.name != old.name and device in flowtable.devices
+        if flowtable.name != old.name and any(stands_for(listed, device) for listed in flowtable.devices)
         if (flowtable.hardware and old.hardware) or any(old.name == stays.name for stays in desired.flowtables)
     }
     if any(device in leaving_first for _line, device in joining):
@@ -228,9 +229,10 @@ def device_changes(
         held = [
             d for old in live if old.name == flowtable.name and old.hardware == flowtable.hardware for d in old.devices
         ]
-        lacking = [device for device in flowtable.devices if device in present and device not in held]
+        lacking = [device for device in expand(flowtable.devices, present) if device not in held]
+        staying = {d for d in held if any(stands_for(listed, d) for listed in flowtable.devices)}
         joining += [(desired.attach(flowtable, device), device) for device in lacking]
-        leaving += "".join(f"{desired.detach(flowtable, d)}\n" for d in held if d not in flowtable.devices)
+        leaving += "".join(f"{desired.detach(flowtable, d)}\n" for d in held if d not in staying)
     return joining, leaving
 
 

@@ -15,6 +15,7 @@ from tests.unit.helpers.routers import (
     FIXED,
     RULE,
     foreign,
+    with_boot,
     with_chain,
     with_device,
     with_flowtable,
@@ -177,6 +178,16 @@ RULESET = {
         "offloading",
     ),
     "no bridge to pass packets on": case(replace(FOREIGN, bridged={"*": ("ipv4",)}), THEIRS, "offloading"),
+    "devices by a pattern": case(
+        with_boot(SOFT, attachments={"lan*": "", "wan0": ""}), "", "offloading", expect=EXPECT_SOFTWARE
+    ),
+    "a device of a pattern is left out": case(
+        with_device(with_boot(SOFT, attachments={"lan*": "", "wan0": ""}), "lan1", up=True),
+        "configured.device-missing",
+        "loaded",
+        "device lan1 is in no flowtable",
+        expect=EXPECT_SOFTWARE,
+    ),
     "containers are the other direction": case(
         with_flowtable(GUESTS, devices=("wan0",)),
         f"{THEIRS} configured.guests-uncovered",

@@ -19,7 +19,7 @@ from ..offload import overlay
 from ..reader import read_router
 from ..restricted_pairs import Pair, restricted_pairs
 from ..table import render
-from .variables import Values, read_devices
+from .variables import Values, read_devices, read_guests, refuse_patterns_in_hardware
 
 RULESETS = ("auto", "overlay", "router", "fw4")
 """flow_offload_ruleset; anything else is the path of a template of the user's"""
@@ -59,6 +59,8 @@ class Request:
     """pairs of devices between which a change of the rules flushes the connections"""
     zoned: Sequence[str] = ()
     """devices in zones of flow_offload_router, where that is loaded"""
+    guests: tuple[str, ...] = ()
+    """names and patterns of devices to list beside those that forward"""
 
     @property
     def mode(self) -> str:
@@ -87,6 +89,8 @@ def read_request(values: Values, there: OnController) -> Request:
             spec.checked(name, values[name])
         return Request(values, devices=None)
     devices = read_devices(values["flow_offload_devices"])
+    guests = read_guests(values)
+    refuse_patterns_in_hardware(values["flow_offload_mode"], [*(devices or ()), *guests])
     ruleset, flush = values["flow_offload_ruleset"], values["flow_offload_flush_connections"]
     _refuse_ruleset(ruleset, there)
     _refuse_absent_files(there)
@@ -110,14 +114,14 @@ def read_request(values: Values, there: OnController) -> Request:
         if flush == "restricted":
             pairs = restricted_pairs(firewall)
         zoned = firewall.devices(*firewall.zones)
-        return Request(values, devices, render(firewall), pairs, zoned)
+        return Request(values, devices, render(firewall), pairs, zoned, guests)
     if ruleset in ("auto", "overlay"):
-        return Request(values, devices, overlay(values["flow_offload_exclude"]), pairs)
+        return Request(values, devices, overlay(values["flow_offload_exclude"]), pairs, guests=guests)
     if spec.checked("flow_offload_exclude", values["flow_offload_exclude"]):
         refuse_exclusions(ruleset)
     if ruleset == "fw4":
         refuse_flush(flush)
-    return Request(values, devices, flush=pairs)
+    return Request(values, devices, flush=pairs, guests=guests)
 
 
 def _refuse_ruleset(ruleset: str, there: OnController) -> None:

@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..._core.errors import OffloadError
+from ..._core.names import expand, is_pattern, stands_for
 from ..._observe.forwarding import explain_idle
 from ..._observe.state import Device, RouterState
-from ..._observe.topology import map_hook_devices, pick_flowtable_devices, sees_lowers
+from ..._observe.topology import find_guest_ports, map_hook_devices, pick_flowtable_devices, sees_lowers
 from ..._systems.registry import reports_features
 from ..._verify.advisories import Situation, find_advisories
 from .request import (
@@ -89,6 +90,12 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
         if request.values["flow_offload_exclude"]:
             refuse_exclusions("fw4")
         refuse_flush(request.values["flow_offload_flush_connections"])
+    if uses_fw4 and (request.guests or any(map(is_pattern, request.devices or ()))):
+        raise OffloadError(
+            "the firewall of OpenWrt picks the devices of its flowtable itself: flow_offload_guests, and patterns in "
+            "flow_offload_devices, have no effect on it",
+            "leave them out, or use flow_offload_ruleset: overlay or router",
+        )
     asks_nics = mode in ("auto", "hardware")
     devices = _listed_devices(request, state) if asks_nics or not uses_fw4 else []
     leaving = _leaving(state, devices) if asks_nics else []
@@ -106,7 +113,7 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
     if asks_nics:
         steps["nic"] = {
             "state": "present",
-            "devices": devices,
+            "devices": [device for device in devices if not is_pattern(device)],
             "leaving": leaving,
             # fw4 puts devices that can and others into one flowtable
             "unsupported": "fail" if mode == "hardware" and not uses_fw4 else "skip",
@@ -133,9 +140,11 @@ def _refuse_removal(request: Request, state: RouterState) -> None:
 def _refuse_absent_devices(request: Request, state: RouterState) -> None:
     """A device that was there in an earlier run may be away now."""
     known = state.devices.keys() | state.boot.attachments.keys()
-    if absent := sorted(set(request.devices or ()) - known):
+    named = {name for name in (*(request.devices or ()), *request.guests) if not is_pattern(name)}
+    if absent := sorted(named - known):
+        variable = "flow_offload_devices" if request.devices is not None else "flow_offload_guests"
         raise OffloadError(
-            f"flow_offload_devices: there is no device {', '.join(absent)} on this router",
+            f"{variable}: there is no device {', '.join(absent)} on this router",
             f"correct the name; the devices are {', '.join(sorted(state.devices))}",
         )
 
@@ -144,7 +153,7 @@ def _heed_advisories(request: Request, state: RouterState) -> tuple[Request, lis
     """For ``auto``, the request in software where hardware offload is known to do harm, and the warnings of that."""
     if request.mode != "auto":
         return request, []
-    situation = Situation(state, tuple(_listed_devices(request, state)), hardware=True)
+    situation = Situation(state, tuple(expand(_listed_devices(request, state), state.devices)), hardware=True)
     ignored = request.values["flow_offload_ignore_advisories"]
     heeded = [
         (advisory, evidence)
@@ -164,26 +173,41 @@ def _heed_advisories(request: Request, state: RouterState) -> tuple[Request, lis
 def _listed_devices(request: Request, state: RouterState) -> list[str]:
     if request.devices is not None:
         return list(request.devices)
-    return pick_devices(state.devices, state.platform.kernel_version)
+    picked = pick_devices(state.devices, state.platform.kernel_version, request.guests)
+    return picked + [name for name in request.guests if name not in picked]
 
 
-def pick_devices(devices: Mapping[str, Device], kernel: tuple[int, int]) -> list[str]:
-    """Names, sorted, for a flowtable for all forwarded traffic; raises OffloadError unless two devices forward."""
+def pick_devices(devices: Mapping[str, Device], kernel: tuple[int, int], guests: tuple[str, ...] = ()) -> list[str]:
+    """Names, sorted, for a flowtable for all forwarded traffic; raises OffloadError unless two devices forward.
+
+    ``guests``: names and patterns that are listed besides, so that no name that they stand for is picked.
+    """
     found = pick_flowtable_devices(devices, sees_lowers(kernel))
     hooks = map_hook_devices(devices, sees_lowers(kernel))
-    forwarding = [name for name, below in hooks.items() if below]
+    by_guests = {
+        name
+        for name in hooks
+        for port in (name, *find_guest_ports(devices, name))
+        if any(stands_for(guest, port) for guest in guests)
+    }
+    forwarding = [name for name, below in hooks.items() if below or name in by_guests]
     # Two VLANs of one NIC are both directions, although the flowtable lists only the NIC.
     if len(forwarding) < 2:
         idle = {name: why for name, device in devices.items() if (why := explain_idle(devices, device))}
-        idle |= {name: NO_PORTS for name, below in hooks.items() if not below}
+        idle |= {name: NO_PORTS for name in hooks if name not in forwarding}
         others = "; ".join(f"{name}: {why}" for name, why in sorted(idle.items())[:MOST_IDLE])
         raise OffloadError(
             f"a flowtable needs the devices of both directions, found: {_names(found)} "
             f"(devices that forward: {_names(forwarding)}; others: {others or 'none'})",
             "turn forwarding on, or name the devices yourself (flow_offload_devices in the role, flowtables in the "
-            "module ruleset)",
+            "module ruleset)"
+            + (
+                "; flow_offload_guests adds ports of containers and virtual machines"
+                if set(hooks) - set(forwarding)
+                else ""
+            ),
         )
-    return found
+    return [name for name in found if not any(stands_for(guest, name) for guest in guests)]
 
 
 def _names(names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ that file too where a play names the role, but hands them on as they were writte
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..._confirm import checks
@@ -20,7 +20,7 @@ from ..._confirm.change import LONGEST_TIMEOUT
 from ..._confirm.witness import read_witness
 from ..._core.arguments import validate
 from ..._core.errors import OffloadError
-from ..._core.names import DEVICE
+from ..._core.names import DEVICE, PATTERN, find_overlap, is_pattern
 from ..._observe.reading import LONGEST_SAMPLE
 from ..._verify.finding import RUNGS
 from ..._verify.known import ADVISORIES
@@ -44,6 +44,7 @@ SPEC: dict[str, Any] = {
     "flow_offload_mode": _choice(MODES, "auto"),
     "flow_offload_devices": {"type": "raw", "default": "auto"},
     "flow_offload_ignore_advisories": {"type": "list", "elements": "str", "default": []},
+    "flow_offload_guests": {"type": "list", "elements": "str", "default": []},
     "flow_offload_ruleset": {"type": "str", "default": "auto"},
     "flow_offload_router": {**spec.SPEC["flow_offload_router"], "default": {"zones": []}},
     "flow_offload_remove_firewall": FLAG,
@@ -149,7 +150,7 @@ def _refuse_unknown_advisories(values: Values) -> None:
 
 
 def read_devices(value: Any) -> tuple[str, ...] | None:
-    """flow_offload_devices: the names, None for ``auto``; raises OffloadError for anything else."""
+    """flow_offload_devices: names and patterns, None for ``auto``; raises OffloadError for anything else."""
     if value == "auto":
         return None
     if not isinstance(value, list | tuple):
@@ -157,8 +158,36 @@ def read_devices(value: Any) -> tuple[str, ...] | None:
             f"flow_offload_devices must be auto or a list, got {value}",
             "write a list of names, such as [lan0, wan0], or auto",
         )
-    if wrong := [name for name in value if not isinstance(name, str) or not DEVICE.match(name)]:
-        raise OffloadError(
-            f"flow_offload_devices must name network devices, got {wrong[0]!r}", "correct the name, or write auto"
-        )
+    _refuse_names("flow_offload_devices", value, "correct the name, or write auto")
     return tuple(value)
+
+
+def read_guests(values: Values) -> tuple[str, ...]:
+    """flow_offload_guests; raises OffloadError for what it cannot be, or can have no effect."""
+    guests = tuple(values["flow_offload_guests"])
+    _refuse_names("flow_offload_guests", guests, "correct the name")
+    if guests and values["flow_offload_devices"] != "auto":
+        raise OffloadError(
+            "flow_offload_guests adds devices to those of flow_offload_devices: auto, which is a list here",
+            "put them into that list",
+        )
+    return guests
+
+
+def refuse_patterns_in_hardware(mode: str, devices: Iterable[str]) -> None:
+    """Raise OffloadError for a pattern with flow_offload_mode: hardware."""
+    patterns = [name for name in devices if is_pattern(name)]
+    if mode == "hardware" and patterns:
+        raise OffloadError(
+            f"flow_offload_mode is hardware, and {patterns[0]} may stand for devices that cannot",
+            "name each device, or use auto or software",
+        )
+
+
+def _refuse_names(variable: str, names: Sequence[Any], remedy: str) -> None:
+    """Raise OffloadError for what is neither a name nor a pattern, and for a pattern that stands for another one."""
+    for name in names:
+        if not isinstance(name, str) or not (DEVICE.match(name) or PATTERN.match(name)):
+            raise OffloadError(f"{variable} must name network devices, got {name!r}", remedy)
+    if overlap := find_overlap(names):
+        raise OffloadError(f"{variable}: {overlap[0]} also stands for {overlap[1]}", "leave one of the two out")

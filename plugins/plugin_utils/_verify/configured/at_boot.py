@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from ..._core.names import is_pattern, stands_for
 from ..._core.text import iterate_lines
 from ..finding import LONGEST_EVIDENCE, Finding, Kind
 from ..subject import Names, Subject
@@ -171,6 +172,7 @@ def find_missing_attachments(subject: Subject) -> list[Finding]:
         return []
     left = sorted(subject.state.boot.attachments)
     names = Names(left)
+    patterns = [one for one in left if is_pattern(one)]
     joining = f"devices that will: {', '.join(left[:LONGEST_EVIDENCE]) or 'none'}"
     return [
         ATTACHMENT_MISSING.found(
@@ -180,7 +182,7 @@ def find_missing_attachments(subject: Subject) -> list[Finding]:
         )
         for flowtable in subject.flowtables
         for device in flowtable.devices
-        if not names.match(device)
+        if not names.match(device) and not any(stands_for(pattern, device) for pattern in patterns)
     ]
 
 

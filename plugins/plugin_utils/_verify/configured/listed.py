@@ -70,7 +70,8 @@ def find_missing_devices(subject: Subject) -> list[Finding]:
     ]
     wanted = dict.fromkeys(device for device in subject.expectation.devices if device in subject.devices)
     if subject.is_ours:
-        wanted |= dict.fromkeys(device for device in subject.state.boot.attachments if device in subject.devices)
+        joining = subject.state.boot.attachments
+        wanted |= dict.fromkeys(device for listed in joining for device in subject.device_names.match(listed))
     evidence = [describe_flowtable(flowtable) for flowtable in flowtables[:4]]
     return found + [
         DEVICE_MISSING.found(f"device {device} is in no flowtable", *evidence, device=device)

@@ -68,7 +68,7 @@ GUESTS_UNCOVERED = Kind(
     " which no flowtable has. It stays on the slow path, as does one direction of each of their flows, whatever"
     " connection tracking shows. An information where the flowtable has two other directions: it is right then to leave"
     " them out, unless they have much traffic.",
-    "to offload their flows in software, add {ports} to the flowtable",
+    "to offload their flows in software, add {ports} to the flowtable (flow_offload_guests, such as [veth*])",
 )
 BRIDGE_LISTED = Kind(
     "configured.bridge-listed",

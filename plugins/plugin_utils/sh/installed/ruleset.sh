@@ -181,6 +181,21 @@ attach() {
   [ -z "$hung" ] && run_nft "$2" || echo "device $1 stays out of its flowtable: $said" >&2
 }
 
+# attach_all DEVICE STATEMENT: DEVICE may be a pattern such as ppp*, for every device that is there now
+attach_all() {
+  case $1 in
+  *'*')
+    set +f
+    for path in /sys/class/net/"${1%\*}"*; do
+      set -f
+      attach "${path##*/}" "${2%%"\"$1\""*}\"${path##*/}\"${2#*"\"$1\""}"
+    done
+    set -f
+    ;;
+  *) attach "$1" "$2" ;;
+  esac
+}
+
 # load_kept FROM TO: the newest ruleset confirmed before, with a number from FROM to TO, that is our table, filters where
 # our table does, and loads
 load_kept() {
@@ -280,14 +295,14 @@ confirmed)
   complaint=
   record confirmed
   confirmed devices
-  while read -r device statement; do attach "$device" "$statement"; done <"$file"
+  while read -r device statement; do attach_all "$device" "$statement"; done <"$file"
   finish 0
   ;;
 live) runs="what is live stays" ;;
 kept)
   runs="ruleset $kept, confirmed before, runs in its place"
   while read -r hash word device statement; do
-    [ "$hash $word" != '# device' ] || attach "$device" "$statement"
+    [ "$hash $word" != '# device' ] || attach_all "$device" "$statement"
   done <"$home/history/$kept.nft"
   ;;
 emergency) runs="an emergency ruleset runs in its place: SSH, DHCP and ICMP only" ;;

@@ -465,3 +465,51 @@ def test_an_advisory_that_does_not_exist_is_refused() -> None:
     message = refused(debian(), flow_offload_ignore_advisories=["known.wed-connections"])
     assert "there is no advisory 'known.wed-connections'" in message
     assert "did you mean known.wed-connections-end?" in message
+
+
+GUESTS = {"flow_offload_guests": ["veth*"]}
+
+
+def container_host() -> RouterState:
+    """Whose only network besides the uplink is that of its containers."""
+    state = with_device(with_device(bare(), "lan0", up=False), "veth1", kind="veth", up=True, master="docker0")
+    for name in ("wan0", "docker0"):
+        state = with_device(state, name, up=True, forwarding=("ipv4",), addresses=("192.0.2.1/24",))
+    return with_device(state, "docker0", kind="bridge", lowers=("veth1",))
+
+
+def test_ports_of_guests_are_listed_where_asked_for() -> None:
+    planned = steps(container_host(), **GUESTS)
+    assert planned["ruleset"]["flowtables"][0]["devices"] == ["wan0", "veth*"]
+    assert planned["nic"]["devices"] == planned["verify"]["devices"] == ["wan0"]
+    assert "docker0: it has no port that is up but those of containers" in refused(container_host())
+    assert "flow_offload_guests adds ports" in refused(container_host())
+
+
+def test_what_a_pattern_stands_for_is_not_picked_as_well() -> None:
+    state = with_device(debian(), "veth9", kind="veth", up=True, forwarding=("ipv4",), addresses=("192.0.2.1/24",))
+    assert steps(state)["ruleset"]["flowtables"][0]["devices"] == ["lan0", "veth9", "wan0"]
+    assert steps(state, **GUESTS)["ruleset"]["flowtables"][0]["devices"] == ["lan0", "wan0", "veth*"]
+
+
+def test_patterns_among_the_devices() -> None:
+    planned = steps(debian(), flow_offload_devices=["lan0", "ppp*"])
+    assert planned["ruleset"]["flowtables"][0]["devices"] == ["lan0", "ppp*"]
+    assert planned["nic"]["devices"] == planned["verify"]["devices"] == ["lan0"]
+
+
+@pytest.mark.parametrize(
+    ("state", "given", "why"),
+    [
+        (debian(), {"flow_offload_devices": ["lan0", "lan*"]}, r"lan\* also stands for lan0"),
+        (debian(), {"flow_offload_devices": ["lan0", "*"]}, r"must name network devices, got '\*'"),
+        (debian(), {"flow_offload_devices": ["lan0", "ppp*"], "flow_offload_mode": "hardware"}, r"ppp\* may stand for"),
+        (debian(), {**GUESTS, "flow_offload_mode": "hardware"}, r"veth\* may stand for"),
+        (debian(), {**GUESTS, "flow_offload_devices": ["lan0"]}, "put them into that list"),
+        (debian(), {"flow_offload_guests": ["a b"]}, "must name network devices"),
+        (debian(), {"flow_offload_guests": ["gone0"]}, "flow_offload_guests: there is no device gone0"),
+        (openwrt(), GUESTS, "picks the devices of its flowtable itself"),
+    ],
+)
+def test_what_devices_may_not_be(state: RouterState, given: dict[str, Any], why: str) -> None:
+    assert re.search(why, refused(state, **given))

@@ -92,6 +92,25 @@ def test_a_device_comes_and_goes(router: OpenWrt) -> None:
     assert left.startswith("delete flowtable inet nft_offload ft")
 
 
+def test_devices_of_a_pattern_join_at_boot_and_when_they_appear(router: OpenWrt) -> None:
+    table = replace(TABLE, flowtables=(DesiredFlowtable("ft", ("lan0", "ppp*"), hardware=False),))
+    (flowtable,) = table.flowtables
+    router.write(paths.RULESET, table.boot_text())
+    router.write(paths.DEVICES, table.attachments())
+    for name in ("ppp0", "ppp1", "pp0"):
+        router.device(name)
+    lines = nft_lines(router, f"{paths.RULESET_INIT} boot")
+    assert lines[2:] == [table.attach(flowtable, name) for name in ("lan0", "ppp0", "ppp1")]
+    router.device("ppp2")
+    hotplug = f". {paths.DEVICE_HOTPLUG}"
+    assert nft_lines(router, f"ACTION=add DEVICENAME=ppp2; {hotplug}") == [table.attach(flowtable, "ppp2")]
+    assert nft_lines(router, f"ACTION=add DEVICENAME=pp0; {hotplug}") == []
+    (left,) = nft_lines(router, f"rm -r /sys/class/net/ppp2; ACTION=remove DEVICENAME=ppp2; {hotplug}")
+    assert left == table.detach(flowtable, "ppp2")
+    told = [f"{paths.DEVICE_SCRIPT} listed {name} && echo {name}" for name in ("lan0", "ppp7", "ppp", "pp0", "wan0")]
+    assert router.sh("; ".join(told) + "; :").split() == ["lan0", "ppp7", "ppp"]
+
+
 def test_an_upgrade_keeps_all_of_it(router: OpenWrt) -> None:
     kept = set(str(router.read(paths.RULESET_KEEP)).splitlines())
     assert {paths.RULESET, paths.DEVICES, *Procd.ruleset.written, paths.RULESET_RC} <= kept
