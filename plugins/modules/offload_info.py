@@ -321,6 +321,13 @@ router:
         carried_seconds:
           description: Over so many seconds, which are a little more than the sample's.
           type: float
+        pairs:
+          description:
+            - The flows but those of the router itself by C(family), C(protocol), class (C(kind)), and the devices whose
+              networks their ends are in, C(begins) of the one that sent the first packet, and C(ends). C(-) is an end
+              in no network of the router. C(recent) of the C(flows) passed a packet just now.
+          type: list
+          elements: dict
         source:
           description:
             - Where the entries were read, V(proc) for C(/proc/net/nf_conntrack), and V(netlink) for the command
@@ -640,6 +647,8 @@ router:
       carried: {}
       carried_seconds: 0.0
       source: proc
+      pairs:
+        - {family: ipv4, protocol: tcp, kind: hardware, begins: lan0, ends: wan0, flows: 4, recent: 0}
     sample:
       seconds: 3.04
       total: {traversed: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}

@@ -199,6 +199,22 @@ class Carried:
     """packets in the reply direction"""
 
 
+@dataclass(frozen=True)
+class FlowPair:
+    """Sampled flows of one family, protocol and class between the networks of two devices."""
+
+    family: str
+    protocol: str
+    kind: FlowClass
+    begins: str
+    """the device whose network the end is in that sent the first packet; - for an end that is in none"""
+    ends: str
+    """the same of the other end"""
+    flows: int
+    recent: int = 0
+    """slow ones of them that passed a packet just now (Flows.recent)"""
+
+
 FlowSource = Literal["proc", "netlink"]
 """where the entries of conntrack were read: /proc/net/nf_conntrack; by the command conntrack, where the kernel has no
 such file (NF_CONNTRACK_PROCFS)"""
@@ -230,6 +246,8 @@ class Flows:
     carried_seconds: float = 0.0
     """over so many seconds; a little more than the sample's, on a slow router a lot"""
     source: FlowSource = "proc"
+    pairs: tuple[FlowPair, ...] = ()
+    """the same flows, less local ones, by where their ends are; 128 at most and one for the rest"""
 
     def of(self, *classes: FlowClass) -> int:
         """Sampled flows of these classes."""

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._observe.forwarding import GUEST_KINDS
 from .._observe.state import Direction, Sample
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
+from .traffic import find_exemption, has_guests
 
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",
@@ -83,8 +83,11 @@ def find_uncovered_directions(subject: Subject) -> list[Finding]:
         bypassed = sum(direction.bypassed for direction in directions)
         missing = subject.unlisted_devices(enters)
         families = " and ".join(direction.family for direction in directions)
-        guests = not missing and _has_guests(subject, enters)
-        if missing:
+        exempt = find_exemption(subject, enters, leaves)
+        guests = not missing and has_guests(subject, enters)
+        if exempt:
+            why = f"which is no fault: {exempt}"
+        elif missing:
             why = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} in no flowtable"
         elif guests:
             why = "its containers or virtual machines are in no flowtable"
@@ -94,18 +97,20 @@ def find_uncovered_directions(subject: Subject) -> list[Finding]:
         evidence = [f"{packets} packets of offloaded flows traversed it, {bypassed} from {enters} bypassed it"]
         devices = ", ".join(missing) or enters
         one = ONE_DIRECTION.found(message, *evidence, describe_sample(sample), devices=devices)
-        found.append(replace(one, severity="info") if guests else one)
+        found.append(replace(one, severity="info") if guests or exempt else one)
     return found
 
 
 def find_slow_share(subject: Subject) -> list[Finding]:
     """More of what could bypass than the threshold traversed the chain, for another reason than a missing direction."""
     sample = subject.state.sample
-    if sample is None or not subject.flowtables or _group_slow_directions(subject, sample):
+    if sample is None or not subject.flowtables:
+        return []
+    if any(not find_exemption(subject, *key) for key in _group_slow_directions(subject, sample)):
         return []
     total = sample.total
     share = _slow_percentage(subject, sample)
-    if share is None or not sample.classed or total.late + total.slow < subject.expectation.least_packets:
+    if share is None or not sample.classed or _count_eligible(subject, sample) < subject.expectation.least_packets:
         return []
     if subject.flows_in_hardware and not _has_packet_counts(subject):
         return []
@@ -122,7 +127,7 @@ def find_slow_share(subject: Subject) -> list[Finding]:
     )
     found = SLOW_SHARE.found(message, describe_sample(sample), *_describe_directions(sample))
     guests = any(
-        direction.late + direction.slow and _has_guests(subject, direction.enters) for direction in sample.directions
+        direction.late + direction.slow and has_guests(subject, direction.enters) for direction in sample.directions
     )
     return [replace(found, severity="info") if guests or may_be_intended(subject) else found]
 
@@ -140,7 +145,7 @@ def find_missing_measurement(subject: Subject) -> list[Finding]:
     if subject.flows_in_hardware and not _has_packet_counts(subject) and not _list_nic_bytes(subject, sample):
         message = f"{subject.flows_in_hardware} sampled flows are in hardware, and nothing counts their packets"
         return [NOT_COUNTED.found(message, describe_sample(sample))]
-    if _count_eligible_packets(sample) < subject.expectation.least_packets:
+    if _count_eligible(subject, sample) < subject.expectation.least_packets:
         message = (
             f"fewer than {subject.expectation.least_packets} packets that could bypass the forward chain were forwarded"
         )
@@ -222,13 +227,6 @@ def _is_doubtful(subject: Subject, sample: Sample, direction: Direction) -> bool
     return slow and not _may_be_in_nic(subject, sample, direction)
 
 
-def _has_guests(subject: Subject, name: str) -> bool:
-    """A bridge with ports of containers or virtual machines, which no flowtable is meant to list."""
-    device = subject.devices.get(name)
-    ports = device.lowers if device is not None and device.kind == "bridge" else ()
-    return any(subject.devices[port].kind in GUEST_KINDS for port in ports if port in subject.devices)
-
-
 def _may_be_in_nic(subject: Subject, sample: Sample, direction: Direction) -> bool:
     """May it be that NICs forward most of this direction? Also where nothing counts what they forward."""
     if not subject.flows_in_hardware or subject.unlisted_devices(direction.enters):
@@ -276,9 +274,15 @@ def _list_nic_bytes(subject: Subject, sample: Sample) -> dict[str, int]:
     }
 
 
-def _count_eligible_packets(sample: Sample) -> int:
-    """Packets that traversed the chain and could have bypassed it; where they cannot be distinguished, all of them."""
-    return sample.total.late + sample.total.slow if sample.classed else sample.total.traversed
+def _count_eligible(subject: Subject, sample: Sample) -> int:
+    """Packets that traversed the chain and could have bypassed it; where they cannot be distinguished, all of them.
+
+    Without those of traffic that is not for this router's flowtable, of the directions that are known.
+    """
+    exempt = [one for one in sample.directions if find_exemption(subject, one.enters, one.leaves)]
+    if sample.classed:
+        return sample.total.late + sample.total.slow - sum(one.late + one.slow for one in exempt)
+    return sample.total.traversed - sum(one.traversed for one in exempt)
 
 
 def _is_bypassing(subject: Subject, sample: Sample) -> bool:
@@ -298,11 +302,11 @@ def _slow_percentage(subject: Subject, sample: Sample) -> float | None:
     if subject.flows_in_hardware and not _has_packet_counts(subject):
         if not sample.classed:
             bypassed = sample.total.bypassed
-            return _percentage(_count_eligible_packets(sample), bypassed) if bypassed else None
+            return _percentage(_count_eligible(subject, sample), bypassed) if bypassed else None
         return _percentage(sample.slow_bytes, sample.bypassed_bytes + sum(_list_nic_bytes(subject, sample).values()))
     if sample.unhooked and not _has_packet_counts(subject):
         return None
-    return _percentage(_count_eligible_packets(sample), sample.total.bypassed + _estimate_nic_packets(subject))
+    return _percentage(_count_eligible(subject, sample), sample.total.bypassed + _estimate_nic_packets(subject))
 
 
 def _percentage(part: int, rest: int) -> float | None:

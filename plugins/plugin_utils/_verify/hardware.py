@@ -18,6 +18,7 @@ from .configured import nic
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import describe_flows
 from .subject import Subject, run_checks
+from .traffic import select_flows
 
 REFUSED = Kind(
     "hardware.refused",
@@ -101,7 +102,7 @@ MUCH_WORK = 1000
 
 def find_refused_flows(subject: Subject) -> list[Finding]:
     """Flows in software although every flowtable on the router is a hardware one."""
-    seen = subject.state.flows
+    seen = select_flows(subject)
     deciding = subject.deciding_devices
     if not _is_expected(subject):
         return []
@@ -141,7 +142,7 @@ def find_refused_flows(subject: Subject) -> list[Finding]:
 
 def find_partial_hardware(subject: Subject) -> list[Finding]:
     """Flows in software beside flows in hardware."""
-    seen = subject.state.flows
+    seen = select_flows(subject)
     if seen is None or not _is_expected(subject) or _has_software_flowtable(subject):
         return []
     hardware, software = seen.of("hardware"), seen.of("software")

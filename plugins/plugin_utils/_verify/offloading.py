@@ -17,6 +17,7 @@ from dataclasses import replace
 from .._observe.state import Flows
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .subject import Subject, run_checks
+from .traffic import describe_exempt_flows, select_flows
 
 CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",
@@ -101,30 +102,30 @@ def find_missing_offload(subject: Subject) -> list[Finding]:
     """No offloaded flow at all: with traffic, without any, or with conntrack unreadable."""
     if not subject.flowtables:
         return []
-    if subject.state.flows is None:
+    seen = select_flows(subject)
+    if seen is None:
         return [CONNTRACK_UNREADABLE.found("connection tracking could not be read", *subject.read_errors("conntrack"))]
-    if subject.state.flows.of("hardware", "software"):
+    if seen.of("hardware", "software"):
         return []
-    if subject.state.flows.recent_slow >= ENOUGH:
-        message = f"{subject.state.flows.recent_slow} flows were forwarded just now, none of them offloaded"
-        found = NONE_OFFLOADED.found(
-            message, describe_flows(subject.state.flows), *subject.state.flows.examples.get("slow", ())[:2]
-        )
+    if seen.recent_slow >= ENOUGH:
+        message = f"{seen.recent_slow} flows were forwarded just now, none of them offloaded"
+        found = NONE_OFFLOADED.found(message, describe_flows(seen), *seen.examples.get("slow", ())[:2])
         # packets of a tunnel are not for the fast path, and may be all there is
         return [replace(found, severity="info") if any(subject.state.other_handlers.ipsec.values()) else found]
+    if subject.state.flows is not None and subject.state.flows.of("hardware", "software"):
+        return []
     message = "connection tracking shows no forwarded flow that passed a packet while traffic was watched"
-    if subject.state.flows.recent_slow:
+    if seen.recent_slow:
         message = "only one forwarded flow passed packets while traffic was watched, which is too few to judge by"
-    return [
-        NO_TRAFFIC.found(
-            message, describe_flows(subject.state.flows), f"watched for {subject.state.flows.seconds} seconds"
-        )
-    ]
+    exempt = describe_exempt_flows(subject)
+    if exempt and not seen.recent_slow:
+        message = "no flow that is for this router's flowtable passed a packet while traffic was watched"
+    return [NO_TRAFFIC.found(message, describe_flows(seen), *exempt, f"watched for {seen.seconds} seconds")]
 
 
 def find_left_out_flows(subject: Subject) -> list[Finding]:
     """What is on the slow path while other flows are offloaded."""
-    seen = subject.state.flows
+    seen = select_flows(subject)
     if seen is None or not subject.flowtables or not seen.of("hardware", "software"):
         return []
     found = list(_find_left_out_kinds(seen))
@@ -140,6 +141,7 @@ def find_left_out_flows(subject: Subject) -> list[Finding]:
 
 def _find_left_out_kinds(seen: Flows) -> Iterator[tuple[int, Finding]]:
     """(slow flows, finding) of each family or protocol without an offloaded flow, where the other one has some."""
+    explained: set[str] = set()
     for kind, name, one, other in (
         (ONE_FAMILY, "family", "ipv4", "ipv6"),
         (ONE_FAMILY, "family", "ipv6", "ipv4"),
@@ -148,8 +150,16 @@ def _find_left_out_kinds(seen: Flows) -> Iterator[tuple[int, Finding]]:
     ):
         slow = _count_recent(seen, one)
         if slow >= ENOUGH and not _count_offloaded(seen, one) and _count_offloaded(seen, other):
+            explained.add(one)
             message = f"{slow} flows of {one} passed packets just now and none is offloaded, {other} is"
             yield slow, kind.found(message, describe_flows(seen), *_list_slow_examples(seen, one), **{name: one})
+    # neither sum shows a protocol that is slow in one of the families only
+    for key, slow in sorted(seen.recent.items()):
+        offloaded = seen.counts.get(f"{key} hardware", 0) + seen.counts.get(f"{key} software", 0)
+        if slow >= ENOUGH and not offloaded and not explained.intersection(key.split()):
+            message = f"{slow} flows of {key} passed packets just now and none is offloaded, others are"
+            examples = [line for line in seen.examples.get("slow", ()) if set(key.split()) <= set(line.split())]
+            yield slow, ONE_PROTOCOL.found(message, describe_flows(seen), *examples[:2], protocol=key)
 
 
 def _count_recent(seen: Flows, word: str) -> int:
@@ -222,6 +232,7 @@ def judge(subject: Subject) -> RungResult:
     holds = seen is not None and seen.of("hardware", "software") > 0
     if seen is not None and holds:
         evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
+    evidence += describe_exempt_flows(subject)
     return conclude_rung("offloading", holds, evidence, run_checks(CHECKS, subject))
 
 

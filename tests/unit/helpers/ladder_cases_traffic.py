@@ -5,16 +5,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot, Carried, Flowtable, Hook
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.conntrack import parse_conntrack
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
+    Boot,
+    Carried,
+    Flowtable,
+    Hook,
+    RouterState,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
 
 from tests.unit.helpers.ladder_case import (
     BRIDGE,
     EXPECT_HARDWARE,
     EXPECT_SOFTWARE,
+    FOREIGN,
     HARD,
     NAMED_HOOKS,
     NEW_KERNEL,
@@ -25,10 +34,12 @@ from tests.unit.helpers.ladder_case import (
     beside,
     case,
     hooked,
+    traffic,
 )
 from tests.unit.helpers.routers import (
     bare,
     flows,
+    foreign,
     with_carried,
     with_device,
     with_flowtable,
@@ -116,6 +127,112 @@ BOUND = {
     ),
 }
 
+DOCKER = {"kind": "bridge", "lowers": ("veth1",), "up": True}
+
+
+def beside_guests(state: RouterState) -> RouterState:
+    """With containers behind a bridge of theirs, and a tunnel, in no flowtable."""
+    state = with_device(with_device(state, "veth1", kind="veth", master="docker0"), "docker0", **DOCKER)
+    return with_device(state, "wg0", kind="wireguard", up=True)
+
+
+def between(state: RouterState, *lines: str) -> RouterState:
+    """Conntrack, from the words after pair in lines of sh/read/conntrack.sh."""
+    pairs = parse_conntrack("\n".join(f"pair {line}" for line in lines)).pairs
+    counts: Counter[str] = Counter()
+    recent: Counter[str] = Counter()
+    for pair in pairs:
+        counts[f"{pair.family} {pair.protocol} {pair.kind}"] += pair.flows
+        recent[f"{pair.family} {pair.protocol}"] += pair.recent
+    shown = traffic(state, ", ".join(f"{key} {n}" for key, n in counts.items()))
+    assert shown.flows is not None
+    return replace(shown, flows=replace(shown.flows, pairs=pairs, recent=+recent, recent_slow=recent.total()))
+
+
+EXEMPT = {
+    "containers only": case(
+        between(beside_guests(HARD), "ipv4 tcp slow docker0 - 40 40", "ipv4 udp slow wan0 docker0 9 9"),
+        "offloading.no-traffic",
+        "bound",
+        "no flow that is for this router's flowtable passed a packet",
+        "49 sampled flows are not for this router's flowtable: behind docker0 are containers or virtual machines",
+        offloading="unproven",
+        hardware="unproven",
+    ),
+    "bridged traffic only, shown by br_netfilter": case(
+        between(HARD, "ipv4 tcp slow lan0 lan0 40 40", "ipv6 udp slow lan0 lan0 9 9"),
+        "offloading.no-traffic",
+        "bound",
+        "lan0 passes them on by itself",
+        offloading="unproven",
+    ),
+    "a tunnel only, left out by choice": case(
+        between(beside_guests(HARD), "ipv4 udp slow lan0 wg0 40 40", "ipv4 udp software wg0 lan0 12 0"),
+        "",
+        "offloading",
+        "52 sampled flows are not for this router's flowtable: the tunnel wg0 is in no flowtable",
+        hardware="unproven",
+    ),
+    "containers in software, the rest in hardware": case(
+        between(beside_guests(HARD), "ipv4 tcp software docker0 - 40 0", "ipv4 tcp hardware lan0 - 3 0"),
+        "",
+        "hardware",
+    ),
+    "containers in software, nothing in hardware": case(
+        between(beside_guests(HARD), "ipv4 tcp software docker0 - 40 0"), "", "offloading", hardware="unproven"
+    ),
+    "containers beside traffic that is refused": case(
+        between(beside_guests(HARD), "ipv4 tcp software docker0 - 40 0", "ipv4 tcp software lan0 - 3 0"),
+        "hardware.refused",
+        "offloading",
+        "3 flows are offloaded in software, none in hardware",
+        hardware="failed",
+    ),
+    "containers beside traffic that is slow": case(
+        between(beside_guests(HARD), "ipv4 tcp slow docker0 - 40 40", "ipv4 tcp slow lan0 - 3 3"),
+        "offloading.none-offloaded",
+        "bound",
+        "3 flows were forwarded just now, none of them offloaded",
+        offloading="failed",
+    ),
+    "ends that are in no network of the router count": case(
+        between(beside_guests(HARD), "ipv4 tcp slow - - 3 3"), "offloading.none-offloaded", "bound"
+    ),
+    "a bridge of containers that is listed counts": case(
+        between(
+            with_flowtable(replace(beside_guests(foreign()), boot=Boot()), devices=("docker0", "wan0")),
+            "ipv4 tcp slow docker0 - 9 9",
+        ),
+        FOREIGN + "offloading.none-offloaded",
+        "bound",
+    ),
+    "one protocol of one family": case(
+        between(
+            SOFT,
+            "ipv4 tcp software lan0 - 9 0",
+            "ipv4 udp software lan0 - 9 0",
+            "ipv6 tcp software lan0 - 9 0",
+            "ipv6 udp slow lan0 - 9 9",
+        ),
+        "offloading.one-protocol",
+        "offloading",
+        "9 flows of ipv6 udp passed packets just now and none is offloaded, others are",
+    ),
+    "containers beside, measured": case(
+        with_sample(
+            between(beside_guests(SOFT), "ipv4 tcp slow docker0 - 40 40", "ipv4 tcp software lan0 - 3 0"),
+            *("fast 4 lan0 300", "fast 4 wan0 310", "slow4 docker0 wan0 tcp 9 9000 900000"),
+            *(
+                "slow4 wan0 docker0 tcp 9 9000 900000",
+                "traversed4 docker0 wan0 9100 9",
+                "traversed4 wan0 docker0 9100 9",
+            ),
+        ),
+        "",
+        "bypassing",
+    ),
+}
+
 OFFLOADING = {
     "conntrack unreadable": case(
         replace(SOFT, flows=None, unseen={"conntrack": "head: No such file or directory"}),
@@ -172,7 +289,7 @@ BYPASSING = {
         ),
         "bypassing.one-direction",
         "bypassing",
-        "containers or virtual machines are in no flowtable",
+        "behind docker0 are containers or virtual machines, which are in no flowtable",
     ),
     "in hardware, packets not distinguished": case(
         with_sample(HARD, "fast 4 lan0 200", "traversed4 wan0 lan0 18000 900000", classed=False),
@@ -480,6 +597,7 @@ HARDWARE = {
 BY_RUNG: Mapping[str, Mapping[str, Case]] = {
     "bound": BOUND,
     "offloading": OFFLOADING,
+    "exempt": EXEMPT,
     "bypassing": BYPASSING,
     "hardware": HARDWARE,
 }

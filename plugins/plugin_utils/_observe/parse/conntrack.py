@@ -11,9 +11,11 @@ import math
 import re
 
 from ..._core.text import iterate_lines, read_decimal, read_number, split_words
-from ..state import Carried, Flows, FlowSource
+from ..state import Carried, FlowPair, Flows, FlowSource
 
 NUMBER = re.compile(r"[0-9]{1,18}")
+MOST_PAIRS = 256
+"""of devices, families, protocols and classes that are returned"""
 UPTIME = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
 
 
@@ -28,6 +30,7 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     examples: dict[str, list[str]] = {}
     recent: dict[str, int] = {}
     carried: dict[str, Carried] = {}
+    pairs: list[FlowPair] = []
     between = 0.0
     source: FlowSource = "proc"
     for line in iterate_lines(text):
@@ -38,6 +41,10 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
                 counts[f"{family} {protocol} {kind}"] = read_number(number)
             case ["recent", family, protocol, number] if NUMBER.fullmatch(number):
                 recent[f"{family} {protocol}"] = read_number(number)
+            case ["pair", family, protocol, "hardware" | "software" | "slow" as kind, begins, ends, *words] if len(
+                words
+            ) == 2 and all(NUMBER.fullmatch(word) for word in words):
+                pairs.append(FlowPair(family, protocol, kind, begins, ends, *map(read_number, words)))
             case ["carried", kind, *words] if len(words) == 3 and all(NUMBER.fullmatch(word) for word in words):
                 carried[kind] = Carried(*map(read_number, words))
             case ["between", since, until] if UPTIME.fullmatch(since) and UPTIME.fullmatch(until):
@@ -63,6 +70,7 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
         carried=carried,
         carried_seconds=between,
         source=source,
+        pairs=tuple(sorted(pairs, key=lambda pair: -pair.flows)[:MOST_PAIRS]),
     )
 
 

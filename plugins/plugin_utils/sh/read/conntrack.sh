@@ -125,6 +125,8 @@ _carried() {
 # Reads local addresses, limits, what _carried printed and, below --, conntrack; prints total ENTRIES, maximum ENTRIES,
 # sampled LINES, counted LINES (those with a class), recent LINES (slow flows with a packet within the last $1 seconds), recent FAMILY
 # PROTOCOL LINES, count FAMILY PROTOCOL CLASS LINES,
+# pair FAMILY PROTOCOL CLASS FROM TO LINES RECENT (devices whose networks the two ends are in, the one that began first; -
+# for an end that is in none; 128 at most, the rest as - -),
 # carried CLASS FLOWS ORIGINAL-PACKETS REPLY-PACKETS (since _carried, of flows that both saw), and example CLASS LINE, three
 # of a class at most.
 # /proc/net/if_inet6 has IPv6 addresses as 32 digits, conntrack prints them in full. The timeout column is not there for
@@ -136,26 +138,73 @@ _classify() {
       limit = sysctl["nf_conntrack_" limit]
       return limit - within < left && left <= limit
     }
+    # a small busybox has no ^
+    function power(exponent, result) {
+      for (result = 1; exponent > 0; exponent--) result *= 2
+      return result
+    }
+    # the part of an address that a network of this prefix length has in common
+    function common(address, length_of, part, digits, left) {
+      if (!index(address, ":")) {
+        split(address, part, ".")
+        return int((((part[1] * 256 + part[2]) * 256 + part[3]) * 256 + part[4]) / power(32 - length_of))
+      }
+      gsub(/:/, "", address)
+      digits = int(length_of / 4)
+      left = length_of % 4
+      if (!left) return substr(address, 1, digits)
+      return substr(address, 1, digits) "." int(index("123456789abcdef", substr(address, digits + 1, 1)) / power(4 - left))
+    }
+    function add_network(address, length_of, device, key) {
+      if (length_of + 0 < 1) return
+      key = (index(address, ":") ? 6 : 4) " " length_of " " common(address, length_of)
+      if (key in network && network[key] != device) device = "-"
+      network[key] = device
+      if (!known[(index(address, ":") ? 6 : 4) " " length_of]++) lengths[++kinds] = length_of
+    }
+    # the device with the longest prefix
+    function place(address, version, i, longest, key, found) {
+      if (address in placed) return placed[address]
+      version = index(address, ":") ? 6 : 4
+      found = "-"
+      for (i = 1; i <= kinds; i++) {
+        if (lengths[i] <= longest || !((version " " lengths[i]) in known)) continue
+        key = version " " lengths[i] " " common(address, lengths[i])
+        if (key in network) { found = network[key]; longest = lengths[i] }
+      }
+      placed[address] = found
+      return found
+    }
     $1 == "--" { flows = 1; next }
     !flows && $1 == "was" { there[$2] = $3; back[$2] = $4; next }
     !flows && split($0, part, ":") == 2 && part[1] ~ /^nf_conntrack_/ { sysctl[part[1]] = part[2]; next }
-    !flows && $3 == "inet" { split($4, part, "/"); here[part[1]] = 1 }
+    !flows && $3 == "inet" {
+      split($4, part, "/")
+      here[part[1]] = 1
+      if ($5 == "peer") split($6, part, "/")
+      add_network(part[1], part[2], $2)
+    }
     !flows && length($1) == 32 {
       address = substr($1, 1, 4)
       for (i = 5; i < 32; i += 4) address = address ":" substr($1, i, 4)
       here[address] = 1
+      # link-local networks are the same on every device
+      if ($4 != "20") {
+        bits = index("123456789abcdef", substr($3, 1, 1)) * 16 + index("123456789abcdef", substr($3, 2, 1))
+        add_network(address, bits, $6)
+      }
     }
     !flows { next }
     {
       sampled++
+      from = to = ""
+      for (i = 5; i <= NF && to == ""; i++) if ($i ~ /^src=/) {
+        if (from == "") from = substr($i, 5)
+        else to = substr($i, 5)
+      }
       if (/\[HW_OFFLOAD\]/) class = "hardware"
       else if (/\[OFFLOAD\]/) class = "software"
       else {
-        from = to = ""
-        for (i = 5; i <= NF && to == ""; i++) if ($i ~ /^src=/) {
-          if (from == "") from = substr($i, 5)
-          else to = substr($i, 5)
-        }
         if (from in here || to in here) class = "local"
         else if ($3 == "tcp" && $6 == "ESTABLISHED" || $3 == "udp" && /\[ASSURED\]/) class = "slow"
         else next
@@ -163,9 +212,13 @@ _classify() {
       counted++
       count[$1 " " $3 " " class]++
       if (class == "local") next
+      pair = $1 " " $3 " " class " " place(from) " " place(to)
+      if (!(pair in between) && ++pairs > 128) pair = $1 " " $3 " " class " - -"
+      between[pair]++
       if (class == "slow" && ($3 == "udp" && fresh($5, "udp_timeout_stream") || $3 == "tcp" &&
         (fresh($5, "tcp_timeout_established") || fresh($5, "tcp_timeout_unacknowledged")))) {
         recent++
+        lately[pair]++
         active[$1 " " $3]++
       }
       if (seen[class]++ < 3) print "example " class " " $0
@@ -185,6 +238,7 @@ _classify() {
       print "total " sysctl["nf_conntrack_count"]
       print "maximum " sysctl["nf_conntrack_max"]
       for (key in count) print "count " key " " count[key]
+      for (pair in between) print "pair " pair " " between[pair] " " lately[pair] + 0
       for (class in both) printf "carried %s %d %.0f %.0f\n", class, both[class], went[class], came[class]
       print "sampled " sampled + 0
       print "counted " counted + 0

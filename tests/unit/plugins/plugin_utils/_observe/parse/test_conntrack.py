@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.conntrack import parse_conntrack
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Carried, Flows
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Carried, FlowPair, Flows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,6 +138,66 @@ def test_what_offloaded_flows_carried_meanwhile(awk: str, tmp_path: Path) -> Non
     text = LOCAL.replace("--\n", f"{was}--\n") + "\n".join(after)
     flows = parse_conntrack(call("conntrack", "_classify 5", text, awk, tmp_path))
     assert flows.carried == {"hardware": Carried(2, 1001, 1010), "software": Carried(1, 1, 1)}
+
+
+NETWORKS = LOCAL.replace(
+    "--\n",
+    """\
+3: br-lan    inet 10.0.0.1/8 brd 10.255.255.255 scope global br-lan
+4: docker0    inet 10.172.0.1/16 scope global docker0
+5: lan1    inet 192.168.1.1/25 scope global lan1
+6: lan2    inet 192.168.1.129/25 scope global lan2
+7: old    inet 172.16.0.1/24 scope global old
+8: new    inet 172.16.0.2/24 scope global new
+fe800000000000000000000000000001 03 40 20 80    wan0
+fd000010000000000000000000000001 04 38 00 80   br-lan
+20010db8ff0050000000000000000001 04 35 00 80     lan1
+--
+""",
+)
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize(
+    ("source", "destination", "begins", "ends"),
+    [
+        ("10.1.0.2", "198.51.100.7", "br-lan", "-"),
+        ("10.172.255.2", "203.0.113.200", "docker0", "wan0"),
+        ("192.168.1.127", "192.168.1.128", "lan1", "lan2"),
+        ("10.1.0.2", "10.2.0.2", "br-lan", "br-lan"),
+        ("172.16.0.9", "100.64.0.1", "-", "ppp0"),
+        (HOST6, FAR6, "br-lan", "wan0"),
+        ("fd00:0010:0000:00ff:0000:0000:0000:0002", "fd00:0010:0000:0100:0000:0000:0000:0002", "br-lan", "-"),
+        ("2001:0db8:ff00:57ff:0000:0000:0000:0002", "2001:0db8:ff00:5800:0000:0000:0000:0002", "lan1", "-"),
+        ("fe80:0000:0000:0000:0000:0000:0000:0009", "2001:0db8:0203:0000:0000:0000:0000:0009", "-", "wan0"),
+    ],
+)
+def test_between_which_devices(source: str, destination: str, begins: str, ends: str, awk: str, tmp_path: Path) -> None:
+    """By the longest prefix; a network that two devices have is of neither."""
+    family = "ipv6     10" if ":" in source else "ipv4     2"
+    flow = tuples(source, destination, destination, OWN6 if ":" in source else OWN4)
+    lines = [
+        f"{family} udp      17 119 {flow}[ASSURED] mark=0 use=2",
+        f"{family} tcp      6 {flow}[OFFLOAD] mark=0 use=2",
+    ]
+    text = NETWORKS + "".join(f"{line}\n" for line in lines)
+    version = family.split(maxsplit=1)[0]
+    assert set(parse_conntrack(call("conntrack", "_classify 5", text, awk, tmp_path)).pairs) == {
+        FlowPair(version, "udp", "slow", begins, ends, 1, 1),
+        FlowPair(version, "tcp", "software", begins, ends, 1, 0),
+    }
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_many_pairs_stay_few(awk: str, tmp_path: Path) -> None:
+    networks = "".join(f"{n}: vlan{n}    inet 10.{n}.0.1/16 scope global vlan{n}\n" for n in range(250))
+    lines = [
+        f"ipv4     2 tcp      6 {tuples(f'10.{n}.0.2', FAR4, FAR4, OWN4)}[OFFLOAD] mark=0 use=2\n" for n in range(250)
+    ]
+    text = LOCAL.replace("--\n", f"{networks}--\n") + "".join(lines)
+    pairs = parse_conntrack(call("conntrack", "_classify 5", text, awk, tmp_path)).pairs
+    assert (len(pairs), sum(pair.flows for pair in pairs)) == (129, 250)
+    assert pairs[0] == FlowPair("ipv4", "tcp", "software", "-", "-", 122)
 
 
 @pytest.mark.parametrize(("sampled", "total", "points"), [(0, 0, 0), (9, 9, 0), (2048, 2049, 0), (2048, 10**6, 2.2)])
