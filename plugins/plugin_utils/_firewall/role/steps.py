@@ -17,7 +17,7 @@ from typing import Any
 
 from ..._core.errors import OffloadError
 from ..._core.names import expand, is_pattern, stands_for
-from ..._observe.forwarding import explain_idle
+from ..._observe.forwarding import explain_idle, is_forwarding
 from ..._observe.state import Device, RouterState
 from ..._observe.topology import find_guest_ports, map_hook_devices, pick_flowtable_devices, sees_lowers
 from ..._systems.registry import reports_features
@@ -273,7 +273,7 @@ def _zone_warnings(request: Request, devices: Mapping[str, Device]) -> list[str]
 
     No error: a tunnel or a PPP link may come up later. But a wrong name cuts off what is behind it, and the change is
     confirmed all the same where the controller comes in by another device. A bridge's ports and the devices below a
-    VLAN have no address of their own: their packets are forwarded under its name.
+    VLAN have no address of their own: their packets are forwarded under its name. Packets to a VRF come in under it.
     """
     if not request.zoned:
         return []
@@ -283,8 +283,8 @@ def _zone_warnings(request: Request, devices: Mapping[str, Device]) -> list[str]
         for name, device in devices.items()
         if device.up
         and device.forwarding
-        and device.addresses
-        and device.kind != "loopback"
+        and (device.addresses or is_forwarding(devices, device))
+        and device.kind not in ("loopback", "dummy")
         and name not in request.zoned
     )
     warnings = []

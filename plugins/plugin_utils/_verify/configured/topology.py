@@ -25,6 +25,13 @@ from . import listed
 MOST_NAMES = 6
 """in a message"""
 
+BY_OPTION = "add the ports of {bridges} to the flowtable (flow_offload_guests, such as [veth*])"
+BY_FW4 = (
+    "use flow_offload_ruleset: overlay with flow_offload_guests, such as [veth*]; OpenWrt's own firewall picks the"
+    " devices of its flowtable itself, and left out {bridges}"
+)
+"""what to do about guests: a flowtable of ours or of another firewall, and OpenWrt's own"""
+
 ONE_DIRECTION = Kind(
     "configured.one-direction",
     "error",
@@ -68,7 +75,7 @@ GUESTS_UNCOVERED = Kind(
     " which no flowtable has. It stays on the slow path, as does one direction of each of their flows, whatever"
     " connection tracking shows. An information where the flowtable has two other directions: it is right then to leave"
     " them out, unless they have much traffic.",
-    "to offload their flows in software, add {ports} to the flowtable (flow_offload_guests, such as [veth*])",
+    "to offload their flows in software, {how}",
 )
 BRIDGE_LISTED = Kind(
     "configured.bridge-listed",
@@ -282,13 +289,14 @@ def _report_uncovered_guests(
     if not guests:
         return []
     bridges = _name_some(guests)
+    how = BY_FW4 if any(flowtable.table == "fw4" for flowtable in fed) else BY_OPTION
     found = GUESTS_UNCOVERED.found(
         f"flowtable {fed[0].path} has only what {', '.join(alone)} needs, and not {bridges}"
         if alone
         else f"no flowtable has the ports of {bridges}, which containers or virtual machines are behind",
         *map(describe_flowtable, fed),
         *(f"{name}: ports {_name_some(ports)}" for name, ports in list(guests.items())[:4]),
-        ports=f"the ports of {bridges}",
+        how=how.format(bridges=bridges),
     )
     return [found if alone else replace(found, severity="info")]
 

@@ -310,13 +310,15 @@ def test_devices_that_forward_and_are_in_no_zone() -> None:
         "mgmt0": on | {"forwarding": ()},
         "off0": on | {"up": False},
         "lo": on | {"kind": "loopback"},
+        "dummy0": on | {"kind": "dummy"},
+        "up0": on | {"addresses": (), "routes": ("ipv4",), "next_hops": ("ipv4",)},
     }
     state = replace(debian(), devices={name: Device(name, **seen) for name, seen in devices.items()}, boot=Boot())
     zones = [{"name": "wan", "devices": "wan0, wan1, ppp0", "services": ["ssh"]}]
     asked = request(**{**FIREWALL, "flow_offload_router": {"zones": zones}})
     assert plan_steps(asked, state)[1] == [
         "flow_offload_router.zones: not on this router now: ppp0",
-        "in no zone, so what comes from there is dropped: dmz0",
+        "in no zone, so what comes from there is dropped: dmz0, up0",
     ]
     assert plan_steps(request(), state)[1] == []
     assert plan_steps(request(**FIREWALL), debian())[1] == []
