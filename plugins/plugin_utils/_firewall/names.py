@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from .._core.errors import OffloadError
-from .._core.names import DEVICE
+from .._core.names import DEVICE, PATTERN, find_overlap
 from . import elements, services
 from .model import FAMILIES, SUFFIX, Declared, Hosts, Options, Zone
 from .services import Port
@@ -65,10 +65,10 @@ def require_match(pattern: re.Pattern[str], text: str, where: str, expected: str
 
 
 def device_name(text: str, where: str) -> str:
-    """The name of one device; raises OffloadError, also for what other firewalls take as the begin of many names."""
-    if text.endswith(("*", "+")):
-        raise OffloadError(f"{where}: {text!r} looks like a pattern, which is not possible here", "name each device")
-    return require_match(DEVICE, text, where, "a device's name was expected")
+    """The name of a device, or a pattern such as ``ppp*``; raises OffloadError, also for a pattern of iptables."""
+    if text.endswith("+"):
+        raise OffloadError(f"{where}: {text!r} looks like a pattern of iptables", f"write {text[:-1]}*")
+    return text if PATTERN.match(text) else require_match(DEVICE, text, where, "a device's name was expected")
 
 
 def require_within(number: int, low: int, high: int, where: str) -> None:
@@ -198,6 +198,12 @@ class Names:
                 problem = f"{where}.devices: a device is in two zones ({device} in {held[device]} and in {name})"
                 raise OffloadError(problem, "leave it in one of them")
             held[device] = name
+        if overlap := find_overlap(held):
+            pattern, other = overlap
+            raise OffloadError(
+                f"{where}.devices: {pattern} in zone {held[pattern]} also stands for {other} in zone {held[other]}",
+                "have each device in one zone, and there once",
+            )
         if item["masquerade"] and "ipv4" not in self.families:
             problem = f"{where}.masquerade: it is for IPv4, and {ROUTER}.family is ipv6"
             raise OffloadError(problem, "leave one of the two out")

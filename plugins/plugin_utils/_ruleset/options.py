@@ -23,7 +23,7 @@ def read_device_pairs(items: Items) -> list[DevicePair]:
     """The option flush_connections; raises OffloadError."""
     for end in (end for pair in items for end in pair.values()):
         for device in end:
-            if not DEVICE.match(device.removeprefix("!")):
+            if not DEVICE.match(device.removeprefix("!")) and not PATTERN.match(device.removeprefix("!")):
                 raise OffloadError(
                     f"option flush_connections: from and to must be names of devices, got {device!r}", "correct it"
                 )

@@ -277,7 +277,8 @@ def _zone_warnings(request: Request, devices: Mapping[str, Device]) -> list[str]
     """
     if not request.zoned:
         return []
-    absent = sorted(set(request.zoned) - devices.keys())
+    absent = sorted(name for name in set(request.zoned) - devices.keys() if not is_pattern(name))
+    zoned = set(expand(request.zoned, devices.keys()))
     unzoned = sorted(
         name
         for name, device in devices.items()
@@ -285,7 +286,7 @@ def _zone_warnings(request: Request, devices: Mapping[str, Device]) -> list[str]
         and device.forwarding
         and (device.addresses or is_forwarding(devices, device))
         and device.kind not in ("loopback", "dummy")
-        and name not in request.zoned
+        and name not in zoned
     )
     warnings = []
     if absent:

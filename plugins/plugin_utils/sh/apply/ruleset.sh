@@ -180,7 +180,7 @@ flush_connections() {
 
 # _one_device FROM TO
 _one_device() {
-  [ "$1" = "$2" ] && case $1 in '' | '!'* | *' '*) false ;; esac
+  [ "$1" = "$2" ] && case $1 in '' | '!'* | *' '* | *'*') false ;; esac
 }
 
 # _networks FAMILY DEVICES: what is reached through the devices, by any table of routes; "any" for a default route, for more
@@ -188,9 +188,17 @@ _one_device() {
 _networks() {
   # busybox lists no devices of a route with several; link-local addresses are never forwarded
   ip -o "-$1" route show table all 2>/dev/null | awk -v devices=" $2 " '
+    BEGIN { many = split(devices, listed, " ") }
+    # by its name, or by a pattern such as ppp*
+    function named(device, i, name) {
+      for (i = 1; i <= many; i++) {
+        name = listed[i]
+        sub(/^!/, "", name)
+        if (name == device || (sub(/[*]$/, "", name) && index(device, name) == 1)) return 1
+      }
+    }
     function ours(device) {
-      if (index(devices, "!")) return device != "lo" && !index(devices, " !" device " ")
-      return index(devices, " " device " ")
+      return index(devices, "!") ? device != "lo" && !named(device) : named(device)
     }
     function here(field, dev) {
       for (field = 1; field < NF; field++) if ($field == "dev") { dev = 1; if (ours($(field + 1))) return 1 }

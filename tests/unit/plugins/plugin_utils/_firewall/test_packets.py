@@ -106,6 +106,26 @@ def test_policies(net: Network, version: int) -> None:
 
 
 @BOTH
+def test_zones_of_patterns(net: Network, version: int) -> None:
+    """A name that begins so is of that zone, in chains, in pairs of devices and in translations alike."""
+    net.firewall(
+        {
+            "lan": {"devices": ["la*"]},
+            "wan": {"devices": ["wa*", "ppp*"], "masquerade": True},
+            "dmz": {"devices": ["dmz0", "dm9*"], "input": "reject"},
+        },
+        forward=[LAN_TO_WAN, {"from": "lan", "to": "dmz", "services": ["http"]}],
+    )
+    seen = ROUTER["wan"][4] if version == 4 else HOST["lan"][6]
+    assert dial(net, "lan", HOST["wan"][version], 443) == seen
+    assert dial(net, "lan", HOST["dmz"][version], 80) == HOST["lan"][version]
+    assert dial(net, "lan", HOST["dmz"][version], 443) == "nothing"
+    assert dial(net, "wan", HOST["lan"][version], 443) == "nothing"
+    assert dial(net, "dmz", ROUTER["dmz"][version], 443) == "refused"
+    assert net.offloaded() > 0
+
+
+@BOTH
 def test_rules_in_order(net: Network, version: int) -> None:
     net.firewall(
         services=[{"name": "panel", "ports": ["tcp/8080-8443"]}],

@@ -92,6 +92,10 @@ ECMP = "default \\\tnexthop via 198.51.100.2 dev wan0 weight 1 \\\tnexthop via 2
 MANY = "\n".join(f"10.0.{number}.0/24 via 192.0.2.2 dev lan0" for number in range(9))
 ROUTES = {
     "a default route with several ways": (f"{LAN}\n{ECMP}", {"lan0": "192.0.2.0/24", "wan0": "any", "wan1": "any"}),
+    "patterns": (
+        f"{LAN}\n{ECMP}",
+        {"la*": "192.0.2.0/24", "wan* lan0": "any", "!wan*": "192.0.2.0/24", "!la* !wg*": "any", "wg*": ""},
+    ),
     "the same by busybox": (f"{LAN}\ndefault", {"wan1": "any"}),
     "a way on a line of its own": ("10.9.0.0/16\n\tnexthop via 198.51.100.2 dev wan0 weight 1", {"wan0": "any"}),
     "a network with several ways": (f"{LAN}\n{ECMP}".replace("default", "10.9.0.0/16"), {"wan1": "10.9.0.0/16"}),
