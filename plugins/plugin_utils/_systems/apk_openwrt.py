@@ -9,8 +9,17 @@ from __future__ import annotations
 
 import re
 
-from .feeds import OTHER_IMAGE, UNREACHABLE, Feeds, mismatch, unknown_package
-from .package_manager import WAIT, Reason
+from .feeds import (
+    UNREACHABLE,
+    WHOLE_ROUTER,
+    Feeds,
+    mismatch,
+    other_kernel,
+    same_file,
+    unknown_module,
+    unknown_package,
+)
+from .package_manager import WAIT
 
 
 class ApkOpenWrt(Feeds):
@@ -20,17 +29,14 @@ class ApkOpenWrt(Feeds):
     command = "apk"
     apply_scripts = ("apply/apk_openwrt", "apply/feeds")
     reasons = (
+        *WHOLE_ROUTER,
         UNREACHABLE,
-        mismatch(r"breaks: (?P<package>\S+?)-\d[^[]*\[kernel=(?P<kernel>[^]]+)\]"),
-        Reason(
-            re.compile(
-                r"\) (?:Upgrading|Downgrading|Replacing|Purging|Reinstalling) kernel "
-                r"\((?:\S+ -> )?(?P<kernel>[^)]+)\)"
-            ),
-            "apk would put another kernel's packages in ({kernel}; this image has {image}), which leaves the router "
-            "without modules at its next start; nothing was changed",
-            OTHER_IMAGE,
+        mismatch(r"(?:^\s*kernel-(?P<image>\d\S*):\s+)?breaks: (?P<package>\S+?)-\d[^[]*\[kernel=(?P<kernel>[^]]+)\]"),
+        other_kernel(
+            r"\) (?:Upgrading|Downgrading|Replacing|Purging|Reinstalling) kernel \((?:\S+ -> )?(?P<kernel>[^)]+)\)"
         ),
+        same_file(r"ERROR: (?P<package>\S+?)-\d\S*: trying to overwrite (?P<file>\S+) owned by (?P<owner>\S+?)-\d\S*"),
+        unknown_module(r"^\s*(?P<package>kmod-\S+) \(no such package\)"),
         unknown_package(r"^\s*(?P<package>\S+) \(no such package\)"),
     )
     remedies = (("Unable to lock database", WAIT),)

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from .._core.sections import Answer, Call
-from .package_manager import Inventory, PackageManager, Reason
+from .package_manager import WAIT, Inventory, PackageManager, Reason
 
 MODULES_PACKAGE = "kmod-nft-offload"
 OTHER_IMAGE = (
@@ -36,12 +36,66 @@ UNREACHABLE = Reason(
 """comes first: what follows a download that failed is mostly an echo of it"""
 
 
+LOCKED = Reason(
+    re.compile(r"(?P<line>[^\n]*(?:Could not lock|Unable to lock)[^\n]*(?:temporarily unavailable|busy)[^\n]*)"),
+    "another package manager is at work on the router",
+    WAIT,
+)
+READ_ONLY = Reason(
+    re.compile(r"(?P<line>[^\n]*Read-only file system)"),
+    "the router's file system is read-only: {line}",
+    "find out why (mount, logread): flash that is full or worn, failsafe, or an overlay that did not come up",
+)
+FULL = Reason(
+    re.compile(r"(?P<line>[^\n]*No space left on device)"),
+    "the flash is full: {line}",
+    "remove packages that are not needed, or build an image that has these in it: the same takes less there",
+)
+UNTRUSTED = Reason(
+    re.compile(
+        r"^[ *]*(?P<line>.*?(?:UNTRUSTED signature|BAD signature|Signature check failed|bad signature)[^\n]*)", re.M
+    ),
+    "the index of a feed is not signed by a key that this router trusts: {line}",
+    "put the key of who builds that feed on the router (/etc/opkg/keys, /etc/apk/keys), or take the feed out",
+)
+WHOLE_ROUTER = (LOCKED, READ_ONLY, FULL, UNTRUSTED)
+"""about the router and not the package: they come first, because a package that is not found is an echo of them"""
+
+
 def mismatch(pattern: str) -> Reason:
-    """Another kernel's feed; ``pattern`` has the groups ``package``, and ``kernel`` that it is for."""
+    """Another kernel's feed; ``pattern`` has the groups ``package``, ``kernel`` that it is for, maybe ``image``."""
     return Reason(
-        re.compile(pattern),
+        re.compile(pattern, re.MULTILINE),
         "the feed's {package} is for the kernel {kernel}, and this image has {image}; nothing was changed",
         OTHER_IMAGE,
+    )
+
+
+def other_kernel(pattern: str) -> Reason:
+    """A plan that would replace the running kernel's package; ``pattern`` has the group ``kernel``, maybe ``image``."""
+    return Reason(
+        re.compile(pattern, re.MULTILINE),
+        "this would put another kernel's packages in ({kernel}; this image has {image}), which leaves the router "
+        "without modules at its next start; nothing was changed",
+        OTHER_IMAGE,
+    )
+
+
+def same_file(pattern: str) -> Reason:
+    """Two packages with one file; ``pattern`` has the groups ``package``, ``file`` and ``owner``."""
+    return Reason(
+        re.compile(pattern),
+        "the packages {package} and {owner} hold the same file, {file}: {owner} has to go first",
+        "remove the package that holds it, then run the play again",
+    )
+
+
+def unknown_module(pattern: str) -> Reason:
+    """``pattern`` has the group ``package``, a kmod-."""
+    return Reason(
+        re.compile(pattern, re.MULTILINE),
+        "the router's feeds have no package {package}: no feed of this image's kernel modules is configured",
+        f"images that were not built by OpenWrt's own builders often have no feed of modules: {OTHER_IMAGE}",
     )
 
 

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import re
 
-from .feeds import UNREACHABLE, Feeds, mismatch, unknown_package
+from .feeds import (
+    UNREACHABLE,
+    WHOLE_ROUTER,
+    Feeds,
+    mismatch,
+    other_kernel,
+    same_file,
+    unknown_module,
+    unknown_package,
+)
 from .package_manager import WAIT, Reason
 
 
@@ -18,6 +27,7 @@ class Opkg(Feeds):
     command = "opkg"
     apply_scripts = ("apply/opkg", "apply/feeds")
     reasons = (
+        *WHOLE_ROUTER,
         UNREACHABLE,
         mismatch(r"cannot find dependency kernel \(= (?P<kernel>[^)]+)\) for (?P<package>\S+)"),
         mismatch(r"dependencies for (?P<package>\S+):\s+(?:\* )?\s*kernel \(= (?P<kernel>[^)]+)\)"),
@@ -29,6 +39,12 @@ class Opkg(Feeds):
             "the flash is full: {package} needs {needs} kB, and {place} has {left} kB left; nothing was left changed",
             "remove packages that are not needed, or build an image that has these in it: the same takes less there",
         ),
+        other_kernel(r"^Upgrading kernel on \S+ from (?P<image>\S+) to (?P<kernel>\S+?)\.*$"),
+        same_file(
+            r"Package (?P<package>\S+) wants to install file (?P<file>\S+)\s+But that file is already provided by "
+            r"package\s+\*? *(?P<owner>\S+)"
+        ),
+        unknown_module(r"Unknown package '(?P<package>kmod-[^']+)'"),
         unknown_package(r"Unknown package '(?P<package>[^']+)'"),
     )
     remedies = (("Could not lock", WAIT),)

@@ -51,7 +51,8 @@ class Reason:
     pattern: re.Pattern[str]
     """its named groups are for ``problem``"""
     problem: str
-    """text for str.format, with the groups' names in braces, and {image} for ``Inventory.image``"""
+    """text for str.format, with the groups' names in braces, and {image} for ``Inventory.image``
+    where no group has that name"""
     remedy: str
 
 
@@ -125,7 +126,8 @@ class PackageManager(ABC):
         """
         for reason in self.reasons:
             if found := reason.pattern.search(output):
-                return reason.problem.format(image=image or "another one", **found.groupdict()), reason.remedy
+                named = {key: value for key, value in found.groupdict().items() if value}
+                return reason.problem.format(**{"image": image or "another one", **named}), reason.remedy
         return None
 
 

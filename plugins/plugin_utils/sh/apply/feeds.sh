@@ -37,10 +37,10 @@ _update_once() {
   [ -z "$feeds_updated" ] && update_packages
 }
 
-# _simulate PACKAGE...: apk may plan another kernel, with other modules, where it should refuse
+# _simulate PACKAGE...: both may plan another kernel, with other modules, where they should refuse
 _simulate() {
   _output=$(_plan_install "$@" 2>&1) || return
-  ! echo "$_output" | grep -qE '\) (Upgrading|Downgrading|Replacing|Purging|Reinstalling) kernel '
+  ! echo "$_output" | grep -qE '(^|\) )(Upgrading|Downgrading|Replacing|Purging|Reinstalling) kernel '
 }
 
 _print_reason() {
@@ -48,7 +48,7 @@ _print_reason() {
   # apk's reason comes first, and a line for each installed package after it
   printf '%s\n' "$_output" | awk '
     { line[NR] = $0 }
-    /breaks:|dependency kernel|dependencies for|kernel [(]=|no such package|[)] [A-Z][a-z]+ kernel [(]/ && ++count <= 6 { wanted[NR] }
+    /breaks:|dependency kernel|dependencies for|kernel [(]=|no such package|[)] [A-Z][a-z]+ kernel [(]|^[A-Z][a-z]+ kernel on / && ++count <= 6 { wanted[NR] }
     END { for (i = 1; i <= NR; i++) if (i in wanted || i > NR - 12) print line[i] }'
 }
 
