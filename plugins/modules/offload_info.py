@@ -457,7 +457,12 @@ router:
           description: Device to the kind of its shaping qdisc.
           type: dict
         redirected:
-          description: Device to the one that all its incoming packets are redirected to.
+          description:
+            - Device to the one that all its incoming packets are redirected to, of devices that a flowtable lists and
+              those that stand on them.
+          type: dict
+        xdp:
+          description: Device to how the XDP program on it runs, V(native), V(generic), V(offload) or V(multi).
           type: dict
         mark_rules:
           description: Rules that route by mark, eight of a family at most.
@@ -683,6 +688,7 @@ router:
     other_handlers:
       shapers: {}
       redirected: {}
+      xdp: {}
       mark_rules: []
       ipsec: {in: 0, out: 0, fwd: 0}
       ipsec_errors: []

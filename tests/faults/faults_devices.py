@@ -235,6 +235,19 @@ FAULTS = (
     ),
     Fault("ifb-on-hardware", ["configured.ingress-redirected"], 7, IFB),
     Fault("ifb-on-software", ["configured.ingress-redirected"], 5, IFB, topology="software"),
+    Fault(
+        "ifb-above-the-nic",
+        ["configured.ingress-bypassed"],
+        7,
+        "ip link add link wan0 name wan0.7 type vlan id 7\nip link set wan0.7 up\n"
+        + IFB.replace("dev wan0 ", "dev wan0.7 "),
+    ),
+    Fault(
+        "xdp-program",
+        ["configured.xdp"],
+        7,
+        impossible="the lab's routers have no program of XDP, and nothing that compiles one",
+    ),
     Fault("smaller-mtu", ["configured.mtu-differs"], 7, "ip link set wan0 mtu 1400\n"),
     # --- hooks
     Fault(

@@ -21,7 +21,7 @@ from .parse.devices import TEXTS, parse_bridged, parse_devices, parse_forwarding
 from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
 from .parse.fw4 import read_fw4
 from .parse.hooks import parse_hooks
-from .parse.link import map_shapers, parse_links, parse_tc
+from .parse.link import map_shapers, parse_links, parse_tc, parse_xdp
 from .parse.modules import parse_modules
 from .parse.nft import parse_flowtables
 from .parse.platform import parse_platform
@@ -250,6 +250,7 @@ def _read_other_handlers(answer: Answer) -> OtherHandlers:
     return OtherHandlers(
         shapers=map_shapers(parse_links(answer.text("link")), traffic),
         redirected=traffic.redirected,
+        xdp=parse_xdp(answer.text("link")),
         mark_rules=policy.parse_mark_rules(answer.text("rules")),
         ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},
         ipsec_errors=policy.parse_xfrm_errors(answer.text("xfrm_stat")),

@@ -286,7 +286,10 @@ class OtherHandlers:
     shapers: Mapping[str, str] = field(default_factory=dict)
     """device -> kind of its egress qdisc that shapes or delays: cake, htb, hfsc, tbf, ..."""
     redirected: Mapping[str, str] = field(default_factory=dict)
-    """device -> device that its incoming packets are redirected to, such as ifb4wan"""
+    """device -> device that its incoming packets are redirected to, such as ifb4wan; of those that a flowtable lists
+    and those that stand on them"""
+    xdp: Mapping[str, str] = field(default_factory=dict)
+    """device -> how the XDP program on it runs: native, generic, offload, or multi for several"""
     mark_rules: tuple[str, ...] = ()
     """'ipv4: from all fwmark 0x1 lookup 100': policy routing by mark"""
     ipsec: Mapping[str, int] = field(default_factory=dict)

@@ -149,7 +149,9 @@ def find_missing_measurement(subject: Subject) -> list[Finding]:
         message = (
             f"fewer than {subject.expectation.least_packets} packets that could bypass the forward chain were forwarded"
         )
-        return [LITTLE_TRAFFIC.found(message, describe_sample(sample))]
+        programs = [name for name in subject.listed_devices if name in subject.state.other_handlers.xdp]
+        before = [f"{name} has an XDP program: what that forwards by itself is not counted" for name in programs]
+        return [LITTLE_TRAFFIC.found(message, describe_sample(sample), *before)]
     return []
 
 

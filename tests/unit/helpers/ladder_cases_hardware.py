@@ -23,7 +23,7 @@ from tests.unit.helpers.ladder_case import (
     traffic,
 )
 from tests.unit.helpers.ladder_cases_nic import FAKE, TRIO
-from tests.unit.helpers.routers import FIXED, OFF, flows, foreign, with_device
+from tests.unit.helpers.routers import FIXED, OFF, flows, foreign, with_device, with_sample
 
 HARDWARE = {
     "switched off": case(
@@ -179,6 +179,31 @@ CONFLICTS = {
     ),
     "shaper in software": case(beside(SOFT, shapers={"wan0": "hfsc"}), "configured.shaper", "offloading"),
     "shaper elsewhere": case(beside(HARD, shapers={"mgmt0": "cake"}), "", "hardware"),
+    **{
+        f"SQM above the NIC, flowtable in {where}": case(
+            beside(
+                with_device(state, "pppoe-wan", kind="ppp", lowers=("wan0",), up=True),
+                redirected={"pppoe-wan": "ifb4pppoe-wan"},
+                shapers={"pppoe-wan": "cake"},
+            ),
+            f"configured.ingress-bypassed {shaper}",
+            verdict,
+            "all that comes in through pppoe-wan is redirected to ifb4pppoe-wan, and offloaded flows are taken before,"
+            " on wan0",
+            "pppoe-wan: qdisc cake",
+        )
+        for where, state, shaper, verdict in (
+            ("software", SOFT, "configured.shaper", "offloading"),
+            ("hardware", HARD, "configured.shaper-bypassed", "hardware"),
+        )
+    },
+    "an XDP program": case(
+        with_sample(beside(SOFT, xdp={"wan0": "generic", "mgmt0": "native"}), "fast 4 lan0 4"),
+        "configured.xdp bypassing.little-traffic",
+        "offloading",
+        "wan0 has an XDP program (generic)",
+        "wan0 has an XDP program: what that forwards by itself is not counted",
+    ),
     "ingress redirected": case(
         beside(SOFT, redirected={"wan0": "ifb4wan0", "mgmt0": "ifb0"}),
         "configured.ingress-redirected",

@@ -28,16 +28,22 @@ class Traffic:
 
 
 def parse_links(text: str, unknown: list[str] | None = None) -> dict[str, tuple[int, str]]:
-    """Lines ``NAME MTU QDISC``, - for what is missing -> device -> (MTU or 0, root qdisc or empty)."""
+    """Lines ``NAME MTU QDISC [XDP]``, - for what is missing -> device -> (MTU or 0, root qdisc or empty)."""
     unknown = unknown if unknown is not None else []
     found = {}
     for line in iterate_lines(text):
         match split_words(line):
-            case [name, mtu, qdisc] if mtu == "-" or parse_count(mtu) is not None:
+            case [name, mtu, qdisc, *xdp] if len(xdp) < 2 and (mtu == "-" or parse_count(mtu) is not None):
                 found[name] = (parse_count(mtu) or 0, "" if qdisc == "-" else qdisc)
             case [_, *_]:
                 unknown.append(f"ip link: {line.strip()}")
     return found
+
+
+def parse_xdp(text: str) -> dict[str, str]:
+    """The same lines -> device -> how its XDP program runs: native, generic, offload, or multi for several."""
+    words = [split_words(line) for line in iterate_lines(text)]
+    return {w[0]: w[3].removeprefix("xdp") or "native" for w in words if len(w) == 4 and w[3].startswith("xdp")}
 
 
 def parse_tc(text: str) -> Traffic:

@@ -47,6 +47,27 @@ INGRESS_REDIRECTED = Kind(
     " flows past the redirection.",
     "choose one for {device}: offload, or shaping of what comes in (tc qdisc del dev {device} ingress)",
 )
+INGRESS_BYPASSED = Kind(
+    "configured.ingress-bypassed",
+    "warning",
+    "What comes in is redirected above the device where a flowtable takes it",
+    "A tc filter hands every packet that comes in through a device to another one, as SQM does with ifb to shape"
+    " downloads. The flowtable takes packets of offloaded flows on the NIC below, before they get to that device: the"
+    " shaper sees only the others, in software as in hardware, and its limit does not hold. What goes out through a"
+    " qdisc there is bypassed likewise.",
+    "choose one for {device}: have the shaper on {below}, or do not offload (flow_offload_mode: disabled) while it"
+    " shapes",
+)
+XDP = Kind(
+    "configured.xdp",
+    "info",
+    "An XDP program sees packets before a flowtable",
+    "It runs in the driver, or right behind it, before every hook of netfilter. What it drops or forwards by itself, as"
+    " xdp-forward does from the same flowtables, neither a flowtable nor the sample of this module sees, so that much"
+    " traffic can look like little.",
+    "see what it does (bpftool net show dev {device}); take it off with 'ip link set dev {device} xdp off' where it is"
+    " not meant to forward",
+)
 MARK_ROUTING = Kind(
     "configured.mark-routing",
     "info",
@@ -100,6 +121,8 @@ KINDS = (
     SHAPER_BYPASSED,
     SHAPED,
     INGRESS_REDIRECTED,
+    INGRESS_BYPASSED,
+    XDP,
     MARK_ROUTING,
     IPSEC,
     QUEUED,
@@ -138,6 +161,38 @@ def find_redirections(subject: Subject) -> list[Finding]:
         )
         for device in subject.listed_devices
         if device in redirected
+    ]
+
+
+def find_bypassed_redirections(subject: Subject) -> list[Finding]:
+    """Devices above listed ones whose incoming packets are redirected, which is too late for what is offloaded."""
+    redirected = subject.state.other_handlers.redirected
+    found = {}
+    for flowtable in subject.flowtables:
+        for device in _list_devices_and_uppers(subject, flowtable):
+            if device.name not in redirected or device.name in subject.listed_devices:
+                continue
+            below = [name for name in subject.hook_devices(device.name) if name in subject.listed_devices]
+            shaper = subject.state.other_handlers.shapers.get(device.name)
+            message = (
+                f"all that comes in through {device.name} is redirected to {redirected[device.name]}, and offloaded"
+                f" flows are taken before, on {', '.join(below) or 'the device below'}"
+            )
+            evidence = [f"tc filter show dev {device.name} ingress: Redirect to device {redirected[device.name]}"]
+            evidence += [f"{device.name}: qdisc {shaper}"] if shaper else []
+            found[device.name] = INGRESS_BYPASSED.found(
+                message, *evidence, device=device.name, below=", ".join(below) or "the device below"
+            )
+    return list(found.values())
+
+
+def find_xdp(subject: Subject) -> list[Finding]:
+    """XDP programs on listed devices."""
+    programs = subject.state.other_handlers.xdp
+    return [
+        XDP.found(f"{name} has an XDP program ({programs[name]})", f"ip link show dev {name}: xdp", device=name)
+        for name in subject.listed_devices
+        if name in programs
     ]
 
 
@@ -220,6 +275,8 @@ def find_mtu_differences(subject: Subject) -> list[Finding]:
 CHECKS = (
     find_shapers,
     find_redirections,
+    find_bypassed_redirections,
+    find_xdp,
     find_mark_routing,
     find_ipsec,
     find_queues,

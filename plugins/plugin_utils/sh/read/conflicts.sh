@@ -15,18 +15,23 @@ read_conflicts() {
   section legacy _legacy
 }
 
-# NAME MTU QDISC of every device; iproute2 puts @PARENT behind a name
+# NAME MTU QDISC [XDP] of every device; iproute2 puts @PARENT behind a name, and xdp, xdpgeneric, xdpoffload or xdpmulti where
+# a program is attached
 _link() {
   ip -o link | awk '{
     name = $2
     sub(/:$/, "", name)
     sub(/@[^@]*$/, "", name)
     mtu = qdisc = "-"
+    xdp = ""
     for (i = 3; i < NF; i++) {
+      if ($i == "link/ether") break
+      if ($i ~ /^xdp[a-z]*(\/id:[0-9]+)?$/) xdp = " " $i
       if ($i == "mtu") mtu = $(i + 1)
       if ($i == "qdisc") qdisc = $(i + 1)
     }
-    print name, mtu, qdisc
+    sub(/\/.*/, "", xdp)
+    print name, mtu, qdisc xdp
   }'
 }
 
@@ -42,10 +47,11 @@ _mark_rules() {
   :
 }
 
-# DEVICE LINE: the qdiscs of each device that a flowtable lists, and the filters on what comes in
+# DEVICE LINE: the qdiscs of each device that a flowtable lists, or that stands on one, and the filters on what comes in
 _tc() {
+  _uppers=$(_list_uppers)
   set -f # a name may hold a *
-  for _device in $_listed; do
+  for _device in $_listed $_uppers; do
     {
       tc qdisc show dev "$_device" | head -n 16
       tc filter show dev "$_device" ingress | head -n 40
@@ -53,6 +59,36 @@ _tc() {
   done
   set +f
 }
+
+# Of the listed devices, 64 at most: VLANs, bridges and the like, three on each other, and every PPP link
+_list_uppers() (
+  cd /sys/class/net || exit
+  _below=$_listed
+  _seen=$_listed
+  _count=0
+  for _level in 1 2 3; do
+    _above=" "
+    for _path in */lower_*; do
+      _upper=${_path%%/*}
+      case $_below in *" ${_path##*/lower_} "*) ;; *) continue ;; esac
+      case $_seen in *" $_upper "*) continue ;; esac
+      _above="$_above$_upper "
+      _seen="$_seen$_upper "
+    done
+    _below=$_above
+  done
+  for _path in */type; do
+    _type=
+    read -r _type <"$_path"
+    [ "$_type" = 512 ] || continue
+    case $_seen in *" ${_path%/type} "*) ;; *) _seen="$_seen${_path%/type} " ;; esac
+  done 2>/dev/null
+  for _device in ${_seen#"$_listed"}; do
+    [ "$_count" -lt 64 ] || break
+    _count=$((_count + 1))
+    echo "$_device"
+  done
+)
 
 _xfrm_stat() {
   grep -vE '[[:space:]]0$' /proc/net/xfrm_stat | head -n 8

@@ -15,6 +15,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.li
     map_shapers,
     parse_links,
     parse_tc,
+    parse_xdp,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import OtherHandlers
@@ -74,6 +75,54 @@ def test_links(text: str, awk: str, tmp_path: Path) -> None:
     links = parse_links(call("conflicts", "ip() { cat link; }; _link", "", awk, tmp_path), unknown)
     assert unknown == []
     assert links == {"lo": (65536, "noop"), "v1": (1500, "tbf"), "eth0.7": (1492, "noop"), "wg0": (1420, "noqueue")}
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_programs_of_xdp(awk: str, tmp_path: Path) -> None:
+    """As iproute2 prints them, between MTU and qdisc."""
+    line = "2: {}: <UP> mtu 1500 {} qdisc mq state UP qlen 1000\\    link/ether 32:e7:08:ee:c1:d2 brd xdp\n"
+    programs = {"a": "xdp/id:7", "b": "xdpgeneric/id:12", "c": "xdpoffload", "d": "xdpmulti", "xdp": "", "e": "group 0"}
+    (tmp_path / "link").write_text("".join(line.format(name, text) for name, text in programs.items()))
+    unknown: list[str] = []
+    text = call("conflicts", "ip() { cat link; }; _link", "", awk, tmp_path)
+    assert parse_xdp(text) == {"a": "native", "b": "generic", "c": "offload", "d": "multi"}
+    assert set(parse_links(text, unknown).values()) == {(1500, "mq")}
+    assert unknown == []
+
+
+SQM = """\
+tc() {
+  case "$*" in
+  "qdisc show dev pppoe-wan")
+    echo 'qdisc cake 8001: root refcnt 2 bandwidth 36Mbit besteffort triple-isolate nat nowash rtt 100ms'
+    echo 'qdisc ingress ffff: parent ffff:fff1 ----------------'
+    ;;
+  "filter show dev pppoe-wan ingress")
+    echo 'filter protocol all pref 10 u32 chain 0 fh 800::800 order 2048 key ht 800 bkt 0 terminal flowid not_in_hw'
+    echo '  match 00000000/00000000 at 0'
+    printf '\\taction order 1: mirred (Egress Redirect to device ifb4pppoe-wan) stolen\\n'
+    ;;
+  esac
+}
+"""
+
+
+def test_a_shaper_above_a_listed_device(tmp_path: Path) -> None:
+    """VLANs on it, what stands on these, and every PPP link, which sysfs does not show to stand on anything."""
+    links = ("eth1.7/lower_eth1", "br0/lower_eth1.7", "br0.5/lower_br0", "deep/lower_br0.5", "eth9.7/lower_eth9")
+    for name in (*links, "eth1/type", "pppoe-wan/type"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("512\n" if name.startswith("pppoe") else "1\n")
+    look = f"cd() {{ :; }}\n{SQM}\n_listed=' br-lan eth1 '\n"
+    assert call("conflicts", f"{look}_list_uppers", "", "awk", tmp_path).split() == [
+        "eth1.7",
+        "br0",
+        "br0.5",
+        "pppoe-wan",
+    ]
+    traffic = parse_tc(call("conflicts", f"{look}_tc", "", "awk", tmp_path))
+    assert traffic.redirected == {"pppoe-wan": "ifb4pppoe-wan"}
+    assert map_shapers({}, traffic) == {"pppoe-wan": "cake"}
 
 
 def test_links_that_say_less() -> None:
