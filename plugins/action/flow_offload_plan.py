@@ -47,7 +47,7 @@ class ActionModule(OffloadAction):
     """The flow_offload_plan action. Only ``part: role`` makes an exec, and none for flow_offload_mode: disabled."""
 
     SPEC = ARGUMENT_SPEC
-    USER_TEXTS = ("text",)
+    USER_TEXTS = ("text", "software_text")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """What the steps of a part need; raises OffloadError for variables that are wrong."""

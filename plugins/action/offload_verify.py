@@ -17,7 +17,7 @@ from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, r
 from ..plugin_utils._observe.state import Flows
 from ..plugin_utils._verify.finding import RUNGS, Expectation
 from ..plugin_utils._verify.subject import Subject
-from ..plugin_utils._verify.verdict import Verdict, judge
+from ..plugin_utils._verify.verdict import Verdict, judge, summarise
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "expect": {"type": "str", "choices": ["hardware", "software", "disabled", "any"], "default": "any"},
@@ -44,9 +44,12 @@ class ActionModule(OffloadAction):
         answer = router.run(FRAGMENTS, calls=calls)
         require_whole(answer)
         state = read_state(answer)
-        verdict = judge(Subject(state, expectation))
+        subject = Subject(state, expectation)
+        verdict = judge(subject)
         result = {
             **verdict.as_result(),
+            "offload": {kind: list(names) for kind, names in subject.offload_devices.items()},
+            "summary": summarise(subject, verdict),
             "flows": _count_flows(state.flows),
             "sample": asdict(state.sample) if state.sample else None,
             "kernel": state.platform.kernel,

@@ -22,7 +22,7 @@ from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._observe.require import require_nft, require_root
 from ..plugin_utils._ruleset import plan as _ruleset
 from ..plugin_utils._ruleset.describe_undone import describe_undone
-from ..plugin_utils._ruleset.options import read_device_pairs, read_requests
+from ..plugin_utils._ruleset.options import read_device_pairs, read_requests, read_software_content
 from ..plugin_utils._ruleset.owner import (
     is_another_owners,
     list_replaced,
@@ -40,6 +40,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "table": {"type": "str", "default": "nft_offload"},
     "content": {"type": "str"},
     "src": {"type": "path"},
+    "software_content": {"type": "str", "default": ""},
     "id": {"type": "str", "default": "previous"},
     "validate": {"type": "bool", "default": True},
     "sets": {"type": "str", "choices": ["keep", "renew"], "default": "keep"},
@@ -64,6 +65,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "devices": {"type": "list", "elements": "str", "required": True},
             "offload": {"type": "str", "choices": ["auto", "hardware", "software"], "default": "auto"},
             "counter": {"type": "bool", "default": False},
+            "forwards": {"type": "dict", "default": {}},
         },
     },
 }
@@ -85,6 +87,9 @@ class ActionModule(ConfirmedAction):
         if options["state"] == "restored":
             self.source = f"the ruleset of option id ({options['id']})"
         self.content = self._content(options) if options["state"] == "present" else ""
+        self.software_content = read_software_content(
+            options["software_content"], options["family"], options["table"], self.requests
+        )
         return super().work(router, options)
 
     def _content(self, options: Options) -> str:
@@ -164,6 +169,7 @@ class ActionModule(ConfirmedAction):
             flush=self.flush,
             where=self.source,
             adopt=options["adopt"],
+            software_content=self.software_content,
         )
 
     def explain_failed_step(self, error: StepError, before: Answer) -> OffloadError:

@@ -71,7 +71,8 @@ nic:
 ruleset:
   description:
     - What is loaded. C(kind) is C(overlay), C(router), C(template), C(fw4) or C(none), C(tasks) a file of the role's
-      C(tasks/ruleset), C(text) the table where the role renders it, and C(flush) pairs of devices between which a
+      C(tasks/ruleset), C(text) the table where the role renders it,
+      C(software_text) the second one for what hardware does not take, and C(flush) pairs of devices between which a
       change of the rules flushes the connections. For C(rollback) it is C(state), C(id) and C(flush).
   returned: with O(part=role) and O(part=rollback)
   type: dict
@@ -80,8 +81,9 @@ ruleset:
     tasks: table
     src: overlay.nft.j2
     text: "table inet nft_offload { ... }"
+    software_text: "table inet nft_offload_software { ... }"
     flowtables:
-      - {name: ft, devices: [lan0, wan0], offload: auto, counter: false}
+      - {name: ft, devices: [lan0, wan0], offload: auto, counter: false, forwards: {}}
     flush: []
 change:
   description: Options of both modules that change a firewall, but for C(checks), which may hold a password.

@@ -516,9 +516,18 @@ router:
           type: str
         differences:
           description:
-            - Lines in which the table now differs from that record, marked as a unified diff does, 20 at most.
+            - Lines in which the table now differs from that record, marked as a unified diff does, 20 at most. Those of
+              the second table follow.
           type: list
           elements: str
+        software_table:
+          description:
+            - Family and name of the second table that the ruleset loads, for what hardware does not take, empty where
+              there is none.
+          type: str
+        software_live:
+          description: Whether that table is live, and this collection's.
+          type: bool
         loaded:
           description:
             - What boot loaded, or the service when it was started since then. V(confirmed), C(kept ID) for an older
@@ -528,7 +537,7 @@ router:
           description: What nft said of the ruleset that was confirmed, where it could not be loaded.
           type: str
         attachments:
-          description: Device to the nft command that brings it into its flowtable when it appears.
+          description: Device to the nft command that brings it into its flowtables when it appears.
           type: dict
         features:
           description: Device and feature to V(on) or V(off), set when the device appears.
@@ -704,6 +713,8 @@ router:
       foreign: false
       table: inet nft_offload
       differences: []
+      software_table: ""
+      software_live: false
       loaded: confirmed
       complaint: ""
       attachments:

@@ -139,6 +139,29 @@ verdict:
   returned: when the router could be read
   type: str
   sample: hardware
+offload:
+  description:
+    - Devices by where the flowtables offload, V(hardware) or V(software). A device that is in a flowtable of each kind
+      is with V(hardware); what goes between it and a device of V(software) is offloaded in software.
+  returned: when the router could be read
+  type: dict
+  contains:
+    hardware:
+      description: Devices in a hardware flowtable.
+      type: list
+      elements: str
+    software:
+      description: Devices in software flowtables only.
+      type: list
+      elements: str
+  sample:
+    hardware: [lan0, lan1, wan0]
+    software: [wg0]
+summary:
+  description: The same in one line, and the verdict.
+  returned: when the router could be read
+  type: str
+  sample: hardware for lan0, lan1, wan0; software for wg0 (hardware)
 rung:
   description: Its number, 0 to 7.
   returned: when the router could be read

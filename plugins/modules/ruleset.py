@@ -183,7 +183,8 @@ options:
         description:
           - V(hardware) makes the NICs forward; the task fails, before anything changes, when one of them refuses.
           - V(software) takes the fast path in the kernel.
-          - V(auto) is V(hardware) when every device takes it, else V(software); the result has which and why.
+          - V(auto) is V(hardware) when every device takes it, else V(software), or with O(software_content) both; the
+            result has which and why.
         type: str
         choices: [auto, hardware, software]
         default: auto
@@ -193,6 +194,27 @@ options:
             is on.
         type: bool
         default: false
+      forwards:
+        description:
+          - What rules see of the devices, where that is another name, as that of a bridge or a VLAN. The keys are these
+            names, the values lists of the devices that their packets come in through. For O(software_content) alone.
+        type: dict
+        default: {}
+  software_content:
+    description:
+      - Text of a second table, named as O(table) with C(_software) at the end, without flowtables. With it, a device
+        that refuses hardware does not keep the others from it where O(flowtables[].offload=auto).
+      - Where at least two devices can be in hardware, and others refuse, the flowtable has those that can. This table
+        is loaded with a software flowtable of the same name, which has all devices. C($software_devices) in its text
+        stands for what hardware does not take, as rules see it. When all devices can, or none of this buys anything,
+        the table is not there.
+      - The flow goes to the flowtable whose rule sees it first, so the chain of this text has to come before that of
+        O(content), and to match what comes in or goes out by C($software_devices) alone.
+      - Both tables are one change. They are loaded in one transaction, undone, kept, restored and removed together.
+      - Needs exactly one flowtable in O(flowtables). The role P(kmod.nft_offload.flow_offload#role) has such a text for
+        its own rulesets.
+    type: str
+    default: ''
 notes:
   - Three SSH execs when what is loaded changes, two when only files do, one when nothing does.
   - Only one change at a time can be under way on a router. Another one is refused, with the id, the age and the
@@ -246,6 +268,27 @@ EXAMPLES = r"""
       - name: ft
         devices: [lan0, wan0]
 
+- name: Have the NICs forward what they can, and what goes through a tunnel offloaded in software
+  kmod.nft_offload.ruleset:
+    content: |
+      table inet nft_offload {
+        chain forward {
+          type filter hook forward priority filter + 20; policy accept;
+          ct state { established, related } meta l4proto { tcp, udp } flow add @ft
+        }
+      }
+    software_content: |
+      table inet nft_offload_software {
+        chain forward {
+          type filter hook forward priority filter + 19; policy accept;
+          iifname $software_devices ct state { established, related } meta l4proto { tcp, udp } flow add @ft
+          oifname $software_devices ct state { established, related } meta l4proto { tcp, udp } flow add @ft
+        }
+      }
+    flowtables:
+      - name: ft
+        devices: [lan0, wan0, wg0]
+
 - name: Render a whole firewall from a template, offloaded to hardware or not at all
   kmod.nft_offload.ruleset:
     src: firewall.nft.j2
@@ -284,7 +327,7 @@ table:
   type: str
   sample: inet nft_offload
 flowtables:
-  description: Each flowtable, and where it offloads.
+  description: Each flowtable, and where it offloads. That of the second table comes last, see O(software_content).
   returned: success
   type: list
   elements: dict
@@ -302,6 +345,9 @@ flowtables:
     reason:
       description: Why it is the one and not the other.
       type: str
+    table:
+      description: Family and name of its table.
+      type: str
     refused:
       description: Device to reason, for each device that does not take a hardware flowtable.
       type: dict
@@ -312,6 +358,7 @@ flowtables:
       reason: "wan0: hw-tc-offload is off and fixed by its driver (virtio_net)"
       refused:
         wan0: hw-tc-offload is off and fixed by its driver (virtio_net)
+      table: inet nft_offload
 actions:
   description: What was done, or would be done in check mode, in words and in order.
   returned: success

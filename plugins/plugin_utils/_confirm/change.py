@@ -198,8 +198,8 @@ class ConfirmedPlan(Plan):
     """dry runs, before the lock is taken"""
     preparing: Sequence[Step] = ()
     """once the texts are queued, before they are loaded: what may fail without touching anything"""
-    listing: StageListing | None = None
-    """stages how the kernel lists the table that was loaded"""
+    listings: Sequence[StageListing] = ()
+    """stage how the kernel lists the tables that were loaded; the first one is the table that was tried before"""
     leaving: Sequence[Step] = ()
     """once confirmed, before files are put in place"""
     records: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -211,9 +211,8 @@ class ConfirmedPlan(Plan):
 
     @property
     def listing_steps(self) -> list[Step]:
-        """The step that stages the listing, where there is one."""
-        one = self.listing
-        return [Step(f"note how the kernel lists table {one.family} {one.table}", one)] if one else []
+        """The steps that stage the listings."""
+        return [Step(f"note how the kernel lists table {one.family} {one.table}", one) for one in self.listings]
 
     @property
     def changed(self) -> bool:
@@ -282,12 +281,12 @@ class Change:
         steps += [Step(f"remove {path}", Removable(path)) for path in plan.removed]
         if not self.live:
             return steps
-        staged = (*sorted(files), *_listing_path(plan))
+        staged = (*sorted(files), *_listing_paths(plan))
         steps.append(Step("note what is written", NoteFiles(staged)))
         steps += [Step(one.summary, Queue(n, one.text)) for n, one in enumerate(plan.texts, start=1)]
         steps += plan.preparing
         steps.append(Step("; ".join(one.summary for one in plan.texts), LoadGuarded()))
-        listed = {(plan.listing.family, plan.listing.table)} if plan.listing else set()
+        listed = {(one.family, one.table) for one in plan.listings}
         gone = tuple(word for table in plan.tables if table not in listed for word in table)
         if gone:
             steps.append(Step("note which tables are gone", ExpectGone(gone)))
@@ -307,7 +306,7 @@ class Change:
             steps += [check.step() for check in self.checks if check.on_router]
         if self.live:
             steps.append(Step("confirm the change", Confirm("new" if self.waits else "same")))
-        in_place = sorted([*plan.files, *plan.records, *_listing_path(plan)])
+        in_place = sorted([*plan.files, *plan.records, *_listing_paths(plan)])
         steps += plan.leaving
         steps.append(Step("put the files in place", CommitChange(paths.COMMITTING, tuple(in_place))))
         steps += [Step(f"remove {path}", Remove(path)) for path in (*plan.forgotten, *plan.removed)]
@@ -341,8 +340,8 @@ def judge_traffic(change: Change, steps: Sequence[Step], answer: Answer) -> Traf
     return judge(counts.get(WatchBefore), counts.get(WatchAfter), change.witness.share)
 
 
-def _listing_path(plan: ConfirmedPlan) -> list[str]:
-    return [plan.listing.path] if plan.listing else []
+def _listing_paths(plan: ConfirmedPlan) -> list[str]:
+    return [one.path for one in plan.listings]
 
 
 def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -> None:

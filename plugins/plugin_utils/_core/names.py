@@ -54,6 +54,12 @@ def find_overlap(listed: Iterable[str]) -> tuple[str, str] | None:
     return None
 
 
+SOFTWARE = "_software"
+"""how the name of the second table ends, which has the name of ours before that: for what hardware does not take"""
+SOFTWARE_DEVICES = "$software_devices"
+"""stands in the user's text of that table for the devices that hardware does not take, as rules see them"""
+
+
 def require_table_name(name: str) -> None:
     """Raise OffloadError for what is no name: nft parses its arguments as a script, so a name must be just that."""
     if not NAME.match(name):

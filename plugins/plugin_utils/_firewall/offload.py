@@ -19,6 +19,7 @@ from itertools import product
 from typing import Any
 
 from .._core.errors import OffloadError
+from .._core.names import SOFTWARE, SOFTWARE_DEVICES
 from . import elements, services, spec
 from .model import Exclusion, Hosts
 from .names import Names, device_name, require_match
@@ -163,6 +164,29 @@ def add_feeding_rule(text: Text, exclusions: Sequence[Exclusion], extra: Sequenc
     comment = f"{EXCLUDE}: what returns from here stays on the slow path"
     text.chain("fast_path", [*lines, FEED], comment, later=True)
     return f"{STATES} jump fast_path"
+
+
+def render_software_table(exclusions: Sequence[Exclusion], priority: str, table: str = "inet nft_offload") -> str:
+    """The text of the second table beside ``table``, for what goes through devices that hardware does not take.
+
+    ``priority`` is that of its chain, which must see packets before the chain of ``table`` that feeds the flowtable.
+    Empty where an exclusion uses a set: those are in ``table``, and can be used nowhere else.
+    """
+    text = Text()
+    line = add_feeding_rule(text, exclusions, ())
+    text.chain(
+        "forward",
+        [f"{side} {SOFTWARE_DEVICES} {line}" for side in ("iifname", "oifname")],
+        "What comes in or goes out by a device that hardware does not take; the first rule to see a flow offloads it.",
+        f"type filter hook forward priority {priority}; policy accept;",
+    )
+    rendered = text.rendered(f"{table}{SOFTWARE}", ())
+    return "" if "@" in rendered.replace(FEED, "") else rendered
+
+
+def software_overlay(exclude: list[Mapping[str, Any]]) -> str:
+    """The second table beside that of ``overlay``: right before it, and so after the firewall that is there too."""
+    return render_software_table(read_exclude(exclude), "filter + 19")
 
 
 def overlay(exclude: list[Mapping[str, Any]], table: str = "inet nft_offload") -> str:

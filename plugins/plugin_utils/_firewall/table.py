@@ -348,6 +348,17 @@ def identity(rule: Rule) -> str:
     return hashlib.sha256(repr(about).encode()).hexdigest()[:8]
 
 
+def render_software(firewall: Firewall) -> str:
+    """The text of the second table beside that of ``render``, see ``offload.render_software_table``.
+
+    Right before its chain for what crosses the router, which offloads what is established before all else. Empty where
+    it would take more than exclusions to do the same: what the user adds there may use anything of the first table.
+    """
+    if firewall.extra.get("fast_path"):
+        return ""
+    return offload.render_software_table(firewall.exclusions, "filter - 1")
+
+
 def render(firewall: Firewall, table: str = "inet nft_offload") -> str:
     """The text of the table. Deterministic: it follows the order of the description, and of nothing else."""
     return Table(firewall).rendered(table)

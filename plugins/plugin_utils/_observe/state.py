@@ -399,7 +399,12 @@ class Boot:
     table: str = ""
     """'family table' that the ruleset loads; empty for none, and for a text that this collection did not write"""
     differences: tuple[str, ...] = ()
-    """lines in which ``live`` differs from ``listing``, as a unified diff marks them; empty where either is missing"""
+    """lines in which ``live`` differs from ``listing``, as a unified diff marks them, and then those of the second
+    table; empty where one to compare is missing"""
+    software_table: str = ""
+    """'family table' of the second table, for what hardware does not take, that the ruleset loads; empty: none"""
+    software_live: str | None = None
+    """how the kernel lists that table now; None: it is not there, or is somebody else's"""
     loaded: str = ""
     """what boot, or the service since then, loaded: confirmed, ``kept ID``, emergency, none; empty: not known"""
     complaint: str = ""
@@ -477,7 +482,9 @@ class RouterState:
         result: dict[str, Any] = _plain(asdict(replace(self, ruleset=None)))
         del result["ruleset"]
         result["firewall"] = ", ".join(result.pop("firewalls"))
-        result["boot"].update({name: result["boot"][name] is not None for name in ("ruleset", "listing", "live")})
+        result["boot"].update(
+            {name: result["boot"][name] is not None for name in ("ruleset", "listing", "live", "software_live")}
+        )
         result["boot"]["differences"] = result["boot"]["differences"][:MOST_DIFFERENCES]
         return result
 

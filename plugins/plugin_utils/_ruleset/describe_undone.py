@@ -18,7 +18,10 @@ def describe_undone(
     plan: ConfirmedPlan, before: TableState, after: TableState
 ) -> tuple[str, Mapping[str, Mapping[str, str]]]:
     """A sentence for the error, and the result's ``ran``: what the router ran before, during and after the change."""
-    same = normalise_listing(after.table or "") == normalise_listing(before.table or "")
+    same = all(
+        normalise_listing(one or "") == normalise_listing(other or "")
+        for one, other in ((after.table, before.table), (after.software_table, before.software_table))
+    )
     path = str(plan.result["table"])
     confirmed = f"as it was before, confirmed as {before.confirmed}" if before.confirmed else "as it was found"
     old = f"table {path} {confirmed}" if before.table else f"no table {path}"

@@ -13,6 +13,7 @@ a chain that is flushed, as the text for boot does before it declares its own, l
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from .._observe.parse.boot import MARK
 from .._observe.parse.nft import parse_filtered_families, parse_statements
@@ -41,7 +42,7 @@ def render_emergency(desired: DesiredTable, ports: Collection[int]) -> str | Non
     ``ports`` are those that SSH servers listen on, beside 22, the most important one first. What is forwarded is
     dropped where our table may drop any of it, and else is none of its business.
     """
-    text = desired.boot_text()
+    text = replace(desired, software=None).boot_text()
     if not parse_filtered_families(text):
         return None
     first, others = list(ports)[:1], sorted({*ports})

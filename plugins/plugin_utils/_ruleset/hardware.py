@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .._core import paths
@@ -17,7 +17,10 @@ from .._core.errors import OffloadError
 from .._core.names import is_pattern
 from .._core.text import iterate_lines
 from .state import FEATURE, TableState
-from .table import DesiredFlowtable
+from .table import SOFTWARE_PRIORITY, DesiredFlowtable
+
+PATTERNS_IN_SETS = (1, 0, 6)
+"""nft that was seen to take a name that ends in * beside others, in a rule"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,29 @@ class Request:
     offload: str
     """auto, hardware or software"""
     counter: bool = False
+    forwards: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """name that rules see -> the devices of the flowtable that its packets come in through; one that is not named
+    stands for itself"""
+
+    @property
+    def carriers(self) -> dict[str, tuple[str, ...]]:
+        """``forwards``, with every device in it."""
+        carrying = {device for below in self.forwards.values() for device in below}
+        return {**{device: (device,) for device in self.devices if device not in carrying}, **self.forwards}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where one flowtable offloads."""
+
+    flowtable: DesiredFlowtable
+    """in hardware or in software"""
+    result: dict[str, Any]
+    """as the task returns it"""
+    software: DesiredFlowtable | None = None
+    """the one of the second table, with all devices, where some are not for hardware"""
+    left: tuple[str, ...] = ()
+    """what goes through that one, as rules see it, sorted"""
 
 
 def explain_refusal(state: TableState, device: str, check_mode: bool) -> str:
@@ -76,11 +102,26 @@ def _is_certain(state: TableState, device: str) -> bool:
     return not explain_refusal(state, device, check_mode=False)
 
 
-def decide_offload(state: TableState, request: Request, check_mode: bool) -> tuple[DesiredFlowtable, dict[str, Any]]:
-    """The flowtable in hardware or in software, and why, as the task returns it (``flowtables``).
+def _split(request: Request, refused: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(devices for hardware, what is left for software as rules see it), both sorted.
 
-    In check mode what the real run would do before counts as done. Raises OffloadError where hardware is requested and
-    a device refuses.
+    No device where fewer than two of those that forward could have hardware: it takes both ends of a flow.
+    """
+    carriers = request.carriers
+    left = {name for name, below in carriers.items() if refused.keys() & {name, *below}}
+    able = carriers.keys() - left
+    devices = {device for name in able for device in carriers[name] if device in request.devices}
+    if len(able) < 2 or not devices:
+        return (), ()
+    # a rule may see a device under its own name too
+    return tuple(sorted(devices)), tuple(sorted(left | refused.keys()))
+
+
+def decide_offload(state: TableState, request: Request, check_mode: bool, splits: bool = False) -> Decision:
+    """The flowtable in hardware, in software, or in both, and why.
+
+    With ``splits`` devices that refuse hardware do not keep the others from it. In check mode what the real run would
+    do before counts as done. Raises OffloadError where hardware is requested and a device refuses.
     """
     here = [device for device in request.devices if device in state.links]
     refused = (
@@ -90,31 +131,40 @@ def decide_offload(state: TableState, request: Request, check_mode: bool) -> tup
     )
     if request.offload == "auto":
         refused |= {d: why for d in request.devices if d not in here and (why := _explain_absence(state, d))}
+    why_not = "; ".join(f"{device}: {why}" for device, why in refused.items())
     if refused and request.offload == "hardware":
-        why_not = "; ".join(f"{device}: {why}" for device, why in refused.items())
         raise OffloadError(
             f"option flowtables, {request.name}: hardware offload was requested, but {why_not}",
             "turn the feature on with nic_features, leave the device out, or use offload: auto or software",
             refused=refused,
         )
-    hardware = request.offload == "hardware" or (request.offload == "auto" and bool(request.devices) and not refused)
-    desired = DesiredFlowtable(request.name, request.devices, hardware, request.counter)
-    if hardware and check_mode and not all(_is_certain(state, device) for device in here):
+    devices, left = _split(request, refused) if refused and splits and request.offload == "auto" else ((), ())
+    if len(left) > 1 and any(map(is_pattern, left)) and (state.platform.nft_version or (0,)) < PATTERNS_IN_SETS:
+        devices, left = (), ()
+    hardware = bool(devices) or request.offload == "hardware"
+    hardware |= request.offload == "auto" and bool(request.devices) and not refused
+    devices = devices or request.devices
+    if hardware and check_mode and not all(_is_certain(state, device) for device in devices if device in here):
         every = "foreseen: the real run asks the drivers"
     else:
         every = "every device takes it"
     reasons = {
         "software": "requested",
         "hardware": f"requested; {every}",
-        "auto": every if hardware else "; ".join(f"{d}: {why}" for d, why in refused.items()),
+        "auto": f"{every}, the others do not: {why_not}" if left else every if hardware else why_not,
     }
-    return desired, {
+    result = {
         "name": request.name,
-        "devices": list(request.devices),
+        "devices": list(devices),
         "offload": "hardware" if hardware else "software",
         "reason": reasons[request.offload] or "no devices",
         "refused": refused,
     }
+    desired = DesiredFlowtable(request.name, devices, hardware, request.counter)
+    if not left:
+        return Decision(desired, result)
+    rest = DesiredFlowtable(request.name, request.devices, False, request.counter, SOFTWARE_PRIORITY)
+    return Decision(desired, result, rest, left)
 
 
 def warn_of_absent_devices(state: TableState, requests: Sequence[Request]) -> list[str]:

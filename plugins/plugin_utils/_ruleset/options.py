@@ -11,9 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._core.errors import OffloadError
-from .._core.names import DEVICE, NAME, NAME_RULE, PATTERN, find_overlap, is_pattern
+from .._core.names import (
+    DEVICE,
+    NAME,
+    NAME_RULE,
+    PATTERN,
+    SOFTWARE,
+    SOFTWARE_DEVICES,
+    find_overlap,
+    is_pattern,
+)
 from .flush import DevicePair
 from .hardware import Request
+from .table import require_own_table
 
 Items = Sequence[Mapping[str, Any]]
 """an option that is a list of dictionaries"""
@@ -35,10 +45,45 @@ def read_device_pairs(items: Items) -> list[DevicePair]:
     return [(" ".join(pair["from"]), " ".join(pair["to"])) for pair in items]
 
 
+def _read_forwards(item: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The suboption forwards; raises OffloadError."""
+    found = {}
+    for name, below in item["forwards"].items():
+        devices = below if isinstance(below, list) else [below]
+        for device in (name, *devices):
+            if not isinstance(device, str) or not DEVICE.match(device):
+                raise OffloadError(
+                    f"option flowtables, {item['name']}: forwards must be names of devices, got {device!r}",
+                    "correct it",
+                )
+        found[name] = tuple(sorted(devices))
+    return found
+
+
+def read_software_content(content: str, family: str, table: str, requests: Sequence[Request]) -> str:
+    """The option software_content; raises OffloadError."""
+    if not content.strip():
+        return ""
+    where = "option software_content"
+    require_own_table(content, family, f"{table}{SOFTWARE}", where)
+    if SOFTWARE_DEVICES not in content:
+        raise OffloadError(
+            f"{where}: no rule matches {SOFTWARE_DEVICES}, so it would take every flow",
+            f"match iifname {SOFTWARE_DEVICES} in one rule, and oifname {SOFTWARE_DEVICES} in another one",
+        )
+    if len(requests) != 1:
+        raise OffloadError(
+            f"{where}: it needs exactly one flowtable in the option flowtables, got {len(requests)}",
+            "leave software_content out, or declare one flowtable",
+        )
+    return content
+
+
 def read_requests(items: Items) -> list[Request]:
     """The option flowtables; raises OffloadError."""
     requests = [
-        Request(item["name"], tuple(sorted(item["devices"])), item["offload"], item["counter"]) for item in items
+        Request(item["name"], tuple(sorted(item["devices"])), item["offload"], item["counter"], _read_forwards(item))
+        for item in items
     ]
     used: dict[str, str] = {}
     for request in requests:

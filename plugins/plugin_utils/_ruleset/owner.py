@@ -14,7 +14,7 @@ from .._core.errors import OffloadError
 from .._observe.parse.boot import MARK, is_foreign, is_marked, is_no_table, makes_marked, parse_our_table
 from .._observe.parse.nft import parse_filtered_families, parse_objects
 from .._observe.require import require_nft
-from .._observe.state import RouterState
+from .._observe.state import Platform, RouterState
 from .state import TableState
 
 COMMENTS_SINCE = (5, 10)
@@ -30,6 +30,14 @@ def is_another_owners(state: TableState, family: str, table: str) -> bool:
     if state.boot.replaced and parse_our_table(ruleset) == (family, table):
         return False
     return is_foreign((family, table), state.table, ruleset, listing)
+
+
+def is_software_table_ours(state: TableState, family: str, table: str) -> bool:
+    """Whether the second table of that one is ours, where it is live: by its mark, or by the record of one."""
+    live = state.software_table
+    recorded = paths.SOFTWARE_LISTING in state.files
+    named = parse_our_table(state.files.get(paths.RULESET, "")) == (family, table)
+    return live is None or is_marked(live) or (recorded and named)
 
 
 def is_old_table_another_owners(state: TableState) -> bool:
@@ -70,13 +78,18 @@ def refuse_unreadable(path: str, complaint: str) -> None:
         )
 
 
+def keeps_comments(platform: Platform) -> bool:
+    """Whether a table of this router can have our mark."""
+    return platform.kernel_version >= COMMENTS_SINCE
+
+
 def decide_mark(state: TableState, family: str, table: str) -> bool:
     """Whether the text that makes the table has our mark.
 
     A table takes a comment only when it is made. So one that is live without a mark stays without it, and so does the
     file that makes it at boot: a router that an older version configured has nothing to change.
     """
-    if state.platform.kernel_version < COMMENTS_SINCE:
+    if not keeps_comments(state.platform):
         return False
     ruleset = state.files.get(paths.RULESET, "")
     named = parse_our_table(ruleset) == (family, table)

@@ -16,11 +16,11 @@ from .._confirm.verbs import Queue, StageListing
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.files import file_changes, read_files
-from .._core.names import expand
+from .._core.names import SOFTWARE, expand
 from .._core.nft_tokens import find_line
 from .._core.plan import Diff, Step, StepError
 from .._core.verbs import Remove
-from .._observe.parse.boot import is_marked, makes_marked, parse_our_table
+from .._observe.parse.boot import MARK, is_marked, makes_marked, parse_our_table
 from .._observe.parse.nft import (
     normalise_listing,
     parse_flowtables,
@@ -32,17 +32,30 @@ from .._systems.registry import find_init_scripts, find_init_system, name_init_s
 from . import history
 from .emergency import render_emergency
 from .flush import DevicePair, add_flush
-from .hardware import Request, decide_offload, warn_of_absent_devices
+from .hardware import Decision, Request, decide_offload, warn_of_absent_devices
 from .owner import (
     decide_mark,
     is_another_owners,
     is_old_table_another_owners,
+    is_software_table_ours,
+    keeps_comments,
     refuse_foreign,
     warn_of_foreign,
 )
 from .rehearsal import Obstacle, explain_complaint, find_obstacles, plan_emergency_rehearsal, plan_rehearsal
 from .state import TableState, list_own_files
-from .table import DesiredFlowtable, DesiredTable, device_changes, kept_objects, require_own_table, transactions
+from .table import (
+    SOFTWARE_HEAD,
+    SOFTWARE_PRIORITY,
+    DesiredFlowtable,
+    DesiredTable,
+    SoftwareTable,
+    device_changes,
+    kept_objects,
+    name_devices,
+    require_own_table,
+    transactions,
+)
 from .verbs import DryLoad, Rehearse
 
 CONTENT = "option content"
@@ -107,10 +120,12 @@ def plan_present(
     flush: Sequence[DevicePair] = (),
     where: str = CONTENT,
     adopt: bool = False,
+    software_content: str = "",
 ) -> ConfirmedPlan:
     """Plan for our table as desired: live, for boot, and for devices that come and go.
 
-    ``content`` is the user's text without flowtables, and ``where`` names it in errors; ``token`` becomes part of the
+    ``content`` is the user's text without flowtables, and ``where`` names it in errors; ``software_content`` is that of
+    the second table, empty where devices that refuse hardware keep the others from it; ``token`` becomes part of the
     change's id; with ``keep_elements``, what came into sets at run time stays; ``flush`` are the pairs of devices
     between which connections are flushed when the rules change; with ``adopt`` a table of somebody else is replaced.
     Raises OffloadError for a device that does not exist or refuses, for a text that boot would not load, and for
@@ -119,17 +134,58 @@ def plan_present(
     if not adopt and is_another_owners(state, family, table):
         refuse_foreign(f"{family} {table}", state.table or "")
     warnings = warn_of_absent_devices(state, requests)
-    decisions = [decide_offload(state, request, check_mode) for request in requests]
-    flowtables = tuple(flowtable for flowtable, _why in decisions)
-    desired = DesiredTable(family, table, content, flowtables, decide_mark(state, family, table))
-    found = [why for _flowtable, why in decisions]
+    decisions = [decide_offload(state, request, check_mode, bool(software_content)) for request in requests]
+    flowtables = tuple(decision.flowtable for decision in decisions)
+    software = _software_table(state, family, table, software_content, decisions)
+    if software is not None and not adopt and not is_software_table_ours(state, family, table):
+        refuse_foreign(software.path, state.software_table or "")
+    desired = DesiredTable(family, table, content, flowtables, decide_mark(state, family, table), software)
+    found = _describe_flowtables(desired, [decision.result for decision in decisions])
     plan = _plan(state, desired, found, warnings, keep_elements, token, checking=check_mode, where=where)
     # Once, when it is loaded: a fleet with plain NICs is not warned with every run.
     if plan.texts:
-        refused = [why for _flowtable, why in decisions if why["refused"]]
-        in_software = [f"flowtable {why['name']} offloads in software: {why['reason']}" for why in refused]
-        plan = replace(plan, warnings=[*plan.warnings, *in_software])
+        refused = [decision for decision in decisions if decision.result["refused"]]
+        plan = replace(plan, warnings=[*plan.warnings, *map(_describe_refused, refused)])
     return _with_flush(plan, state, desired, flush, check_mode)
+
+
+def _software_table(
+    state: TableState, family: str, table: str, content: str, decisions: Sequence[Decision]
+) -> SoftwareTable | None:
+    """The second table, where devices are left for it."""
+    left = sorted({name for decision in decisions for name in decision.left})
+    flowtables = tuple(decision.software for decision in decisions if decision.software is not None)
+    if not flowtables:
+        return None
+    marked = keeps_comments(state.platform)
+    return SoftwareTable(family, f"{table}{SOFTWARE}", name_devices(content, left), flowtables, marked)
+
+
+def _describe_flowtables(desired: DesiredTable, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The result's ``flowtables``: those of our table, then those of the second one."""
+    more = [
+        {
+            "name": flowtable.name,
+            "devices": list(flowtable.devices),
+            "offload": "software",
+            "reason": "for what hardware does not take",
+            "refused": {},
+        }
+        for flowtable in (desired.software.flowtables if desired.software else ())
+    ]
+    path = desired.software.path if desired.software else ""
+    return [*({**one, "table": desired.path} for one in results), *({**one, "table": path} for one in more)]
+
+
+def _describe_refused(decision: Decision) -> str:
+    """A warning of what is not in hardware, and why."""
+    why = decision.result
+    if not decision.left:
+        return f"flowtable {why['name']} offloads in software: {why['reason']}"
+    reasons = "; ".join(f"{device}: {reason}" for device, reason in why["refused"].items())
+    devices = ", ".join(why["devices"])
+    left = ", ".join(decision.left)
+    return f"flowtable {why['name']} offloads in hardware for {devices}; in software for {left}. {reasons}"
 
 
 def _with_flush(
@@ -186,6 +242,10 @@ def plan_restored(
     where = where or f"ruleset {chosen or state.confirmed}"
     # the file may be another one by now, and what is refused now may have been let in by an older version
     require_own_table(desired.content, family, table, where)
+    if desired.software is not None:
+        require_own_table(desired.software.content, family, desired.software.name, where)
+        if not adopt and not is_software_table_ours(state, family, table):
+            refuse_foreign(desired.software.path, state.software_table or "")
     if not adopt and is_another_owners(state, family, table):
         refuse_foreign(f"{family} {table}", state.table or "")
     desired = replace(desired, marked=decide_mark(state, family, table))
@@ -199,6 +259,7 @@ def plan_restored(
         }
         for flowtable in desired.flowtables
     ]
+    flowtables = _describe_flowtables(desired, flowtables)
     plan = _plan(state, desired, flowtables, [], True, token, chosen or "", checking=check_mode, where=where)
     return _with_flush(plan, state, desired, flush, check_mode)
 
@@ -211,20 +272,35 @@ def read_kept_table(ruleset: str, devices: str) -> DesiredTable:
             "the ruleset that was confirmed before cannot be read", "load the one you want with state: present"
         )
     commands = [line.partition(" ")[::2] for line in devices.split("\n")]
-    start = f"add flowtable {our_table[0]} {our_table[1]}"
-    flowtables = tuple(
-        DesiredFlowtable(
-            flowtable.name,
-            tuple(device for device, text in commands if text.startswith(f"{start} {flowtable.name} ")),
-            flowtable.hardware,
-            flowtable.counter,
+
+    def read_flowtables(family: str, table: str, priority: int) -> tuple[DesiredFlowtable, ...]:
+        start = f"add flowtable {family} {table}"
+        return tuple(
+            DesiredFlowtable(
+                flowtable.name,
+                tuple(device for device, text in commands if text.startswith(f"{start} {flowtable.name} ")),
+                flowtable.hardware,
+                flowtable.counter,
+                priority,
+            )
+            for flowtable in parse_flowtables(ruleset)
+            if (flowtable.family, flowtable.table) == (family, table)
         )
-        for flowtable in parse_flowtables(ruleset)
-        if (flowtable.family, flowtable.table) == our_table
-    )
+
+    text, second, software_text = ruleset.partition(f"\n{SOFTWARE_HEAD}\n")
+    software = None
+    if second:
+        family, table = our_table[0], f"{our_table[1]}{SOFTWARE}"
+        text += "\n"
+        software_text = f"{SOFTWARE_HEAD}\n{software_text}"
+        path = f"{family} {table}"
+        marked = f"\ntable {path} {{ {MARK}; }}\n" in software_text
+        software = SoftwareTable(family, table, "", read_flowtables(family, table, SOFTWARE_PRIORITY), marked)
+        software = replace(software, content=software_text.removeprefix(software.head()))
+    flowtables = read_flowtables(*our_table, 0)
     marked = makes_marked(ruleset)
     head = DesiredTable(*our_table, "", flowtables, marked).head()
-    return DesiredTable(*our_table, ruleset.removeprefix(head), flowtables, marked)
+    return DesiredTable(*our_table, text.removeprefix(head), flowtables, marked, software)
 
 
 def _plan(
@@ -252,6 +328,7 @@ def _plan(
         paths.EMERGENCY: (paths.PRIVATE, emergency) if emergency is not None else None,
         paths.RULESET: (paths.PRIVATE, desired.boot_text()),
         paths.DEVICES: (paths.PRIVATE, desired.attachments()),
+        **({paths.SOFTWARE_LISTING: None} if desired.software is None else {}),
         **(init.ruleset.written if init else RULESET_SCRIPTS),
     }
     changes = file_changes(state.files, files)
@@ -275,17 +352,16 @@ def _plan(
         # the trial tells, where there is one
         obstacles = [] if "nft" in state.platform.commands else by_trial
     warnings += [f"boot may not load line {one.line} of the ruleset: {one.text!r}; {one.remedy}" for one in obstacles]
-    old = _old_table(state, desired)
     change = state.next_id(token)
     records, forgotten, now = _records(state, desired, restored or change)
     return ConfirmedPlan(
         id=change,
         last_confirmed=state.confirmation,
         texts=texts,
-        tables=[(desired.family, desired.name), *([old] if old else [])] if texts else [],
+        tables=_touched_tables(state, desired) if texts else [],
         validating=trials,
         sources=_sources(state),
-        listing=StageListing(paths.LISTING, desired.family, desired.name) if texts else None,
+        listings=_listings(desired) if texts else [],
         files=_with_nothing_in_place(differing, changes.removed),
         records=records,
         forgotten=forgotten,
@@ -302,6 +378,34 @@ def _plan(
         warnings=warnings,
         system_scripts=find_init_scripts(state.platform.init),
     )
+
+
+def _touched_tables(state: TableState, desired: DesiredTable) -> list[tuple[str, str]]:
+    """The tables that a load of the desired one touches: it, the second one, and those that go."""
+    old = _old_table(state, desired)
+    second = desired.family, f"{desired.name}{SOFTWARE}"
+    touched = [(desired.family, desired.name), *([old] if old else []), *_leaving_software_tables(state, desired)]
+    return [*touched, second] if desired.software is not None else touched
+
+
+def _leaving_software_tables(state: TableState, desired: DesiredTable) -> list[tuple[str, str]]:
+    """Second tables that are not desired: that of the desired table, and that of the one which the boot file names."""
+    leaving = []
+    mine = desired.family, f"{desired.name}{SOFTWARE}"
+    live = state.software_table is not None and is_software_table_ours(state, desired.family, desired.name)
+    if desired.software is None and live:
+        leaving.append(mine)
+    old = _old_table(state, desired)
+    if old is not None and paths.SOFTWARE_LISTING in state.files and (old[0], f"{old[1]}{SOFTWARE}") != mine:
+        leaving.append((old[0], f"{old[1]}{SOFTWARE}"))
+    return leaving
+
+
+def _listings(desired: DesiredTable) -> list[StageListing]:
+    """Of the table that is tried before it is loaded, and then of the second one."""
+    second = desired.software
+    mine = StageListing(paths.LISTING, desired.family, desired.name)
+    return [mine, *([StageListing(paths.SOFTWARE_LISTING, second.family, second.name)] if second else [])]
 
 
 def _with_nothing_in_place(
@@ -368,15 +472,36 @@ def _live_change(state: TableState, desired: DesiredTable, keep_elements: bool) 
         texts = [leaving, join] if busy else [leaving + join]
     else:
         texts = transactions(desired, state.links, live, state.flowtables, kept)
+    texts = _with_software_table(state, desired, texts)
     steps = [load, f"bring devices into table {desired.path}"]
     return [Transaction(summary, text) for summary, text in zip(steps, texts, strict=False) if text]
 
 
+def _with_software_table(state: TableState, desired: DesiredTable, texts: list[str]) -> list[str]:
+    """The texts, with what becomes of the second table's devices at their end, and those tables gone that go.
+
+    Where our table stays as it is loaded, the second one does too; else the first text makes it anew, without devices.
+    """
+    gone = "".join(
+        f"table {path}\ndelete table {path}\n" for path in map(" ".join, _leaving_software_tables(state, desired))
+    )
+    joining, leaving = "", ""
+    if desired.software is not None:
+        held = state.software_flowtables if _is_as_loaded(state, desired) and not _is_made_again(state, desired) else ()
+        lines, leaving = device_changes(desired.software, state.links, held)
+        joining = "".join(f"{line}\n" for line, _device in lines)
+    first, *others = texts
+    changed = [gone + first, *others]
+    return [*changed[:-1], changed[-1] + leaving + joining]
+
+
 def _is_as_loaded(state: TableState, desired: DesiredTable) -> bool:
-    """Whether the live table, but for devices, is what loading the desired text made."""
-    recorded = state.files.get(paths.LISTING, "")
-    if normalise_listing(recorded) != normalise_listing(state.table or ""):
-        return False
+    """Whether the live tables, but for devices, are what loading the desired text made."""
+    for path, live in ((paths.LISTING, state.table), (paths.SOFTWARE_LISTING, state.software_table)):
+        if path == paths.SOFTWARE_LISTING and not is_software_table_ours(state, desired.family, desired.name):
+            continue
+        if normalise_listing(state.files.get(path, "")) != normalise_listing(live or ""):
+            return False
     if state.files.get(paths.RULESET) == desired.boot_text():
         return True
     # the text for boot was changed by hand, and is not what is loaded
@@ -434,6 +559,12 @@ def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Di
     elif load and drifted and (recorded or state.table):
         after = normalise_listing(recorded) or desired.boot_text()
         diffs.append(Diff(header, normalise_listing(state.table or ""), after))
+    recorded = state.files.get(paths.SOFTWARE_LISTING, "") if desired.software is not None else ""
+    second = state.software_table if is_software_table_ours(state, desired.family, desired.name) else None
+    if load and normalise_listing(second or "") != normalise_listing(recorded):
+        path = f"{desired.path}{SOFTWARE}"
+        after = normalise_listing(recorded) or (desired.software.text() if desired.software else "")
+        diffs.append(Diff(f"live table {path}", normalise_listing(second or ""), after))
     held = {f.name: f for f in state.flowtables}
     before, after = "", ""
     for flowtable in desired.flowtables:
@@ -470,7 +601,16 @@ def plan_absent(state: TableState, family: str, table: str, token: str, adopt: b
     if written not in (None, (family, table)):
         live |= {written: state.old_table}
         foreign += [written] if is_old_table_another_owners(state) else []
+    if is_software_table_ours(state, family, table):
+        live |= {(family, f"{table}{SOFTWARE}"): state.software_table}
+    elif not adopt:
+        foreign.append((family, f"{table}{SOFTWARE}"))
     listings = {path: listing for path, listing in live.items() if listing is not None and path not in foreign}
+    orphan = [(written[0], f"{written[1]}{SOFTWARE}")] if written and paths.SOFTWARE_LISTING in state.files else []
+    # one of another name was not looked for, and may be gone
+    unseen = {path for path in orphan if path != (family, f"{table}{SOFTWARE}")}
+    listings |= {path: state.files[paths.SOFTWARE_LISTING] for path in unseen}
+    made = {" ".join(path): f"table {' '.join(path)}\n" for path in unseen}
     names = [" ".join(path) for path in listings]
     forgotten = [history.path(change) for change in state.kept]
     init = find_init_system(state.platform.init)
@@ -483,7 +623,7 @@ def plan_absent(state: TableState, family: str, table: str, token: str, adopt: b
     return ConfirmedPlan(
         id=state.next_id(token),
         last_confirmed=state.confirmation,
-        texts=[Transaction(f"drop table {path}", f"delete table {path}\n") for path in names],
+        texts=[Transaction(f"drop table {path}", f"{made.get(path, '')}delete table {path}\n") for path in names],
         tables=list(listings),
         sources=_sources(state),
         leaving=init.plan_before_removing(init.ruleset, state.service) if init else [],

@@ -174,12 +174,14 @@ def plan_emergency_rehearsal(desired: DesiredTable, ports: Collection[int], toke
 def _dormant_text(desired: DesiredTable, scratch: str) -> str:
     """The text for boot, line for line, as that of another table whose chains get no packet."""
     content = _rename_table(desired.content, desired.name, scratch)
-    text = replace(desired, name=scratch, content=content).boot_text()
+    text = replace(desired, name=scratch, content=content, software=None).boot_text()
     path = f"{desired.family} {scratch}"
     first = text.split("\n", 1)[0]
     # what a run left that was killed goes in the same transaction
     text = text.replace(first, f"table {path}; delete table {path}", 1)
-    return _rename_table(text, scratch, scratch, " flags dormant;")
+    # the second table would be the live one: it has no other name
+    left_out = "\n" * desired.software.text().count("\n") if desired.software else ""
+    return _rename_table(text, scratch, scratch, " flags dormant;") + left_out
 
 
 def _rename_table(text: str, old: str, new: str, opening: str = "") -> str:

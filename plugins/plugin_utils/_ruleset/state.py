@@ -27,7 +27,14 @@ from .history import confirmation, kept_ids
 
 FEATURE = "hw-tc-offload"
 # the emergency ruleset first: it is removed before what it stands in for, so that no boot takes that for lost
-TEXTS = (paths.EMERGENCY, paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED)
+TEXTS = (
+    paths.EMERGENCY,
+    paths.RULESET,
+    paths.LISTING,
+    paths.SOFTWARE_LISTING,
+    paths.DEVICES,
+    paths.CONFIRMED,
+)
 
 
 def list_own_files() -> tuple[str, ...]:
@@ -59,6 +66,8 @@ class TableState:
     """listing of the table with what its sets hold, the first 64 KiB, where it seems to be somebody else's"""
     old_table: str | None = None
     """live listing of the table that the file for boot names, where that is another one; None: it is not there"""
+    software_table: str | None = None
+    """live listing of the second table of the task's table; None: it is not there"""
     unreadable: str = ""
     """what nft printed where it listed no table"""
     kept: tuple[str, ...] = ()
@@ -80,6 +89,11 @@ class TableState:
     def confirmation(self) -> str:
         """The line of paths.CONFIRMED, see history.confirmation."""
         return self.files.get(paths.CONFIRMED, "").strip()
+
+    @property
+    def software_flowtables(self) -> tuple[Flowtable, ...]:
+        """The flowtables of ``software_table``."""
+        return tuple(parse_flowtables(self.software_table or ""))
 
     def next_id(self, token: str) -> str:
         """The id of a change that is made now; ``token`` tells apart what two controllers make at once."""
@@ -119,6 +133,7 @@ def read_state(answer: Answer) -> TableState:
         change=parse_change(answer.text("change")),
         whole=_listing(answer, "table_whole") or "",
         old_table=_listing(answer, "old_table"),
+        software_table=_listing(answer, "software_table"),
         unreadable=complaint.strip(),
         kept=kept_ids(answer.lines("kept")),
         ssh_ports=_parse_ports(answer.lines("ssh_ports")),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import OffloadError
-from .._core.names import expand, stands_for
+from .._core.names import SOFTWARE_DEVICES, expand, stands_for
 from .._core.nft_tokens import Token, join_tokens, require_readable
 from .._observe.parse.boot import HEADER, MARK
 from .._observe.parse.nft import parse_statements
@@ -42,6 +42,13 @@ class DesiredFlowtable:
     devices: tuple[str, ...]
     hardware: bool
     counter: bool = False
+    priority: int = 0
+    """of its hook"""
+
+    @property
+    def hook(self) -> str:
+        """The statement about its hook, in nft's words."""
+        return f"hook ingress priority {self.priority};"
 
     @property
     def options(self) -> str:
@@ -50,53 +57,98 @@ class DesiredFlowtable:
 
 
 @dataclass(frozen=True)
-class DesiredTable:
-    """Our table as it should be. ``content`` is the user's text, without flowtables."""
-
+class _Table:
     family: str
     name: str
-    content: str
-    flowtables: tuple[DesiredFlowtable, ...]
-    marked: bool = False
-    """whether the table is made with our mark. Only its first statement can: a table that is there takes no comment"""
 
     @property
     def path(self) -> str:
         """Family and name, as nft reads them."""
         return f"{self.family} {self.name}"
 
-    def head(self) -> str:
-        """The lines before the user's text: an empty start that is safe to load again, then the flowtables."""
-        flowtables = "".join(
-            f"\tflowtable {flowtable.name} {{ hook ingress priority 0; {flowtable.options}}}\n"
-            for flowtable in self.flowtables
-        )
-        mark = f" {{ {MARK}; }}" if self.marked else ""
-        return f"{HEADER}\ntable {self.path}{mark}\nflush table {self.path}\ntable {self.path} {{\n{flowtables}}}\n"
-
-    def boot_text(self) -> str:
-        """What boot loads: every flowtable, no device (an absent one would fail the whole file up to Linux 6.15)."""
-        return self.head() + _load_form(self.content)
-
     def attach(self, flowtable: DesiredFlowtable, device: str) -> str:
         """The nft command that adds a device; it must repeat hook and flags, or the kernel refuses it."""
         return (
             f"add flowtable {self.path} {flowtable.name}"
-            f' {{ hook ingress priority 0; devices = {{ "{device}" }}; {flowtable.options}}}'
+            f' {{ {flowtable.hook} devices = {{ "{device}" }}; {flowtable.options}}}'
         )
 
     def detach(self, flowtable: DesiredFlowtable, device: str) -> str:
         """The nft command that removes one device and leaves the others alone."""
         return (
             f"delete flowtable {self.path} {flowtable.name}"
-            f' {{ hook ingress priority 0; devices = {{ "{device}" }}; {flowtable.options}}}'
+            f' {{ {flowtable.hook} devices = {{ "{device}" }}; {flowtable.options}}}'
         )
 
+
+SOFTWARE_HEAD = "# What hardware does not take. In a table of its own: within one, a device can be in one flowtable."
+"""the line of the file for boot with which the text of the second table begins"""
+SOFTWARE_PRIORITY = 10
+"""of its flowtables' hooks: after those in hardware, where most packets are found at the first look"""
+
+
+@dataclass(frozen=True)
+class SoftwareTable(_Table):
+    """The table for devices that hardware does not take, beside ours with a hardware flowtable.
+
+    ``content`` is the user's text for it, without flowtables, and with the devices in the place of SOFTWARE_DEVICES.
+    """
+
+    content: str
+    flowtables: tuple[DesiredFlowtable, ...]
+    marked: bool = False
+
+    def head(self) -> str:
+        """The lines before the user's text: the table anew, in the place of one that is there."""
+        start = f"table {self.path}\ndelete table {self.path}\n"
+        return f"{SOFTWARE_HEAD}\n{start}{_declare(self.path, self.flowtables, self.marked)}"
+
+    def text(self) -> str:
+        """What boot loads: every flowtable, no device."""
+        return self.head() + _load_form(self.content)
+
+
+def name_devices(content: str, devices: Sequence[str]) -> str:
+    """The user's text for the second table with these devices in the place of SOFTWARE_DEVICES."""
+    named = ", ".join(f'"{device}"' for device in devices)
+    return content.replace(SOFTWARE_DEVICES, named if len(devices) == 1 else f"{{ {named} }}")
+
+
+def _declare(path: str, flowtables: Sequence[DesiredFlowtable], marked: bool, flush: str = "") -> str:
+    """The lines that make a table with its flowtables, without devices; ``flush`` empties one that is there."""
+    lines = "".join(
+        f"\tflowtable {flowtable.name} {{ {flowtable.hook} {flowtable.options}}}\n" for flowtable in flowtables
+    )
+    mark = f" {{ {MARK}; }}" if marked else ""
+    return f"table {path}{mark}\n{flush}table {path} {{\n{lines}}}\n"
+
+
+@dataclass(frozen=True)
+class DesiredTable(_Table):
+    """Our table as it should be. ``content`` is the user's text, without flowtables."""
+
+    content: str
+    flowtables: tuple[DesiredFlowtable, ...]
+    marked: bool = False
+    """whether the table is made with our mark. Only its first statement can: a table that is there takes no comment"""
+    software: SoftwareTable | None = None
+    """the second table, where there is one: it is loaded, confirmed and undone together with ours"""
+
+    def head(self) -> str:
+        """The lines before the user's text: an empty start that is safe to load again, then the flowtables."""
+        flush = f"flush table {self.path}\n"
+        return f"{HEADER}\n{_declare(self.path, self.flowtables, self.marked, flush)}"
+
+    def boot_text(self) -> str:
+        """What boot loads: every flowtable, no device (an absent one would fail the whole file up to Linux 6.15)."""
+        return self.head() + _load_form(self.content) + (self.software.text() if self.software else "")
+
     def attachments(self) -> str:
-        """Text of paths.DEVICES: one line 'DEVICE COMMAND' a device, for boot and re-plug."""
+        """Text of paths.DEVICES, for boot and re-plug: a line 'DEVICE COMMAND' for each device of each flowtable."""
         return "".join(
-            f"{device} {self.attach(flowtable, device)}\n"
-            for flowtable in self.flowtables
+            f"{device} {table.attach(flowtable, device)}\n"
+            for table in (self, *((self.software,) if self.software else ()))
+            for flowtable in table.flowtables
             for device in flowtable.devices
         )
 
@@ -217,7 +269,7 @@ def _stays(desired: DesiredFlowtable, live: Sequence[Flowtable]) -> bool:
 
 
 def device_changes(
-    desired: DesiredTable, present: Collection[str], live: Sequence[Flowtable]
+    desired: DesiredTable | SoftwareTable, present: Collection[str], live: Sequence[Flowtable]
 ) -> tuple[list[tuple[str, str]], str]:
     """(command, device) for each device that is missing, and the text that removes those too many.
 

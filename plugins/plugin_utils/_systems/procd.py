@@ -40,7 +40,14 @@ class Procd(InitSystem):
             paths.DEVICE_HOTPLUG: (paths.READABLE, paths.installed("flowtable.hotplug")),
             paths.RULESET_KEEP: _keep_list(
                 (
-                    *(paths.RULESET, paths.LISTING, paths.DEVICES, paths.CONFIRMED, f"{paths.HISTORY}/"),
+                    *(
+                        paths.RULESET,
+                        paths.LISTING,
+                        paths.SOFTWARE_LISTING,
+                        paths.DEVICES,
+                        paths.CONFIRMED,
+                        f"{paths.HISTORY}/",
+                    ),
                     paths.EMERGENCY,
                     *RULESET_SCRIPTS,
                     *(paths.RULESET_INIT, paths.RULESET_RC, paths.DEVICE_HOTPLUG, paths.RULESET_KEEP),

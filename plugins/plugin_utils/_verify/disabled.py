@@ -45,11 +45,20 @@ def find_leftover_table(subject: Subject) -> list[Finding]:
     if _is_ruleset_unreadable(subject):
         message = "the live ruleset could not be read, so a leftover would not be seen"
         return [UNREADABLE.found(message, *subject.read_errors("flowtables"))]
-    if not subject.table_exists or subject.state.boot.foreign:
-        return find_foreign_table(subject)
+    first = subject.table_exists and not subject.state.boot.foreign
+    left = [subject.expectation.table] if first else []
+    left += [subject.software_table] if subject.state.boot.software_live is not None else []
     listed = [flowtable.path for flowtable in subject.state.flowtables or ()]
-    evidence = [f"flowtable {path}" for path in listed if path.startswith(f"{subject.expectation.table} ")]
-    return [LEFTOVER_TABLE.found(f"table {subject.expectation.table} is still there", *evidence)]
+    return [
+        *([] if first else find_foreign_table(subject)),
+        *(
+            LEFTOVER_TABLE.found(
+                f"table {table} is still there",
+                *(f"flowtable {path}" for path in listed if path.startswith(f"{table} ")),
+            )
+            for table in left
+        ),
+    ]
 
 
 def find_leftover_boot(subject: Subject) -> list[Finding]:

@@ -207,6 +207,7 @@ def may_be_intended(subject: Subject) -> bool:
             for rule in subject.feeding_rules(flowtable)
         )
         for flowtable in subject.flowtables
+        if not subject.is_software_beside(flowtable)
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from .._core.names import SOFTWARE
 from .._observe.state import Device, Exclusion, FlowRule, Flowtable, Hook, RouterState
 from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from .finding import LONGEST_EVIDENCE, Expectation, Finding, Severity
@@ -43,8 +44,24 @@ class Subject:
         """The judged flowtables: those of the expected table; where that table does not exist at all, every one."""
         listed = self.state.flowtables or ()
         if self.table_exists or self.boot_table == self.expectation.table:
-            return tuple(flowtable for flowtable in listed if _table(flowtable) == self.expectation.table)
+            return tuple(flowtable for flowtable in listed if _table(flowtable) in self.own_tables)
         return listed
+
+    @cached_property
+    def software_table(self) -> str:
+        """'family table' of our second table, for what hardware does not take; empty where there is none."""
+        name = f"{self.expectation.table}{SOFTWARE}"
+        boot = self.state.boot
+        return name if boot.software_table == name or boot.software_live is not None else ""
+
+    @cached_property
+    def own_tables(self) -> frozenset[str]:
+        """The expected table, and our second one beside it where there is one."""
+        return frozenset({self.expectation.table, self.software_table} - {""})
+
+    def is_software_beside(self, flowtable: Flowtable) -> bool:
+        """Is it the one of our second table, which takes what the hardware flowtable beside it does not?"""
+        return bool(self.software_table) and _table(flowtable) == self.software_table
 
     @cached_property
     def hardware_flowtables(self) -> tuple[Flowtable, ...]:
@@ -67,7 +84,7 @@ class Subject:
         """Do the judged flowtables belong to this collection, which loads them at boot? Another firewall's do not."""
         table = self.expectation.table
         ours = table in (DEFAULT_TABLE, self.boot_table) and not self.state.boot.foreign
-        return ours and all(_table(flowtable) == table for flowtable in self.flowtables)
+        return ours and all(_table(flowtable) in self.own_tables for flowtable in self.flowtables)
 
     @cached_property
     def listed_devices(self) -> Mapping[str, Device]:
@@ -190,6 +207,23 @@ class Subject:
             if not above:
                 tops[device] = None
         return list(tops)
+
+    @cached_property
+    def offload_devices(self) -> Mapping[str, tuple[str, ...]]:
+        """hardware, software -> names of the listed devices that offload so; software: and are in no hardware one."""
+        listed = {
+            kind: {
+                device
+                for flowtable in self.flowtables
+                if flowtable.hardware == hardware
+                for device in flowtable.devices
+            }
+            for kind, hardware in (("hardware", True), ("software", False))
+        }
+        return {
+            "hardware": tuple(sorted(listed["hardware"])),
+            "software": tuple(sorted(listed["software"] - listed["hardware"])),
+        }
 
     @property
     def why_nothing_to_judge(self) -> str:

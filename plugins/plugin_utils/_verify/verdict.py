@@ -105,6 +105,15 @@ def judge(subject: Subject) -> Verdict:
     return Verdict(tuple(part.judge(subject) for part in LADDER))
 
 
+def summarise(subject: Subject, verdict: Verdict) -> str:
+    """What is offloaded where, in one line: 'hardware for lan0, wan0; software for wg0'.
+
+    As the flowtables have it: the verdict says how far it is shown, and its name is at the end.
+    """
+    kinds = [f"{kind} for {', '.join(names)}" for kind, names in subject.offload_devices.items() if names]
+    return f"{'; '.join(kinds) or 'no device is in a flowtable'} ({verdict.name})"
+
+
 def _explain_unproven(what: str, result: RungResult) -> str:
     """``what`` ends where the status of the rung follows, and why it is not proven, with what to do."""
     reasons = "; ".join(f"{finding.message}. Remedy: {finding.remedy}" for finding in result.findings)

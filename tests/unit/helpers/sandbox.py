@@ -78,7 +78,7 @@ class Sandbox:
             texts=[Transaction("load table inet t", part) for part in (text, *more)],
             tables=list(tables),
             files={path: ("0644", text)},
-            listing=StageListing(str(self.place / "etc/listing"), "inet", "t"),
+            listings=[StageListing(str(self.place / "etc/listing"), "inet", "t")],
         )
 
     def change(

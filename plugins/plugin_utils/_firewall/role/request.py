@@ -15,10 +15,10 @@ from typing import Any
 from ..._core.errors import OffloadError
 from .. import spec
 from ..conflicts import refuse_conflicts
-from ..offload import overlay
+from ..offload import overlay, software_overlay
 from ..reader import read_router
 from ..restricted_pairs import Pair, restricted_pairs
-from ..table import render
+from ..table import render, render_software
 from .variables import Values, read_devices, read_guests, refuse_patterns_in_hardware
 
 RULESETS = ("auto", "overlay", "router", "fw4")
@@ -61,6 +61,8 @@ class Request:
     """devices in zones of flow_offload_router, where that is loaded"""
     guests: tuple[str, ...] = ()
     """names and patterns of devices to list beside those that forward"""
+    software_text: str = ""
+    """the second table, for devices that hardware does not take; empty where one keeps all in software"""
 
     @property
     def mode(self) -> str:
@@ -114,9 +116,11 @@ def read_request(values: Values, there: OnController) -> Request:
         if flush == "restricted":
             pairs = restricted_pairs(firewall)
         zoned = firewall.devices(*firewall.zones)
-        return Request(values, devices, render(firewall), pairs, zoned, guests)
+        return Request(values, devices, render(firewall), pairs, zoned, guests, render_software(firewall))
     if ruleset in ("auto", "overlay"):
-        return Request(values, devices, overlay(values["flow_offload_exclude"]), pairs, guests=guests)
+        exclude = values["flow_offload_exclude"]
+        software_text = software_overlay(exclude)
+        return Request(values, devices, overlay(exclude), pairs, guests=guests, software_text=software_text)
     if spec.checked("flow_offload_exclude", values["flow_offload_exclude"]):
         refuse_exclusions(ruleset)
     if ruleset == "fw4":

@@ -249,16 +249,29 @@ def _ruleset_step(request: Request, state: RouterState, devices: Sequence[str], 
         "tasks": "table_before_fw4" if "fw4" in state.platform.commands else "table",
         "src": TEMPLATES.get(kind, request.ruleset),
         "text": request.text,
+        # hardware for all, or software for all, needs one table
+        "software_text": request.software_text if request.mode == "auto" else "",
         "flowtables": [
             {
                 "name": FLOWTABLE,
                 "devices": list(devices),
                 "offload": request.mode,
                 "counter": request.values["flow_offload_counter"],
+                "forwards": _map_forwarding(state, devices),
             }
         ],
         "flush": list(request.flush),
     }
+
+
+def _map_forwarding(state: RouterState, listed: Sequence[str]) -> dict[str, list[str]]:
+    """Devices that rules see -> the listed devices and others that their packets come in through.
+
+    Empty where each listed device is what rules see.
+    """
+    found = map_hook_devices(state.devices, sees_lowers(state.platform.kernel_version))
+    served = {name: list(below) for name, below in found.items() if set(below) & set(listed)}
+    return {} if all(below == [name] for name, below in served.items()) else served
 
 
 def _order(asks_nics: bool, leaving: bool, kind: str) -> str:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from ..._core import paths
-from ..._core.names import NAME
+from ..._core.names import NAME, SOFTWARE
 from ..._core.sections import Answer
 from ..._core.text import iterate_lines
 from ..._systems.registry import find_starters, read_service_state
@@ -32,7 +32,7 @@ _NO_TABLE = re.compile(
     re.MULTILINE,
 )
 """what is printed where there is no such table, no tables at all, or no nft; one that cannot start says otherwise"""
-READ = (paths.LISTING, paths.DEVICES, paths.FEATURES)
+READ = (paths.LISTING, paths.SOFTWARE_LISTING, paths.DEVICES, paths.FEATURES)
 """files that are needed whole; of RULESET the first 64 KiB will do"""
 
 
@@ -88,6 +88,12 @@ def read_boot(answer: Answer) -> Boot:
         "features": read_service_state(init, answer, "features").enabled,
     }
     record = parse_boot_record(answer.text("boot.record"))
+    software_table = f"{' '.join(named)}{SOFTWARE}" if named else ""
+    loads_software = any(f" {software_table} " in f"{command} " for command in attachments.values() if software_table)
+    software_live = _whole_text(answer, "live_software")
+    software_listing = _whole_text(answer, f"file.{paths.SOFTWARE_LISTING}")
+    if software_live is not None and not is_marked(software_live) and software_listing is None:
+        software_live = None
     needed = {"ruleset": ruleset is not None, "devices": bool(attachments), "features": bool(features)}
     return Boot(
         ruleset=ruleset,
@@ -96,7 +102,9 @@ def read_boot(answer: Answer) -> Boot:
         live=live,
         foreign=not (record.replaced and named == listed) and is_foreign(listed, live, ruleset or "", listing or ""),
         table=" ".join(named or ()),
-        differences=diff_listings(listing, live) if listing is not None and live is not None else (),
+        differences=_diff_recorded(listing, live) + _diff_recorded(software_listing, software_live),
+        software_table=software_table if loads_software else "",
+        software_live=software_live,
         loaded=record.loaded,
         complaint=record.complaint,
         attachments=attachments,
@@ -156,9 +164,18 @@ def is_foreign(table: tuple[str, str] | None, live: str | None, ruleset: str, li
 
 
 def parse_attachments(text: str) -> dict[str, str]:
-    """paths.DEVICES, lines ``DEVICE COMMAND`` -> device -> nft command."""
-    pairs = (line.partition(" ")[::2] for line in iterate_lines(text))
-    return {device: command.strip(" ") for device, command in pairs if device and command}
+    """paths.DEVICES, lines ``DEVICE COMMAND`` -> device -> nft command, several of them with a semicolon between."""
+    found: dict[str, str] = {}
+    for line in iterate_lines(text):
+        device, _space, command = line.partition(" ")
+        if device and command:
+            found[device] = "; ".join(filter(None, (found.get(device, ""), command.strip(" "))))
+    return found
+
+
+def _diff_recorded(listing: str | None, live: str | None) -> tuple[str, ...]:
+    """What differs between a recorded listing and the live one; nothing where either is missing."""
+    return diff_listings(listing, live) if listing is not None and live is not None else ()
 
 
 def _whole_text(answer: Answer, name: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..._core.names import is_pattern, stands_for
 from ..._core.text import iterate_lines
+from ..._observe.state import Flowtable
 from ..finding import LONGEST_EVIDENCE, Finding, Kind
 from ..subject import Names, Subject
 from .openwrt import loads_at_boot
@@ -104,9 +105,12 @@ def find_unpersisted_table(subject: Subject) -> list[Finding]:
     if subject.state.flowtables is None:
         return []
     if subject.boot_table == subject.expectation.table:
+        boot = subject.state.boot
+        if subject.table_exists and boot.software_table and boot.software_live is None:
+            tried = "boot loads it together with the other one"
+            return [NOT_LIVE.found(f"table {boot.software_table} is not in the live ruleset", tried)]
         if subject.table_exists:
             return []
-        boot = subject.state.boot
         tried = f"boot could not load it: {boot.complaint}" if boot.loaded == "none" else "boot would load it"
         return [NOT_LIVE.found(f"table {subject.expectation.table} is not in the live ruleset", tried)]
     if not flowtables:
@@ -182,7 +186,8 @@ def find_missing_attachments(subject: Subject) -> list[Finding]:
         )
         for flowtable in subject.flowtables
         for device in flowtable.devices
-        if not names.match(device) and not any(stands_for(pattern, device) for pattern in patterns)
+        if not any(_joins(subject, name, flowtable) for name in names.match(device))
+        and not any(stands_for(pattern, device) and _joins(subject, pattern, flowtable) for pattern in patterns)
     ]
 
 
@@ -194,6 +199,12 @@ CHECKS = (
     find_disabled_pieces,
     find_missing_attachments,
 )
+
+
+def _joins(subject: Subject, device: str, flowtable: Flowtable) -> bool:
+    """Does boot add the device to that flowtable? Where there is one table, the device has one to join."""
+    command = subject.state.boot.attachments[device]
+    return not subject.software_table or f"flowtable {flowtable.path} " in command
 
 
 def describe_boot(subject: Subject) -> list[str]:

@@ -138,7 +138,8 @@ WITH_RULES = frozenset({"docker", "firewalld", "ufw", "libvirtd", "shorewall", "
 def find_shapers(subject: Subject) -> list[Finding]:
     """Shaping qdiscs on devices of the flowtables, or above them."""
     found: dict[str, Finding] = {}
-    for flowtable in subject.flowtables:
+    # hardware last: where a device is in both, its flows may be in the NIC
+    for flowtable in sorted(subject.flowtables, key=lambda flowtable: flowtable.hardware):
         kind = SHAPER_BYPASSED if flowtable.hardware else SHAPED
         where = "hardware" if flowtable.hardware else "software"
         for device in _list_devices_and_uppers(subject, flowtable):

@@ -113,6 +113,10 @@ def _judge_rules(subject: Subject, flowtable: Flowtable) -> list[Finding]:
         message = f"no rule feeds flowtable {flowtable.path}"
         evidence = f"no 'flow add @{flowtable.name}' in table {flowtable.family} {flowtable.table}"
         return [NO_RULE.found(message, evidence, flowtable=flowtable.name)]
+    if subject.is_software_beside(flowtable) and not any(
+        name in subject.devices for name in subject.offload_devices["software"]
+    ):
+        return []  # what its rules are for is away, as a tunnel may be
     traffic = subject.classes.of_flowtable(flowtable.path)
     if any(one.outcome in {"surely", "may"} or one.untracked for one in traffic):
         return []
@@ -180,7 +184,11 @@ def find_competing_flowtables(subject: Subject) -> list[Finding]:
     devices = {flowtable: {device.name for device in subject.existing_devices(flowtable)} for flowtable in fed}
     for one, other in islice(combinations(fed, 2), MOST_PAIRS):
         shared = devices[one] & devices[other] if {one.path, other.path} & ours else set()
-        if shared and _do_families_overlap(one.family, other.family) and subject.classes.compete(one.path, other.path):
+        # ours are fed by rules that share the flows between them
+        beside = subject.is_software_beside(one) != subject.is_software_beside(other) and {one.path, other.path} <= ours
+        if beside or not shared or not _do_families_overlap(one.family, other.family):
+            continue
+        if subject.classes.compete(one.path, other.path):
             message = f"flowtables {one.path} and {other.path} share {', '.join(sorted(shared))}"
             exempted = _find_exempted(subject, one, other) or _find_exempted(subject, other, one)
             evidence = [exempted] if exempted else []

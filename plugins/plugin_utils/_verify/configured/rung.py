@@ -92,12 +92,27 @@ def find_wrong_flags(subject: Subject) -> list[Finding]:
     """Flowtables whose hardware flag is not as expected."""
     found = []
     for flowtable in subject.flowtables:
-        if subject.expectation.expect == "hardware" and not flowtable.hardware:
+        beside = bool(subject.hardware_flowtables) and subject.is_software_beside(flowtable)
+        if subject.expectation.expect == "hardware" and not flowtable.hardware and not beside:
             message = f"flowtable {flowtable.path} offloads in software, expected is hardware"
             found.append(FLAG_MISSING.found(message, f"{describe_flowtable(flowtable)}: no 'flags offload'"))
         if subject.expectation.expect == "software" and flowtable.hardware:
             message = f"flowtable {flowtable.path} offloads in hardware, expected is software"
             found.append(FLAG_UNEXPECTED.found(message, describe_flowtable(flowtable)))
+    return found
+
+
+def find_named_software_devices(subject: Subject) -> list[Finding]:
+    """Devices that the user names, and expects in hardware, in the flowtable for what hardware does not take."""
+    if subject.expectation.expect != "hardware" or not subject.hardware_flowtables:
+        return []
+    found = []
+    for flowtable in filter(subject.is_software_beside, subject.flowtables):
+        for device in dict.fromkeys(subject.expectation.devices):
+            below = {device, *subject.hook_devices(device)}
+            if below & set(flowtable.devices) and not below & set(subject.offload_devices["hardware"]):
+                message = f"{device} offloads in software only, in flowtable {flowtable.path}, expected is hardware"
+                found.append(FLAG_MISSING.found(message, *map(describe_flowtable, subject.flowtables)))
     return found
 
 
@@ -122,6 +137,7 @@ CHECKS = (
     find_missing_flowtable,
     find_missing_table,
     find_wrong_flags,
+    find_named_software_devices,
     find_unread_rules,
     *listed.CHECKS,
     *topology.CHECKS,

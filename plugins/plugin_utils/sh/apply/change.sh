@@ -185,6 +185,8 @@ stage_listing() {
       echo "table $2 $3 is not what was to be loaded"
       return 1
     fi
+    # of one table
+    wanted=
   fi
   echo "$2 $3 $1" >>"$change/expected" || return
   stage "$1" 0600 "$_listing

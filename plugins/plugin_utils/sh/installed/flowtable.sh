@@ -4,6 +4,7 @@
 # listed the exit code says whether it is in a flowtable, by its name or by a pattern such as ppp*.
 name=${2##*/}
 found=1
+code=0
 while read -r device statement; do
   case $device in
   "$name") ;;
@@ -15,7 +16,8 @@ while read -r device statement; do
   esac
   found=0
   if [ "$1" = join ]; then
-    nft "$statement" || exit
+    # of two flowtables, one may take it where the other one does not
+    nft "$statement" || code=$?
   elif [ "$1" = leave ] && [ ! -e "/sys/class/net/$name" ]; then
     # From Linux 6.16 on its name stays in the flowtable, and Linux 7.2 then refuses a new device of that name until
     # its features are on; before, the name left with the device, and there is nothing to delete.
@@ -23,4 +25,4 @@ while read -r device statement; do
   fi
 done </etc/nft-offload/devices
 [ "$1" != listed ] || exit "$found"
-exit 0
+exit "$code"

@@ -9,6 +9,7 @@ read_flowtables() {
 _flowtables() {
   _found=$(nft list flowtables)
   _code=$?
+  _flowtable_listing=$_found
   printf '%s\n' "$_found"
   _listed=" $(printf '%s\n' "$_found" | awk '
     sub(/^[ \t]*devices = [{]/, "") {
@@ -19,7 +20,12 @@ _flowtables() {
   return "$_code"
 }
 
-# read_live_table FAMILY TABLE: as nft lists it, less what changes while traffic flows
+# read_live_table FAMILY TABLE: as nft lists it, less what changes while traffic flows; and the second table, where it is
+# there. After read_flowtables.
 read_live_table() {
-  ! has nft || section live nft -s -t list table "$1" "$2"
+  has nft || return 0
+  section live nft -s -t list table "$1" "$2"
+  case $_flowtable_listing in
+  *"table $1 $2_software {"*) section live_software nft -s -t list table "$1" "$2_software" ;;
+  esac
 }

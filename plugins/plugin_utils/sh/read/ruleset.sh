@@ -5,10 +5,11 @@
 
 # read_table FAMILY TABLE RULESET: stateless and terse, so that neither counters nor a set's elements look like a change.
 # Of a table that seems to be somebody else's, the elements too, for a diff of what would be lost; and the table that
-# the file for boot names, where that is another one, for it would go.
+# the file for boot names, where that is another one, for it would go. The second table too, where there is one.
 read_table() {
   section table nft -s -t list table "$1" "$2"
   _rc_table=$?
+  section software_table nft -s -t list table "$1" "$2_software"
   _named=$(sed -n '2s/^table \([^ ]* [^ ]*\).*/\1/p' "$3" 2>/dev/null)
   [ "$_named" != "$1 $2" ] || return 0
   [ -z "$_named" ] || section old_table nft -s -t list table "${_named%% *}" "${_named#* }"

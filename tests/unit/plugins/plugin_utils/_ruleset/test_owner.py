@@ -344,7 +344,7 @@ def test_what_is_read_of_our_own(shell: list[str], tmp_path: Path, marked: bool)
     """The elements of its sets, which may be many, stay where they are."""
     text = DesiredTable(*TABLE, "", (), marked).boot_text()
     found = read(shell, tmp_path, "" if marked else text, text)
-    assert list(found) == ["table"]
+    assert list(found) == ["table", "software_table"]
     assert is_marked(found["table"].text) is marked
     found = read(shell, tmp_path, text.replace("inet nft_offload", "ip old"), text, "table ip old {\n}\n")
     assert found["old_table"] == Section("table ip old {\n}", 0)
@@ -354,7 +354,7 @@ def test_what_is_read_of_our_own(shell: list[str], tmp_path: Path, marked: bool)
 @pytest.mark.parametrize("shell", ROUTER_SHELLS)
 def test_what_is_read_of_no_table(shell: list[str], tmp_path: Path) -> None:
     found = read(shell, tmp_path, "", "")
-    assert list(found) == ["table"]
+    assert list(found) == ["table", "software_table"]
     assert found["table"].rc != 0
 
 

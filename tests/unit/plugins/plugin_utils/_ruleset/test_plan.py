@@ -54,7 +54,7 @@ def loaded(plan: ConfirmedPlan) -> str:
 def test_a_fresh_router_gets_table_files_and_unit() -> None:
     plan = present(FRESH)
     assert len(plan.texts) == 1
-    assert plan.listing is not None and plan.listing.call[:2] == ("stage_listing", paths.LISTING)
+    assert [one.call[:2] for one in plan.listings] == [("stage_listing", paths.LISTING)]
     assert 'devices = { "wan0" }; flags offload;' in loaded(plan)
     assert set(plan.files) == {paths.RULESET, paths.DEVICES, *Systemd.ruleset.written}
     texts = (plan.files[path][1] for path in (paths.RULESET, paths.DEVICES))
@@ -222,7 +222,7 @@ def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload", TOKEN)
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
     assert [step.verb.call[0] for step in plan.leaving] == ["disable_unit"]
-    assert set(plan.removed) == {*TEXTS, *Systemd.ruleset.written} - {paths.EMERGENCY}
+    assert set(plan.removed) == {*TEXTS, *Systemd.ruleset.written} - {paths.EMERGENCY, paths.SOFTWARE_LISTING}
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload", TOKEN).changed
 
 

@@ -18,6 +18,7 @@ from tests.unit.helpers import (
     ladder_cases_hardware,
     ladder_cases_nic,
     ladder_cases_openwrt,
+    ladder_cases_software,
     ladder_cases_traffic,
 )
 from tests.unit.helpers.ladder_case import NEW_KERNEL, Case
@@ -43,6 +44,7 @@ TABLES = (
     ladder_cases_nic.CASES,
     ladder_cases_hardware.CASES,
     ladder_cases_openwrt.CASES,
+    ladder_cases_software.CASES,
 )
 CASES = {name: case for table in TABLES for name, case in table.items()}
 

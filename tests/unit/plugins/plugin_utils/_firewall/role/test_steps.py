@@ -79,7 +79,10 @@ def test_what_is_planned_where_nothing_is_asked_for() -> None:
             "tasks": "table",
             "src": "overlay.nft.j2",
             "text": request().text,
-            "flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "auto", "counter": False}],
+            "software_text": request().software_text,
+            "flowtables": [
+                {"name": "ft", "devices": ["lan0", "wan0"], "offload": "auto", "counter": False, "forwards": {}}
+            ],
             "flush": [],
         },
         "change": {
@@ -91,6 +94,57 @@ def test_what_is_planned_where_nothing_is_asked_for() -> None:
         },
         "verify": {"expect": "", "devices": ["lan0", "wan0"], "require": "bound", "sample": 3, "slow_share": 50},
     }
+
+
+EXTRA = [{"place": "fast_path", "rules": "ip dscp ef return"}]
+
+
+@pytest.mark.parametrize(
+    ("given", "chain"),
+    [
+        ({}, "filter + 19"),
+        ({"flow_offload_exclude": [{"services": ["sip"]}]}, "filter + 19"),
+        (FIREWALL, "filter - 1"),
+        ({**FIREWALL, "flow_offload_exclude": [{"zones": ["lan"]}]}, "filter - 1"),
+        ({"flow_offload_mode": "software"}, ""),
+        ({"flow_offload_mode": "hardware"}, ""),
+        # sets are of one table
+        (
+            {
+                "flow_offload_ruleset": "router",
+                "flow_offload_router": {
+                    "zones": ZONES,
+                    "sets": [{"name": "voip", "type": "addresses", "elements": ["192.0.2.1"]}],
+                },
+                "flow_offload_exclude": [{"addresses": ["@voip"]}],
+            },
+            "",
+        ),
+        ({"flow_offload_ruleset": "router", "flow_offload_router": {"zones": ZONES, "extra": EXTRA}}, ""),
+    ],
+)
+def test_what_goes_in_software_beside_hardware(given: dict[str, Any], chain: str) -> None:
+    text = steps(debian(), **given)["ruleset"]["software_text"]
+    if not chain:
+        assert text == ""
+        return
+    assert text.startswith("table inet nft_offload_software {\n")
+    assert f"type filter hook forward priority {chain}; policy accept;" in text
+    sides = [line.split()[:2] for line in text.split("\n") if "$software_devices" in line]
+    assert sides == [["iifname", "$software_devices"], ["oifname", "$software_devices"]]
+    assert text.count("ct state { established, related } meta l4proto { tcp, udp }") == 2
+    assert ("jump fast_path" in text) == ("flow_offload_exclude" in given)
+
+
+def test_the_module_is_told_what_rules_see_of_the_devices() -> None:
+    """Rules see the bridge and the VLAN, flowtables the devices below them."""
+    both = {"up": True, "forwarding": ("ipv4",)}
+    state = with_device(debian(), "lan0", master="br0", addresses=(), **both)
+    state = with_device(state, "br0", kind="bridge", lowers=("lan0",), addresses=("192.0.2.1/24",), **both)
+    state = with_device(state, "wan0.7", kind="vlan", lowers=("wan0",), addresses=("198.51.100.1/24",), **both)
+    (flowtable,) = steps(state)["ruleset"]["flowtables"]
+    assert flowtable["devices"] == ["lan0", "wan0"]
+    assert flowtable["forwards"] == {"wan0": ["wan0"], "br0": ["lan0"], "wan0.7": ["wan0"]}
 
 
 def test_openwrts_own_firewall() -> None:
@@ -182,7 +236,13 @@ def test_what_the_modules_are_given() -> None:
         flow_offload_require="bypassing",
     )
     (flowtable,) = planned["ruleset"]["flowtables"]
-    assert flowtable == {"name": "ft", "devices": ["wan0", "lan0"], "offload": "hardware", "counter": True}
+    assert flowtable == {
+        "name": "ft",
+        "devices": ["wan0", "lan0"],
+        "offload": "hardware",
+        "counter": True,
+        "forwards": {},
+    }
     assert planned["nic"]["unsupported"] == "fail"
     assert planned["change"] == {
         "keep_firewall": False,

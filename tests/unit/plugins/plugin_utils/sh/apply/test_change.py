@@ -238,7 +238,7 @@ def test_somebody_else_loads_in_the_window(router: Sandbox) -> None:
 
 
 def test_a_dropped_table_comes_back_in_the_window(router: Sandbox) -> None:
-    drop = replace(router.plan("delete table inet t\n"), files={}, listing=None)
+    drop = replace(router.plan("delete table inet t\n"), files={}, listings=())
     change = router.change(drop)
     router.load(change)
     assert router.table() is None
@@ -255,7 +255,7 @@ def test_a_table_is_dropped(router: Sandbox) -> None:
     sync = router.place / "bin/sync"
     sync.write_text(f'#!/bin/sh\necho "$(ls {old.parent} {router.home})" >{router.place}/synced\n')
     sync.chmod(0o755)
-    drop = replace(router.plan("delete table inet t\n"), files={}, listing=None, removed=[str(old)])
+    drop = replace(router.plan("delete table inet t\n"), files={}, listings=(), removed=[str(old)])
     change = router.change(drop)
     router.load(change)
     assert failed_step(change.phases()[1], router.confirm(change)) is None
@@ -306,7 +306,7 @@ def test_no_confirmation_wanted(router: Sandbox) -> None:
 
 
 def test_only_files_change(router: Sandbox) -> None:
-    change = router.change(replace(router.plan(), texts=(), tables=(), listing=None))
+    change = router.change(replace(router.plan(), texts=(), tables=(), listings=()))
     (steps,) = change.phases()
     raise_failed_change(change, steps, router.load(change))
     assert (router.table(), router.etc("ruleset.nft"), router.settled(0)) == (OLD, NEW, True)
@@ -376,7 +376,7 @@ def test_what_is_kept_of_a_change_is_for_root_only(router: Sandbox) -> None:
     router.home.mkdir(mode=0o755)
     (router.place / "etc/nft-offload").mkdir(mode=0o755)
     listing = StageListing(str(router.place / "etc/nft-offload/listing"), "inet", "t")
-    plan = replace(router.plan(), listing=listing)
+    plan = replace(router.plan(), listings=[listing])
     change = replace(router.change(plan), checks=(Check(True, "command", "echo fine; false", 0, 5),))
     router.load(change)
     kept = [router.home, *router.home.rglob("*"), *(router.place / "etc/nft-offload").glob("*")]

@@ -12,7 +12,12 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import history
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.emergency import render_emergency
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredFlowtable, DesiredTable
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
+    SOFTWARE_PRIORITY,
+    DesiredFlowtable,
+    DesiredTable,
+    SoftwareTable,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
 
 from tests.unit.helpers.openwrt_root import OpenWrt
@@ -109,6 +114,39 @@ def test_devices_of_a_pattern_join_at_boot_and_when_they_appear(router: OpenWrt)
     assert left == table.detach(flowtable, "ppp2")
     told = [f"{paths.DEVICE_SCRIPT} listed {name} && echo {name}" for name in ("lan0", "ppp7", "ppp", "pp0", "wan0")]
     assert router.sh("; ".join(told) + "; :").split() == ["lan0", "ppp7", "ppp"]
+
+
+BESIDE = replace(
+    TABLE,
+    software=SoftwareTable(
+        "inet",
+        "nft_offload_software",
+        TABLE.content.replace("nft_offload", "nft_offload_software"),
+        (DesiredFlowtable("ft", ("lan0", "wg0"), hardware=False, priority=SOFTWARE_PRIORITY),),
+    ),
+)
+"""lan0 in hardware, what goes through wg0 in software"""
+
+
+def test_both_tables_are_loaded_and_each_device_joins_both(router: OpenWrt) -> None:
+    router.write(paths.RULESET, BESIDE.boot_text())
+    router.write(paths.DEVICES, BESIDE.attachments())
+    router.device("wg0")
+    assert BESIDE.software is not None
+    hard = TABLE.attach(TABLE.flowtables[0], "lan0")
+    soft = [BESIDE.software.attach(BESIDE.software.flowtables[0], device) for device in ("lan0", "wg0")]
+    assert nft_lines(router, f"{paths.RULESET_INIT} boot")[2:] == [hard, *soft]
+    said = router.sh("nft list table inet nft_offload_software; nft list table inet nft_offload")
+    assert said.count("flowtable ft") == 2
+
+
+def test_a_device_that_hardware_refuses_later_joins_the_other_one(router: OpenWrt) -> None:
+    router.write(paths.RULESET, BESIDE.boot_text())
+    router.write(paths.DEVICES, BESIDE.attachments())
+    router.write("/etc/stand-in/nft-refuses", "text flags\n")
+    assert BESIDE.software is not None
+    said = nft_lines(router, f"ACTION=add DEVICENAME=lan0; . {paths.DEVICE_HOTPLUG} || echo it failed")
+    assert said[-1] == BESIDE.software.attach(BESIDE.software.flowtables[0], "lan0")
 
 
 def test_an_upgrade_keeps_all_of_it(router: OpenWrt) -> None:
