@@ -51,7 +51,7 @@ def _read_forwards(item: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     for name, below in item["forwards"].items():
         devices = below if isinstance(below, list) else [below]
         for device in (name, *devices):
-            if not isinstance(device, str) or not DEVICE.match(device):
+            if not isinstance(device, str) or not (DEVICE.match(device) or PATTERN.match(device)):
                 raise OffloadError(
                     f"option flowtables, {item['name']}: forwards must be names of devices, got {device!r}",
                     "correct it",

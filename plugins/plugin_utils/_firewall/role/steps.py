@@ -267,10 +267,16 @@ def _ruleset_step(request: Request, state: RouterState, devices: Sequence[str], 
 def _map_forwarding(state: RouterState, listed: Sequence[str]) -> dict[str, list[str]]:
     """Devices that rules see -> the listed devices and others that their packets come in through.
 
-    Empty where each listed device is what rules see.
+    What is listed of guests serves the bridge that they are ports of. Empty where each listed device is what rules see.
     """
     found = map_hook_devices(state.devices, sees_lowers(state.platform.kernel_version))
-    served = {name: list(below) for name, below in found.items() if set(below) & set(listed)}
+    guests = {
+        name: [one for one in listed if any(stands_for(one, port) for port in find_guest_ports(state.devices, name))]
+        for name in found
+    }
+    served = {
+        name: [*below, *guests[name]] for name, below in found.items() if guests[name] or set(below) & set(listed)
+    }
     return {} if all(below == [name] for name, below in served.items()) else served
 
 

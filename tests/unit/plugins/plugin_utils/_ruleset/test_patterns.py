@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Flowtable
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.hardware import Request, decide_offload
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.options import read_requests
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import (
     DesiredFlowtable,
@@ -56,6 +56,25 @@ def test_a_plan_with_a_pattern() -> None:
     assert '"veth*"' not in text
 
 
+def test_guests_do_not_cost_the_others_their_hardware() -> None:
+    """They go through the second flowtable, by the name of their bridge, which rules see."""
+    through = {"br0": ("veth*",), "lan0": ("lan0",), "wan0": ("wan0",)}
+    request = Request("ft", ("lan0", "veth*", "wan0"), "auto", forwards=through)
+    decision = decide_offload(FRESH, request, check_mode=False, splits=True)
+    assert (decision.flowtable.devices, decision.flowtable.hardware) == (("lan0", "wan0"), True)
+    assert decision.left == ("br0", "veth*")
+    assert decision.software is not None and "veth*" in decision.software.devices
+    item = {
+        "name": "ft",
+        "devices": ["lan0", "veth*"],
+        "offload": "auto",
+        "counter": False,
+        "forwards": {"br0": ["veth*"]},
+    }
+    (read,) = read_requests([item])
+    assert read.forwards == {"br0": ("veth*",)}
+
+
 @pytest.mark.parametrize(
     ("flowtables", "why"),
     [
@@ -67,7 +86,7 @@ def test_a_plan_with_a_pattern() -> None:
 )
 def test_contradictions_are_refused_by_name(flowtables: dict[str, Any], why: str) -> None:
     items = [
-        {"name": name, "devices": devices, "offload": offload, "counter": False}
+        {"name": name, "devices": devices, "offload": offload, "counter": False, "forwards": {}}
         for name, (devices, offload) in flowtables.items()
     ]
     with pytest.raises(OffloadError, match=why):

@@ -548,6 +548,15 @@ def test_ports_of_guests_are_listed_where_asked_for() -> None:
     assert "flow_offload_guests adds ports" in refused(container_host())
 
 
+def test_rules_see_the_bridge_of_guests_and_not_their_ports() -> None:
+    """So what is left to software goes by the bridge's name."""
+    state = container_host()
+    state = with_device(state, "lan0", up=True, forwarding=("ipv4",), addresses=("192.0.2.1/24",))
+    (flowtable,) = steps(state, **GUESTS)["ruleset"]["flowtables"]
+    assert flowtable["devices"] == ["lan0", "wan0", "veth*"]
+    assert flowtable["forwards"] == {"lan0": ["lan0"], "wan0": ["wan0"], "docker0": ["veth*"]}
+
+
 def test_what_a_pattern_stands_for_is_not_picked_as_well() -> None:
     state = with_device(debian(), "veth9", kind="veth", up=True, forwarding=("ipv4",), addresses=("192.0.2.1/24",))
     assert steps(state)["ruleset"]["flowtables"][0]["devices"] == ["lan0", "veth9", "wan0"]
