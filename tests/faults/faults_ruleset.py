@@ -77,6 +77,18 @@ FAULTS = (
         load_table(base=""),
     ),
     Fault("rule-after-accept", ["configured.rule-shadowed"], 2, first("ct state established,related accept")),
+    Fault(
+        "rule-after-verdict-map",
+        ["configured.rule-shadowed"],
+        2,
+        f"nft 'add chain {OURS} est {{ accept; }}'\n" + first("ct state vmap { established : goto est }"),
+    ),
+    Fault(
+        "limit-bypassed",
+        ["configured.per-packet-rules-bypassed"],
+        7,
+        other_table("chain post { type filter hook postrouting priority 0; limit rate over 9 gbytes/second drop; }"),
+    ),
     by_hand(
         "rule-for-tcp-only",
         "configured.rule-partial",

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from .._core.names import SOFTWARE
+from .._core.text import split_words
+from .._observe.parse.ruleset import parse_priority
 from .._observe.state import Device, Exclusion, FlowRule, Flowtable, Hook, RouterState
 from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from .finding import LONGEST_EVIDENCE, Expectation, Finding, Severity
@@ -160,7 +162,12 @@ class Subject:
         judged = {family for flowtable in self.flowtables for family in LAYER_3.get(flowtable.family, ())}
         forwarded = {{"ipv4": "ip", "ipv6": "ip6"}.get(family, family) for family in self.state.forwarding or ()}
         families = (judged & forwarded) or judged or LAYER_3["inet"]
-        return traverse_ruleset(self.state.ruleset, self._interfaces, paths, families)
+        hooked = {
+            device.name: parse_priority(("priority", *split_words(flowtable.priority)))
+            for flowtable in self.flowtables
+            for device in self.existing_devices(flowtable)
+        }
+        return traverse_ruleset(self.state.ruleset, self._interfaces, paths, families, hooked)
 
     def is_fed(self, flowtable: Flowtable) -> bool:
         """May any forwarded packet get to a rule that feeds it?"""
@@ -186,13 +193,20 @@ class Subject:
         for name in self.listed_devices:
             if name not in served:
                 names |= dict.fromkeys(self._list_tops(name))
-        found = [Interface(name, self.devices[name].index, self._is_listed(name)) for name in names]
+        found = [
+            Interface(name, self.devices[name].index, self._is_listed(name), self._list_serving(name)) for name in names
+        ]
         missing = 2 - sum(interface.listed for interface in found)
         return [*found, *(Interface("", 0) for _number in range(missing))]
 
     def _is_listed(self, name: str) -> bool:
         """Does a judged flowtable have the device, or some of what is below it?"""
         return name in self.listed_devices or any(lower in self.listed_devices for lower in self.hook_devices(name))
+
+    def _list_serving(self, name: str) -> frozenset[str]:
+        """Paths of the flowtables, judged or not, that have the device, or some of what is below it."""
+        around = dict.fromkeys((name, *self.hook_devices(name)))
+        return frozenset(flowtable.path for device in around for flowtable in self.device_flowtables(device))
 
     def _list_tops(self, name: str) -> list[str]:
         """What stands on a device, and nothing on that; itself where nothing does."""

@@ -12,6 +12,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding i
 
 from tests.unit.helpers.ladder_case import EXPECT_SOFTWARE, HARD, SOFT, TWO, VYOS, case
 from tests.unit.helpers.routers import (
+    CHAIN,
     FIXED,
     RULE,
     foreign,
@@ -21,9 +22,39 @@ from tests.unit.helpers.routers import (
     with_flowtable,
     with_kernel,
     with_rule,
+    with_ruleset,
 )
 
 BOTH = ("ipv4", "ipv6")
+CHAIN_TEXT = f"table inet nft_offload {{\n{CHAIN}}}\n"
+VMAP = CHAIN_TEXT.replace(RULE, f"ct state vmap {{ established : jump est }}\n{RULE}").replace(
+    "\tchain forward", "\tchain est {\n\t\taccept\n\t}\n\tchain forward"
+)
+MANY_WAYS = CHAIN_TEXT.replace(RULE, f"jump c0\n{RULE}").replace(
+    "\tchain forward",
+    "".join(f"\tchain c{n} {{\n" + f"jump c{n + 1}\n" * 8 + "}\n" for n in range(14))
+    + "chain c14 {\ncounter\n}\n\tchain forward",
+)
+POLICED = "table inet others {{\nchain post {{\ntype filter hook postrouting priority 0; policy accept;\n{}\n}}\n}}\n"
+LATE_INGRESS = """table netdev late {
+	chain in {
+		type filter hook ingress device "lan0" priority 10; policy accept;
+		limit rate over 5/second drop
+	}
+}
+"""
+NOTRACK_LAST = """table ip raw {
+	chain first {
+		accept
+	}
+
+	chain pre {
+		type filter hook prerouting priority raw; policy accept;
+		counter jump first
+		notrack
+	}
+}
+"""
 ESTABLISHED = "ct state established,related accept"
 ACCEPT = f"chain forward: {ESTABLISHED}"
 THEIRS = "loaded.on-demand configured.boot-not-judged"
@@ -237,6 +268,63 @@ RULESET = {
         "hardware",
         "chain forward: ip saddr 192.0.2.0/24",
     ),
+    "IPv4 only": case(
+        with_chain(HARD, "ip protocol { tcp, udp } flow add @ft", ESTABLISHED),
+        "configured.rule-partial",
+        "hardware",
+        "never of IPv6 TCP and UDP, between lan0, wan0: chain forward: ip protocol { tcp, udp } flow add @ft",
+        "never offloaded: IPv6 TCP and UDP, between lan0, wan0",
+        "surely offloaded: IPv4 TCP and UDP, between lan0, wan0",
+    ),
+    "a verdict map before it": case(
+        with_ruleset(HARD, VMAP),
+        "configured.rule-shadowed",
+        "loaded",
+        "chain forward: ct state vmap { established : jump est }, which leads to chain est: accept",
+    ),
+    "an address that is left out": case(
+        with_chain(HARD, "ip saddr 192.0.2.7 accept", RULE),
+        "configured.rule-partial",
+        "hardware",
+        "offloaded but for a part that rules name: IPv4 TCP and UDP",
+    ),
+    "a share of packets that nobody knows": case(
+        with_chain(HARD, "numgen inc mod 2 0 accept", RULE),
+        "configured.rule-partial",
+        "hardware",
+        "may be offloaded: IPv4 and IPv6 TCP and UDP",
+        configured="unproven",
+    ),
+    "too many ways": case(
+        with_ruleset(HARD, MANY_WAYS), "", "hardware", "more ways through them than", configured="unproven"
+    ),
+    "limits": case(
+        with_ruleset(HARD, CHAIN_TEXT + POLICED.format("limit rate over 1 mbytes/second drop")),
+        "configured.per-packet-rules-bypassed",
+        "hardware",
+        "chain inet others post: limit rate over 1 mbytes/second drop",
+    ),
+    "limits for what is never offloaded": case(
+        with_ruleset(HARD, CHAIN_TEXT + POLICED.format("icmp type echo-request limit rate over 5/second drop")),
+        "",
+        "hardware",
+    ),
+    "counters": case(
+        with_ruleset(HARD, CHAIN_TEXT + POLICED.format('udp dport 53 counter name "dns"')),
+        "configured.per-packet-rules-bypassed",
+        "hardware",
+        "count or log",
+    ),
+    "limits at ingress": case(
+        with_ruleset(HARD, CHAIN_TEXT + LATE_INGRESS),
+        "configured.per-packet-rules-bypassed",
+        "hardware",
+        "chain netdev late in: limit rate over 5/second drop",
+    ),
+    "limits before the flowtable": case(
+        with_ruleset(HARD, CHAIN_TEXT + LATE_INGRESS.replace("priority 10", "priority -10")), "", "hardware"
+    ),
+    "a notrack that nothing gets to": case(with_ruleset(HARD, CHAIN_TEXT + NOTRACK_LAST), "", "hardware"),
     "rules truncated": case(
         replace(HARD, rules=(), unseen={"rules": "the ruleset is too long to be read whole"}),
         "",

@@ -175,6 +175,8 @@ def parse_parts(words: tuple[str, ...], target: str = "") -> tuple[Part, ...]:
             parts += _salvage(reader)
             break
         parts += part
+    if "counter" in words and not any(isinstance(part, (Verdict, VerdictMap, Statement)) for part in parts):
+        parts.append(Statement("count", text="counter"))  # it is there for nothing else
     return tuple(parts)
 
 

@@ -5,8 +5,8 @@
 # PRIVATE to the collection: may change at any time.
 """Rung 3, configured: flowtable, flags, devices and a rule that feeds it are live, and boot will load the same.
 
-Devices are judged in listed.py and topology.py, rules in feeding.py, the kernel's switches in sysctls.py, what boot
-will load in at_boot.py, the NICs' features in nic.py, what else handles packets in conflicts.py.
+Devices are judged in listed.py and topology.py, rules in feeding.py and bypassed.py, the kernel's switches in
+sysctls.py, what boot will load in at_boot.py, the NICs' features in nic.py, what else handles packets in conflicts.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .. import advisories
 from ..finding import Finding, Kind, RungResult, conclude_rung
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
 from ..walk.classes import describe_classes
-from . import at_boot, conflicts, feeding, listed, nic, openwrt, sysctls, topology
+from . import at_boot, bypassed, conflicts, feeding, listed, nic, openwrt, sysctls, topology
 
 UNREADABLE = Kind(
     "configured.unreadable",
@@ -63,6 +63,7 @@ KINDS = (
     *listed.KINDS,
     *topology.KINDS,
     *feeding.KINDS,
+    *bypassed.KINDS,
     *sysctls.KINDS,
     *at_boot.KINDS,
     *nic.KINDS,
@@ -142,6 +143,7 @@ CHECKS = (
     *listed.CHECKS,
     *topology.CHECKS,
     *feeding.CHECKS,
+    *bypassed.CHECKS,
     *sysctls.CHECKS,
     *at_boot.CHECKS,
     *nic.CHECKS,

@@ -13,7 +13,7 @@ understood.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -127,13 +127,50 @@ class Classes:
 
     def of_flowtable(self, path: str) -> tuple[TrafficClass, ...]:
         """The same as far as one flowtable may have them, judged as if it were the only one."""
-        return tuple(self._list(path))
+        if path not in self._listed:
+            self._listed[path] = tuple(self._list(path))
+        return self._listed[path]
 
     def _list(self, path: str) -> Iterator[TrafficClass]:
         families = LAYER_3.get(path.partition(" ")[0], FAMILIES)
-        for family, protocol, enters, leaves in self._list_judged():
+        for family, protocol, enters, leaves in self._places:
             if FAMILIES[family] in families:
                 yield self._make(family, protocol, enters, leaves, path)
+
+    @cached_property
+    def _listed(self) -> dict[str, tuple[TrafficClass, ...]]:
+        """Path of a flowtable -> its classes, filled as they are asked for."""
+        return {}
+
+    @cached_property
+    def _causes(self) -> dict[tuple[int, bool], Cause | None]:
+        """(bit, is it dropped) -> what decides, filled as it is asked for."""
+        return {}
+
+    @cached_property
+    def _taken(self) -> Mapping[str, Mask]:
+        """Path of a flowtable -> classes that may get into it, those left out that are in another one before."""
+        found: dict[str, Mask] = {}
+        for (_place, path), mask in self.record.fed.items():
+            found[path] = found.get(path, 0) | mask
+        return found
+
+    @cached_property
+    def _served(self) -> dict[str, Mask]:
+        """Path of a flowtable -> classes both of whose sides it has, filled as they are asked for."""
+        return {}
+
+    @cached_property
+    def _any_fed(self) -> Mask:
+        """Classes that may get to some rule with 'flow add'."""
+        found = 0
+        for mask in self.record.first_fed.values():
+            found |= mask
+        return found
+
+    @cached_property
+    def _places(self) -> tuple[tuple[int, int, int, int], ...]:
+        return tuple(self._list_judged())
 
     def _list_judged(self) -> Iterator[tuple[int, int, int, int]]:
         every = [
@@ -152,15 +189,12 @@ class Classes:
     @cached_property
     def judged_mask(self) -> Mask:
         """The judged classes, of any packet, as bits."""
-        return sum(1 << self.space.bit(0, *place) for place in self._list_judged())
+        return sum(1 << self.space.bit(0, *place) for place in self._places)
 
     @property
     def offloaded(self) -> Mask:
         """Classes, of any packet, that are offloaded or may be."""
-        fed = self.record.anything
-        for mask in self.record.first_fed.values():
-            fed |= mask
-        return fed & self.judged_mask
+        return (self.record.anything | self._any_fed) & self.judged_mask
 
     @property
     def is_all_untracked(self) -> bool:
@@ -169,19 +203,30 @@ class Classes:
         return bool(arriving) and not arriving & self.record.tracked
 
     def compete(self, one: str, other: str) -> bool:
-        """Of two flowtables, by their paths: may the first of them take what would be the other's?
+        """Of two flowtables, by their paths: may one of them take what is the other's?
 
-        Either some class gets into both, or one gets nothing although traffic comes to its rules.
+        Not where each class that both have rules for goes to the one that has the devices of both its sides, and the
+        other has not.
         """
         if self.gave_up:
             return True
-        first = self.record.first_fed
-        taken: dict[str, Mask] = {}
-        for (_place, path), mask in self.record.fed.items():
-            taken[path] = taken.get(path, 0) | mask
-        wanted = first.get(one, 0) & first.get(other, 0) & self.space.any_packet
-        kept = [taken.get(path, 0) & self.space.any_packet for path in (one, other)]
-        return bool(wanted) and (bool(kept[0] & kept[1]) or not all(kept))
+        met = self.record.first_fed
+        wanted = met.get(one, 0) & met.get(other, 0) & self.space.any_packet
+        first, second = (self._taken.get(path, 0) for path in (one, other))
+        ours, theirs = self._serve(one), self._serve(other)
+        clear = (first & ours & ~theirs) | (second & theirs & ~ours)
+        return bool(wanted & (first & second | ~clear))
+
+    def _serve(self, path: str) -> Mask:
+        """The classes both of whose sides a flowtable has."""
+        if path in self._served:
+            return self._served[path]
+        sides = ((self.space.entering, self.space.enters), (self.space.leaving, self.space.leaves))
+        found = self.space.every
+        for groups, masks in sides:
+            found &= sum(mask for group, mask in zip(groups, masks, strict=True) if path in group.flowtables)
+        self._served[path] = found
+        return found
 
     def may_get_to(self, mask: Mask) -> bool:
         """Is any judged class among these?"""
@@ -192,8 +237,7 @@ class Classes:
             return "may"
         one = 1 << bit
         index = self.flowtables.index(path) + 2 if path in self.flowtables else 1
-        fed = self.record.first_fed.values() if not path else [self.record.first_fed.get(path, 0)]
-        met = any(mask & one for mask in fed)
+        met = bool((self.record.first_fed.get(path, 0) if path else self._any_fed) & one)
         missed = bool(self.forwarded[index] & one)
         if self.record.anything & one:
             return "may" if missed or not met else "surely"
@@ -227,22 +271,33 @@ class Classes:
 
     def _find_cause(self, bit: int, outcome: Outcome) -> Cause | None:
         """The rule that decides: it accepts or leads elsewhere, or is a 'flow add' whose condition does not hold."""
+        key = (bit, outcome == "dropped")
+        if key not in self._causes:
+            self._causes[key] = self._search_cause(bit, outcome)
+        return self._causes[key]
+
+    def _search_cause(self, bit: int, outcome: Outcome) -> Cause | None:
         one = 1 << bit
-        fitting = [cause for cause in self.record.causes if cause.classes & one]
+        fitting = [cause for cause in self.record.causes.values() if cause.classes & one]
         kinds = ("untracked", "decided", "condition")
         found = min(fitting, key=lambda cause: kinds.index(cause.kind), default=None)
         if outcome == "dropped" and (found is None or found.kind == "condition"):
-            dropped = next((place for mask, place in self.record.drops if mask & one), None)
+            dropped = next((place for mask, place in self.record.drops.values() if mask & one), None)
             return Cause(one, dropped, "decided") if dropped else None
         return found
 
 
 def traverse_ruleset(
-    ruleset: Ruleset, interfaces: Sequence[Interface], flowtables: Iterable[str], families: Iterable[str] = FAMILIES
+    ruleset: Ruleset,
+    interfaces: Sequence[Interface],
+    flowtables: Iterable[str],
+    families: Iterable[str] = FAMILIES,
+    hooked: Mapping[str, int] | None = None,
 ) -> Classes:
     """Send every class of established traffic between the interfaces through the ruleset.
 
     ``flowtables``: paths of those to be told apart, the judged ones first. ``families``: ip and ip6, those forwarded.
+    ``hooked``: device that a judged flowtable has -> priority of the flowtable's hook.
     """
     paths = tuple(dict.fromkeys(flowtables))[:MOST_FLOWTABLES]
     conditions = list(list_conditions(ruleset))
@@ -251,6 +306,7 @@ def traverse_ruleset(
     walk = Walk(ruleset, space, paths)
     try:
         forwarded = walk.run()
+        walk.pass_by_ingress(hooked or {})
     except TooLong:
         return know_nothing(interfaces, paths)
     return Classes(space, walk.record, forwarded, paths, frozenset(families))

@@ -34,7 +34,9 @@ class Interface:
     name: str
     index: int = 0
     listed: bool = True
-    """does a judged flowtable have it, or all that is below it"""
+    """does a judged flowtable have it, or some of what is below it"""
+    flowtables: frozenset[str] = frozenset()
+    """paths of all that do"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Group:
     some: frozenset[str]
     """for one of them at least"""
     listed: bool
+    flowtables: frozenset[str]
+    """paths of the flowtables that have every one of them"""
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,15 @@ def group_interfaces(interfaces: Sequence[Interface], literals: Iterable[str]) -
     exact, patterns = set(), []
     for literal in set(literals):
         (patterns.append(literal) if literal.endswith("*") else exact.add(literal))
-    found: dict[tuple[frozenset[str], bool], list[str]] = {}
+    found: dict[tuple[frozenset[str], bool, frozenset[str]], list[str]] = {}
     for interface in interfaces:
         names = {interface.name, str(interface.index)} & exact
         matched = frozenset(names | {pattern for pattern in patterns if interface.name.startswith(pattern[:-1])})
-        found.setdefault((matched, interface.listed), []).append(interface.name)
-    groups = [Group(tuple(names), matched, matched, listed) for (matched, listed), names in found.items()]
+        found.setdefault((matched, interface.listed, interface.flowtables), []).append(interface.name)
+    groups = [
+        Group(tuple(names), matched, matched, listed, flowtables)
+        for (matched, listed, flowtables), names in found.items()
+    ]
     groups.sort(key=lambda group: (not group.listed, -len(group.names)))
     kept, rest = groups[: MOST_GROUPS - 1], groups[MOST_GROUPS - 1 :]
     for listed in (True, False):
@@ -148,6 +155,7 @@ def group_interfaces(interfaces: Sequence[Interface], literals: Iterable[str]) -
                     frozenset.intersection(*(group.matched for group in some)),
                     frozenset.union(*(group.matched for group in some)),
                     listed,
+                    frozenset.intersection(*(group.flowtables for group in some)),
                 )
             )
     return tuple(kept)

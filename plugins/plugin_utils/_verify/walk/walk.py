@@ -26,15 +26,15 @@ LAYER_3 = {"ip": ("ip",), "ip6": ("ip6",), "inet": FAMILIES}
 """family of a table -> of packets that traverse its chains"""
 CONNTRACK = -200
 """priority at which connections are looked up (NF_IP_PRI_CONNTRACK)"""
-MOST_PARTS = 400_000
-"""parts of rules that are evaluated, in one second or two"""
+MOST_PARTS = 60_000
+"""parts of rules that are evaluated, in about half a second"""
 DEEPEST = 24
 """jumps into each other; nf_tables itself allows 16 (NFT_JUMP_STACK_SIZE)"""
 MOST_PACKETS = 12
 """kinds of packets, by marks and tracking, at one place; above it their marks are not known"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RulePlace:
     """A rule, and how packets get there."""
 
@@ -79,8 +79,10 @@ class Record:
     """(rule with 'flow add', path of the flowtable) -> classes that are not offloaded yet and may get there"""
     first_fed: dict[str, Mask] = field(default_factory=dict)
     """path of a flowtable -> classes that may get to a rule which feeds it, whatever else has taken them"""
-    causes: list[Cause] = field(default_factory=list)
-    drops: list[tuple[Mask, RulePlace]] = field(default_factory=list)
+    causes: dict[tuple[int, str], Cause] = field(default_factory=dict)
+    """by rule and kind, in the order in which packets came to them"""
+    drops: dict[int, tuple[Mask, RulePlace]] = field(default_factory=dict)
+    """rules that drop, or the chains whose policy does -> classes"""
     untracked: list[tuple[Mask, RulePlace]] = field(default_factory=list)
     """rules with notrack that have an effect -> classes that may get there"""
     helped: list[tuple[Mask, RulePlace]] = field(default_factory=list)
@@ -89,10 +91,26 @@ class Record:
     """classes that may have a connection when they come to the forward hook"""
     arriving: Mask = 0
     """classes that may come to the forward hook at all"""
-    statements: list[tuple[Mask, RulePlace, Statement, bool]] = field(default_factory=list)
+    statements: dict[tuple[int, str], tuple[Mask, RulePlace, Statement, bool]] = field(default_factory=dict)
     """rules that police, mark, count or log, and whether they do more than count where they do"""
     anything: Mask = 0
     """classes that may get to rules which were not read"""
+
+    def add_cause(self, cause: Cause) -> None:
+        """One more reason why packets passed by."""
+        key = (id(cause.place.rule), cause.kind)
+        known = self.causes.get(key)
+        self.causes[key] = replace(known, classes=known.classes | cause.classes) if known else cause
+
+    def add_drop(self, classes: Mask, place: RulePlace) -> None:
+        """Packets of these classes end here."""
+        key = id(place.rule if place.rule.text else place.chain)
+        self.drops[key] = (self.drops.get(key, (0,))[0] | classes, place)
+
+    def add_statement(self, classes: Mask, place: RulePlace, statement: Statement, decides: bool) -> None:
+        """A rule did something to packets of these classes."""
+        key = (id(place.rule), statement.text)
+        self.statements[key] = (self.statements.get(key, (0,))[0] | classes, place, statement, decides)
 
 
 class TooLong(Exception):
@@ -134,14 +152,26 @@ class Walk:
                     forwarded = _join(forwarded, crowd)
         return forwarded
 
+    def pass_by_ingress(self, hooked: Mapping[str, int]) -> None:
+        """Record what rules at ingress do behind a flowtable: ``hooked`` has the priority of its hook, by device."""
+        for chain in self._ruleset.chains.values():
+            late = [name for name in chain.devices if chain.priority > hooked.get(name, chain.priority)]
+            if chain.hook == "ingress" and late:
+                state: State = {Packet(): (self._space.every, *(0,) * (self._width - 1))}
+                self._traverse(chain, Place(chain, "ingress", True), state, {}, None, False, 0)
+
     def _list_base_chains(self, hook: str) -> list[Chain]:
-        """In the order in which packets traverse them; only the first packet of a connection does those of type nat."""
+        """In the order in which packets traverse them; only the first packet of a connection does those of type nat.
+
+        Of chains with one priority the one that came last is first (net/netfilter/core.c: nf_hook_entries_grow), and
+        nft lists them as they came.
+        """
         found = [
             chain
             for chain in self._ruleset.chains.values()
             if chain.hook == hook and chain.family in LAYER_3 and (chain.type != "nat" or self._state == "new")
         ]
-        return sorted(found, key=lambda chain: chain.priority)
+        return sorted(reversed(found), key=lambda chain: chain.priority)
 
     def _traverse_base(self, chain: Chain, hook: str, state: State) -> State:
         """What goes on to the next base chain."""
@@ -152,7 +182,7 @@ class Walk:
         policy = RulePlace(chain, Rule("", ()))
         for packet, crowd in through.items():
             if chain.drops:
-                self.record.drops.append((crowd[0], policy))
+                self.record.add_drop(crowd[0], policy)
             else:
                 _add(accepted, packet, crowd)
         return accepted
@@ -217,7 +247,7 @@ class Walk:
             _add(passed, packet, left)
             if feeds and left[1]:
                 kind = "condition" if packet.tracked else "untracked"
-                self.record.causes.append(Cause(left[1], frame.here, kind, part.text))
+                self.record.add_cause(Cause(left[1], frame.here, kind, part.text))
             if crowd[0] & fit.may & ~fit.yes and part.text not in unsure:
                 unsure.append(part.text)
         return held
@@ -273,7 +303,7 @@ class Walk:
             return self._lead(verdict, frame, inside, unsure)
         for packet, crowd in inside.items():
             if verdict.kind == "drop":
-                self.record.drops.append((crowd[0], frame.here))
+                self.record.add_drop(crowd[0], frame.here)
                 continue
             if verdict.kind == "return":
                 if frame.here.leads:
@@ -290,7 +320,7 @@ class Walk:
     def _note_escape(self, frame: _Frame, crowd: Crowd, packet: Packet, unsure: Iterable[str]) -> None:
         if crowd[1]:
             kind = "decided" if packet.tracked else "untracked"
-            self.record.causes.append(Cause(crowd[1], frame.here, kind, " ".join(unsure)))
+            self.record.add_cause(Cause(crowd[1], frame.here, kind, " ".join(unsure)))
 
     def _lead(self, verdict: Verdict, frame: _Frame, inside: State, unsure: list[str]) -> State:
         """What comes back from another chain."""
@@ -328,7 +358,7 @@ class Walk:
                 if rest:  # a flow that is in a flowtable already ends the rule here
                     _add(passed, packet, fed)
             elif part.kind == "flow":
-                self.record.causes.append(Cause(crowd[1], frame.here, "untracked"))
+                self.record.add_cause(Cause(crowd[1], frame.here, "untracked"))
                 _add(passed, packet, crowd)
             else:
                 self._note_statement(part, rest, frame, crowd)
@@ -343,7 +373,7 @@ class Walk:
             self.record.helped.append((crowd[0], frame.here))
         elif part.kind in {"mark", "ct mark", "priority", "dscp", "police", "count", "log"}:
             decides = any(isinstance(one, (Verdict, VerdictMap)) for one in rest)
-            self.record.statements.append((crowd[0], frame.here, part, decides))
+            self.record.add_statement(crowd[0], frame.here, part, decides)
 
     def _feed(self, part: Statement, frame: _Frame, crowd: Crowd) -> Crowd:
         """The crowd, once a rule has added its flows to a flowtable."""

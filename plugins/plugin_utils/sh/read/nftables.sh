@@ -270,7 +270,8 @@ _reduce() {
         if (bare ~ /^type .* hook /) {
           hooked[chain] = bare
           size[chain] += length(bare) + 1
-          if (layer3 && bare !~ /^type nat / && match(bare, /hook (prerouting|forward|postrouting) /))
+          if (bare ~ /hook ingress /) hooks[chain] = "ingress"
+          else if (layer3 && bare !~ /^type nat / && match(bare, /hook (prerouting|forward|postrouting) /))
             hooks[chain] = substr(bare, RSTART + 5, RLENGTH - 6)
         } else if (bare ~ /^(policy |comment |})/ && opens == closes || bare == "}") {
           if (bare == "}" && depth > 2) keep("}")
@@ -301,6 +302,7 @@ _reduce() {
         for (number = 1; number <= chains; number++) if (feeds[number]) reach(number)
         follow("prerouting")
         follow("postrouting")
+        follow("ingress")
       }
       for (at = 1; at <= tables; at++) {
         print title[at]
