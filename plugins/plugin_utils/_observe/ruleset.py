@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""The typed ruleset of nftables: chains, rules, and what a rule consists of. Data only.
+"""The typed ruleset of nftables: chains, rules, and what a rule consists of. Data, and the order of hooks.
 
 A rule is evaluated part by part (net/netfilter/nf_tables_core.c): a condition that does not hold ends it, a verdict
 ends it with a decision, anything else goes on to the next part.
@@ -11,10 +11,14 @@ ends it with a decision, anything else goes on to the next part.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .._core.text import read_number
+
+PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 LEFT_OUT = "left out"
 """key of the condition that stands for rules which the router did not send"""
 LEFT_OUT_ADDRESSES = "left out, addresses"
@@ -118,3 +122,11 @@ class Ruleset:
     """the same of verdict maps"""
     partial: frozenset[ObjectKey] = frozenset()
     """sets and maps that have more elements than were listed"""
+
+
+def read_priority(words: tuple[str, ...]) -> int:
+    """``priority filter + 10``, ``priority -300``; 0 when it is not understood."""
+    order = list(words[words.index("priority") + 1 :]) if "priority" in words else []
+    base = PRIORITIES.get(order[0], 0) if order else 0
+    number = "".join(order[1:] if order and order[0] in PRIORITIES else order)
+    return base + read_number(number) if re.fullmatch(r"[+-]?[0-9]{1,9}", number) else base

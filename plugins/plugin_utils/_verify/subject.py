@@ -14,7 +14,7 @@ from functools import cached_property
 
 from .._core.names import SOFTWARE
 from .._core.text import split_words
-from .._observe.parse.ruleset import parse_priority
+from .._observe.ruleset import read_priority
 from .._observe.state import Device, Exclusion, FlowRule, Flowtable, Hook, RouterState
 from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from .finding import LONGEST_EVIDENCE, Expectation, Finding, Severity
@@ -163,7 +163,7 @@ class Subject:
         forwarded = {{"ipv4": "ip", "ipv6": "ip6"}.get(family, family) for family in self.state.forwarding or ()}
         families = (judged & forwarded) or judged or LAYER_3["inet"]
         hooked = {
-            device.name: parse_priority(("priority", *split_words(flowtable.priority)))
+            device.name: read_priority(("priority", *split_words(flowtable.priority)))
             for flowtable in self.flowtables
             for device in self.existing_devices(flowtable)
         }

@@ -29,11 +29,11 @@ from ..ruleset import (
     Statement,
     Verdict,
     VerdictMap,
+    read_priority,
 )
 from .nft import Statement as Line
 from .nft import parse_statements
 
-PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 LONGEST_TEXT = 300
 """characters of a rule that is shown"""
 
@@ -138,7 +138,7 @@ class _Reader:
                     chain,
                     type=words[1],
                     hook=named.get("hook", ""),
-                    priority=parse_priority(words),
+                    priority=read_priority(words),
                     devices=_list_devices(words),
                 )
             elif words[0] == "policy":
@@ -152,14 +152,6 @@ def _list_devices(words: tuple[str, ...]) -> tuple[str, ...]:
         listed = words[words.index("devices") : words.index("priority") if "priority" in words else None]
         return tuple(_unquote(word) for word in listed[1:] if word not in "={},")
     return tuple(_unquote(device) for word, device in pairwise(words) if word == "device")
-
-
-def parse_priority(words: tuple[str, ...]) -> int:
-    """``priority filter + 10``, ``priority -300``; 0 when it is not understood."""
-    order = list(words[words.index("priority") + 1 :]) if "priority" in words else []
-    base = PRIORITIES.get(order[0], 0) if order else 0
-    number = "".join(order[1:] if order and order[0] in PRIORITIES else order)
-    return base + read_number(number) if re.fullmatch(r"[+-]?[0-9]{1,9}", number) else base
 
 
 def parse_parts(words: tuple[str, ...], target: str = "") -> tuple[Part, ...]:

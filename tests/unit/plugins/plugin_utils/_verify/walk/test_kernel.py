@@ -20,7 +20,7 @@ from tests.unit.helpers.generated_rulesets import Generator
 from tests.unit.helpers.walks import reduced, traverse
 
 pytestmark = needs_namespaces
-RULESETS = 100 if settings().max_examples <= 100 else 3000
+RULESETS = 60 if settings().max_examples <= 100 else 3000
 """3000 with make fuzz"""
 
 
