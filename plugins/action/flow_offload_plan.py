@@ -70,6 +70,7 @@ class ActionModule(OffloadAction):
         content = self._content(request)
         calls = [*list_choice_calls(FAMILY, TABLE), ("read_change", paths.RUN), ("read_login",)]
         answer = router.run((*CHOICE_FRAGMENTS, "read/change", "read/login"), calls=calls)
+        answer.require_ended()
         require_whole(answer, chosen=True)
         refuse_login(router.connection, parse_login(answer.require("login").text), timeout, checks, variables.PREFIX)
         refuse_pending(parse_change(answer.require("change").text))

@@ -562,6 +562,11 @@ router:
     unseen:
       description: Part of the state that could not be read, to the first line of the error.
       type: dict
+    hung:
+      description:
+        - Tool of the router that did not end in time to what could not be read for it, by the names of
+          RV(router.unseen).
+      type: dict
     not_understood:
       description: Lines of the router's tools that this version does not know.
       type: list

@@ -61,6 +61,12 @@ FAULTS = (
         UNLOADED + f"mv {TREE} /lib/modules/$(uname -r | sed 's/[.]/.9/')\n",
         traffic=QUIET,
     ),
+    Fault(
+        "tc-hangs",
+        ["supported.tool-hangs"],
+        7,
+        "mv /sbin/tc /sbin/tc.real && printf '#!/bin/sh\\nsleep 1000\\n' >/sbin/tc && chmod 755 /sbin/tc\n",
+    ),
     Fault("nft-not-installed", ["supported.nft-missing"], 0, "rm /usr/sbin/nft\n"),
     Fault("nft-0.9.8", ["supported.nft-too-old"], 0, fake_version("0.9.8")),
     Fault("nft-0.9.3", ["supported.nft-without-counter"], 0, fake_version("0.9.3")),

@@ -125,6 +125,7 @@ class ChangeAction(OffloadAction, Generic[PlanT]):
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         before = router.run(self.FRAGMENTS, calls=self.reading_calls(options))
+        before.require_ended()
         plan = self.plan(before, options)
         if plan.changed:
             self.refuse(plan, before, options)

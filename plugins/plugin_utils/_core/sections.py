@@ -36,6 +36,8 @@ from .text import iterate_lines, read_number, split_lines
 MOST_TERMINALS = 3
 """on the way, each of which may put a carriage return before a line feed"""
 SCRIPTS = Path(__file__).parents[1] / "sh"
+HUNG = 124
+"""exit code of a section in which a tool hung (sh/hangs.sh)"""
 _NEEDS = re.compile(r"^# needs (.+)$", re.MULTILINE)
 LONGEST_ANSWER = 8 * 1024 * 1024
 """characters, carriage returns left out; sh/tally.sh ends an answer a little before that"""
@@ -82,11 +84,28 @@ class Answer(Mapping[str, Section]):
         Without it nothing is known, which must never look like nothing being there.
         """
         if name not in self._sections:
+            if hung := self._list_hung():
+                raise OffloadError(
+                    f"{hung[-1]} on the router, and could not be ended, so that the rest was not read",
+                    "look at what it waits for (ps, dmesg); a tool that hangs in the kernel goes with a reboot only",
+                )
             raise OffloadError(
                 f"the router's answer has no section {name!r}",
                 "run the task again; if it happens again, look for what else writes to the output of the login shell",
             )
         return self._sections[name]
+
+    def require_ended(self) -> None:
+        """Raise OffloadError where a tool hung: nothing is to be changed by half of what a router shows."""
+        if hung := self._list_hung():
+            raise OffloadError(
+                f"{hung[0]} on the router, so that not all was read that this task needs",
+                "run it by hand on the router, and look at what it waits for (ps, dmesg, logread)",
+            )
+
+    def _list_hung(self) -> list[str]:
+        """'TOOL did not end in time', once for each section that it is missing in."""
+        return [part.text for part in self.values() if part.rc == HUNG]
 
     def ok(self, name: str) -> bool:
         """Whether the section exists and its command succeeded."""
@@ -130,8 +149,21 @@ def compose(nonce: str, fragments: Sequence[str], calls: Sequence[Call], counted
     names = dict.fromkeys(part for name in ("prelude", *fragments) for part in with_needed(name))
     body = [fragment(name) for name in names]
     called = [shlex.join(call) for call in calls]
-    lines = [*body, *called, 'printf "@@%s end\\n" "$nonce"']
-    lines = [fragment("tally"), "{", *lines, "} </dev/null | tally", "}"] if counted else [*lines, "} </dev/null"]
+    end = 'printf "@@%s end\\n" "$nonce"'
+    if not counted:
+        return "\n".join([f"nonce={shlex.quote(nonce)}", "{", *body, *called, end, "} </dev/null", ""])
+    reading = ["begin_reading", *body, *called, "end_reading", end]
+    lines = [
+        fragment("tally"),
+        fragment("hangs"),
+        "{",
+        "exec 6>&1 </dev/null",
+        "watch_tools | {",
+        *reading,
+        "}",
+        "} | tally",
+    ]
+    lines.append("}")
     return "\n".join([f"nonce={shlex.quote(nonce)}", "{", *lines, ""])
 
 
@@ -191,7 +223,9 @@ def _read_sections(output: str, markers: Sequence[_Marker], counted: bool) -> di
             raise _damaged(f"section {name!r} is not what the router printed: lines were lost, cut or added")
         for _terminal in range(MOST_TERMINALS if "\r" in text else 0):
             text = text.replace("\r\n", "\n")
-        found[name] = Section(text.removesuffix("\n").removesuffix("\n"), code)
+        text = text.removesuffix("\n").removesuffix("\n")
+        # half of what a tool prints would look like all of it
+        found[name] = Section(text.rpartition("\n")[2] if counted and code == HUNG else text, code)
         opened = None
     if opened is not None:
         raise _damaged(f"section {opened.name!r} has no end")

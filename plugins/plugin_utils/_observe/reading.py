@@ -13,7 +13,7 @@ from typing import Any
 
 from .._core import paths
 from .._core.errors import OffloadError
-from .._core.sections import Answer, Call
+from .._core.sections import HUNG, Answer, Call
 from .._systems.registry import list_starter_paths, list_state_calls, list_state_scripts
 from .parse import boot, policy
 from .parse.conntrack import find_lost_line, parse_conntrack
@@ -210,6 +210,7 @@ def read_state(answer: Answer) -> RouterState:
         firewalls=tuple(_list_firewalls(answer, platform)),
         fw4=read_fw4(answer),
         unseen=unseen,
+        hung=_list_hung(answer),
         not_understood=_limit_lines(unknown),
         ruleset=parse_ruleset(f"{answer.text('ruleset')}\n{answer.text('maps')}") if readable else None,
     )
@@ -283,6 +284,16 @@ def _list_firewalls(answer: Answer, platform: Platform) -> list[str]:
     return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
 
 
+def _list_hung(answer: Answer) -> dict[str, tuple[str, ...]]:
+    """Tool that did not end in time -> the sections that are missing for it; see sh/hangs.sh."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, part in answer.items():
+        if part.rc == HUNG:
+            tool = part.text.partition(" ")[0]
+            found[tool] = (*found.get(tool, ()), name)
+    return found
+
+
 def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
     """Part of the state that could not be read -> the first line of the tool that failed."""
     reasons = {
@@ -290,6 +301,7 @@ def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
         for name in ("flowtables", "ruleset", "maps", "devices", "addresses", "conntrack", "ppe", "sample")
         if name in answer and not answer.ok(name)
     }
+    reasons |= {name: part.text for name, part in answer.items() if part.rc == HUNG}
     if platform.uid == 0 and not answer.ok("live") and not boot.is_no_table(answer.text("live")):
         reasons |= {"live": answer.text("live")} if "live" in answer else {}
     if "flowtables" not in answer:

@@ -472,6 +472,8 @@ class RouterState:
     """None: another firewall, or none"""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """part of the state that could not be read -> the error in the router's own words, such as nft's"""
+    hung: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """tool of the router that did not end in time -> what could not be read for it, by the names of ``unseen``"""
     not_understood: tuple[str, ...] = ()
     """lines that no parser understood, for the evidence; never silently dropped"""
     ruleset: Ruleset | None = None

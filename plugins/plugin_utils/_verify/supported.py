@@ -100,6 +100,14 @@ ETHTOOL_MISSING = Kind(
     " the NIC takes flows.",
     "install ethtool with kmod.nft_offload.kernel_support",
 )
+TOOL_HANGS = Kind(
+    "supported.tool-hangs",
+    "warning",
+    "A tool on the router did not end in time",
+    "A tool that hangs is ended, and not asked again in this run. What it would have shown is missing, and a rung that"
+    " rests on it is unproven. Mostly it waits for a lock in the kernel that a driver holds, or for another program.",
+    "run it by hand on the router, and look at what it waits for (ps, dmesg, logread)",
+)
 KINDS = (
     NOT_PERMITTED,
     KERNEL_TOO_OLD,
@@ -112,6 +120,7 @@ KINDS = (
     NFT_WITHOUT_COUNTER,
     NFT_HIDES_FLAGS,
     ETHTOOL_MISSING,
+    TOOL_HANGS,
 )
 
 SYSCTL_SINCE = (5, 14)
@@ -183,7 +192,22 @@ def find_missing_ethtool(subject: Subject) -> list[Finding]:
     return [ETHTOOL_MISSING.found("ethtool is not installed, and hardware offload needs a feature that it shows")]
 
 
-CHECKS = (find_missing_permission, find_old_kernel, find_missing_modules, find_old_nft, find_missing_ethtool)
+def find_hanging_tools(subject: Subject) -> list[Finding]:
+    """Tools that were ended."""
+    return [
+        TOOL_HANGS.found(f"{tool} did not end in time", f"not read: {', '.join(parts[:12])}")
+        for tool, parts in subject.state.hung.items()
+    ]
+
+
+CHECKS = (
+    find_hanging_tools,
+    find_missing_permission,
+    find_old_kernel,
+    find_missing_modules,
+    find_old_nft,
+    find_missing_ethtool,
+)
 
 
 def judge(subject: Subject) -> RungResult:

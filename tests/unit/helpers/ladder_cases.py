@@ -80,6 +80,22 @@ SUPPORTED = {
             ("6.12-rc3+", (1, 1, 3), ""),
         )
     },
+    "a tool that hangs": case(
+        replace(
+            HARD,
+            hung={"nft": ("flowtables", "ruleset")},
+            unseen=dict.fromkeys(("flowtables", "ruleset"), "nft did not end in time"),
+            flowtables=None,
+            rules=(),
+            hooks=None,
+            boot=Boot(),
+        ),
+        "supported.tool-hangs configured.unreadable",
+        "offloading",
+        "nft did not end in time",
+        "not read: flowtables, ruleset",
+        configured="unproven",
+    ),
     "kernel at the limit": case(with_platform(HARD, kernel="5.8.0"), "", "hardware"),
     "kernel not understood": case(
         with_platform(HARD, kernel="custom"), "", "hardware", "kernel custom", supported="unproven"

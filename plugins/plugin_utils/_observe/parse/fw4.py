@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ..._core import paths
 from ..._core.errors import OffloadError
-from ..._core.sections import Answer
+from ..._core.sections import HUNG, Answer
 from ..._core.text import iterate_lines, split_lines, split_words
 from ..state import Flowtable, OpenWrtFirewall
 
@@ -115,9 +115,13 @@ def parse_complaints(text: str) -> tuple[str, ...]:
 def read_fw4(answer: Answer) -> OpenWrtFirewall | None:
     """Options of UCI, what fw4 makes of them, and what is loaded, from the sections of read_fw4; None without fw4.
 
+    None too where one of its tools hung: half of it would look like another firewall.
+
     Raises OffloadError for an incomplete answer.
     """
     if "fw4.uci" not in answer:
+        return None
+    if any(part.rc == HUNG for part in answer.each("fw4.").values()):
         return None
     if "fw4.print" not in answer and not answer.ok("fw4.uci"):
         # nothing else of it was read then

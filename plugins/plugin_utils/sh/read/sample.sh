@@ -101,7 +101,7 @@ _start_guard() {
     sleep 1
     nft delete table netdev "$4"
     nft delete table "$3" "$4"
-  ' guard "$_lasting" "$$" "$_family" "$_sample" </dev/null >/dev/null 2>&1 &
+  ' guard "$_lasting" "$$" "$_family" "$_sample" </dev/null >/dev/null 2>&1 6>&- 7>&- &
   _guard=$!
 }
 

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
+    HUNG,
     SCRIPTS,
     Answer,
     Section,
@@ -126,6 +128,29 @@ def test_a_router_without_nft() -> None:
     assert (state.flowtables, state.rules, state.hooks, state.boot.live) == (None, (), None, None)
     assert state.unseen == {"flowtables": "nft is not installed"}
     assert state.flows is not None
+
+
+def test_a_tool_that_hangs_is_named_and_what_it_shows_is_not_known() -> None:
+    hung = Section("nft did not end in time", HUNG)
+    names = [name for name in ROUTER if name.startswith(("flowtables", "ruleset", "maps", "live", "hooks"))]
+    state = read_state(
+        Answer({**ROUTER, **dict.fromkeys(names, hung), "link": Section("ip did not end in time", HUNG)})
+    )
+    assert state.hung == {"nft": tuple(names), "ip": ("link",)}
+    assert (state.flowtables, state.rules, state.hooks, state.flows is None) == (None, (), None, False)
+    assert {state.unseen[name] for name in names} == {"nft did not end in time"}
+    assert state.unseen["link"] == "ip did not end in time"
+
+
+def test_fw4_is_not_known_by_half_of_what_it_shows() -> None:
+    hung = Section("uci did not end in time", HUNG)
+    assert read_state(Answer({**ROUTER, "fw4.uci": hung, "fw4.print": Section("", 0)})).fw4 is None
+
+
+def test_nothing_is_changed_by_half_of_what_a_router_shows() -> None:
+    Answer(ROUTER).require_ended()
+    with pytest.raises(OffloadError, match="ip did not end in time on the router, so that not all was read"):
+        Answer({**ROUTER, "link": Section("ip did not end in time", HUNG)}).require_ended()
 
 
 def test_a_router_without_ethtool_and_ip() -> None:
