@@ -39,7 +39,14 @@ def content(state: TableState) -> str:
     return _ruleset.read_kept_table(state.files[paths.RULESET], state.files[paths.DEVICES]).content
 
 
-STARTED_AT_BOOT = (paths.EMERGENCY, paths.RULESET_UNIT, paths.NFTABLES_DROP_IN, paths.RULESET_SCRIPT)
+STARTED_AT_BOOT = (
+    paths.EMERGENCY,
+    paths.RULESET_UNIT,
+    paths.NFTABLES_DROP_IN,
+    paths.DEVICE_RULES,
+    paths.DEVICE_SCRIPT,
+    paths.RULESET_SCRIPT,
+)
 """what another version left otherwise"""
 
 

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import guard_script
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.nft import (
     diff_listings,
     normalise_listing,
@@ -35,7 +35,7 @@ def on_router(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     if shutil.which(shell[0]) is None:
         pytest.skip(f"no {shell[0]} here")
     place = tmp_path_factory.mktemp("router")
-    (place / "guard").write_text(paths.installed("guard.sh"), encoding="utf-8")
+    (place / "guard").write_text(guard_script(), encoding="utf-8")
     (place / "id").write_text("1-00000001\n")
     if shell[0] == "busybox":
         (place / "awk").write_text('#!/bin/sh\nexec busybox awk "$@"\n')
