@@ -11,9 +11,11 @@ from dataclasses import fields
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from ..plugin_utils._core.errors import OffloadError
-from ..plugin_utils._firewall.role.steps import pick_devices
+from ..plugin_utils._firewall.role.steps import describe_undelivered, leave_out_lowers, pick_devices
+from ..plugin_utils._observe.paths import list_undelivered
 from ..plugin_utils._observe.state import Device, Platform
 
 DOCUMENTATION = r"""
@@ -33,6 +35,9 @@ description:
     containers and virtual machines; a VLAN for its NIC; PPPoE for the NICs that its sessions are over. Bonds,
     WireGuard, other tunnels and the user ports of a switch (DSA) stand for themselves. Before Linux 5.13 every device
     does.
+  - A device below a tunnel whose flows the kernel would then take and not deliver is left out, with a warning. Where
+    only rules can keep such flows out of a flowtable, which is IPv4 by a route with an IPv6 gateway, a warning says so.
+    The role writes these rules itself.
   - Fails when fewer than two devices forward, because a flowtable needs both directions of a flow. Two VLANs of one NIC
     are both, and the flowtable lists that NIC alone.
 positional: _input
@@ -87,9 +92,20 @@ def select(router: Any) -> list[str]:
             "'(seen.router | kmod.nft_offload.flowtable_devices)', where seen is the registered result"
         ) from error
     try:
-        return pick_devices(devices, kernel)
+        picked = pick_devices(devices, kernel)
     except OffloadError as error:
         raise AnsibleFilterError(str(error)) from error
+    undelivered = list_undelivered(devices, kernel, picked)
+    left = leave_out_lowers(devices, undelivered, picked)
+    for found in undelivered:
+        Display().warning(f"flowtable_devices: {describe_undelivered(found)}{_describe_left_out(picked, left)}")
+    return left
+
+
+def _describe_left_out(picked: list[str], left: list[str]) -> str:
+    """What was done about it, as the end of a sentence."""
+    gone = [name for name in picked if name not in left]
+    return f"; left out: {', '.join(gone)}" if gone else "; rules before 'flow add' have to leave it out"
 
 
 class FilterModule:

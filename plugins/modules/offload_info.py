@@ -158,15 +158,18 @@ router:
       description:
         - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers)
           (devices below it), C(addresses), C(forwarding) and C(default_route) (address families), C(routes),
-          C(next_hops) and C(tables), and C(hw_tc_offload), C(mtu), C(qdisc) (the kind at its root) and C(eswitch)
+          C(next_hops), C(tables) and C(ipv6_gateways), and C(hw_tc_offload), C(mtu), C(qdisc) (the kind at its root)
+          and C(eswitch)
           (V(legacy) or V(switchdev), of mlx5 only).
-        - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), C(dummy) (C(ifb) too), C(vrf), or the kernel's own
-          word such as C(bridge), C(vlan), C(bond), C(wireguard) or C(dsa); C(virtual) for all others.
+        - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), C(dummy) (C(ifb) too), C(vrf), C(ipip), C(ip6tnl),
+          C(sit), C(gre), C(ip6gre), or the kernel's own word such as C(bridge), C(vlan), C(bond), C(wireguard) or
+          C(dsa); C(virtual) for all others.
         - Below PPPoE are the devices that its sessions are over, all of them where it is not known which one a session
           is over.
         - C(routes) are the address families of which any route leaves by the device, link-local and multicast ones left
           out, C(next_hops) those of which such a route has a gateway or a neighbor is a router, and C(tables) the
           routing tables of these routes. Of a routing table with more than 4096 routes, these may miss some.
+        - C(ipv6_gateways) are IPv6 addresses that are gateways of IPv4 routes by the device, the first two.
         - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is
           missing.
       type: dict
@@ -333,6 +336,16 @@ router:
             - Where the entries were read, V(proc) for C(/proc/net/nf_conntrack), and V(netlink) for the command
               C(conntrack) on a kernel that has no such file.
           type: str
+        one_way:
+          description:
+            - Family and class to two numbers, TCP flows of those in RV(router.flows.carried) with 3 packets or more,
+              and those of them with packets one way only.
+          type: dict
+        unresolved:
+          description:
+            - IPv4 address and device, where ARP looks for the address and does not find it, to the number of sampled
+              offloaded flows that have it.
+          type: dict
     sample:
       description:
         - What traversed the forward chain over the sample, and what the flowtables took before it; null where nothing
@@ -416,6 +429,26 @@ router:
         unhooked:
           description: Why bypassed packets could not be counted, empty where they were.
           type: str
+        deliveries:
+          description:
+            - Of each C(family) and C(protocol) the packets that the flowtables took (C(packets)), and those of them
+              that C(left) again, which are those that devices sent less those that went through postrouting. What
+              leaves inside of PPPoE, a tunnel or IPsec is in neither.
+          type: list
+          elements: dict
+        exits:
+          description: Devices whose outgoing packets were counted.
+          type: list
+          elements: str
+        unwatched:
+          description: Why outgoing packets could not be counted, empty where they were.
+          type: str
+        sent:
+          description: Device of a flowtable to packets that it sent by its own counter, of the busiest ones.
+          type: dict
+        nic_sent:
+          description: Device to bytes, at least, that its NIC sent and the kernel never saw, of the busiest ones.
+          type: dict
     driver_table:
       description:
         - The driver's own table of flows, where it publishes one (MediaTek and Airoha, in debugfs); else null.
@@ -604,6 +637,7 @@ router:
         routes: [ipv4, ipv6]
         next_hops: []
         tables: [main]
+        ipv6_gateways: []
         hw_tc_offload: {active: true, fixed: false, requested: null}
         mtu: 1500
         qdisc: mq
@@ -622,6 +656,7 @@ router:
         routes: [ipv4, ipv6]
         next_hops: [ipv4, ipv6]
         tables: [main]
+        ipv6_gateways: []
         hw_tc_offload: {active: true, fixed: false, requested: null}
         mtu: 1500
         qdisc: mq
@@ -668,6 +703,8 @@ router:
       source: proc
       pairs:
         - {family: ipv4, protocol: tcp, kind: hardware, begins: lan0, ends: wan0, flows: 4, recent: 0}
+      one_way: {}
+      unresolved: {}
     sample:
       seconds: 3.04
       total: {traversed: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
@@ -697,6 +734,12 @@ router:
       classed: true
       full: false
       unhooked: ""
+      deliveries:
+        - {family: ipv4, protocol: tcp, packets: 896, left: 894}
+      exits: [lan0, mgmt0, wan0]
+      unwatched: ""
+      sent: {lan0: 455, wan0: 453}
+      nic_sent: {}
     driver_table: null
     work: {}
     other_handlers:

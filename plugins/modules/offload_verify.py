@@ -386,6 +386,26 @@ sample:
     unhooked:
       description: Why bypassed packets could not be counted, empty where they were.
       type: str
+    deliveries:
+      description:
+        - Of each C(family) and C(protocol) the packets that the flowtables took (C(packets)), and those of them that
+          C(left) again, which are those that devices sent less those that went through postrouting. What leaves inside
+          of PPPoE, a tunnel or IPsec is in neither.
+      type: list
+      elements: dict
+    exits:
+      description: Devices whose outgoing packets were counted.
+      type: list
+      elements: str
+    unwatched:
+      description: Why outgoing packets could not be counted, empty where they were.
+      type: str
+    sent:
+      description: Device of a flowtable to packets that it sent by its own counter, of the busiest ones.
+      type: dict
+    nic_sent:
+      description: Device to bytes, at least, that its NIC sent and the kernel never saw, of the busiest ones.
+      type: dict
   sample:
     seconds: 3.04
     total: {traversed: 14, late: 0, slow: 0, bypassed: 896, share: 0.0, error: 0.43}
@@ -415,6 +435,12 @@ sample:
     classed: true
     full: false
     unhooked: ""
+    deliveries:
+      - {family: ipv4, protocol: tcp, packets: 896, left: 894}
+    exits: [lan0, mgmt0, wan0]
+    unwatched: ""
+    sent: {lan0: 455, wan0: 453}
+    nic_sent: {}
 kernel:
   description: Release of the running kernel.
   returned: when the router could be read

@@ -28,8 +28,86 @@ ip -n lan route replace default via 10.10.0.1
 ip -n lan -6 route replace default via fd00:10::1
 """
 
+NEXT_HOP_OF_ANOTHER_FAMILY = f"""
+ip netns add far
+ip -n far link set lo up
+ip netns exec wan sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+ip -n wan link add far0 type veth peer name eth0 netns far
+ip -n wan address add 192.0.2.1/24 dev far0
+ip -n wan address add 2001:db8:2::1/64 dev far0 nodad
+ip -n wan address add fe80::2/64 dev eth0 nodad
+ip -n wan link set far0 up
+ip -n far address add 192.0.2.2/24 dev eth0
+ip -n far address add 2001:db8:2::2/64 dev eth0 nodad
+ip -n far link set eth0 up
+ip -n far route add default via 192.0.2.1
+ip -n far -6 route add default via 2001:db8:2::1
+ip -4 address flush dev wan0
+ip -n wan -4 address flush dev eth0
+ip address add 198.51.100.1/32 dev lo
+ip -4 route replace default via inet6 fe80::2 dev wan0 src 198.51.100.1
+ip -6 route replace default via fe80::2 dev wan0
+own=$(ip -6 -o address show dev wan0 scope link | sed 's/.*inet6 \\([^/]*\\).*/\\1/')
+ip -n wan -4 route replace 10.10.0.0/24 via inet6 $own dev eth0
+ip -n wan -6 route replace fd00:10::/64 via $own dev eth0
+{start_sink("far")}"""
+FAR = Traffic(senders=(("lan", "192.0.2.2", "2001:db8:2::2"),))
+
+
+def tunnel(kind: str, outer: int) -> str:
+    """sh that makes tun0 the way to a far IPv4 host, IPv6 for ip6ip6 and sit, over the address family ``outer``."""
+    ends = ("203.0.113.1", "203.0.113.2") if outer == 4 else ("2001:db8:203::1", "2001:db8:203::2")
+    six = "ip6ip6" in kind or kind == "sit"
+    near, beyond, far, lan = (
+        ("fd00:9::1/64", "fd00:9::2/64", "2001:db8:2::2/128", "fd00:10::/64")
+        if six
+        else ("100.64.9.1/30", "100.64.9.2/30", "192.0.2.2/32", "10.10.0.0/24")
+    )
+    nodad, family = (" nodad", "-6") if six else ("", "-4")
+    return f"""
+ip link add tun0 type {kind} local {ends[0]} remote {ends[1]}
+ip -n wan link add tun0 type {kind} local {ends[1]} remote {ends[0]}
+ip link set tun0 up
+ip -n wan link set tun0 up
+ip address add {near} dev tun0{nodad}
+ip -n wan address add {beyond} dev tun0{nodad}
+ip -n wan address add {far} dev lo{nodad}
+ip {family} route add {far} dev tun0 via {beyond.partition("/")[0]}
+ip -n wan {family} route replace {lan} dev tun0 via {near.partition("/")[0]}
+"""
+
+
 ALL = (
     Topology("two-nics"),
+    Topology(
+        "next-hop-of-another-family",
+        base="tools",
+        nic="plain",
+        setup=NEXT_HOP_OF_ANOTHER_FAMILY,
+        role={},
+        expect="software",
+        rung=6,
+        traffic=FAR,
+    ),
+    *(
+        Topology(
+            name,
+            base="tools",
+            nic="plain",
+            setup=tunnel(kind, outer),
+            role={},
+            expect="software",
+            rung=6,
+            traffic=Traffic(senders=(("lan", *to),)),
+        )
+        for name, kind, outer, to in (
+            ("ds-lite", "ip6tnl mode ipip6 encaplimit none", 6, ("192.0.2.2", "2001:db8:203::2")),
+            ("ip6ip6", "ip6tnl mode ip6ip6 encaplimit none", 6, ("203.0.113.2", "2001:db8:2::2")),
+            ("ipip", "ipip", 4, ("192.0.2.2", "2001:db8:203::2")),
+            ("6in4", "sit", 4, ("203.0.113.2", "2001:db8:2::2")),
+            ("gre", "gre", 4, ("192.0.2.2", "2001:db8:203::2")),
+        )
+    ),
     Topology("software", role={"flow_offload_mode": "software"}, base="tools", expect="software", rung=6),
     Topology("software-veth", role={}, base="tools", nic="plain", expect="software", rung=6),
     Topology("by-hand", base="tools", setup=f"{FEATURES_ON}\n{load_table()}"),

@@ -133,6 +133,8 @@ class Exclusion:
     packets: int
     comment: str
     """the key that it comes from, and what it excludes"""
+    family: str = ""
+    """ipv4 or ipv6; empty for both"""
 
 
 @dataclass(frozen=True)

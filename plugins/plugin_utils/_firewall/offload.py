@@ -116,9 +116,14 @@ def _mark(text: str, where: str) -> str:
     return f"& {bits:#x} == {number:#x}"
 
 
+def exclude_device(family: str, device: str, comment: str) -> Exclusion:
+    """Every flow of an address family (ipv4 or ipv6) that enters or leaves by a device."""
+    return Exclusion((), None, (), (), (device_name(device, EXCLUDE),), 0, comment, family)
+
+
 def render_exclusion(exclusion: Exclusion) -> list[str]:
     """The rules of an exclusion: any of the matches of a line, of every line, keeps a flow out."""
-    parts: list[list[str]] = []
+    parts: list[list[str]] = [[f"meta nfproto {exclusion.family}"]] if exclusion.family else []
     if exclusion.ports:
         parts.append(services.matches(exclusion.ports, "both", "meta l4proto {protocol} ct original proto-dst"))
     if exclusion.addresses is not None:
@@ -161,7 +166,7 @@ def add_feeding_rule(text: Text, exclusions: Sequence[Exclusion], extra: Sequenc
             "# what these returned for one side, the other side's packets must not offload",
             f"{REPLIES} return",
         ]
-    comment = f"{EXCLUDE}: what returns from here stays on the slow path"
+    comment = "what returns from here stays on the slow path"
     text.chain("fast_path", [*lines, FEED], comment, later=True)
     return f"{STATES} jump fast_path"
 
@@ -184,18 +189,20 @@ def render_software_table(exclusions: Sequence[Exclusion], priority: str, table:
     return "" if "@" in rendered.replace(FEED, "") else rendered
 
 
-def software_overlay(exclude: list[Mapping[str, Any]]) -> str:
+def software_overlay(exclude: list[Mapping[str, Any]], further: Sequence[Exclusion] = ()) -> str:
     """The second table beside that of ``overlay``: right before it, and so after the firewall that is there too."""
-    return render_software_table(read_exclude(exclude), "filter + 19")
+    return render_software_table([*further, *read_exclude(exclude)], "filter + 19")
 
 
-def overlay(exclude: list[Mapping[str, Any]], table: str = "inet nft_offload") -> str:
+def overlay(
+    exclude: list[Mapping[str, Any]], table: str = "inet nft_offload", further: Sequence[Exclusion] = ()
+) -> str:
     """The text of the small table beside the firewall that is there; ``exclude`` is flow_offload_exclude.
 
-    Raises OffloadError naming the key that is wrong.
+    ``further`` exclusions come before these. Raises OffloadError naming the key that is wrong.
     """
     text = Text()
-    line = add_feeding_rule(text, read_exclude(exclude), ())
+    line = add_feeding_rule(text, [*further, *read_exclude(exclude)], ())
     text.chain(
         "forward",
         [line],

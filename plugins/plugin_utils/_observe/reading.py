@@ -17,7 +17,7 @@ from .._core.sections import HUNG, Answer, Call
 from .._systems.registry import list_starter_paths, list_state_calls, list_state_scripts
 from .parse import boot, policy
 from .parse.conntrack import find_lost_line, parse_conntrack
-from .parse.devices import TEXTS, parse_bridged, parse_devices, parse_forwarding
+from .parse.devices import TEXTS, describe_unread_gateways, parse_bridged, parse_devices, parse_forwarding
 from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
 from .parse.fw4 import read_fw4
 from .parse.hooks import parse_hooks
@@ -308,6 +308,8 @@ def _collect_errors(answer: Answer, platform: Platform) -> dict[str, str]:
         reasons["flowtables"] = "nft is not installed"
     if "addresses" not in answer:
         reasons["addresses"] = "ip is not installed"
+    if unread := describe_unread_gateways(answer.text("routes ipv4")):
+        reasons["gateways"] = unread
     if "ethtool" not in platform.commands:
         reasons["hw_tc_offload"] = "ethtool is not installed"
     if error := _find_hooks_error(answer):

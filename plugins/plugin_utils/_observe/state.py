@@ -94,15 +94,17 @@ class Device:
     name: str
     index: int
     kind: str = "nic"
-    """nic (on a bus), veth, tun, ppp, loopback; or the kernel's word (SET_NETDEV_DEVTYPE): vlan, bridge, bond,
-    wireguard, dsa, wlan, vxlan, ...; dummy (ifb too) and vrf; 'virtual' for all others"""
+    """nic (on a bus), veth, tun, ppp, loopback, ipip, ip6tnl, sit, gre, ip6gre; or the kernel's word
+    (SET_NETDEV_DEVTYPE): vlan, bridge, bond, wireguard, dsa, wlan, vxlan, ...; dummy (ifb too) and vrf; 'virtual' for
+    all others"""
     driver: str = ""
     up: bool = False
     master: str = ""
     """the bridge, bond or VRF it is a port of"""
     lowers: tuple[str, ...] = ()
     """devices below it (sysfs lower_*): a VLAN's NIC, a bridge's ports, a bond's members, a VRF's devices. Of PPPoE
-    those that a session is over: all of these where it is not known which session is whose"""
+    those that a session is over: all of these where it is not known which session is whose. Of an ip6tnl the device of
+    the route to its other end"""
     addresses: tuple[str, ...] = ()
     """addresses with prefix length, link-local ones left out"""
     forwarding: tuple[str, ...] = ()
@@ -115,6 +117,8 @@ class Device:
     """those of which another router is reached here: a route has a gateway, or a neighbour says that it is a router"""
     tables: tuple[str, ...] = ()
     """routing tables that those routes are in"""
+    ipv6_gateways: tuple[str, ...] = ()
+    """IPv6 addresses that are gateways of IPv4 routes by it, the first two; unknown for one that could not be read"""
     hw_tc_offload: Feature | None = None
     mtu: int = 0
     """0: not known"""
@@ -248,6 +252,10 @@ class Flows:
     source: FlowSource = "proc"
     pairs: tuple[FlowPair, ...] = ()
     """the same flows, less local ones, by where their ends are; 128 at most and one for the rest"""
+    one_way: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """'ipv4 software' -> TCP flows of carried with 3 packets and more, and those of them with packets one way only"""
+    unresolved: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(address, device) of IPv4 that ARP looks for and does not find -> sampled offloaded flows with that address"""
 
     def of(self, *classes: FlowClass) -> int:
         """Sampled flows of these classes."""
@@ -353,6 +361,21 @@ class Entrance(Share):
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Packets of one address family and protocol that the fast path took, and those that left again past the slow path.
+
+    What is wrapped on its way (PPPoE, tunnels, IPsec) is in neither, since it is another protocol then.
+    """
+
+    family: str
+    protocol: str
+    """tcp or udp"""
+    packets: int
+    left: int
+    """packets that devices sent, less those that went through postrouting; 0 where they could not be counted"""
+
+
+@dataclass(frozen=True)
 class Sample:
     """What traversed the forward chain over some seconds, and what took the fast path before it (sh/read/sample.sh)."""
 
@@ -380,6 +403,16 @@ class Sample:
     """there were more flows or devices than the counters have room for, so that the counts are lower bounds"""
     unhooked: str = ""
     """why bypassed packets could not be counted; empty where they were"""
+    deliveries: tuple[Taken, ...] = ()
+    """by family and protocol, what the fast path took"""
+    exits: tuple[str, ...] = ()
+    """devices whose outgoing packets were counted: those that are listed, and of the others those at the bottom"""
+    unwatched: str = ""
+    """why outgoing packets could not be counted; empty where they were"""
+    sent: Mapping[str, int] = field(default_factory=dict)
+    """device that is listed -> packets that it sent, by its own counter"""
+    nic_sent: Mapping[str, int] = field(default_factory=dict)
+    """device that is listed -> bytes that its NIC sent and the kernel never saw, at least"""
 
 
 @dataclass(frozen=True)

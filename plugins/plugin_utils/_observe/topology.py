@@ -5,9 +5,8 @@
 # PRIVATE to the collection: may change at any time.
 """Which devices a flowtable should list: those where packets come in, as the kernel's fast path sees them. Pure.
 
-The kernel looks a flow's device up below VLANs, bridges and PPPoE (ndo_fill_forward_path: vlan, bridge, pppoe, dsa;
-Linux 5.13 on), so the flowtable's hook must sit on the device below, its hook device; bonds, tunnels and the rest have
-no such function and are hook devices themselves.
+The kernel looks a flow's device up below VLANs, bridges and PPPoE (paths.py has since when), so the flowtable's hook
+must sit on the device below, its hook device; bonds, tunnels and the rest are hook devices themselves.
 """
 
 from __future__ import annotations
@@ -15,18 +14,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .forwarding import is_forwarding, is_guest
+from .paths import LOWERS, sees_through
 from .state import Device
 
-SEEN_THROUGH = ("vlan", "ppp")
-LOWERS_SINCE = (5, 13)
-"""Linux before that looks packets up at the very device that has the address (nf_flowtable.rst)"""
 DEEPEST = 16
 """devices that stand on each other; Linux itself allows 8 (MAX_NEST_DEV)"""
 
 
 def sees_lowers(kernel: tuple[int, int]) -> bool:
     """Does a kernel of this version look below VLANs, bridges and PPPoE? An unknown one, (0, 0), is taken as new."""
-    return kernel == (0, 0) or kernel >= LOWERS_SINCE
+    return all(sees_through(kind, kernel) for kind in LOWERS)
 
 
 def find_hook_devices(
@@ -54,7 +51,7 @@ def _find_hook_devices(
     below = [devices[lower] for lower in device.lowers if lower in devices]
     if device.kind == "bridge":
         below = [port for port in below if port.up and not is_guest(port)]
-    elif device.kind not in SEEN_THROUGH or not below:
+    elif device.kind not in LOWERS or not below:
         known[name] = (name,)
         return known[name]
     parts = [part for port in below if (part := _find_hook_devices(devices, port.name, known, depth + 1))]
@@ -75,7 +72,7 @@ def find_guest_ports(devices: Mapping[str, Device], name: str) -> tuple[str, ...
         below = [devices[lower] for lower in device.lowers if lower in devices]
         if device.kind == "bridge":
             found |= {port.name for port in below if port.up and is_guest(port)}
-        elif device.kind in SEEN_THROUGH:
+        elif device.kind in LOWERS:
             pending += [lower.name for lower in below]
     return tuple(sorted(found))
 

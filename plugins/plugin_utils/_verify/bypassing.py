@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""Rung 6, bypassing: measured over a sample, forwarded packets stay out of the forward chain.
+"""Rung 6, bypassing: measured over a sample, forwarded packets stay out of the forward chain, and are delivered.
 
 The first packets of each flow, ICMP and the ends of connections traverse it on every router. What counts is therefore
 only what the fast path should have taken: packets of flows that are offloaded (late) and of flows that are established,
@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .._observe.state import Direction, Sample
+from .delivery import Delivery, see_delivery
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
@@ -41,6 +42,27 @@ SLOW_SHARE = Kind(
     " devices, and whether a verdict, notrack or a ct helper keeps the flows from it; where they are to stay slow,"
     " raise slow_share",
 )
+NOT_DELIVERED = Kind(
+    "bypassing.not-delivered",
+    "error",
+    "The fast path took packets and did not deliver them",
+    "Packets came in, a flowtable took them, and they never left again, or nothing ever came back: connections through"
+    " the router are cut, while all that nft, ethtool and connection tracking show looks like offload at its best."
+    " Known to do it: IPv4 routes with an IPv6 gateway, for which a flowtable takes the destination itself for the next"
+    " hop, and from Linux 7.0 on IPv4 in IPv6 (DS-Lite) with the device below the tunnel in the flowtable.",
+    "take offload out now (flow_offload_mode: disabled) and run the role again, which leaves out what is known to be"
+    " lost; where it finds nothing, leave the family and device out yourself (flow_offload_exclude), and report it",
+)
+DELIVERY_UNSEEN = Kind(
+    "bypassing.delivery-unseen",
+    "info",
+    "Whether the fast path delivers what it takes could not be seen",
+    "Packets stayed out of the forward chain. That they left the router and were answered could not be counted: they"
+    " leave inside of others (PPPoE, a tunnel, IPsec), this kernel has no hook where packets leave, or a NIC does not"
+    " count what it sends.",
+    "set net.netfilter.nf_conntrack_acct=1 and have the flowtable count (counter); both hold for new connections. Or"
+    " see for yourself that connections through the router go on",
+)
 LITTLE_TRAFFIC = Kind(
     "bypassing.little-traffic",
     "info",
@@ -65,7 +87,7 @@ NOT_MEASURED = Kind(
     " firewall's 'flush ruleset'.",
     "see the evidence; when a firewall was reloaded meanwhile, run the task again",
 )
-KINDS = (ONE_DIRECTION, SLOW_SHARE, LITTLE_TRAFFIC, NOT_COUNTED, NOT_MEASURED)
+KINDS = (ONE_DIRECTION, SLOW_SHARE, NOT_DELIVERED, DELIVERY_UNSEEN, LITTLE_TRAFFIC, NOT_COUNTED, NOT_MEASURED)
 
 SMALL = 0.1
 """A direction with less than this part of what could bypass is left out: a tunnel, say, that is in no flowtable by
@@ -83,7 +105,8 @@ def find_uncovered_directions(subject: Subject) -> list[Finding]:
         bypassed = sum(direction.bypassed for direction in directions)
         missing = subject.unlisted_devices(enters)
         families = " and ".join(direction.family for direction in directions)
-        exempt = find_exemption(subject, enters, leaves)
+        exemptions = [find_exemption(subject, enters, leaves, direction.family) for direction in directions]
+        exempt = exemptions[0] if all(exemptions) else ""
         guests = not missing and has_guests(subject, enters)
         if exempt:
             why = f"which is no fault: {exempt}"
@@ -106,7 +129,8 @@ def find_slow_share(subject: Subject) -> list[Finding]:
     sample = subject.state.sample
     if sample is None or not subject.flowtables:
         return []
-    if any(not find_exemption(subject, *key) for key in _group_slow_directions(subject, sample)):
+    groups = _group_slow_directions(subject, sample)
+    if any(not find_exemption(subject, *key, one.family) for key, directions in groups.items() for one in directions):
         return []
     total = sample.total
     share = _slow_percentage(subject, sample)
@@ -155,11 +179,26 @@ def find_missing_measurement(subject: Subject) -> list[Finding]:
     return []
 
 
-CHECKS = (find_uncovered_directions, find_slow_share, find_missing_measurement)
+def find_lost_packets(subject: Subject) -> list[Finding]:
+    """What the fast path took and did not deliver; or that it cannot be seen, where all else of the rung holds."""
+    sample = subject.state.sample
+    if sample is None or not subject.flowtables:
+        return []
+    delivery = _see_delivery(subject, sample)
+    if delivery.lost:
+        message = f"the fast path took packets and did not deliver them: {delivery.lost[0]}"
+        return [NOT_DELIVERED.found(message, *delivery.lost, *delivery.causes, describe_sample(sample))]
+    if delivery.unseen and _is_bypassing(subject, sample):
+        message = f"whether all that the fast path took was delivered could not be seen: {delivery.unseen[0]}"
+        return [DELIVERY_UNSEEN.found(message, *delivery.unseen, *delivery.shown)]
+    return []
+
+
+CHECKS = (find_uncovered_directions, find_slow_share, find_lost_packets, find_missing_measurement)
 
 
 def judge(subject: Subject) -> RungResult:
-    """The rung: enough packets were measured, and few enough of them traversed the forward chain."""
+    """The rung: enough packets were measured, few of them traversed the forward chain, the others were delivered."""
     if not subject.flowtables:
         return conclude_rung("bypassing", False, [subject.why_nothing_to_judge])
     sample = subject.state.sample
@@ -178,10 +217,19 @@ def judge(subject: Subject) -> RungResult:
         )
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
+    delivery = _see_delivery(subject, sample)
+    evidence += delivery.shown
     share = _slow_percentage(subject, sample)
     holds = _is_bypassing(subject, sample) and share is not None and share <= subject.expectation.slow_share
+    holds = holds and bool(delivery.shown) and not delivery.unseen
     doubtful = sample.full or any(_is_doubtful(subject, sample, direction) for direction in sample.directions)
     return conclude_rung("bypassing", holds and not doubtful, evidence, findings)
+
+
+def _see_delivery(subject: Subject, sample: Sample) -> Delivery:
+    """What became of what the kernel's fast path and the NICs took."""
+    by_nic = sum(_list_nic_bytes(subject, sample).values())
+    return see_delivery(subject, sample, by_nic, _estimate_nic_packets(subject))
 
 
 def describe_sample(sample: Sample) -> str:
@@ -281,7 +329,7 @@ def _count_eligible(subject: Subject, sample: Sample) -> int:
 
     Without those of traffic that is not for this router's flowtable, of the directions that are known.
     """
-    exempt = [one for one in sample.directions if find_exemption(subject, one.enters, one.leaves)]
+    exempt = [one for one in sample.directions if find_exemption(subject, one.enters, one.leaves, one.family)]
     if sample.classed:
         return sample.total.late + sample.total.slow - sum(one.late + one.slow for one in exempt)
     return sample.total.traversed - sum(one.traversed for one in exempt)

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from .._core.names import SOFTWARE
 from .._core.text import split_words
+from .._observe.paths import Undelivered, list_undelivered
 from .._observe.ruleset import read_priority
 from .._observe.state import Device, Exclusion, FlowRule, Flowtable, Hook, RouterState
 from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
@@ -149,6 +150,11 @@ class Subject:
     def picked_devices(self) -> frozenset[str]:
         """The devices that the filter flowtable_devices would pick, on a kernel that looks below devices."""
         return frozenset(pick_flowtable_devices(self.devices))
+
+    @cached_property
+    def undelivered(self) -> tuple[Undelivered, ...]:
+        """What a software flowtable with the listed devices takes and loses, so that it has to stay out of it."""
+        return list_undelivered(self.devices, self.state.platform.kernel_version, self.listed_devices)
 
     @cached_property
     def classes(self) -> Classes:

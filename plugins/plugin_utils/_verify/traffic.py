@@ -6,7 +6,8 @@
 """Which traffic is this router's to offload? Decided here, once, for the rungs 5 to 7.
 
 Not what a bridge passes on between its ports and br_netfilter shows to connection tracking, not that of containers and
-virtual machines behind a bridge of their own, and not that of a tunnel which no flowtable lists.
+virtual machines behind a bridge of their own, not that of a tunnel which no flowtable lists, and not what a flowtable
+would lose (_observe/paths.py).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ TUNNEL_KINDS = frozenset({"wireguard", "tun"})
 """devices whose packets are encapsulated by the CPU, which no NIC forwards"""
 
 
-def find_exemption(subject: Subject, enters: str, leaves: str) -> str:
-    """Why packets between two devices are not for a flowtable of this router; empty where they are.
+def find_exemption(subject: Subject, enters: str, leaves: str, family: str) -> str:
+    """Why packets of ipv4 or ipv6 between two devices are not for a flowtable of this router; empty where they are.
 
     The devices are where packets come in and go out, or whose networks the ends of a flow are in, UNKNOWN for one that
     is in none: such a flow is exempt for its other end only.
@@ -41,6 +42,15 @@ def find_exemption(subject: Subject, enters: str, leaves: str) -> str:
         device = subject.devices.get(name)
         if device is not None and device.kind in TUNNEL_KINDS and not device.lowers:
             return f"the tunnel {name} is in no flowtable"
+    return _find_loss(subject, enters, leaves, family)
+
+
+def _find_loss(subject: Subject, enters: str, leaves: str, family: str) -> str:
+    """Why a flowtable would lose the packets; an UNKNOWN end is taken to be behind the default route."""
+    for lost in subject.undelivered:
+        behind = UNKNOWN in (enters, leaves) and family in subject.devices[lost.device].default_route
+        if lost.family == family and (behind or lost.device in (enters, leaves)):
+            return f"a flowtable would lose them: {lost.reason}"
     return ""
 
 
@@ -66,7 +76,7 @@ def select_flows(subject: Subject) -> Flows | None:
     seen = subject.state.flows
     if seen is None:
         return None
-    exempt = [pair for pair in seen.pairs if find_exemption(subject, pair.begins, pair.ends)]
+    exempt = [pair for pair in seen.pairs if find_exemption(subject, pair.begins, pair.ends, pair.family)]
     if not exempt:
         return seen
     left_out: Counter[str] = Counter()
@@ -87,7 +97,7 @@ def describe_exempt_flows(subject: Subject) -> list[str]:
     seen = subject.state.flows
     reasons: Counter[str] = Counter()
     for pair in seen.pairs if seen is not None else ():
-        if why := find_exemption(subject, pair.begins, pair.ends):
+        if why := find_exemption(subject, pair.begins, pair.ends, pair.family):
             reasons[why] += pair.flows
     return [
         f"{count} sampled flows are not for this router's flowtable: {why}" for why, count in reasons.most_common(4)

@@ -447,10 +447,19 @@ BYPASSING = {
         "beside these NICs forwarded about 195 packets",
     ),
     "the NIC forwards, its counters show it": case(
-        with_sample(HARD, "device lan0 9000 9000000 1 1", "arrived lan0 9 900", "traversed4 lan0 wan0 6 600"),
+        with_sample(
+            HARD,
+            "device lan0 9000 9000000 1 1",
+            "arrived lan0 9 900",
+            "device wan0 9 900 9000 9000000",
+            "arrived wan0 9 900",
+            "departed wan0 9 900",
+            "traversed4 lan0 wan0 6 600",
+        ),
         "",
         "hardware",
         "NICs received 8997768 bytes at least that the kernel never saw",
+        "NICs sent 8997769 bytes at least that the kernel never saw",
         bypassing="proven",
     ),
     "a switch passes on by itself": case(
@@ -517,6 +526,7 @@ BYPASSING = {
             "late4 wan0 lan0 302 89000",
             "device wan0 9999 9000000 1 1",
             "arrived wan0 310 90000",
+            "device lan0 1 1 9999 9000000",
         ),
         "",
         "hardware",
@@ -545,6 +555,146 @@ BYPASSING = {
         "",
         "offloading",
         bypassing="unproven",
+    ),
+    "taken and never sent": case(
+        with_device(
+            with_sample(SOFT, "lost 4 lan0 60", "fast 6 lan0 150", "fast 6 wan0 150"),
+            "wan0",
+            ipv6_gateways=("fe80::2",),
+        ),
+        "bypassing.not-delivered configured.not-deliverable",
+        "offloading",
+        "ipv4 tcp: the fast path took 60 packets, 0 left again",
+        "IPv4 routes by wan0 have an IPv6 gateway (fe80::2)",
+        bypassing="failed",
+    ),
+    "what the router sends itself is no delivery": case(
+        with_sample(SOFT, "lost 4 lan0 600", "left4 wan0 tcp 580 9", "sent4 wan0 tcp 578 9"),
+        "bypassing.not-delivered",
+        "offloading",
+        "took 600 packets, 2 left again",
+        bypassing="failed",
+    ),
+    "some were lost": case(
+        with_sample(SOFT, "fast 4 lan0 400", "lost 4 wan0 100"),
+        "bypassing.delivery-unseen",
+        "offloading",
+        "took 500 packets, 400 left again; which may be chance",
+        bypassing="unproven",
+    ),
+    "few were taken and lost": case(
+        with_sample(SOFT, "lost 4 lan0 19", "fast 6 lan0 150", "fast 6 wan0 150"), "", "bypassing", bypassing="proven"
+    ),
+    "logging that nobody answers": case(
+        with_sample(SOFT, "before4 lan0 udp 500 9", "left4 wan0 udp 499 9"), "", "bypassing", bypassing="proven"
+    ),
+    "PPPoE hides what leaves, TCP is answered": case(
+        with_sample(with_device(SOFT, "ppp0", kind="ppp", up=True), "before4 lan0 tcp 500 9", "left4 lan0 tcp 100 9"),
+        "",
+        "bypassing",
+        bypassing="proven",
+    ),
+    "PPPoE hides what leaves, TCP is not answered": case(
+        with_sample(with_device(SOFT, "ppp0", kind="ppp", up=True), "before4 lan0 tcp 500 9", "left4 lan0 tcp 3 9"),
+        "bypassing.not-delivered",
+        "offloading",
+        bypassing="failed",
+    ),
+    "PPPoE hides what leaves, and UDP need not be answered": case(
+        with_sample(with_device(SOFT, "ppp0", kind="ppp", up=True), "before4 lan0 udp 500 9", "left4 lan0 udp 3 9"),
+        "bypassing.delivery-unseen",
+        "offloading",
+        "ppp0 puts packets into others",
+        bypassing="unproven",
+    ),
+    "DS-Lite on Linux 7.2": case(
+        with_sample(
+            with_device(
+                with_platform(SOFT, kernel="7.2.1"),
+                "tun0",
+                kind="ip6tnl",
+                up=True,
+                lowers=("wan0",),
+                forwarding=("ipv4",),
+            ),
+            "before4 lan0 udp 45 9",
+            "fast 6 lan0 150",
+        ),
+        "bypassing.not-delivered configured.not-deliverable",
+        "offloading",
+        "tun0 carries IPv4 in IPv6",
+        bypassing="failed",
+    ),
+    "IPsec wraps what leaves": case(
+        with_sample(beside(SOFT, ipsec={"out": 1}), "before4 lan0 udp 500 9"),
+        "bypassing.delivery-unseen configured.ipsec",
+        "offloading",
+        bypassing="unproven",
+    ),
+    "it may leave by a device that is not watched": case(
+        with_sample(
+            with_device(SOFT, "wan0", addresses=("192.0.2.1/24",), forwarding=("ipv4",)),
+            "before4 lan0 udp 500 9",
+            "exits lan0",
+        ),
+        "bypassing.delivery-unseen",
+        "offloading",
+        "what leaves by wan0 was not counted",
+        bypassing="unproven",
+    ),
+    "no hook where packets leave, devices count": case(
+        with_sample(
+            SOFT,
+            "fast 4 lan0 300",
+            "fast 4 wan0 310",
+            "unwatched Error: Operation not supported",
+            "device lan0 300 9 320 9",
+            "device wan0 310 9 310 9",
+        ),
+        "",
+        "bypassing",
+        bypassing="proven",
+    ),
+    "no hook where packets leave, devices send nothing": case(
+        with_sample(
+            SOFT,
+            "fast 4 lan0 300",
+            "unwatched Error: Operation not supported",
+            "device lan0 300 9 20 9",
+            "device wan0 30 9 10 9",
+        ),
+        "bypassing.not-delivered",
+        "offloading",
+        bypassing="failed",
+    ),
+    "connections with packets one way only": case(
+        replace(
+            with_sample(SOFT, "fast 4 lan0 300"),
+            flows=replace(flows(software=4), one_way={"ipv4 software": (4, 3), "ipv6 software": (9, 1)}),
+        ),
+        "bypassing.not-delivered",
+        "offloading",
+        "3 of 4 ipv4 TCP flows in software had packets one way only",
+        bypassing="failed",
+    ),
+    "ARP looks for hosts that are elsewhere": case(
+        replace(
+            with_sample(with_device(SOFT, "wan0", addresses=("203.0.113.1/24",)), "fast 4 lan0 300"),
+            flows=replace(flows(software=4), unresolved={("192.0.2.2", "wan0"): 3}),
+        ),
+        "bypassing.not-delivered",
+        "offloading",
+        "3 offloaded flows have the address 192.0.2.2, which ARP looks for on wan0 in vain",
+        bypassing="failed",
+    ),
+    "a host of the link has gone": case(
+        replace(
+            with_sample(with_device(SOFT, "wan0", addresses=("203.0.113.1/24",)), "fast 4 lan0 300"),
+            flows=replace(flows(software=4), unresolved={("203.0.113.9", "wan0"): 4}),
+        ),
+        "",
+        "bypassing",
+        bypassing="proven",
     ),
     "no hooks at ingress": case(
         with_sample(

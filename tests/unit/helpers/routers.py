@@ -195,12 +195,19 @@ def bare() -> RouterState:
 
 
 def with_sample(state: RouterState, *lines: str, seconds: float = 3.02, classed: bool = True) -> RouterState:
-    """Traffic measured, from lines as sh/read/sample.sh prints them; a ``fast`` one stands for all that was taken."""
+    """Traffic measured, from lines as sh/read/sample.sh prints them.
+
+    A ``fast`` one stands for TCP packets that were taken and left again, a ``lost`` one for those that did not.
+    """
     text = [f"seconds {seconds}", f"classed {'yes' if classed else 'no'}"]
+    if not any(line.startswith(("unwatched ", "exits ")) for line in lines):
+        text.append(f"exits {' '.join(name for name in (*state.devices, 'ppp0') if name != 'lo')}")
     for line in lines:
         match line.split():
-            case ["fast", version, device, packets]:
-                text += [f"before{version} {device} {int(packets) + 7} 9000", f"after{version} {device} 7 900"]
+            case ["fast" | "lost" as what, version, device, packets]:
+                text += [f"before{version} {device} tcp {int(packets) + 7} 9000", f"after{version} {device} tcp 7 900"]
+                if what == "fast":
+                    text.append(f"left{version} any0 tcp {packets} 8000")
             case _:
                 text.append(line)
     return replace(state, sample=parse_sample("\n".join(text), state.devices))

@@ -7,14 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from ..._core.errors import OffloadError
 from .. import spec
 from ..conflicts import refuse_conflicts
+from ..model import Exclusion
 from ..offload import overlay, software_overlay
 from ..reader import read_router
 from ..restricted_pairs import Pair, restricted_pairs
@@ -25,6 +26,8 @@ RULESETS = ("auto", "overlay", "router", "fw4")
 """flow_offload_ruleset; anything else is the path of a template of the user's"""
 UNFILTERED = ("auto", "overlay", "fw4")
 """rulesets that leave what comes to the router itself to another firewall"""
+Tables = tuple[str, str]
+"""the text of our table, and of the second one beside it"""
 DESCRIBES_NOTHING: tuple[dict[str, Any], ...] = ({}, {"zones": []})
 
 
@@ -53,21 +56,30 @@ class Request:
     """all of variables.SPEC, of the documented types"""
     devices: tuple[str, ...] | None
     """None: those that forward"""
-    text: str = ""
-    """the table, where the role renders it"""
+    render: Callable[[Sequence[Exclusion]], Tables] = lambda _further: ("", "")
+    """where the role renders it, the table with further exclusions, and the second one for devices that hardware does
+    not take; that one is empty where one keeps all in software"""
     flush: Sequence[Pair] = ()
     """pairs of devices between which a change of the rules flushes the connections"""
     zoned: Sequence[str] = ()
     """devices in zones of flow_offload_router, where that is loaded"""
     guests: tuple[str, ...] = ()
     """names and patterns of devices to list beside those that forward"""
-    software_text: str = ""
-    """the second table, for devices that hardware does not take; empty where one keeps all in software"""
 
     @property
     def mode(self) -> str:
         """flow_offload_mode"""
         return str(self.values["flow_offload_mode"])
+
+    @property
+    def text(self) -> str:
+        """The table as it is for a router that delivers whatever a flowtable takes."""
+        return self.render(())[0]
+
+    @property
+    def software_text(self) -> str:
+        """The second table, likewise."""
+        return self.render(())[1]
 
     @property
     def ruleset(self) -> str:
@@ -116,11 +128,21 @@ def read_request(values: Values, there: OnController) -> Request:
         if flush == "restricted":
             pairs = restricted_pairs(firewall)
         zoned = firewall.devices(*firewall.zones)
-        return Request(values, devices, render(firewall), pairs, zoned, guests, render_software(firewall))
+
+        def render_router(further: Sequence[Exclusion]) -> Tables:
+            described = replace(firewall, exclusions=[*further, *firewall.exclusions])
+            return render(described), render_software(described)
+
+        render_router(())  # what it refuses is refused before the router is asked anything
+        return Request(values, devices, render_router, pairs, zoned, guests)
     if ruleset in ("auto", "overlay"):
         exclude = values["flow_offload_exclude"]
-        software_text = software_overlay(exclude)
-        return Request(values, devices, overlay(exclude), pairs, guests=guests, software_text=software_text)
+
+        def render_overlay(further: Sequence[Exclusion]) -> Tables:
+            return overlay(exclude, further=further), software_overlay(exclude, further)
+
+        render_overlay(())  # likewise
+        return Request(values, devices, render_overlay, pairs, guests=guests)
     if spec.checked("flow_offload_exclude", values["flow_offload_exclude"]):
         refuse_exclusions(ruleset)
     if ruleset == "fw4":

@@ -18,10 +18,12 @@ from typing import Any
 from ..._core.errors import OffloadError
 from ..._core.names import expand, is_pattern, stands_for
 from ..._observe.forwarding import explain_idle, is_forwarding
+from ..._observe.paths import Undelivered, list_below, list_undelivered
 from ..._observe.state import Device, RouterState
 from ..._observe.topology import find_guest_ports, map_hook_devices, pick_flowtable_devices, sees_lowers
 from ..._systems.registry import reports_features
 from ..._verify.advisories import Situation, find_advisories
+from ..offload import exclude_device
 from .request import (
     RULESETS,
     UNFILTERED,
@@ -81,9 +83,10 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
 
     Raises OffloadError for what this router cannot have.
     """
-    uses_fw4 = _uses_fw4(request, state)
     _refuse_removal(request, state)
     _refuse_absent_devices(request, state)
+    undelivered = _list_undelivered(request, state)
+    uses_fw4 = _uses_fw4(request, state, undelivered)
     request, advice = _heed_advisories(request, state)
     mode = request.mode
     if uses_fw4 and request.ruleset == "auto":
@@ -98,8 +101,12 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
         )
     asks_nics = mode in ("auto", "hardware")
     devices = _listed_devices(request, state) if asks_nics or not uses_fw4 else []
+    kind = _name_kind(request, uses_fw4)
+    if kind == "template" and request.devices is None:
+        devices = leave_out_lowers(state.devices, undelivered, devices)
+        undelivered = list_undelivered(state.devices, state.platform.kernel_version, devices)
     leaving = _leaving(state, devices) if asks_nics else []
-    ruleset = _ruleset_step(request, state, devices, uses_fw4)
+    ruleset = _ruleset_step(request, state, devices, kind, undelivered)
     steps = {
         "order": _order(asks_nics, bool(leaving), ruleset["kind"]),
         "kernel": {"state": "present", "packages": _packages(request, state)},
@@ -118,12 +125,68 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
             # fw4 puts devices that can and others into one flowtable
             "unsupported": "fail" if mode == "hardware" and not uses_fw4 else "skip",
         }
-    return steps, [*_zone_warnings(request, state.devices), *advice]
+    return steps, [*_zone_warnings(request, state.devices), *_delivery_warnings(kind, undelivered), *advice]
 
 
-def _uses_fw4(request: Request, state: RouterState) -> bool:
-    """Is it OpenWrt's own firewall that offloads, which makes its flowtable and picks the devices?"""
-    return request.ruleset == "fw4" or (request.ruleset == "auto" and "fw4" in state.platform.commands)
+def _list_undelivered(request: Request, state: RouterState) -> tuple[Undelivered, ...]:
+    """What the desired flowtable would take and not deliver; fw4, which picks devices itself, likewise."""
+    kernel, listed = state.platform.kernel_version, request.devices
+    if listed is None:
+        listed = tuple(pick_flowtable_devices(state.devices, sees_lowers(kernel)))
+    return list_undelivered(state.devices, kernel, listed)
+
+
+def leave_out_lowers(
+    devices: Mapping[str, Device], undelivered: Sequence[Undelivered], listed: Sequence[str]
+) -> list[str]:
+    """The listed devices without those below a tunnel whose flows would be lost, as long as two are left.
+
+    An IPv6 gateway is no matter of what is listed: only rules keep such flows out.
+    """
+    tunnels = [
+        found.device for found in undelivered if found.device in listed and not devices[found.device].ipv6_gateways
+    ]
+    below = {lower for name in tunnels for lower in list_below(devices, name)}
+    left = [name for name in listed if name not in below]
+    return left if len(left) > 1 else list(listed)
+
+
+def describe_undelivered(found: Undelivered) -> str:
+    """What has to stay out of the flowtable, and why; the beginning of a warning."""
+    return f"IPv{found.family[-1]} through {found.device} must stay out of the flowtable, or it is lost: {found.reason}"
+
+
+def _delivery_warnings(kind: str, undelivered: Iterable[Undelivered]) -> list[str]:
+    """What becomes of flows that a flowtable would take and not deliver."""
+    if kind == "template":
+        end = "leave it out in the template, by 'meta nfproto {0} iifname \"{1}\" return' and the same with oifname, "
+        end += "before its rule 'flow add @ft'"
+    else:
+        end = "rules keep it on the slow path"
+    return [f"{describe_undelivered(found)}; {end.format(found.family, found.device)}" for found in undelivered]
+
+
+def _uses_fw4(request: Request, state: RouterState, undelivered: Sequence[Undelivered]) -> bool:
+    """Is it OpenWrt's own firewall that offloads, which makes its flowtable and picks the devices?
+
+    It offloads every flow. Where some must stay out, it is our table beside it for ``auto``; raises OffloadError where
+    fw4 was asked for by name.
+    """
+    if request.ruleset == "fw4" and undelivered:
+        raise OffloadError(
+            f"{describe_undelivered(undelivered[0])}; flow_offload_ruleset is fw4, which offloads every flow",
+            "use flow_offload_ruleset: auto or overlay, which leave these flows out",
+        )
+    return request.ruleset == "fw4" or (
+        request.ruleset == "auto" and "fw4" in state.platform.commands and not undelivered
+    )
+
+
+def _name_kind(request: Request, uses_fw4: bool) -> str:
+    """overlay, router, template or fw4"""
+    if uses_fw4:
+        return "fw4"
+    return "overlay" if request.ruleset == "auto" else request.ruleset if request.ruleset in RULESETS else "template"
 
 
 def _refuse_removal(request: Request, state: RouterState) -> None:
@@ -238,19 +301,24 @@ def _packages(request: Request, state: RouterState) -> list[str]:
     return ["nftables", *ethtool, *conntrack]
 
 
-def _ruleset_step(request: Request, state: RouterState, devices: Sequence[str], uses_fw4: bool) -> dict[str, Any]:
+def _ruleset_step(
+    request: Request, state: RouterState, devices: Sequence[str], kind: str, undelivered: Iterable[Undelivered]
+) -> dict[str, Any]:
     """``kind`` is overlay, router, template or fw4; ``tasks`` a file of the role's tasks/ruleset."""
-    if uses_fw4:
+    if kind == "fw4":
         tasks = "fw4_after_table" if state.boot.ruleset is not None else "fw4"
         return {"kind": "fw4", "tasks": tasks, "offload": request.mode}
-    kind = "overlay" if request.ruleset == "auto" else request.ruleset if request.ruleset in RULESETS else "template"
+    further = [
+        exclude_device(found.family, found.device, f"a flowtable loses it: {found.reason}") for found in undelivered
+    ]
+    text, software_text = request.render(further)
     return {
         "kind": kind,
         "tasks": "table_before_fw4" if "fw4" in state.platform.commands else "table",
         "src": TEMPLATES.get(kind, request.ruleset),
-        "text": request.text,
+        "text": text,
         # hardware for all, or software for all, needs one table
-        "software_text": request.software_text if request.mode == "auto" else "",
+        "software_text": software_text if request.mode == "auto" else "",
         "flowtables": [
             {
                 "name": FLOWTABLE,

@@ -31,6 +31,7 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
     recent: dict[str, int] = {}
     carried: dict[str, Carried] = {}
     pairs: list[FlowPair] = []
+    undelivered: list[list[str]] = []
     between = 0.0
     source: FlowSource = "proc"
     for line in iterate_lines(text):
@@ -47,6 +48,8 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
                 pairs.append(FlowPair(family, protocol, kind, begins, ends, *map(read_number, words)))
             case ["carried", kind, *words] if len(words) == 3 and all(NUMBER.fullmatch(word) for word in words):
                 carried[kind] = Carried(*map(read_number, words))
+            case ["one-way" | "unresolved", _, _, *words] if words and all(NUMBER.fullmatch(word) for word in words):
+                undelivered.append(split_words(line))
             case ["between", since, until] if UPTIME.fullmatch(since) and UPTIME.fullmatch(until):
                 between = round(max(read_decimal(until) - read_decimal(since), 0.0), 2)
             case ["example", kind, *flow] if flow:
@@ -71,6 +74,16 @@ def parse_conntrack(text: str, unknown: list[str] | None = None) -> Flows:
         carried_seconds=between,
         source=source,
         pairs=tuple(sorted(pairs, key=lambda pair: -pair.flows)[:MOST_PAIRS]),
+        one_way={
+            f"{words[1]} {words[2]}": (read_number(words[3]), read_number(words[4]))
+            for words in undelivered
+            if words[0] == "one-way" and len(words) == 5
+        },
+        unresolved={
+            (words[1], words[2]): read_number(words[3])
+            for words in undelivered
+            if words[0] == "unresolved" and len(words) == 4
+        },
     )
 
 

@@ -20,12 +20,14 @@ IFF_MASTER = 0x400
 ARPHRD_ETHER = "1"
 ARPHRD_PPP = "512"
 ARPHRD_LOOPBACK = "772"
+TUNNELS = {"768": "ipip", "769": "ip6tnl", "776": "sit", "778": "gre", "823": "ip6gre"}
+"""ARPHRD_TUNNEL and the like -> kind of the device"""
 
 Values = Mapping[str, str]
 
 _VALUE = re.compile(r"\./([^/:\s]+)/(\w+):(?:(DEVTYPE|IFINDEX)=)?(\S*)", re.ASCII)
 
-TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes ipv6", "pppoe")
+TEXTS = ("devices", "links", "forwarding", "addresses", "routes ipv4", "routes ipv6", "tunnels", "pppoe")
 """the sections of read_devices"""
 OTHER_PPP = ("3g-", "l2tp-", "pppoa-", "pptp-", "sstp-")
 """how netifd of OpenWrt begins the names of ppp devices that are not PPPoE"""
@@ -45,6 +47,7 @@ def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) ->
     addresses = _collect_pairs(r"(?P<device>\S+) inet6? (?P<value>\S+)", texts.get("addresses", ""))
     default_routes = _parse_default_routes(texts)
     paths = _parse_paths(texts)
+    gateways = _collect_pairs(r"gateway (?P<device>\S+) (?P<value>\S+)", texts.get("routes ipv4", ""))
     devices = {
         name: Device(
             name=name,
@@ -60,10 +63,23 @@ def parse_devices(texts: Mapping[str, str], unknown: list[str] | None = None) ->
             routes=tuple(paths.get(name, _NOWHERE).routes),
             next_hops=tuple(paths.get(name, _NOWHERE).next_hops),
             tables=tuple(paths.get(name, _NOWHERE).tables),
+            ipv6_gateways=tuple("unknown" if value == "-" else value for value in gateways.get(name, ())),
         )
         for name, value in values.items()
     }
+    _add_tunnel_lowers(devices, texts.get("tunnels", ""))
     return _add_pppoe_lowers(dict(sorted(devices.items(), key=lambda item: item[1].index)), texts.get("pppoe", ""))
+
+
+def describe_unread_gateways(text: str) -> str:
+    """Why the section routes ipv4 may lack some gateways; empty where it has them all, and where it is not there."""
+    for line in iterate_lines(text):
+        match split_words(line):
+            case ["gateways", "first"]:
+                return "there are many routes, and the first of them alone were looked through for IPv6 gateways"
+            case ["gateways", "main"]:
+                return "this ip shows no IPv6 gateway of an IPv4 route: looked for in the main table alone"
+    return ""
 
 
 def parse_forwarding(text: str) -> tuple[str, ...]:
@@ -176,6 +192,8 @@ def _derive_kind(values: Values, links: Values) -> str:
         return "loopback"
     if values.get("DEVTYPE"):
         return values["DEVTYPE"]
+    if values.get("type") in TUNNELS:
+        return TUNNELS[values["type"]]
     if "tun_flags" in values:
         return "tun"
     if values.get("type") == ARPHRD_PPP:
@@ -194,6 +212,13 @@ def _derive_kind(values: Values, links: Values) -> str:
     if apart and ethernet and not _list_lowers(links):
         return "veth"
     return "virtual"
+
+
+def _add_tunnel_lowers(devices: dict[str, Device], text: str) -> None:
+    """``below TUNNEL DEVICE``: the device by which the tunnel's packets leave."""
+    for name, lowers in _collect_pairs(r"below (?P<device>\S+) (?P<value>\S+)", text).items():
+        if name in devices and lowers[0] in devices and not devices[name].lowers:
+            devices[name] = replace(devices[name], lowers=lowers[:1])
 
 
 def _add_pppoe_lowers(devices: dict[str, Device], text: str) -> dict[str, Device]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..._core.text import iterate_lines, read_decimal, read_number, split_words
-from ..state import Device, Direction, Entrance, Sample, Share
+from ..state import Device, Direction, Entrance, Sample, Share, Taken
 from ..topology import find_hook_devices
 
 MOST = 12
@@ -27,9 +27,12 @@ HEADER = 24
 PROTOCOLS = {"6": "tcp", "17": "udp"}
 """as nft lists them where there is no /etc/protocols"""
 
+WRAPPING = ("ppp", "ipip", "ip6tnl", "sit", "gre", "ip6gre", "wireguard", "vxlan", "tun")
+"""kinds of devices whose packets leave inside of others"""
+
 _NUMBERS = re.compile(r"[0-9]{1,18}")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_SET = re.compile(r"(traversed|late|slow|before|after)([46])")
+_SET = re.compile(r"(traversed|late|slow|before|after|left|sent)([46])")
 
 
 @dataclass
@@ -45,6 +48,16 @@ class _Counts:
     """before the flowtables, less what came after them"""
     unseen: Counter[str] = field(default_factory=Counter)
     """bytes that a device received, less twice those that the kernel saw"""
+    taken: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """the same as bypassed by family and protocol, where the protocol is known"""
+    left: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """packets by family and protocol that devices sent"""
+    sent: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    """packets through postrouting: family, protocol, device"""
+    transmitted: Counter[str] = field(default_factory=Counter)
+    """packets that a device sent, by its own counter"""
+    unseen_sent: Counter[str] = field(default_factory=Counter)
+    """bytes that a device sent, less twice those that the kernel saw"""
     late_bytes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     slow_bytes: int = 0
     bypassed_bytes: int = 0
@@ -57,15 +70,16 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
     """
     unknown = unknown if unknown is not None else []
     counts = _Counts()
-    values = {"seconds": "0", "classed": "no", "full": "", "unhooked": ""}
+    values = {"seconds": "0", "classed": "no", "full": "", "unhooked": "", "unwatched": "", "exits": ""}
     for line in iterate_lines(text):
         match split_words(line, 2):
-            case [("family" | "classed" | "full" | "unhooked") as key, value]:
+            case [("family" | "classed" | "full" | "unhooked" | "unwatched" | "exits") as key, value]:
                 values[key] = value
             case ["seconds", value] if _SECONDS.fullmatch(value):
                 values["seconds"] = value
             case [_, *_] if not _count_line(counts, split_words(line)):
                 unknown.append(f"sample: {line.strip()}")
+    exits = tuple(split_words(values["exits"]))
     entrances = _list_entrances(counts, devices)
     directions = _list_directions(counts, devices)
     traversed, late, slow = (counter.total() for counter in (counts.traversed, counts.late, counts.slow))
@@ -85,6 +99,11 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
         classed=values["classed"] == "yes",
         full=bool(values["full"]),
         unhooked=values["unhooked"],
+        deliveries=_list_taken(counts, devices, exits),
+        exits=exits,
+        unwatched=values["unwatched"],
+        sent=dict((+counts.transmitted).most_common(MOST)),
+        nic_sent=dict((+counts.unseen_sent).most_common(MOST)) if exits else {},
     )
 
 
@@ -93,8 +112,12 @@ def _count_line(counts: _Counts, words: Sequence[str]) -> bool:
     match words:
         case ["device", name, *numbers] if len(numbers) == 4 and _are_numbers(numbers):
             counts.unseen[name] += read_number(numbers[1])
+            counts.transmitted[name] += read_number(numbers[2])
+            counts.unseen_sent[name] += read_number(numbers[3])
         case ["arrived", name, *numbers] if len(numbers) == 2 and _are_numbers(numbers):
             counts.unseen[name] -= 2 * (read_number(numbers[1]) + HEADER * read_number(numbers[0]))
+        case ["departed", name, *numbers] if len(numbers) == 2 and _are_numbers(numbers):
+            counts.unseen_sent[name] -= 2 * (read_number(numbers[1]) + HEADER * read_number(numbers[0]))
         case [name, *rest] if found := _SET.fullmatch(name):
             return _count_set(counts, found[1], f"ipv{found[2]}", rest)
         case _:
@@ -119,12 +142,59 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
             counts.protocols[PROTOCOLS.get(protocol, protocol)] += read_number(packets)
             counts.slow_bytes += read_number(size)
         case ["before" | "after", device, packets, size] if _are_numbers([packets, size]):
-            sign = 1 if name == "before" else -1
-            counts.bypassed[family, device] += sign * read_number(packets)
-            counts.bypassed_bytes += sign * read_number(size)
+            _count_passing(counts, name, family, device, packets, size)
+        case ["before" | "after", device, protocol, packets, size] if _are_numbers([packets, size]):
+            counts.taken[family, PROTOCOLS.get(protocol, protocol)] += _count_passing(
+                counts, name, family, device, packets, size
+            )
+        case ["left", _device, protocol, packets, size] if _are_numbers([packets, size]):
+            counts.left[family, PROTOCOLS.get(protocol, protocol)] += read_number(packets)
+        case ["sent", device, protocol, packets, size] if _are_numbers([packets, size]):
+            counts.sent[family, PROTOCOLS.get(protocol, protocol), device] += read_number(packets)
         case _:
             return False
     return True
+
+
+def _count_passing(counts: _Counts, name: str, family: str, device: str, packets: str, size: str) -> int:
+    """Count what came to the flowtables (before) or was left by them (after); the packets with their sign."""
+    sign = 1 if name == "before" else -1
+    counts.bypassed[family, device] += sign * read_number(packets)
+    counts.bypassed_bytes += sign * read_number(size)
+    return sign * read_number(packets)
+
+
+def _list_taken(counts: _Counts, devices: Mapping[str, Device], exits: Sequence[str]) -> tuple[Taken, ...]:
+    """One for each family and protocol, TCP and UDP, of which something was taken."""
+    watched, found = frozenset(exits), []
+    for (family, protocol), packets in sorted((+counts.taken).items()):
+        if protocol not in PROTOCOLS.values():
+            continue
+        slow = sum(
+            number * _count_exits(devices, device, watched)
+            for (of_family, of_protocol, device), number in counts.sent.items()
+            if (of_family, of_protocol) == (family, protocol)
+        )
+        found.append(Taken(family, protocol, packets, max(counts.left[family, protocol] - slow, 0)))
+    return tuple(found)
+
+
+def _count_exits(devices: Mapping[str, Device], name: str, watched: frozenset[str]) -> int:
+    """How often a packet that is sent by a device was counted: at the device itself, and at one below it."""
+    below = {lower for lower in _list_below(devices, name) if lower != name}
+    return (name in watched) + (not below.isdisjoint(watched))
+
+
+def _list_below(devices: Mapping[str, Device], name: str) -> set[str]:
+    """The device, and all that it stands on as what it is: a tunnel's packets are other ones below it."""
+    found: set[str] = set()
+    pending = [name]
+    while pending:
+        device = devices.get(pending.pop())
+        if device is not None and device.name not in found:
+            found.add(device.name)
+            pending += () if device.kind in WRAPPING else device.lowers
+    return found
 
 
 def _are_numbers(words: Iterable[str]) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from ..._observe.forwarding import is_forwarding
+from ..._observe.paths import Undelivered, list_undelivered
 from ..._observe.state import Device, Flowtable
 from ..._observe.topology import DEEPEST, find_guest_ports
 from ..finding import Finding, Kind
@@ -134,7 +135,18 @@ BOTH_LISTED = Kind(
     " each packet that stays on the slow path.",
     "take {device} out of the flowtable",
 )
+NOT_DELIVERABLE = Kind(
+    "configured.not-deliverable",
+    "warning",
+    "The flowtable may take flows that this kernel does not deliver",
+    "Two kinds of flows are taken by a software flowtable and never delivered: IPv4 by a route with an IPv6 gateway,"
+    " for which it takes the destination itself for the next hop, and from Linux 7.0 on IPv4 in IPv6 (DS-Lite) with the"
+    " device below the tunnel in the flowtable. Rules before 'flow add' have to leave them out, and they do not.",
+    "run the role, whose rules leave them out; in rules of your own: '{rule}' and the same with oifname before the one"
+    " that feeds the flowtable",
+)
 KINDS = (
+    NOT_DELIVERABLE,
     ONE_DIRECTION,
     DEFAULT_ROUTE_UNCOVERED,
     NETWORK_UNCOVERED,
@@ -366,4 +378,26 @@ def _name_device(subject: Subject, name: str) -> str:
     return f"{name} (default route of {families})" if families else name
 
 
-CHECKS = (find_wrong_layers, find_missing_directions)
+def find_undeliverable_flows(subject: Subject) -> list[Finding]:
+    """Flows that get to a rule that feeds a software flowtable, which then loses them."""
+    fed = [flowtable for flowtable in subject.flowtables if not flowtable.hardware and subject.is_fed(flowtable)]
+    listed = {device.name for flowtable in fed for device in subject.existing_devices(flowtable)}
+    found = []
+    for lost in list_undelivered(subject.devices, subject.state.platform.kernel_version, listed):
+        if _may_be_fed(subject, lost):
+            rule = f'meta nfproto {lost.family} iifname "{lost.device}" return'
+            message = f"flowtable {fed[0].path} may take {lost.family} through {lost.device}, which is then lost"
+            found.append(NOT_DELIVERABLE.found(message, lost.reason, describe_flowtable(fed[0]), rule=rule))
+    return found
+
+
+def _may_be_fed(subject: Subject, lost: Undelivered) -> bool:
+    """Does any packet of these flows, in either direction, get to a rule with 'flow add', as far as is known?"""
+    classes = subject.classes
+    others = {name for one in (*classes.space.entering, *classes.space.leaving) for name in one.names} - {lost.device}
+    pairs = [pair for name in others for pair in ((lost.device, name), (name, lost.device))]
+    found = [classes.find(lost.family, protocol, *pair) for pair in pairs for protocol in ("tcp", "udp")]
+    return not classes.gave_up and any(one is not None and one.outcome in ("surely", "may") for one in found)
+
+
+CHECKS = (find_wrong_layers, find_missing_directions, find_undeliverable_flows)

@@ -102,9 +102,15 @@ _conntrack() {
       [ ! -e /proc/net/if_inet6 ] || cat /proc/net/if_inet6
     )
     [ -z "${_remembered-}" ] || printf '%s\n' "$_remembered"
+    _unresolved
     echo --
     list_flows "$1"
   } | _classify "$(($2 < 5 ? $2 : 5))"
+}
+
+# arp ADDRESS DEVICE of neighbours that ARP looks for and does not find (net/ipv4/arp.c: arp_state_to_flags), 64 at most
+_unresolved() {
+  awk 'NR > 1 && $3 == "0x0" && n++ < 64 { print "arp", $1, $6 }' /proc/net/arp 2>/dev/null
 }
 
 # Reads conntrack; prints was KEY ORIGINAL-PACKETS REPLY-PACKETS of offloaded flows
@@ -127,8 +133,9 @@ _carried() {
 # PROTOCOL LINES, count FAMILY PROTOCOL CLASS LINES,
 # pair FAMILY PROTOCOL CLASS FROM TO LINES RECENT (devices whose networks the two ends are in, the one that began first; -
 # for an end that is in none; 128 at most, the rest as - -),
-# carried CLASS FLOWS ORIGINAL-PACKETS REPLY-PACKETS (since _carried, of flows that both saw), and example CLASS LINE, three
-# of a class at most.
+# carried CLASS FLOWS ORIGINAL-PACKETS REPLY-PACKETS (since _carried, of flows that both saw), one-way FAMILY CLASS FLOWS
+# ONE-WAY (of these, TCP flows with 3 packets, and those with packets one way only), unresolved ADDRESS DEVICE FLOWS
+# (offloaded flows with the address of an _unresolved neighbour), and example CLASS LINE, three of a class at most.
 # /proc/net/if_inet6 has IPv6 addresses as 32 digits, conntrack prints them in full. The timeout column is not there for
 # offloaded flows (nf_conntrack_standalone.c: ct_seq_show). A packet sets it again; to the shorter of its two limits while
 # TCP data waits to be acknowledged (nf_conntrack_proto_tcp.c: nf_conntrack_tcp_packet).
@@ -176,6 +183,7 @@ _classify() {
       return found
     }
     $1 == "--" { flows = 1; next }
+    !flows && $1 == "arp" && NF == 3 { lost[$2] = $3; next }
     !flows && $1 == "was" { there[$2] = $3; back[$2] = $4; next }
     !flows && split($0, part, ":") == 2 && part[1] ~ /^nf_conntrack_/ { sysctl[part[1]] = part[2]; next }
     !flows && $3 == "inet" {
@@ -222,7 +230,11 @@ _classify() {
         active[$1 " " $3]++
       }
       if (seen[class]++ < 3) print "example " class " " $0
-      if (class == "slow" || $0 !~ /packets=/) next
+      if (class == "slow") next
+      split("", met)
+      for (i = 5; i <= NF; i++) if ($i ~ /^(src|dst)=/ && (part[1] = substr($i, 5)) in lost) met[part[1]] = 1
+      for (address in met) looking[address]++
+      if ($0 !~ /packets=/) next
       key = $1 $3
       n = split("", packets)
       for (i = 5; i <= NF; i++) {
@@ -233,6 +245,9 @@ _classify() {
       both[class]++
       went[class] += packets[1] - there[key]
       came[class] += packets[2] - back[key]
+      if ($3 != "tcp" || packets[1] - there[key] + packets[2] - back[key] < 3) next
+      tcp[$1 " " class]++
+      if (packets[1] == there[key] || packets[2] == back[key]) alone[$1 " " class]++
     }
     END {
       print "total " sysctl["nf_conntrack_count"]
@@ -240,6 +255,8 @@ _classify() {
       for (key in count) print "count " key " " count[key]
       for (pair in between) print "pair " pair " " between[pair] " " lately[pair] + 0
       for (class in both) printf "carried %s %d %.0f %.0f\n", class, both[class], went[class], came[class]
+      for (key in tcp) print "one-way " key " " tcp[key] " " alone[key] + 0
+      for (address in looking) print "unresolved " address " " lost[address] " " looking[address]
       print "sampled " sampled + 0
       print "counted " counted + 0
       print "recent " recent + 0

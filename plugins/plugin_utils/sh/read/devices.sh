@@ -4,6 +4,7 @@
 # Every network device and what leads to it; a handful of processes however many devices there are.
 # Names hold neither '/' nor ':' nor white space (dev_valid_name), so PATH:VALUE is unambiguous.
 read_devices() {
+  _types=$(cd /sys/class/net && grep -H 769 ./*/type 2>/dev/null)
   section devices _devices
   section links _links
   section forwarding _forwarding
@@ -12,6 +13,7 @@ read_devices() {
   section addresses _addresses
   section "routes ipv4" _routes -4
   section "routes ipv6" _routes -6
+  case $_types in *:769*) section tunnels _tunnels ;; esac
 }
 
 # session DEVICE NUMBER: PPPoE sessions over each device, of which a server has thousands.
@@ -33,11 +35,11 @@ _pppoe() (
 ) 2>/dev/null
 
 # _routes FAMILY: the default routes as they are, of every table, because several uplinks have one each; which devices
-# routes leave by; and of IPv6 those where a router is
+# routes leave by; of IPv4 the IPv6 gateways, of IPv6 the devices where a router is
 _routes() (
   _list_routes "$1" default | head -n 256
   _paths "$1"
-  [ "$1" != -6 ] || _routers
+  if [ "$1" = -6 ]; then _routers; else _ipv6_gateways 4096; fi
 ) 2>/dev/null
 
 # _list_routes FAMILY [SELECTOR...]: ends when its reader does, which the shell around it does not (prelude.sh)
@@ -100,6 +102,48 @@ _reduce_paths() {
       for (path in paths) print "path", path, paths[path]
       exit NR > 4096
     }'
+}
+
+# _ipv6_gateways LINES: of IPv4 routes that have one, gateway DEVICE ADDRESS, two for each device; and gateways whole, or
+# first where there are more routes than LINES. Another ip than that of iproute2 does not show them: main, for
+# /proc/net/route has the main table, with the flag of a gateway and no address (net/ipv4/fib_trie.c: fib_route_seq_show).
+_ipv6_gateways() {
+  case $(ip -V 2>/dev/null) in
+  *iproute2*)
+    _list_routes -4 | awk -v most="$1" '
+      NR > most { exit }
+      / via inet6 / {
+        device = to = ""
+        for (i = 1; i < NF && device == ""; i++) {
+          if ($i == "inet6") to = $(i + 1)
+          if ($i == "dev") device = $(i + 1)
+        }
+        if (seen[device]++ < 2 && all++ < 256) print "gateway", device, to
+      }
+      END { print "gateways", (NR > most ? "first" : "whole") }
+    '
+    ;;
+  *)
+    awk -v most="$1" '
+      NR > most { exit }
+      NR > 1 && $3 == "00000000" && $4 ~ /[2367ABEF]$/ && !seen[$1]++ && all++ < 256 { print "gateway", $1, "-" }
+      END { print "gateways", (NR > most ? "first" : "main") }
+    ' /proc/net/route
+    ;;
+  esac
+}
+
+# below TUNNEL DEVICE: by which device the route to the other end of an ip6tnl leaves, of 16 of them at most. sysfs has
+# that end as the broadcast address.
+_tunnels() {
+  printf '%s\n' "$_types" | sed -n 's,^[.]/\([^/]*\)/type:769$,\1,p' | head -n 16 | while read -r _tunnel; do
+    _end=$(awk '{ gsub(/:/, ""); for (i = 1; i <= 32; i += 4) printf "%s%s", (i > 1 ? ":" : ""), substr($0, i, 4) }' \
+      "/sys/class/net/$_tunnel/broadcast" 2>/dev/null)
+    case $_end in '' | 0000:0000:0000:0000:0000:0000:0000:0000) continue ;; esac
+    ip -6 route get "$_end" 2>/dev/null | awk -v tunnel="$_tunnel" '
+      { for (i = 1; i < NF; i++) if ($i == "dev") { print "below", tunnel, $(i + 1); exit } }
+    '
+  done
 }
 
 # router DEVICE: where a neighbour says that it is one, as on a link between routers before any route is learnt

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154 # the nonce stands before all fragments, and flowtables.sh found the flowtables
 # SPDX-License-Identifier: GPL-3.0-or-later
 # needs read/conntrack
-# What traverses the forward chain, and what the fast path takes before it, over a few seconds and beside any firewall:
-# counted by tables of our own, which only count, and which go again whatever happens to this shell.
+# What traverses the forward chain, what the fast path takes before it, and what leaves again, over a few seconds and
+# beside any firewall: counted by tables of our own, which only count, and which go again whatever happens to this shell.
 # Of packets that a NIC forwards by itself they see nothing; for those there are its counters and conntrack's.
 
 # read_sample SECONDS LINES MEASURE: MEASURE is yes, or no where nothing on the router may be touched; LINES of
@@ -25,6 +25,7 @@ _begin_sample() {
   _now=${_now%.*}
   _lasting=$(($1 + 60)) # nft may take its time on a slow router, and the guard goes with this shell anyway
   _why='no flowtable lists a device that there is'
+  _unwatched=
   # not the nonce: other users can read the guard's command line
   _sample=nft_offload_sample_$((_now + _lasting + 5))_$$
   printf '%s\n' "$_rules" | awk -v now="$_now" '
@@ -34,13 +35,20 @@ _begin_sample() {
   set -- $(printf '%s\n' "$_found" | _place)
   _family=$1 _low=$2 _high=$3
   _hooked=$({ printf '%s\n' "$_listed" && sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev; } | _to_hook)
+  _exits=
+  [ -z "$_hooked" ] || _exits=$({ printf '%s\n' "$_listed" && _lowers && sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev; } | _to_watch)
   _ct=no
   _has_ct && _ct=yes
   _start_guard
   trap '_drop_sample; exit 143' INT TERM
   trap _drop_sample EXIT
   _load_sample || {
-    # a device that has just gone, or a kernel without hooks at ingress: the forward chain can be counted still
+    # a kernel without hooks at egress (Linux 5.16 on, NETFILTER_EGRESS), or a device that has just gone
+    _unwatched=${_out:-nft failed with exit code $?}
+    _exits=
+    _load_sample
+  } || {
+    # a kernel without hooks at ingress: the forward chain can be counted still
     _why=${_out:-nft failed with exit code $?}
     _hooked=
     _load_sample
@@ -81,6 +89,27 @@ _to_hook() {
       found = $0 in listed
       for (name in listed) if (name ~ /[*]$/ && index($0, substr(name, 1, length(name) - 1)) == 1) found = 1
       if (found && n++ < 256) printf "%s\"%s\"", (n > 1 ? ", " : ""), $0
+    }
+  '
+}
+
+# above NAME LOWER, of all devices that stand on another one
+_lowers() {
+  (cd /sys/class/net && ls -d ./*/lower_*) 2>/dev/null | sed -n 's,^[.]/\(.*\)/lower_\(.*\)$,above \1 \2,p'
+}
+
+# Reads names that flowtables list, in one line, what _lowers prints, and the devices that there are; prints those by
+# which packets leave, in quotes: what is listed, and what neither stands on another device nor is below one that is
+# listed. So each packet is seen once, as long as no flowtable lists a device and the one below it.
+_to_watch() {
+  awk '
+    NR == 1 { for (i = 1; i <= NF; i++) listed[$i] = 1; next }
+    $1 == "above" && NF == 3 { upper[$2] = 1; if ($2 in listed) below[$3] = 1; next }
+    /["*\\]/ || $0 == "lo" { next }
+    {
+      found = $0 in listed
+      for (name in listed) if (name ~ /[*]$/ && index($0, substr(name, 1, length(name) - 1)) == 1) found = 1
+      if ((found || !($0 in upper || $0 in below)) && n++ < 256) printf "%s\"%s\"", (n > 1 ? ", " : ""), $0
     }
   '
 }
@@ -132,6 +161,7 @@ _load_sample() {
 # traversed: every packet through the forward chain, by where it came in and where it goes out.
 # late: of TCP and UDP flows that are offloaded (IPS_OFFLOAD, 0x4000) and thus should have been taken before. Not those
 # that the fast path passes on by design: SYN, FIN and RST, and datagrams that came in fragments.
+# sent: TCP and UDP that leaves by the slow path, or that the router itself sends.
 # slow: by flow, of those that are established and not offloaded. A closing TCP flow has a timeout of two minutes at most
 # (nf_conntrack_proto_tcp.c: tcp_timeouts); UDP is assured after two seconds.
 _forward_table() {
@@ -158,7 +188,15 @@ _forward_table() {
         "update @slow$_n { iifname . oifname . meta l4proto . ct id counter }"
     done
   fi
-  printf '}\n}\n'
+  echo '}'
+  if [ -n "$_exits" ]; then
+    for _n in $_versions; do echo "set sent$_n { type ifname . inet_proto; size 512; flags dynamic; }"; done
+    echo 'chain sent { type filter hook postrouting priority 1000000; policy accept;'
+    echo 'meta l4proto != { tcp, udp } return'
+    for _n in $_versions; do echo "$(_of "$_n") update @sent$_n { oifname . meta l4proto counter }"; done
+    echo '}'
+  fi
+  echo '}'
 }
 
 # _of 4 or 6: only that version of IP, in a table that sees both
@@ -166,22 +204,34 @@ _of() {
   [ "$_family" != inet ] || echo "meta nfproto ipv$1"
 }
 
-# What comes in before the flowtables, and what they left: by version of IP, also in PPPoE; and all bytes before them
+# What comes in before the flowtables, and what they left: by version of IP and protocol, also in PPPoE, there without
+# the protocol; all bytes before them; and what leaves: TCP and UDP by version of IP, and all bytes
 _ingress_table() {
   echo "table netdev $_sample {"
-  for _set in arrived before4 before6 after4 after6; do
+  for _set in arrived pppoe_before4 pppoe_before6 pppoe_after4 pppoe_after6 departed; do
     echo "set $_set { type ifname; size 256; flags dynamic; }"
+  done
+  for _set in before4 before6 after4 after6 left4 left6; do
+    echo "set $_set { type ifname . inet_proto; size 1024; flags dynamic; }"
   done
   for _at in "before $_low" "after $_high"; do
     _when=${_at% *}
     echo "chain $_when { type filter hook ingress devices = { $_hooked } priority ${_at#* }; policy accept;"
     [ "$_when" = after ] || echo 'update @arrived { iifname counter }'
-    echo "meta protocol ip update @${_when}4 { iifname counter }"
-    echo "meta protocol ip6 update @${_when}6 { iifname counter }"
-    echo "meta protocol 0x8864 @nh,48,16 0x0021 update @${_when}4 { iifname counter }"
-    echo "meta protocol 0x8864 @nh,48,16 0x0057 update @${_when}6 { iifname counter }"
+    echo "meta protocol ip update @${_when}4 { iifname . meta l4proto counter }"
+    echo "meta protocol ip6 update @${_when}6 { iifname . meta l4proto counter }"
+    echo "meta protocol 0x8864 @nh,48,16 0x0021 update @pppoe_${_when}4 { iifname counter }"
+    echo "meta protocol 0x8864 @nh,48,16 0x0057 update @pppoe_${_when}6 { iifname counter }"
     echo '}'
   done
+  if [ -n "$_exits" ]; then
+    echo "chain left { type filter hook egress devices = { $_exits } priority 0; policy accept;"
+    echo 'update @departed { oifname counter }'
+    echo 'meta l4proto != { tcp, udp } return'
+    echo 'meta protocol ip update @left4 { oifname . meta l4proto counter }'
+    echo 'meta protocol ip6 update @left6 { oifname . meta l4proto counter }'
+    echo '}'
+  fi
   echo '}'
 }
 
@@ -209,11 +259,16 @@ _end_sample() {
   echo "family $_family"
   echo "classed $_ct"
   [ -n "$_hooked" ] || printf 'unhooked %s\n' "$_why" | head -n 1
+  if [ -n "$_hooked$_unwatched" ]; then
+    if [ -n "$_exits" ]; then
+      printf 'exits %s\n' "$_exits" | sed 's/[",]//g'
+    else printf 'unwatched %s\n' "$_unwatched" | head -n 1; fi
+  fi
   printf '%s\n' "time $_since $_until" "$_before" "$_after" "$_out" | _reduce_sample
 }
 
 # Reads all that was counted; prints seconds SECONDS, device NAME RX-PACKETS RX-BYTES TX-PACKETS TX-BYTES, what the sets
-# hold as SET KEY... PACKETS BYTES, and of the slow flows with 10 packets and more SET IN OUT PROTOCOL FLOWS PACKETS BYTES;
+# hold as SET KEY... PACKETS BYTES (those of pppoe_SET as SET), and of the slow flows with 10 packets and more SET IN OUT PROTOCOL FLOWS PACKETS BYTES;
 # full SET of one that could not take another element.
 # Names of devices hold no blank, and nft quotes them.
 _reduce_sample() {
@@ -223,7 +278,7 @@ _reduce_sample() {
     }
     function end_element() {
       if (++held[set] == room[set]) print "full", set
-      if (set !~ /^slow/) print set key, packets, bytes
+      if (set !~ /^slow/) { name = set; sub(/^pppoe_/, "", name); print name key, packets, bytes }
       else if (packets >= 10) { flows[set last]++; sum[set last] += packets; size[set last] += bytes }
       key = last = ""
     }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -123,3 +124,32 @@ def test_one_direction_is_not_enough() -> None:
 def test_another_kind_of_input_is_told(wrong: Any) -> None:
     with pytest.raises(AnsibleFilterError, match=r"takes what offload_info returned.*Remedy: "):
         select(wrong)
+
+
+@pytest.fixture
+def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the filter warns of."""
+    found: list[str] = []
+    monkeypatch.setattr("ansible.utils.display.Display.warning", lambda _display, message: found.append(message))
+    return found
+
+
+def seen(kernel: str, *devices: Device) -> dict[str, Any]:
+    """What offload_info returns of such a router."""
+    return {"platform": {"kernel": kernel}, "devices": {found.name: asdict(found) for found in devices}}
+
+
+def test_ds_lite_has_a_choice_that_delivers(warnings: list[str]) -> None:
+    devices = (lan("lan0"), lan("wan0"), lan("tun0", "ip6tnl", "wan0"))
+    assert select(seen("6.12.1", *devices)) == ["lan0", "tun0", "wan0"]
+    assert warnings == []
+    assert select(seen("7.2.0", *devices)) == ["lan0", "tun0"]
+    (warning,) = warnings
+    assert "IPv4 through tun0 must stay out" in warning and warning.endswith("; left out: wan0")
+
+
+def test_a_next_hop_of_another_family_is_warned_of(warnings: list[str]) -> None:
+    devices = (lan("lan0"), lan("wan0", ipv6_gateways=("fe80::2",)))
+    assert select(seen("6.12.1", *devices)) == ["lan0", "wan0"]
+    (warning,) = warnings
+    assert "IPv6 gateway (fe80::2)" in warning and "rules before 'flow add' have to leave it out" in warning

@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import exclude_device, overlay
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
@@ -33,7 +34,9 @@ from tests.unit.helpers.routers import (
     verdict_on,
     with_boot,
     with_carried,
+    with_device,
     with_platform,
+    with_ruleset,
     with_sample,
 )
 
@@ -148,3 +151,22 @@ def test_an_untouched_router_has_findings_on_what_lacks() -> None:
     verdict = verdict_on(bare())
     assert (verdict.name, verdict.rung) == ("supported", 1)
     assert "configured.no-flowtable" in "".join(verdict.errors())
+
+
+def test_what_rules_keep_out_for_it_would_be_lost_is_no_fault() -> None:
+    """As the role leaves a router whose IPv4 leaves by an IPv6 gateway: IPv6 is offloaded, IPv4 delivered."""
+    both = ("ipv4", "ipv6")
+    state = with_device(router(hardware=False), "lan0", forwarding=both, addresses=("192.0.2.1/24", "2001:db8:1::1/64"))
+    state = with_device(state, "wan0", forwarding=both, addresses=("2001:db8::1/64",), ipv6_gateways=("fe80::2",))
+    flowtable = "flowtable ft { hook ingress priority 0; devices = { lan0, wan0 }; }"
+    head = "table inet nft_offload {"
+    further = [exclude_device("ipv4", "wan0", "it would be lost")]
+    kept_out, all_in = (
+        with_ruleset(state, overlay([], further=out).replace(head, f"{head}\n{flowtable}", 1)) for out in (further, [])
+    )
+    slow = ("traversed4 lan0 wan0 150 9", "slow4 lan0 wan0 udp 2 150 9", "slow4 wan0 lan0 udp 2 150 9")
+    verdict = verdict_on(with_sample(kept_out, "fast 6 lan0 150", "fast 6 wan0 150", *slow))
+    assert [finding.id for finding in verdict.findings if finding.severity != "info"] == []
+    assert verdict.name == "bypassing"
+    found = [finding.id for finding in verdict_on(all_in).findings if finding.severity != "info"]
+    assert found == ["configured.not-deliverable"]

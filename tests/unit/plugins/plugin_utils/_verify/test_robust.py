@@ -40,7 +40,7 @@ TEXTS = st.none() | st.sampled_from([router().boot.ruleset, router().boot.live])
 COUNTS = st.integers(min_value=0, max_value=1_000_000)
 COUNTED = st.builds(
     "{}4 {} {} {} {} {}".format,
-    st.sampled_from(["traversed", "late", "slow", "before", "after"]),
+    st.sampled_from(["traversed", "late", "slow", "before", "after", "left", "sent"]),
     st.sampled_from(["lan0", "wan0", "br0"]),
     st.sampled_from(["lan0", "wan0", "tcp", "500"]),
     st.sampled_from(["udp 4", "700", ""]),
@@ -53,7 +53,7 @@ DEVICES = st.builds(
     Device,
     name=NAMES,
     index=COUNTS,
-    kind=st.sampled_from(["nic", "bridge", "vlan", "dsa", "bond", "ppp"]),
+    kind=st.sampled_from(["nic", "bridge", "vlan", "dsa", "bond", "ppp", "ip6tnl"]),
     up=st.booleans(),
     master=NAMES,
     lowers=st.lists(NAMES, max_size=3).map(tuple),
@@ -66,6 +66,7 @@ DEVICES = st.builds(
     routes=WAYS,
     next_hops=WAYS,
     tables=st.sampled_from([(), ("main",), ("main", "10")]),
+    ipv6_gateways=st.sampled_from([(), ("fe80::1",), ("unknown",)]),
     hw_tc_offload=st.none() | FEATURES,
 )
 FLOWTABLES = st.builds(
@@ -112,6 +113,12 @@ STATES = st.builds(
         recent=st.dictionaries(st.sampled_from(["ipv4 tcp", "ipv6 udp", ""]), COUNTS),
         carried=st.dictionaries(
             st.sampled_from(["hardware", "software"]), st.builds(Carried, COUNTS, COUNTS, COUNTS), max_size=2
+        ),
+        one_way=st.dictionaries(
+            st.sampled_from(["ipv4 software", "ipv6 hardware", ""]), st.tuples(COUNTS, COUNTS), max_size=2
+        ),
+        unresolved=st.dictionaries(
+            st.tuples(st.sampled_from(["192.0.2.9", "203.0.113.9", "x"]), NAMES), COUNTS, max_size=2
         ),
     ),
     boot=st.builds(

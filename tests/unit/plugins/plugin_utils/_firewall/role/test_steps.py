@@ -584,3 +584,51 @@ def test_patterns_among_the_devices() -> None:
 )
 def test_what_devices_may_not_be(state: RouterState, given: dict[str, Any], why: str) -> None:
     assert re.search(why, refused(state, **given))
+
+
+def by_ipv6(state: RouterState) -> RouterState:
+    """The same router, whose IPv4 default route has an IPv6 gateway."""
+    return with_device(state, "wan0", ipv6_gateways=("fe80::2",))
+
+
+def ds_lite(state: RouterState) -> RouterState:
+    tunnel = {"kind": "ip6tnl", "lowers": ("wan0",), "forwarding": ("ipv4",), "addresses": ("100.64.9.1/30",)}
+    return with_platform(with_device(state, "tun0", up=True, **tunnel), kernel="7.2.1")
+
+
+@pytest.mark.parametrize("given", [{}, FIREWALL])
+@pytest.mark.parametrize(("change", "device"), [(by_ipv6, "wan0"), (ds_lite, "tun0")])
+def test_what_a_flowtable_would_lose_stays_out(change: Any, device: str, given: dict[str, Any]) -> None:
+    """By rules, in both directions, and aloud."""
+    planned, warnings = plan_steps(request(**given), change(debian()))
+    for side in ("iifname", "oifname"):
+        assert f'meta nfproto ipv4 {side} "{device}" return' in planned["ruleset"]["text"]
+    assert "jump fast_path" in planned["ruleset"]["text"]
+    assert planned["ruleset"]["flowtables"][0]["devices"] == sorted({"lan0", "wan0", device}), "IPv6 is offloaded still"
+    (warning,) = (line for line in warnings if "must stay out" in line)
+    assert device in warning and warning.endswith("; rules keep it on the slow path")
+
+
+def test_nothing_stays_out_of_a_healthy_router() -> None:
+    healthy = with_platform(ds_lite(debian()), kernel="6.12.1")
+    planned, warnings = plan_steps(request(), healthy)
+    assert (planned["ruleset"]["text"], warnings) == (request().text, [])
+
+
+def test_openwrts_own_firewall_would_take_it_all() -> None:
+    planned = steps(by_ipv6(openwrt()))
+    assert (planned["ruleset"]["kind"], planned["ruleset"]["tasks"]) == ("overlay", "table_before_fw4")
+    said = refused(by_ipv6(openwrt()), flow_offload_ruleset="fw4")
+    assert "IPv4 through wan0 must stay out" in said and "use flow_offload_ruleset: auto or overlay" in said
+
+
+def test_a_template_has_to_leave_it_out_itself() -> None:
+    planned, warnings = plan_steps(request(**TEMPLATE), by_ipv6(debian()))
+    assert planned["ruleset"]["flowtables"][0]["devices"] == ["lan0", "wan0"]
+    assert "leave it out in the template, by 'meta nfproto ipv4 iifname \"wan0\" return'" in warnings[0]
+    planned, warnings = plan_steps(request(**TEMPLATE), ds_lite(debian()))
+    assert planned["ruleset"]["flowtables"][0]["devices"] == ["lan0", "tun0"], "which that kernel delivers"
+    assert warnings == []
+    named = request(**TEMPLATE, flow_offload_devices=["lan0", "tun0", "wan0"])
+    planned, warnings = plan_steps(named, ds_lite(debian()))
+    assert planned["ruleset"]["flowtables"][0]["devices"] == ["lan0", "tun0", "wan0"] and len(warnings) == 1

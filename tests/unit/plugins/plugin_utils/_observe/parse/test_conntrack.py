@@ -231,3 +231,18 @@ WORDS = st.sampled_from(["waited", "between", "1.5", "total", "count", "carried"
 def test_no_text_is_too_odd(text: str) -> None:
     parse_conntrack(text)
     parse_conntrack("total " + "9" * 5000)
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_what_tells_that_flows_are_not_delivered(awk: str, tmp_path: Path) -> None:
+    """An address that ARP does not find beside flows that have it, and TCP flows with packets one way only."""
+    flow = f"{FORWARDED}[OFFLOAD] mark=0 use=3"
+    key = f"src={HOST4},dst={FAR4},sport=40222,dport=443"
+    text = LOCAL.replace("--\n", f"was ipv4tcp,{key} 2 7\narp {FAR4} wan0\narp 198.51.100.8 wan0\n--\n")
+    text += f"ipv4 2 tcp 6 {flow}\nipv4 2 udp 17 {flow}\nipv6 10 udp 17 {FORWARDED6}[OFFLOAD] use=3\n"
+    flows = parse_conntrack(call("conntrack", "_classify 5", text, awk, tmp_path))
+    assert flows.unresolved == {(FAR4, "wan0"): 2}
+    assert flows.carried == {"software": Carried(1, 5, 0)}
+    assert flows.one_way == {"ipv4 software": (1, 1)}
+    slow = LOCAL.replace("--\n", f"arp {FAR4} wan0\n--\n") + f"ipv4 2 udp 17 119 {FORWARDED}[ASSURED] use=3\n"
+    assert parse_conntrack(call("conntrack", "_classify 5", slow, awk, tmp_path)).unresolved == {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.devices import (
     TEXTS,
+    describe_unread_gateways,
     parse_bridged,
     parse_devices,
     parse_forwarding,
@@ -48,7 +49,10 @@ def one(texts: dict[str, str]) -> Device:
         ({}, {"device": "../../../labnic.1.auto"}, "nic"),
         ({"iflink": "8"}, {}, "veth"),
         ({"iflink": "8"}, {"lower_eth0": "../eth0"}, "virtual"),
-        ({"iflink": "8", "type": "778"}, {}, "virtual"),
+        ({"iflink": "8", "type": "778"}, {}, "gre"),
+        ({"iflink": "0", "type": "768"}, {}, "ipip"),
+        ({"iflink": "0", "type": "769"}, {}, "ip6tnl"),
+        ({"iflink": "0", "type": "776"}, {}, "sit"),
         ({"iflink": "0"}, {}, "virtual"),
         ({}, {}, "virtual"),
         ({"type": "772", "flags": "0x9"}, {}, "loopback"),
@@ -121,6 +125,31 @@ def test_default_routes(routes: str) -> None:
 )
 def test_no_default_route(routes: str) -> None:
     assert one({"devices": sysfs("x"), "routes ipv4": routes}).default_route == ()
+
+
+def test_gateways_of_another_family() -> None:
+    """As sh/read/devices.sh prints them; busybox's ip shows the route without its gateway."""
+    devices = sysfs("x") + sysfs("y")
+    routes = "default via inet6 fe80::2 dev x \ngateway x fe80::2\ngateway x fe80::3\ngateways whole\n"
+    found = parse_devices({"devices": devices, "routes ipv4": routes})
+    assert (found["x"].ipv6_gateways, found["y"].ipv6_gateways) == (("fe80::2", "fe80::3"), ())
+    assert found["x"].default_route == ("ipv4",)
+    routes = "default dev x \ngateway x -\ngateways main\n"
+    assert parse_devices({"devices": devices, "routes ipv4": routes})["x"].ipv6_gateways == ("unknown",)
+
+
+@pytest.mark.parametrize(
+    ("far", "words"), [("whole", ""), ("first", "the first of them alone"), ("main", "main table alone"), ("", "")]
+)
+def test_what_was_not_looked_through_is_named(far: str, words: str) -> None:
+    reason = describe_unread_gateways(f"gateways {far}\n")
+    assert words in reason and bool(reason) is bool(words)
+
+
+def test_the_device_below_a_tunnel() -> None:
+    devices = sysfs("wan0") + sysfs("tun0", type="769")
+    assert parse_devices({"devices": devices, "tunnels": "below tun0 wan0\n"})["tun0"].lowers == ("wan0",)
+    assert parse_devices({"devices": devices, "tunnels": "below tun0 gone0\n"})["tun0"].lowers == ()
 
 
 PPPOE = "session eth1 1\n"
@@ -206,7 +235,8 @@ def test_devices_of_real_routers(suite: str) -> None:
         "vxlan0": "vxlan",
         "dummy0": "dummy",
         "vrf1": "vrf",
-        **dict.fromkeys(["macvlan0", "gre0", "gretap0", "gre1"], "virtual"),
+        **dict.fromkeys(["gre0", "gre1"], "gre"),
+        **dict.fromkeys(["macvlan0", "gretap0"], "virtual"),
     }
     assert found["br-lan"].lowers == ("port0", "tap0")
     assert found["port0"].master == "br-lan"

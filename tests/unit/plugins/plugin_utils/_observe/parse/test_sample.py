@@ -21,6 +21,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     Entrance,
     Sample,
     Share,
+    Taken,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,8 +79,13 @@ table inet nft_offload_sample_9_ab {
 }
 table netdev nft_offload_sample_9_ab {
 	set before4 {
+		type ifname . inet_proto
+		elements = { "lan0" . tcp counter packets 7 bytes 8 }
+	}
+
+	set pppoe_after6 {
 		type ifname
-		elements = { "lan0" counter packets 7 bytes 8 }
+		elements = { "wan0" counter packets 5 bytes 6 }
 	}
 }
 """
@@ -93,7 +99,8 @@ LINES = {
     "slow4 br0 wan0.7 udp 1 11 1100",
     "traversed6 counter } 1 2",
     "traversed6 packets a,b{= 3 4",
-    "before4 lan0 7 8",
+    "before4 lan0 tcp 7 8",
+    "after6 wan0 5 6",
 }
 
 
@@ -201,6 +208,43 @@ def test_bytes_that_only_the_nic_saw() -> None:
     assert sample.nic_devices == {"lan0": sample.nic_bytes}
 
 
+def test_what_was_taken_and_what_left_again() -> None:
+    """Less what went through postrouting, by a device of its own and by one that stands on others."""
+    text = """\
+exits lan0 lan1 wan0
+before4 lan0 tcp 300 9
+after4 lan0 tcp 100 9
+before4 wan0 6 150 9
+before4 wan0 40 9
+before6 lan1 udp 90 9
+before4 lan0 icmp 9 9
+left4 lan1 tcp 60 9
+left4 wan0 6 330 9
+left6 wan0 17 85 9
+sent4 br0 tcp 20 9
+sent4 wan0.7 tcp 30 9
+sent4 mgmt0 tcp 500 9
+sent6 lan1 udp 90 9
+device wan0 1 1 700 90000
+departed wan0 10 1000
+"""
+    unknown: list[str] = []
+    sample = parse_sample(text, DEVICES, unknown)
+    assert unknown == []
+    assert sample.deliveries == (Taken("ipv4", "tcp", 350, 340), Taken("ipv6", "udp", 90, 0))
+    assert sample.exits == ("lan0", "lan1", "wan0")
+    assert (sample.sent, sample.nic_sent) == ({"wan0": 700}, {"wan0": 90000 - 2 * (1000 + 24 * 10)})
+    assert sample.total.bypassed == 200 + 150 + 40 + 90 + 9
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_where_packets_leave(awk: str, tmp_path: Path) -> None:
+    """What is listed, and what is at the bottom: a bridge's ports, not the NIC below a VLAN that is listed."""
+    lines = ["above br0 lan0", "above wan0.7 wan0", "lo", "lan0", "br0", "wan0", "wan0.7", "wg0", 'x"y']
+    assert call("sample", "_to_watch", "\n".join([" lan0 wan0.7 ", *lines]), awk, tmp_path) == '"lan0", "wan0.7", "wg0"'
+    assert call("sample", "_to_watch", "\n".join([" br0 ", *lines]), awk, tmp_path) == '"br0", "wan0", "wg0"'
+
+
 def test_many_directions_stay_few() -> None:
     lines = [f"traversed4 in{n} out{m} 1 1" for n in range(11) for m in range(11)]
     sample = parse_sample("\n".join(lines), {})
@@ -227,6 +271,10 @@ WORDS = st.sampled_from(
         "slow4",
         "before4",
         "after6",
+        "left4",
+        "sent6",
+        "exits",
+        "departed",
         "device",
         "arrived",
         "seconds",

@@ -146,13 +146,22 @@ def _missing() -> str:
     return "" if subprocess.run(look, capture_output=True, check=False).returncode == 0 else "root is needed, and ifb"
 
 
+OTHER_IP = """ip() {
+  case $1 in -V) echo "ip: invalid argument '-V'" >&2; return 1 ;; esac
+  command ip "$@"
+}
+"""
+"""stands in for an ip that is not of iproute2"""
+
+
 @pytest.mark.skipif(bool(_missing()), reason=_missing() or "-")
-def test_in_a_namespace(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ip", "gateway"), [("", "fe80::2"), (OTHER_IP, "unknown")])
+def test_in_a_namespace(tmp_path: Path, ip: str, gateway: str) -> None:
     """A router with unnumbered uplinks, in this machine's kernel."""
     script = compose(NONCE, ("read/platform", "read/nic", "read/devices"), [("read_devices",)])
     done = subprocess.run(
         ["unshare", "-n", "-m", "sh", "-s"],
-        input=f"mount -t sysfs none /sys\n{SETUP}\n{script}",
+        input=f"mount -t sysfs none /sys\n{SETUP}\n{ip}{script}",
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -169,4 +178,7 @@ def test_in_a_namespace(tmp_path: Path) -> None:
     assert (devices["up3"].routes, devices["up3"].next_hops) == ((), ("ipv6",))
     assert (devices["cali1"].routes, devices["cali1"].next_hops) == (("ipv4",), ())
     assert devices["up0"].default_route == ("ipv4",)
+    assert {name: device.ipv6_gateways for name, device in devices.items() if device.ipv6_gateways} == {
+        "up1": (gateway,)
+    }
     assert pick_flowtable_devices(devices) == ["up0", "up1", "up2", "up3"]
