@@ -94,8 +94,8 @@ _elements() {
 }
 
 # From a ruleset, keeps in nft's own form what decides which packets get to a flowtable, and what the fast path passes by:
-# tables and their flags, and of the tables of ip, ip6 and inet the base chains at prerouting, forward and postrouting with
-# all that they lead to. A rule stays as it is while there are few of its kind. Of many that name addresses, ports and the
+# tables and their flags, the base chains of ip, ip6 and inet at prerouting, forward and postrouting, and those at ingress,
+# with all that they lead to. A rule stays as it is while there are few of its kind. Of many that name addresses, ports and the
 # like, with one effect and nothing else between them, the first few stay, and "_ 12 addresses accept" stands for the rest
 # ("_ 12 conditions accept" where not all of them name addresses), so that nothing is silently gone. Rules without an effect
 # on either question are left out. Nothing inside of a string counts. 48 KiB are the limit: a chain that has no room is not
@@ -209,8 +209,11 @@ _reduce() {
       reached[number] = 1
       queue[++waiting] = number
     }
-    function follow(hook,  number, many, parts, at, target) {
+    function reach_hook(hook,  number) {
       for (number = 1; number <= chains; number++) if (hooks[number] == hook) reach(number)
+    }
+    # base chains were reached first, so they have room before the chains that they lead to
+    function follow(  number, many, parts, at, target) {
       while (done < waiting) {
         number = queue[++done]
         if (total + size[number] > 47000) {
@@ -298,11 +301,12 @@ _reduce() {
         for (at = 1; at <= many; at++) called[table_of[number], parts[at]] = 1
       }
       if (whole) {
-        follow("forward")
+        reach_hook("forward")
         for (number = 1; number <= chains; number++) if (feeds[number]) reach(number)
-        follow("prerouting")
-        follow("postrouting")
-        follow("ingress")
+        reach_hook("prerouting")
+        reach_hook("postrouting")
+        reach_hook("ingress")
+        follow()
       }
       for (at = 1; at <= tables; at++) {
         print title[at]
