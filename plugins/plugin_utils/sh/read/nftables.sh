@@ -149,7 +149,7 @@ _reduce() {
       gsub(/(meta|ct) mark set [^ ]+|limit rate [^ ]+( [^ ]+\/[^ ]+)?( burst [0-9]+ [a-z]+)?|(counter name|ct helper set) ""/, "", rule)
       return rule ~ /^ *((jump|goto) [^ {]+|accept|drop|return|reject.*|notrack|queue.*|log)? *$/
     }
-    function keep(text) {
+    function add_line(text) {
       body[chain] = body[chain] text "\n"
       size[chain] += length(text) + 1
     }
@@ -157,9 +157,9 @@ _reduce() {
       for (number = 1; number <= kinds; number++)
         if (left[number]) {
           if (number > 12) { merged += left[number] }
-          else keep("_ " left[number] (addresses[number] ? " addresses " : " conditions ") effects[number])
+          else add_line("_ " left[number] (addresses[number] ? " addresses " : " conditions ") effects[number])
         }
-      if (merged) keep("_ " merged " conditions any")
+      if (merged) add_line("_ " merged " conditions any")
       merged = kinds = 0
       split("", known)
       split("", left)
@@ -172,7 +172,7 @@ _reduce() {
       }
       if (effect ~ /^flow /) {
         end_run()
-        keep(length(text) < 1000 ? text : "_ 1 conditions " effect)
+        add_line(length(text) < 1000 ? text : "_ 1 conditions " effect)
         return
       }
       if (is_decidable(plain(bare))) {
@@ -181,7 +181,7 @@ _reduce() {
         if (!kinds && text == latest) return
         if (decided[chain]++ < 96 && size[chain] < 8192) {
           end_run()
-          keep(text)
+          add_line(text)
           latest = text
           return
         }
@@ -198,19 +198,19 @@ _reduce() {
       if (first[kind] < 3 && opaque[chain] < 48 && size[chain] < 8192 && length(text) <= 300) {
         first[kind]++
         opaque[chain]++
-        keep(text)
+        add_line(text)
         return
       }
       left[kind]++
       if (!names_addresses(plain(bare))) addresses[kind] = 0
     }
-    function reach(number,  many, parts, at, target) {
+    function queue_chain(number,  many, parts, at, target) {
       if (reached[number]) return
       reached[number] = 1
       queue[++waiting] = number
     }
-    function reach_hook(hook,  number) {
-      for (number = 1; number <= chains; number++) if (hooks[number] == hook) reach(number)
+    function queue_hook(hook,  number) {
+      for (number = 1; number <= chains; number++) if (hooks[number] == hook) queue_chain(number)
     }
     # base chains were reached first, so they have room before the chains that they lead to
     function follow(  number, many, parts, at, target) {
@@ -226,8 +226,8 @@ _reduce() {
         for (at = 1; at <= many; at++) {
           if (parts[at] ~ /^@/) {
             for (target = 1; target <= chains; target++)
-              if (table_of[target] == table_of[number] && hooks[target] == "" && !called[table_of[target], name[target]]) reach(target)
-          } else if ((table_of[number], parts[at]) in index_of) reach(index_of[table_of[number], parts[at]])
+              if (table_of[target] == table_of[number] && hooks[target] == "" && !called[table_of[target], name[target]]) queue_chain(target)
+          } else if ((table_of[number], parts[at]) in index_of) queue_chain(index_of[table_of[number], parts[at]])
         }
       }
     }
@@ -277,7 +277,7 @@ _reduce() {
           else if (layer3 && bare !~ /^type nat / && match(bare, /hook (prerouting|forward|postrouting) /))
             hooks[chain] = substr(bare, RSTART + 5, RLENGTH - 6)
         } else if (bare ~ /^(policy |comment |})/ && opens == closes || bare == "}") {
-          if (bare == "}" && depth > 2) keep("}")
+          if (bare == "}" && depth > 2) add_line("}")
         } else if (bare != "") {
           if (bare ~ /flow (add|offload) @/) feeds[chain] = 1
           if (bare ~ /(^| )queue( |$)/ || bare ~ /xt target "NFQUEUE"/) queues[chain] = 1
@@ -286,7 +286,7 @@ _reduce() {
             end_run()
             latest = ""
             find_effect(bare)
-            keep(text)
+            add_line(text)
           } else rule(text, bare)
         }
       }
@@ -301,11 +301,11 @@ _reduce() {
         for (at = 1; at <= many; at++) called[table_of[number], parts[at]] = 1
       }
       if (whole) {
-        reach_hook("forward")
-        for (number = 1; number <= chains; number++) if (feeds[number]) reach(number)
-        reach_hook("prerouting")
-        reach_hook("postrouting")
-        reach_hook("ingress")
+        queue_hook("forward")
+        for (number = 1; number <= chains; number++) if (feeds[number]) queue_chain(number)
+        queue_hook("prerouting")
+        queue_hook("postrouting")
+        queue_hook("ingress")
         follow()
       }
       for (at = 1; at <= tables; at++) {
