@@ -494,6 +494,10 @@ router:
             - Device to the one that all its incoming packets are redirected to, of devices that a flowtable lists and
               those that stand on them.
           type: dict
+        accelerators:
+          description: Loaded modules of fast paths other than a flowtable, such as V(ecm) or V(shortcut_fe).
+          type: list
+          elements: str
         xdp:
           description: Device to how the XDP program on it runs, V(native), V(generic), V(offload) or V(multi).
           type: dict
@@ -746,6 +750,7 @@ router:
       shapers: {}
       redirected: {}
       xdp: {}
+      accelerators: []
       mark_rules: []
       ipsec: {in: 0, out: 0, fwd: 0}
       ipsec_errors: []

@@ -243,6 +243,12 @@ FAULTS = (
         + IFB.replace("dev wan0 ", "dev wan0.7 "),
     ),
     Fault(
+        "other-accelerator",
+        ["configured.other-accelerator"],
+        7,
+        impossible="no kernel of the lab has such a module",
+    ),
+    Fault(
         "xdp-program",
         ["configured.xdp"],
         7,

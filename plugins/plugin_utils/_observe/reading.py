@@ -255,6 +255,7 @@ def _read_other_handlers(answer: Answer) -> OtherHandlers:
         mark_rules=policy.parse_mark_rules(answer.text("rules")),
         ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},
         ipsec_errors=policy.parse_xfrm_errors(answer.text("xfrm_stat")),
+        accelerators=tuple(answer.text("accelerators").split()),
         legacy_tables=policy.parse_legacy_tables(answer.text("legacy")),
         forward_chains=policy.parse_forward_chains(ruleset),
         queues=policy.parse_queues(ruleset),

@@ -304,6 +304,8 @@ class OtherHandlers:
     """direction (in, out, fwd) -> IPsec policies"""
     ipsec_errors: tuple[str, ...] = ()
     """counters of /proc/net/xfrm_stat that are not zero: the only trace where policies cannot be listed"""
+    accelerators: tuple[str, ...] = ()
+    """loaded modules of fast paths other than a flowtable, such as ecm of Qualcomm's NSS, shortcut_fe or natflow"""
     legacy_tables: tuple[str, ...] = ()
     """tables of the older iptables, which nft does not list: 'ip filter'"""
     forward_chains: tuple[str, ...] = ()

@@ -197,6 +197,12 @@ CONFLICTS = {
             ("hardware", HARD, "configured.shaper-bypassed", "hardware"),
         )
     },
+    "another fast path beside it": case(
+        beside(SOFT, accelerators=("ecm", "qca_nss_drv")),
+        "configured.other-accelerator",
+        "offloading",
+        "another fast path is loaded: ecm, qca_nss_drv",
+    ),
     "an XDP program": case(
         with_sample(beside(SOFT, xdp={"wan0": "generic", "mgmt0": "native"}), "fast 4 lan0 4"),
         "configured.xdp bypassing.little-traffic",

@@ -68,6 +68,16 @@ XDP = Kind(
     "see what it does (bpftool net show dev {device}); take it off with 'ip link set dev {device} xdp off' where it is"
     " not meant to forward",
 )
+ACCELERATOR = Kind(
+    "configured.other-accelerator",
+    "warning",
+    "Another fast path is loaded beside the flowtable",
+    "Modules such as ecm (Qualcomm's NSS), shortcut_fe and natflow take connections by themselves, before a flowtable"
+    " sees their packets or from under it. Which of the two has a connection is a matter of chance, and neither shows"
+    " what the other forwards.",
+    "choose one: unload {modules} and keep it from loading at boot, or do not use a flowtable (flow_offload_mode:"
+    " disabled)",
+)
 MARK_ROUTING = Kind(
     "configured.mark-routing",
     "info",
@@ -123,6 +133,7 @@ KINDS = (
     INGRESS_REDIRECTED,
     INGRESS_BYPASSED,
     XDP,
+    ACCELERATOR,
     MARK_ROUTING,
     IPSEC,
     QUEUED,
@@ -195,6 +206,15 @@ def find_xdp(subject: Subject) -> list[Finding]:
         for name in subject.listed_devices
         if name in programs
     ]
+
+
+def find_accelerators(subject: Subject) -> list[Finding]:
+    """Modules of other fast paths beside a flowtable."""
+    modules = subject.state.other_handlers.accelerators
+    if not modules or not subject.flowtables:
+        return []
+    names = ", ".join(modules)
+    return [ACCELERATOR.found(f"another fast path is loaded: {names}", f"/proc/modules: {names}", modules=names)]
 
 
 def find_mark_routing(subject: Subject) -> list[Finding]:
@@ -278,6 +298,7 @@ CHECKS = (
     find_redirections,
     find_bypassed_redirections,
     find_xdp,
+    find_accelerators,
     find_mark_routing,
     find_ipsec,
     find_queues,

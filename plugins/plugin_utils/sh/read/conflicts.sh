@@ -13,6 +13,7 @@ read_conflicts() {
   if has tc && [ "${_listed:- }" != " " ]; then section tc _tc; fi
   [ ! -e /proc/net/xfrm_stat ] || section xfrm_stat _xfrm_stat
   section legacy _legacy
+  section accelerators _accelerators
 }
 
 # NAME MTU QDISC [XDP] of every device; iproute2 puts @PARENT behind a name, and xdp, xdpgeneric, xdpoffload or xdpmulti where
@@ -92,6 +93,12 @@ _list_uppers() (
 
 _xfrm_stat() {
   grep -vE '[[:space:]]0$' /proc/net/xfrm_stat | head -n 8
+}
+
+# Modules of other fast paths: Qualcomm's NSS and its ECM, Shortcut FE, natflow
+_accelerators() {
+  grep -oE '^(ecm|qca_nss_drv|qca_nss_ppe|shortcut_fe|shortcut_fe_cm|fast_classifier|natflow) ' /proc/modules | tr -d ' '
+  :
 }
 
 # FAMILY TABLE

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section, fragment
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse import policy
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.link import (
     Traffic,
@@ -88,6 +89,18 @@ def test_programs_of_xdp(awk: str, tmp_path: Path) -> None:
     assert parse_xdp(text) == {"a": "native", "b": "generic", "c": "offload", "d": "multi"}
     assert set(parse_links(text, unknown).values()) == {(1500, "mq")}
     assert unknown == []
+
+
+def test_modules_of_other_fast_paths(tmp_path: Path) -> None:
+    """By their whole names."""
+    (tmp_path / "modules").write_text(
+        "ecm 9 0 - Live\necm_x 9 0 - Live\nnatflow 9 0 - Live\nnft_flow_offload 9 0 - Live\n"
+    )
+    function = fragment("read/conflicts").replace("/proc/modules", "modules")
+    done = subprocess.run(
+        ["sh", "-c", f"{function}\n_accelerators"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("ecm\nnatflow\n", "")
 
 
 SQM = """\
