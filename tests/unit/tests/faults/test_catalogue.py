@@ -31,7 +31,9 @@ def expected(fault: Fault) -> set[str]:
 
 
 def test_every_finding_has_a_fault() -> None:
-    assert {name for fault in FAULTS for name in expected(fault)} == OF_ROUTERS
+    # known faults of others are told by drivers and kernels that the lab has not: test_advisories.py
+    found = {name for name in OF_ROUTERS if not name.startswith("known.")}
+    assert {name for fault in FAULTS for name in expected(fault)} == found
 
 
 def test_names_exist_and_are_unique() -> None:
