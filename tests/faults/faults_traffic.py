@@ -92,6 +92,7 @@ FAULTS = (
             {kernels: FLUSH + load_table(devices, flags="")},
             topology=topology,
             traffic=replace(TOPOLOGIES[topology].traffic, arrives=False),
+            options={"table": "inet fw"},
             impossible=impossible,
         )
         for name, topology, devices, kernels, impossible in (
