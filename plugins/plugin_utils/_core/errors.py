@@ -17,6 +17,8 @@
     |                        in check mode
     |             becomes    the same; before that ruleset shows nft's complaint at its line of the user's text, and
     |                        kernel_support explains the package manager's
+    +-- TooLong                       _verify/walk/walk.py: a ruleset has more ways through it than are looked at
+    |         becomes    an unproven rung that says so; never leaves _verify/walk/classes.py
     +-- AnsibleError                  of ansible-core
         +-- AnsibleConnectionFailure  raised by the connection plugin, and by carry_out (_confirm/carry_out.py) for a
         |                             router that stays away; becomes an unreachable host

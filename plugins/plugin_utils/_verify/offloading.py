@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 from .._observe.state import Flows
 from .finding import Finding, Kind, RungResult, conclude_rung
@@ -154,11 +155,13 @@ def _find_left_out_kinds(seen: Flows) -> Iterator[tuple[int, Finding]]:
             message = f"{slow} flows of {one} passed packets just now and none is offloaded, {other} is"
             yield slow, kind.found(message, describe_flows(seen), *_list_slow_examples(seen, one), **{name: one})
     # neither sum shows a protocol that is slow in one of the families only
-    for key, slow in sorted(seen.recent.items()):
+    for family, protocol in product(("ipv4", "ipv6"), ("tcp", "udp")):
+        key = f"{family} {protocol}"
+        slow = seen.recent.get(key, 0)
         offloaded = seen.counts.get(f"{key} hardware", 0) + seen.counts.get(f"{key} software", 0)
-        if slow >= ENOUGH and not offloaded and not explained.intersection(key.split()):
+        if slow >= ENOUGH and not offloaded and not explained & {family, protocol}:
             message = f"{slow} flows of {key} passed packets just now and none is offloaded, others are"
-            examples = [line for line in seen.examples.get("slow", ()) if set(key.split()) <= set(line.split())]
+            examples = [line for line in seen.examples.get("slow", ()) if {family, protocol} <= set(line.split())]
             yield slow, ONE_PROTOCOL.found(message, describe_flows(seen), *examples[:2], protocol=key)
 
 

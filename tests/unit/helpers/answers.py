@@ -39,10 +39,13 @@ _CONNTRACK = (
     "count ipv4 tcp local 1\nsampled 5\ncounted 5\nrecent 0\n"
 )
 _SAMPLE = (
-    "family inet\nclassed yes\nseconds 3.02\ndevice lan0 4000 4000000 4000 4000000\n"
+    "family inet\nclassed yes\nexits lan0 wan0\nseconds 3.02\ndevice lan0 4000 4000000 4000 4000000\n"
     "device wan0 4000 4000000 4000 4000000\n"
-    "traversed4 lan0 wan0 12 900\ntraversed4 wan0 lan0 12 900\nbefore4 lan0 4000 4000000\nbefore4 wan0 4000 4000000\n"
-    "after4 lan0 12 900\nafter4 wan0 12 900\n"
+    "traversed4 lan0 wan0 12 900\ntraversed4 wan0 lan0 12 900\n"
+    "before4 lan0 tcp 4000 4000000\nbefore4 wan0 tcp 4000 4000000\n"
+    "after4 lan0 tcp 12 900\nafter4 wan0 tcp 12 900\n"
+    "left4 lan0 tcp 4000 4000000\nleft4 wan0 tcp 4000 4000000\n"
+    "sent4 lan0 tcp 12 900\nsent4 wan0 tcp 12 900\n"
 )
 _FLOWS_BOTH = "198.51.100.9:5201->198.51.100.1:40222"
 _PPE = (

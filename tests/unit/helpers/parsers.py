@@ -86,6 +86,8 @@ PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     ),
     "fw4": (_read_fw4, _FW4),
     "hooks": (hooks.parse_hooks, _TEXTS["hooks lan0"] + "+0000000020 chain netdev nd in [nf_tables]\n"),
+    "bridged": (devices.parse_bridged, "bridge/bridge-nf-call-iptables:1\n./br0/bridge/nf_call_ip6tables:1\n"),
+    "xdp": (link.parse_xdp, "lan0 nic up xdpgeneric\nwan0 nic up xdp\n"),
     "links": (link.parse_links, _TEXTS["link"]),
     "tc": (link.parse_tc, _TEXTS["tc"] + _TC),
     "nft statements": (lambda text: list(nft.parse_statements(text)), _TEXTS["live"] + _TEXTS["ruleset"]),

@@ -129,8 +129,7 @@ _reduce() {
       if (number && last_effect !~ /^vmap/) return last_effect
       if (number) return "any"
       if (rule ~ /ct helper set /) return "ct helper set \"\""
-      if (rule ~ /maxseg size set / || rule ~ /xt target "TCPMSS"/) return "tcp option maxseg size set rt mtu"
-      if (rule ~ /xt target "NFQUEUE"/) return "queue"
+      if (rule ~ /maxseg size set /) return "tcp option maxseg size set rt mtu"
       if (rule ~ /(meta|ct) mark set /) return rule ~ /ct mark set / ? "ct mark set 0" : "meta mark set ct mark"
       if (rule ~ /(dscp|priority|ttl|hoplimit) set /) return "meta priority set 0"
       if (rule ~ /(^| )(limit|quota|update|add|meter|tproxy|synproxy|dup|ct count) /) return "limit rate 1/second"
@@ -234,6 +233,9 @@ _reduce() {
     $0 == "# failed" { failed = 1 }
     {
       if (held != "") $0 = held " " $0
+      # what nft has no word for since iptables put it there
+      gsub(/xt target "TCPMSS"/, "tcp option maxseg size set rt mtu")
+      gsub(/xt target "NFQUEUE"/, "queue")
       bare = $0
       gsub(/"[^"]*"/, "\"\"", bare)
       quotes = gsub(/"/, "\"", bare)
@@ -280,8 +282,8 @@ _reduce() {
           if (bare == "}" && depth > 2) add_line("}")
         } else if (bare != "") {
           if (bare ~ /flow (add|offload) @/) feeds[chain] = 1
-          if (bare ~ /(^| )queue( |$)/ || bare ~ /xt target "NFQUEUE"/) queues[chain] = 1
-          if (bare ~ /maxseg size set / || bare ~ /xt target "TCPMSS"/) clamps[chain] = 1
+          if (bare ~ /(^| )queue( |$)/) queues[chain] = 1
+          if (bare ~ /maxseg size set /) clamps[chain] = 1
           if (depth > 2 || opens > closes) { # an anonymous chain
             end_run()
             latest = ""

@@ -341,7 +341,9 @@ def test_fragments_that_meet_in_a_script_name_no_function_alike(manager: Package
     of_others = {script for other in PACKAGE_MANAGERS for script in other.apply_scripts} - {*manager.apply_scripts}
     names = [name for name in NAMES if name not in of_others]
     defined = [
-        (function, name) for name in names for function in re.findall(r"^([a-z_]+)\(\)", fragment(name), re.MULTILINE)
+        (function, name)
+        for name in names
+        for function in re.findall(r"^([a-z_]+)\(\) \{", fragment(name), re.MULTILINE)
     ]
     assert [pair for pair in defined if Counter(function for function, _name in defined)[pair[0]] > 1] == []
 
