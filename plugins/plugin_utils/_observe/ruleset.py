@@ -24,6 +24,8 @@ LEFT_OUT = "left out"
 LEFT_OUT_ADDRESSES = "left out, addresses"
 """the same, of rules all of which name addresses or ports"""
 
+Operator = Literal["==", "!=", "<", ">", "<=", ">="]
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -34,7 +36,7 @@ class Condition:
     values: tuple[str, ...] = ()
     """any of which fits: literals and ranges as nft prints them without quotes, or a set as @name; those of a
     concatenation are joined by ' . '"""
-    operator: Literal["==", "!=", "<", ">", "<=", ">="] = "=="
+    operator: Operator = "=="
     mask: str = ""
     """``& mask`` before the comparison; empty for none"""
     text: str = ""

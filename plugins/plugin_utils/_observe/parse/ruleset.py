@@ -23,6 +23,7 @@ from ..ruleset import (
     Chain,
     Condition,
     ObjectKey,
+    Operator,
     Part,
     Rule,
     Ruleset,
@@ -49,7 +50,14 @@ _CT_DIRECTIONS = {"original", "reply"}
 _CT_ADDRESSES = {"ip", "ip6"}
 _LOG_OPTIONS = {"prefix", "level", "flags", "group", "snaplen", "queue-threshold"}
 _NAT = {"masquerade", "snat", "dnat", "redirect"}
-_ENDINGS = {"accept", "drop", "return", "continue"}
+_ENDINGS = {
+    "accept": Verdict("accept"),
+    "drop": Verdict("drop"),
+    "return": Verdict("return"),
+    "continue": Verdict("continue"),
+}
+_LEADS = {"jump": Verdict("jump"), "goto": Verdict("goto")}
+_SIGNS: tuple[Operator, ...] = ("==", "!=", "<=", ">=")
 _BITS = {"&", "|", "^", "<<", ">>", "and", "or", "xor", "lshift", "rshift"}
 _UNITS = {"bytes", "kbytes", "mbytes", "gbytes", "packets"}
 _GAPS = re.compile(r" (,)|(?<=[!=<>]) (?==)")
@@ -236,7 +244,7 @@ def _parse_part(words: _Words) -> list[Part]:
         return _PARSERS[word](words)
     if word in _ENDINGS:
         words.next()
-        return [Verdict(word)]  # type: ignore[arg-type]
+        return [_ENDINGS[word]]
     if word in _NAT:  # of chains that established packets do not traverse; ends the rule
         words.at = len(words.words)
         return [Verdict("accept")]
@@ -500,19 +508,19 @@ def _parse_condition(words: _Words) -> list[Part]:
     if not values or words.peek() in _BITS:
         words.at = start
         return []
-    return [Condition(tuple(keys), values, operator, mask, words.since(start))]  # type: ignore[arg-type]
+    return [Condition(tuple(keys), values, operator, mask, words.since(start))]
 
 
-def _parse_operator(words: _Words) -> str:
+def _parse_operator(words: _Words) -> Operator:
     """nft's sign of comparison, in one or two words: == where there is none."""
-    for sign in ("==", "!=", "<=", ">="):
+    for sign in _SIGNS:
         if words.peek() == sign:
             words.next()
             return sign
         if words.peek() == sign[0] and words.peek(1) == sign[1]:
             words.at += 2
             return sign
-    return words.take("<", ">") or "=="
+    return "<" if words.take("<") else ">" if words.take(">") else "=="
 
 
 def _parse_values(words: _Words, keys: int) -> tuple[str, ...]:
@@ -653,10 +661,10 @@ def _salvage(words: _Words) -> Iterator[Part]:
     yield Condition((), text=" ".join(rest)[:LONGEST_TEXT])
     named: list[Part] = []
     for word, following in zip(rest, (*rest[1:], ""), strict=True):
-        if word in {"jump", "goto"}:
-            named.append(Verdict(word, following or words.target))  # type: ignore[arg-type]
+        if word in _LEADS:
+            named.append(replace(_LEADS[word], target=following or words.target))
         elif word in {"accept", "drop", "return"}:
-            named.append(Verdict(word))  # type: ignore[arg-type]
+            named.append(_ENDINGS[word])
         elif word == "vmap" and following.startswith("@"):
             named.append(VerdictMap((), name=following[1:], text=f"vmap {following}"))
         elif word in {"notrack"}:
