@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults import topologies
 from tests.lab.plays import Task
 from tests.lab.router import Live
 from tests.lab.rulesets import CONTENT, FLOWTABLE
@@ -27,31 +28,7 @@ BUSY = 240
 """seconds that users go on"""
 
 # IPv4 over a next hop that has an IPv6 address. A flowtable takes the far host behind it for the next hop.
-NEXT_HOP_OF_ANOTHER_FAMILY = """set -e
-ip netns add far
-ip -n far link set lo up
-ip netns exec wan sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
-ip -n wan link add far0 type veth peer name eth0 netns far
-ip -n wan address add 192.0.2.1/24 dev far0
-ip -n wan address add 2001:db8:2::1/64 dev far0 nodad
-ip -n wan address add fe80::2/64 dev eth0 nodad
-ip -n wan link set far0 up
-ip -n far address add 192.0.2.2/24 dev eth0
-ip -n far address add 2001:db8:2::2/64 dev eth0 nodad
-ip -n far link set eth0 up
-ip -n far route add default via 192.0.2.1
-ip -n far -6 route add default via 2001:db8:2::1
-ip -4 address flush dev wan0
-ip -n wan -4 address flush dev eth0
-ip address add 198.51.100.1/32 dev lo
-ip -4 route replace default via inet6 fe80::2 dev wan0 src 198.51.100.1
-ip -6 route replace default via fe80::2 dev wan0
-own=$(ip -6 -o address show dev wan0 scope link | sed 's/.*inet6 \\([^/]*\\).*/\\1/')
-ip -n wan -4 route replace 10.10.0.0/24 via inet6 $own dev eth0
-ip -n wan -6 route replace fd00:10::/64 via $own dev eth0
-setsid ip netns exec far python3 /usr/lib/lab/traffic.py sink </dev/null >/dev/null 2>&1 &
-for _try in $(seq 100); do ip netns exec far ss -ltn | grep -q ':7000 ' && break; sleep 0.3; done
-"""
+NEXT_HOP_OF_ANOTHER_FAMILY = f"set -e{topologies.NEXT_HOP_OF_ANOTHER_FAMILY}"
 FAR_HOST = "192.0.2.2 2001:db8:2::2"
 
 # IPv4 in IPv6: the fast path of Linux 7.0 and later puts packets into the tunnel by itself.
