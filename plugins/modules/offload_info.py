@@ -158,9 +158,8 @@ router:
       description:
         - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers)
           (devices below it), C(addresses), C(forwarding) and C(default_route) (address families), C(routes),
-          C(next_hops), C(tables) and C(ipv6_gateways), and C(hw_tc_offload), C(mtu), C(qdisc) (the kind at its root)
-          and C(eswitch)
-          (V(legacy) or V(switchdev), of mlx5 only).
+          C(next_hops), C(tables) and C(ipv6_gateways), and C(hw_tc_offload), C(guest), C(mtu), C(qdisc) (the kind at
+          its root) and C(eswitch) (V(legacy) or V(switchdev), of mlx5 only).
         - C(kind) is C(nic), C(veth), C(tun), C(ppp), C(loopback), C(dummy) (C(ifb) too), C(vrf), C(ipip), C(ip6tnl),
           C(sit), C(gre), C(ip6gre), or the kernel's own word such as C(bridge), C(vlan), C(bond), C(wireguard) or
           C(dsa); C(virtual) for all others.
@@ -172,6 +171,8 @@ router:
         - C(ipv6_gateways) are IPv6 addresses that are gateways of IPv4 routes by the device, the first two.
         - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is
           missing.
+        - C(guest) is true for a C(veth) or C(tun), by which containers and virtual machines are connected. It is false
+          for all on a router none of whose NICs forwards, such as one in a container, where these are its NICs.
       type: dict
     flowtables:
       description: The flowtables of every table, null where the ruleset cannot be read.
@@ -643,6 +644,7 @@ router:
         tables: [main]
         ipv6_gateways: []
         hw_tc_offload: {active: true, fixed: false, requested: null}
+        guest: false
         mtu: 1500
         qdisc: mq
         eswitch: switchdev
@@ -662,6 +664,7 @@ router:
         tables: [main]
         ipv6_gateways: []
         hw_tc_offload: {active: true, fixed: false, requested: null}
+        guest: false
         mtu: 1500
         qdisc: mq
         eswitch: switchdev

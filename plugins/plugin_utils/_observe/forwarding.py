@@ -17,6 +17,7 @@ from .state import Device
 
 GUEST_KINDS = ("veth", "tun")
 """of containers and virtual machines, which come and go: as ports of a bridge, or with a route to one guest each"""
+NIC_KINDS = ("nic", "dsa", "wlan")
 CARRIES_NOTHING = {
     "loopback": "it is a loopback",
     "dummy": "it drops what leaves through it",
@@ -26,9 +27,29 @@ CARRIES_NOTHING = {
 NAMES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 
 
-def is_guest(device: Device) -> bool:
-    """Is it of a kind that containers and virtual machines are connected by?"""
-    return device.kind in GUEST_KINDS
+def find_guests(devices: Mapping[str, Device]) -> frozenset[str]:
+    """Names of the devices that containers and virtual machines are connected by.
+
+    None where no NIC has a part in forwarding: such a router is a guest itself, and these are its NICs.
+    """
+    guests = frozenset(name for name, device in devices.items() if device.kind in GUEST_KINDS)
+    return guests if guests and _forwards_by_a_nic(devices) else frozenset()
+
+
+def _forwards_by_a_nic(devices: Mapping[str, Device]) -> bool:
+    """Does a NIC forward, or is one below a device that does?"""
+    pending = [name for name, device in devices.items() if is_forwarding(devices, device)]
+    seen = set()
+    while pending:
+        name = pending.pop()
+        device = devices.get(name)
+        if device is None or name in seen:
+            continue
+        if device.kind in NIC_KINDS:
+            return True
+        seen.add(name)
+        pending += device.lowers
+    return False
 
 
 def is_forwarding(devices: Mapping[str, Device], device: Device) -> bool:
@@ -56,7 +77,7 @@ def _list_reached_families(device: Device) -> set[str]:
     """Address families of which something is reached through the device: a network, a router, or one guest."""
     own = {"ipv6" if ":" in address else "ipv4" for address in device.addresses}
     # a route without a gateway leads to the one guest behind a veth or tap, as Calico and routed hypervisors have it
-    behind = () if is_guest(device) else device.routes
+    behind = () if device.guest else device.routes
     return own.union(device.default_route, device.next_hops, behind)
 
 

@@ -15,6 +15,7 @@ from .._core import paths
 from .._core.errors import OffloadError
 from .._core.sections import HUNG, Answer, Call
 from .._systems.registry import list_starter_paths, list_state_calls, list_state_scripts
+from .forwarding import find_guests
 from .parse import boot, policy
 from .parse.conntrack import find_lost_line, parse_conntrack
 from .parse.devices import TEXTS, describe_unread_gateways, parse_bridged, parse_devices, parse_forwarding
@@ -231,6 +232,8 @@ def _read_devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
     netifd = parse_netifd(answer.text("netifd"), drivers)
     eswitches = {device: parse_eswitch(part.text) for device, part in answer.each("eswitch ").items()}
     links = parse_links(answer.text("link"), unknown)
+    devices = parse_devices(texts, unknown)
+    guests = find_guests(devices)
     return {
         name: replace(
             device,
@@ -239,8 +242,9 @@ def _read_devices(answer: Answer, unknown: list[str]) -> dict[str, Device]:
             mtu=links.get(name, (0, ""))[0],
             qdisc=links.get(name, (0, ""))[1],
             eswitch=eswitches.get(name, ""),
+            guest=name in guests,
         )
-        for name, device in parse_devices(texts, unknown).items()
+        for name, device in devices.items()
     }
 
 

@@ -120,6 +120,8 @@ class Device:
     ipv6_gateways: tuple[str, ...] = ()
     """IPv6 addresses that are gateways of IPv4 routes by it, the first two; unknown for one that could not be read"""
     hw_tc_offload: Feature | None = None
+    guest: bool = False
+    """a container or virtual machine is connected by it (forwarding.py)"""
     mtu: int = 0
     """0: not known"""
     qdisc: str = ""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .forwarding import is_forwarding, is_guest
+from .forwarding import is_forwarding
 from .paths import LOWERS, sees_through
 from .state import Device
 
@@ -50,7 +50,7 @@ def _find_hook_devices(
     known[name] = ()  # while it is looked at: a circle adds nothing
     below = [devices[lower] for lower in device.lowers if lower in devices]
     if device.kind == "bridge":
-        below = [port for port in below if port.up and not is_guest(port)]
+        below = [port for port in below if port.up and not port.guest]
     elif device.kind not in LOWERS or not below:
         known[name] = (name,)
         return known[name]
@@ -71,7 +71,7 @@ def find_guest_ports(devices: Mapping[str, Device], name: str) -> tuple[str, ...
         seen.add(device.name)
         below = [devices[lower] for lower in device.lowers if lower in devices]
         if device.kind == "bridge":
-            found |= {port.name for port in below if port.up and is_guest(port)}
+            found |= {port.name for port in below if port.up and port.guest}
         elif device.kind in LOWERS:
             pending += [lower.name for lower in below]
     return tuple(sorted(found))

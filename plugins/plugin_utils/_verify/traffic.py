@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from .._observe.forwarding import GUEST_KINDS
 from .._observe.state import Flows
 from .subject import Subject
 
@@ -61,14 +60,14 @@ def is_guest_bridge(subject: Subject, name: str) -> bool:
         return False
     ports = [subject.devices[port] for port in device.lowers if port in subject.devices]
     listed = any(port.name in subject.listed_devices for port in ports)
-    return bool(ports) and not listed and all(port.kind in GUEST_KINDS for port in ports)
+    return bool(ports) and not listed and all(port.guest for port in ports)
 
 
 def has_guests(subject: Subject, name: str) -> bool:
     """A bridge with ports of containers or virtual machines, which no flowtable is meant to list."""
     device = subject.devices.get(name)
     ports = device.lowers if device is not None and device.kind == "bridge" else ()
-    return any(subject.devices[port].kind in GUEST_KINDS for port in ports if port in subject.devices)
+    return any(subject.devices[port].guest for port in ports if port in subject.devices)
 
 
 def select_flows(subject: Subject) -> Flows | None:

@@ -92,7 +92,12 @@ for number, name in enumerate(("ppp0", "ppp1")):
         lowers=("wan0", "wan1"),
         addresses=(f"100.64.{number}.2/32",),
     )
-GUESTS = with_device(with_device(foreign(), "veth1", kind="veth", up=True, master="docker0"), "veth2", kind="veth")
+GUESTS = with_device(
+    with_device(foreign(), "veth1", kind="veth", guest=True, up=True, master="docker0"),
+    "veth2",
+    kind="veth",
+    guest=True,
+)
 GUESTS = with_device(forwarding(GUESTS, "wan0", "docker0"), "docker0", kind="bridge", lowers=("veth1", "veth2"))
 BONDED = with_device(with_device(SOFT, "lan0", master="bond0"), "bond0", kind="bond", lowers=("lan0",), up=True)
 STACKED = with_device(HARD, "lan0.7", kind="vlan", lowers=("lan0",), up=True)

@@ -132,7 +132,7 @@ DOCKER = {"kind": "bridge", "lowers": ("veth1",), "up": True}
 
 def beside_guests(state: RouterState) -> RouterState:
     """With containers behind a bridge of theirs, and a tunnel, in no flowtable."""
-    state = with_device(with_device(state, "veth1", kind="veth", master="docker0"), "docker0", **DOCKER)
+    state = with_device(with_device(state, "veth1", kind="veth", guest=True, master="docker0"), "docker0", **DOCKER)
     return with_device(state, "wg0", kind="wireguard", up=True)
 
 
@@ -282,7 +282,13 @@ BYPASSING = {
     ),
     "containers beside": case(
         with_sample(
-            with_device(with_device(SOFT, "veth1", kind="veth"), "docker0", kind="bridge", lowers=("veth1",), up=True),
+            with_device(
+                with_device(SOFT, "veth1", kind="veth", guest=True),
+                "docker0",
+                kind="bridge",
+                lowers=("veth1",),
+                up=True,
+            ),
             *BOTH_WAYS,
             "traversed4 docker0 wan0 520 90000",
             "late4 docker0 wan0 500 89000",

@@ -54,6 +54,11 @@ def part(name: str, kind: str = "nic", *lowers: str, master: str = "") -> Device
     return Device(name, 0, kind, up=True, lowers=lowers, forwarding=BOTH, master=master)
 
 
+def guest(name: str, kind: str = "veth", master: str = "") -> Device:
+    """A device that a container or virtual machine is connected by."""
+    return replace(part(name, kind, master=master), guest=True)
+
+
 LAN, WAN = inside("lan0"), outside("wan0")
 PORTS = (part("lan1", master="br-lan"), part("lan2", master="br-lan"))
 TOPOLOGIES: Mapping[str, Sequence[Device]] = {
@@ -143,12 +148,19 @@ TOPOLOGIES: Mapping[str, Sequence[Device]] = {
         outside("br0.20", "vlan", "br0"),
     ),
     "router in a namespace": (inside("eth0", "veth"), outside("eth1", "veth"), part("eth2", "veth")),
-    "guests by routes": (LAN, WAN, replace(part("cali1", "veth"), routes=("ipv4",), tables=("main",))),
+    "router in a container": (
+        inside("br-lan", "bridge", "eth0"),
+        part("eth0", "veth", master="br-lan"),
+        part("eth1", "veth"),
+        outside("ppp0", "ppp", "eth1"),
+        inside("wg0", "wireguard", network=9),
+    ),
+    "guests by routes": (LAN, WAN, replace(guest("cali1"), routes=("ipv4",), tables=("main",))),
     "guests on a bridge": (
         LAN,
         WAN,
         inside("docker0", "bridge", "veth1", network=172),
-        part("veth1", "veth", master="docker0"),
+        guest("veth1", master="docker0"),
     ),
 }
 

@@ -57,8 +57,8 @@ def test_lab_routers(suite: str) -> None:
         ([lan("br0.5", "vlan", "br0"), device("br0", "bridge", "lan1"), device("lan1")], ["lan1"]),
         ([lan("br0", "bridge", "lan1", "ap0"), device("lan1"), device("ap0", "wlan")], ["ap0", "lan1"]),
         ([lan("docker0", "bridge")], []),
-        ([lan("docker0", "bridge", "veth1"), device("veth1", "veth")], []),
-        ([lan("virbr0", "bridge", "vnet0", "eth0"), device("vnet0", "tun"), device("eth0")], ["eth0"]),
+        ([lan("docker0", "bridge", "veth1"), device("veth1", "veth", guest=True)], []),
+        ([lan("virbr0", "bridge", "vnet0", "eth0"), device("vnet0", "tun", guest=True), device("eth0")], ["eth0"]),
         (
             [lan("bond0", "bond", "eth0", "eth1"), device("eth0", master="bond0"), device("eth1", master="bond0")],
             ["bond0"],

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.forwarding import explain_idle
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.forwarding import explain_idle, find_guests
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.devices import parse_devices
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Device
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology import (
@@ -17,7 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology
     pick_flowtable_devices,
 )
 
-from tests.unit.helpers.topologies import BOTH, TOPOLOGIES, inside, outside, part, unnumbered
+from tests.unit.helpers.topologies import BOTH, LAN, TOPOLOGIES, guest, inside, outside, part, unnumbered
 
 
 def named(*devices: Device) -> dict[str, Device]:
@@ -43,7 +43,7 @@ def named(*devices: Device) -> dict[str, Device]:
         (inside("x", "dummy"), "it drops what leaves through it"),
         (outside("x", "loopback"), "it is a loopback"),
         (inside("x", "vrf"), "packets come in through the devices in it"),
-        (replace(part("x", "veth"), routes=("ipv4",)), "it has no address, and no route leads there"),
+        (replace(part("x", "veth"), routes=("ipv4",), guest=True), "it has no address, and no route leads there"),
     ],
 )
 def test_what_tells(device: Device, why: str) -> None:
@@ -104,13 +104,29 @@ def test_ports_of_guests() -> None:
         inside("br0", "bridge", "eth0", "veth1", "tap1", "veth2"),
         inside("br0.5", "vlan", "br0"),
         part("eth0"),
-        part("veth1", "veth"),
-        part("tap1", "tun"),
-        replace(part("veth2", "veth"), up=False),
+        guest("veth1"),
+        guest("tap1", "tun"),
+        replace(guest("veth2"), up=False),
         inside("veth3", "veth"),
     )
     assert find_guest_ports(devices, "br0") == find_guest_ports(devices, "br0.5") == ("tap1", "veth1")
     assert find_guest_ports(devices, "veth3") == find_guest_ports(devices, "eth0") == ()
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ((LAN, outside("eth1", "veth")), {"veth1", "tap1", "eth1"}),
+        ((part("eth1"), outside("ppp0", "ppp", "eth1.7"), part("eth1.7", "vlan", "eth1")), {"veth1", "tap1"}),
+        ((inside("br0", "bridge", "lan1", "veth1"), part("lan1", "dsa", "eth0")), {"veth1", "tap1"}),
+        # a router in a container, and its port for management
+        ((inside("br0", "bridge", "veth1"), outside("eth1", "veth"), replace(LAN, forwarding=())), set()),
+        ((inside("br0", "bridge", "veth1"), inside("wg0", "wireguard"), part("lan0")), set()),
+        ((), set()),
+    ],
+)
+def test_guests_are_those_of_a_router_with_nics(others: Sequence[Device], expected: set[str]) -> None:
+    assert find_guests(named(part("veth1", "veth"), part("tap1", "tun"), *others)) == expected
 
 
 BGP = {

@@ -21,7 +21,18 @@ from hypothesis import strategies as st
 
 from tests.unit.helpers.captures import SUITES
 from tests.unit.helpers.routers import router, verdict_on, with_boot, with_flowtable
-from tests.unit.helpers.topologies import LAN, RULESETS, TOPOLOGIES, WAN, Shape, inside, outside, part, read_shape
+from tests.unit.helpers.topologies import (
+    LAN,
+    RULESETS,
+    TOPOLOGIES,
+    WAN,
+    Shape,
+    guest,
+    inside,
+    outside,
+    part,
+    read_shape,
+)
 
 LOWER = {"supported", "loaded", "configured", "bound"}
 """the rungs that are judged without traffic"""
@@ -152,7 +163,7 @@ def test_guests_are_not_missed_but_may_be_listed() -> None:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_containers_may_be_the_only_other_direction(suite: str) -> None:
-    devices = (WAN, inside("br-docker", "bridge", "veth1", network=172), part("veth1", "veth", master="br-docker"))
+    devices = (WAN, inside("br-docker", "bridge", "veth1", network=172), guest("veth1", master="br-docker"))
     state = read_shape(Shape(suite, devices, ["wan0"], ruleset="fw4"))
     assert found(state) == {"configured.guests-uncovered"}
     (finding,) = (f for f in verdict_on(state).findings if f.id == "configured.guests-uncovered")

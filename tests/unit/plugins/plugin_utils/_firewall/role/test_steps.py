@@ -534,7 +534,9 @@ GUESTS = {"flow_offload_guests": ["veth*"]}
 
 def container_host() -> RouterState:
     """Whose only network besides the uplink is that of its containers."""
-    state = with_device(with_device(bare(), "lan0", up=False), "veth1", kind="veth", up=True, master="docker0")
+    state = with_device(
+        with_device(bare(), "lan0", up=False), "veth1", kind="veth", guest=True, up=True, master="docker0"
+    )
     for name in ("wan0", "docker0"):
         state = with_device(state, name, up=True, forwarding=("ipv4",), addresses=("192.0.2.1/24",))
     return with_device(state, "docker0", kind="bridge", lowers=("veth1",))
@@ -558,7 +560,9 @@ def test_rules_see_the_bridge_of_guests_and_not_their_ports() -> None:
 
 
 def test_what_a_pattern_stands_for_is_not_picked_as_well() -> None:
-    state = with_device(debian(), "veth9", kind="veth", up=True, forwarding=("ipv4",), addresses=("192.0.2.1/24",))
+    state = with_device(
+        debian(), "veth9", kind="veth", guest=True, up=True, forwarding=("ipv4",), addresses=("192.0.2.1/24",)
+    )
     assert steps(state)["ruleset"]["flowtables"][0]["devices"] == ["lan0", "veth9", "wan0"]
     assert steps(state, **GUESTS)["ruleset"]["flowtables"][0]["devices"] == ["lan0", "wan0", "veth*"]
 
