@@ -129,7 +129,7 @@ class Builder:
             "--variant=extract",
             '--aptopt=APT::Install-Recommends "false"',
             f"--include={','.join(PROGRAMS)}",
-            *images.SUITES[BASE],
+            *images.OPTIONS.get(BASE, ()),
             BASE,
             self.unpacked.top,
         )

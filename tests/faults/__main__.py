@@ -23,42 +23,42 @@ from lab.host import LabError
 from tests.faults.bench import Bench
 from tests.faults.catalogue import FAULTS
 from tests.faults.matrix import Cell, Matrix, format_counts, format_matrix
-from tests.faults.model import KERNELS, NONE, value_for
-from tests.faults.topologies import TOPOLOGIES
+from tests.faults.model import KERNELS, NONE, Topology, value_for
+from tests.faults.topologies import ALL
 from tests.lab.plays import control_paths
 from tests.lab.router import Live, sweep
 
-Job = tuple[str, str, str, Callable[[Bench], Cell]]
-"""fault, topology, kind of NIC, and the function that makes the cell"""
+Job = tuple[str, Topology, Callable[[Bench], Cell]]
+"""fault, topology, and the function that makes the cell"""
 
 
 def select_jobs(only: list[str]) -> Iterator[Job]:
     """The jobs whose names match; none given: all. One topology after the other, because their states are saved."""
     jobs: list[Job] = []
-    for name, topology in TOPOLOGIES.items():
-        jobs.append((NONE, name, topology.nic, partial(Bench.check_healthy, topology=topology)))
+    for topology in ALL:
+        jobs.append((NONE, topology, partial(Bench.check_healthy, topology=topology)))
         jobs += [
-            (fault.name, name, topology.nic, partial(Bench.check_fault, fault=fault))
+            (fault.name, topology, partial(Bench.check_fault, fault=fault))
             for fault in FAULTS
-            if fault.topology == name
+            if fault.topology == topology.name
         ]
     for job in jobs:
-        names = (job[0], f"healthy:{job[1]}") if job[0] == NONE else (job[0],)
+        names = (job[0], f"healthy:{job[1].name}") if job[0] == NONE else (job[0],)
         if not only or any(fnmatch(name, pattern) for name in names for pattern in only):
             yield job
 
 
 def attempt(bench: Bench, job: Job) -> Cell:
     """Make the cell of a job; where the bench itself fails, one with the error."""
-    fault, topology, _nic, work = job
+    fault, topology, work = job
     try:
         return work(bench)
     except (AssertionError, LabError, OffloadError, OSError, subprocess.TimeoutExpired) as error:
         known = next((known for known in FAULTS if known.name == fault), None)
-        expected = list(value_for(known.ids, bench.suite, ())) if known else []
-        rung = value_for(known.rung, bench.suite, 0) if known else TOPOLOGIES[topology].rung
+        expected = list(value_for(known.ids, bench.release, ())) if known else []
+        rung = value_for(known.rung, bench.release, 0) if known else topology.rung
         kernel = next(router.kernel for router in api.list_routers() if router.name == bench.live.name)
-        return Cell(fault, topology, kernel, expected, [], rung, None, None, [str(error)])
+        return Cell(fault, topology.name, kernel, expected, [], rung, None, None, [str(error)])
 
 
 def print_cell(cell: Cell, seconds: float, verbose: bool) -> None:
@@ -76,7 +76,7 @@ def print_cell(cell: Cell, seconds: float, verbose: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults FAULTS=", description=__doc__)
-    parser.add_argument("--kernel", action="append", choices=list(KERNELS), help="a suite of the lab; all by default")
+    parser.add_argument("--kernel", action="append", choices=list(KERNELS), help="a release of Debian; all by default")
     parser.add_argument("--only", action="append", default=[], help="a fault's name, or healthy:TOPOLOGY; * is any")
     parser.add_argument("--router", help="a router that is up already, and stays up; for one --kernel")
     parser.add_argument(
@@ -89,17 +89,17 @@ def main() -> int:
     made: list[Cell] = []
     began = time.monotonic()
     try:
-        for suite in args.kernel or KERNELS:
+        for release in args.kernel or KERNELS:
             known = {
-                cell.key[:2] for cell in matrix.cells.values() if cell.good and cell.kernel.startswith(KERNELS[suite])
+                cell.key[:2] for cell in matrix.cells.values() if cell.good and cell.kernel.startswith(KERNELS[release])
             }
-            todo = [job for job in select_jobs(args.only) if not (args.missing and job[:2] in known)]
-            for nic in dict.fromkeys(job[2] for job in todo):
-                name = args.router or f"faults-{os.getpid()}-{suite}-{nic}"
-                bench = Bench(Live(name, f"{suite}/{nic}"))
+            todo = [job for job in select_jobs(args.only) if not (args.missing and (job[0], job[1].name) in known)]
+            for number, kind in enumerate(dict.fromkeys(job[1].kind_of_router(release) for job in todo)):
+                name = args.router or f"faults-{os.getpid()}-{release}-{number}"
+                bench = Bench(Live(name, kind))
                 try:
                     for job in todo:
-                        if job[2] == nic:
+                        if job[1].kind_of_router(release) == kind:
                             start = time.monotonic()
                             cell = attempt(bench, job)
                             matrix.add(cell)

@@ -63,7 +63,7 @@ class Bench:
 
     def __init__(self, live: Live) -> None:
         self.live = live
-        self.suite, self.nic = live.kind.split("/")
+        self.release = live.kind.partition("/")[0].removesuffix("-generic")
 
     # --- states
 
@@ -113,10 +113,10 @@ class Bench:
     def check_fault(self, fault: Fault) -> Cell:
         """The cell of a fault on its topology."""
         topology = TOPOLOGIES[fault.topology]
-        ids = value_for(fault.ids, self.suite, ())
-        rung = value_for(fault.rung, self.suite, 0)
-        inject = value_for(fault.inject, self.suite, "")
-        why = value_for(fault.impossible, self.suite, "") or topology.impossible
+        ids = value_for(fault.ids, self.release, ())
+        rung = value_for(fault.rung, self.release, 0)
+        inject = value_for(fault.inject, self.release, "")
+        why = value_for(fault.impossible, self.release, "") or topology.impossible
         if why:
             if inject and not topology.impossible:
                 self.bring_to(topology)

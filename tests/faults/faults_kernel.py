@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.faults.model import QUIET, Fault
 from tests.faults.rulesets import DELETE_OURS
 
@@ -26,6 +28,11 @@ case $1 in -v|--version|-V) echo 'nftables v{version} (Old Doc Yak)' ;; *) exec 
 EOT
 chmod +x /usr/sbin/nft
 """
+
+
+def hang(tool: str) -> str:
+    """sh that puts a stand-in for a program in its place, which only waits."""
+    return f"mv {tool} {tool}.real\nprintf '#!/bin/sh\\nsleep 1000\\n' >{tool}\nchmod 755 {tool}\n"
 
 
 FAULTS = (
@@ -61,12 +68,15 @@ FAULTS = (
         UNLOADED + f"mv {TREE} /lib/modules/$(uname -r | sed 's/[.]/.9/')\n",
         traffic=QUIET,
     ),
-    Fault(
-        "tc-hangs",
-        ["supported.tool-hangs"],
-        7,
-        "mv /sbin/tc /sbin/tc.real && printf '#!/bin/sh\\nsleep 1000\\n' >/sbin/tc && chmod 755 /sbin/tc\n",
+    *(
+        Fault(f"{Path(tool).name}-hangs", ["supported.tool-hangs", *ids], rung, hang(tool), traffic=QUIET)
+        for tool, rung, ids in (
+            ("/usr/sbin/nft", 2, ()),
+            ("/usr/sbin/ethtool", 4, ("configured.feature-unknown",)),
+            ("/sbin/ip", 4, ()),
+        )
     ),
+    Fault("tc-hangs", ["supported.tool-hangs"], 7, hang("/sbin/tc")),
     Fault("nft-not-installed", ["supported.nft-missing"], 0, "rm /usr/sbin/nft\n"),
     Fault("nft-0.9.8", ["supported.nft-too-old"], 0, fake_version("0.9.8")),
     Fault("nft-0.9.3", ["supported.nft-without-counter"], 0, fake_version("0.9.3")),

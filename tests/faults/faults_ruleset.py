@@ -21,6 +21,10 @@ def first(rule: str) -> str:
     return f"nft 'insert rule {OURS} forward {rule}'\n"
 
 
+ACCEPTING = f"nft 'add chain {OURS} est {{ accept; }}'\n"
+STATES = f"nft 'add map {OURS} states {{ type ct_state : verdict; elements = {{ established : accept }}; }}'\n"
+
+
 def by_hand(name: str, finding: str, rung: int, script: str, **more: Any) -> Fault:
     """A fault of a router whose only table was loaded by hand."""
     return Fault(name, [finding], rung, "nft flush ruleset\n" + script, topology="by-hand", **more)
@@ -76,24 +80,36 @@ FAULTS = (
         2,
         load_table(base=""),
     ),
-    Fault("rule-after-accept", ["configured.rule-shadowed"], 2, first("ct state established,related accept")),
-    Fault(
-        "rule-after-verdict-map",
-        ["configured.rule-shadowed"],
-        2,
-        f"nft 'add chain {OURS} est {{ accept; }}'\n" + first("ct state vmap { established : goto est }"),
+    *(
+        Fault(name, ["configured.rule-shadowed"], 2, chain + first(rule))
+        for name, chain, rule in (
+            ("rule-after-accept", "", "ct state established,related accept"),
+            ("rule-after-protocols", "", "meta l4proto { tcp, udp } ct state established accept"),
+            ("rule-after-goto", ACCEPTING, "ct state established goto est"),
+            ("rule-after-verdict-map", ACCEPTING, "ct state vmap { established : goto est }"),
+            ("rule-after-named-map", STATES, "ct state vmap @states"),
+        )
     ),
-    Fault(
-        "limit-bypassed",
-        ["configured.per-packet-rules-bypassed"],
-        7,
-        other_table("chain post { type filter hook postrouting priority 0; limit rate over 9 gbytes/second drop; }"),
+    *(
+        Fault(name, ["configured.per-packet-rules-bypassed"], 7, other_table(f"chain c {{ {chain} }}"))
+        for name, chain in (
+            ("limit-bypassed", "type filter hook postrouting priority 0; limit rate over 9 gbytes/second drop;"),
+            ("dscp-bypassed", "type filter hook postrouting priority 0; ip dscp set cs1;"),
+            ("priority-bypassed", "type filter hook prerouting priority 0; meta priority set 1:10;"),
+            ("counter-bypassed", "type filter hook forward priority 5; counter;"),
+        )
     ),
     by_hand(
         "rule-for-tcp-only",
         "configured.rule-partial",
         7,
         load_table(rule="ct state established meta l4proto tcp flow add @ft"),
+    ),
+    by_hand(
+        "rule-for-ipv4s-protocols",
+        "configured.rule-partial",
+        7,
+        load_table(rule="ct state established ip protocol { tcp, udp } flow add @ft"),
     ),
     Fault(
         "two-flowtables",

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -39,6 +40,11 @@ class Cell:
         return self.fault, self.topology, self.kernel
 
     @property
+    def version(self) -> str:
+        """Of the kernel, without what Debian makes of it."""
+        return self.kernel.partition("+")[0].partition("-")[0]
+
+    @property
     def outcome(self) -> str:
         """found, missed, wrong rung, healthy, false alarm, impossible or error"""
         if self.impossible:
@@ -64,28 +70,35 @@ class Cell:
 
 
 class Matrix:
-    """Cells by fault, topology and kernel; those of earlier runs stay until they are made again."""
+    """Cells by fault, topology and kernel; those of earlier runs, and of one beside it, stay until made again."""
 
     def __init__(self, place: Path = PLACE) -> None:
         self.place = place
-        known = json.loads(place.read_text(encoding="utf-8")) if place.exists() else []
+        self.cells: dict[tuple[str, str, str], Cell] = {}
+        self._read()
+
+    def _read(self) -> None:
+        known = json.loads(self.place.read_text(encoding="utf-8")) if self.place.exists() else []
         self.cells = {cell.key: cell for cell in (Cell(**entry) for entry in known)}
 
     def add(self, cell: Cell) -> None:
-        self.cells[cell.key] = cell
         self.place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.place.with_suffix(".new")
-        fresh.write_text(json.dumps([cell.as_result() for cell in self.cells.values()], indent=1) + "\n", "utf-8")
-        fresh.replace(self.place)
+        with self.place.with_suffix(".lock").open("w") as alone:
+            fcntl.flock(alone, fcntl.LOCK_EX)
+            self._read()
+            self.cells[cell.key] = cell
+            fresh = self.place.with_suffix(".new")
+            fresh.write_text(json.dumps([cell.as_result() for cell in self.cells.values()], indent=1) + "\n", "utf-8")
+            fresh.replace(self.place)
 
 
 def format_matrix(cells: Sequence[Cell]) -> str:
     """A row for each fault or healthy topology, a column for each kernel."""
-    kernels = list(dict.fromkeys(cell.kernel for cell in cells))
+    kernels = list(dict.fromkeys(cell.version for cell in cells))
     rows: dict[str, dict[str, str]] = {}
     for cell in cells:
         name = f"healthy: {cell.topology}" if cell.fault == NONE else cell.fault
-        rows.setdefault(name, {})[cell.kernel] = cell.outcome
+        rows.setdefault(name, {})[cell.version] = cell.outcome
     wide = max(map(len, rows), default=0)
     column = max([*map(len, kernels), 12])
     lines = [" " * wide + "".join(f"  {kernel:<{column}}" for kernel in kernels)]

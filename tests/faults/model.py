@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 KERNELS = {"bookworm": "6.1", "trixie": "6.12", "forky": "7.2"}
-"""suite of the lab -> its kernel, oldest first"""
+"""release of Debian -> its kernel, oldest first"""
 NONE = "none"
 """the fault of a healthy router"""
 EVERYWHERE = "*"
@@ -48,10 +48,16 @@ class Topology:
     """sh, run as root on the router"""
     role: Mapping[str, Any] | None = None
     nic: str = "offload"
+    kernel: str = ""
+    """``generic``: Debian's ordinary kernel, for what the lab's usual one, of the cloud, does not have"""
     expect: str = "hardware"
     rung: int = 7
     traffic: Traffic = field(default_factory=Traffic)
     impossible: str = ""
+
+    def kind_of_router(self, release: str) -> str:
+        """That it is on, of a release of Debian: SUITE/NIC."""
+        return f"{release}{self.kernel and '-'}{self.kernel}/{self.nic}"
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,8 @@ class Fault:
     """Why it cannot be built. If there is something to inject, it is tried and must fail."""
 
 
-def value_for(value: T | Mapping[str, T], suite: str, nothing: T) -> T:
-    """The value for the kernel of this suite, or ``nothing`` where there is none."""
+def value_for(value: T | Mapping[str, T], release: str, nothing: T) -> T:
+    """The value for the kernel of this release, or ``nothing`` where there is none."""
     if isinstance(value, Mapping):
-        return value.get(KERNELS[suite], value.get(EVERYWHERE, nothing))
+        return value.get(KERNELS[release], value.get(EVERYWHERE, nothing))
     return value

@@ -73,12 +73,130 @@ ip address add {near} dev tun0{nodad}
 ip -n wan address add {beyond} dev tun0{nodad}
 ip -n wan address add {far} dev lo{nodad}
 ip {family} route add {far} dev tun0 via {beyond.partition("/")[0]}
-ip -n wan {family} route replace {lan} dev tun0 via {near.partition("/")[0]}
+ip -n wan {family} route replace {lan} dev tun0 via {near.partition("/")[0]} src {far.partition("/")[0]}
 """
+
+
+def pppoe(nic: str, address: int, host: str = "wan", below: str = "eth0") -> str:
+    """sh that makes a PPPoE session over a NIC the way to a far host, with Debian's server on the other side.
+
+    ``address``: of the network between both, 100.64.ADDRESS.0, of the far host and of its session.
+    """
+    near, beyond = f"100.64.{address}.1", f"100.64.{address}.2"
+    return f"""
+modprobe pppoe
+printf 'noauth\\nlcp-echo-interval 0\\n' >/etc/ppp/server-options
+ip netns exec {host} pppoe-server -I {below} -L {beyond} -R {near} -N 1 -O /etc/ppp/server-options \\
+  </dev/null >/dev/null 2>&1
+pppd plugin pppoe.so {nic} unit {address} noauth nodefaultroute lcp-echo-interval 0 +ipv6 updetach </dev/null >/dev/null
+for _try in $(seq 50); do ip -n {host} -4 -o address show | grep -q ' {beyond} ' && break; sleep 0.2; done
+session=$(ip -n {host} -o link show type ppp | sed 's/^[0-9]*: \\(ppp[0-9]*\\):.*/\\1/')
+ip -n {host} address add 192.0.2.{address}/32 dev lo
+ip -n {host} address add 2001:db8:{address}::2/128 dev lo nodad
+ip route add 192.0.2.{address}/32 dev ppp{address}
+ip -6 route add 2001:db8:{address}::2/128 dev ppp{address}
+ip -n {host} route replace 10.10.0.0/24 dev $session src 192.0.2.{address}
+ip -n {host} -6 route replace fd00:10::/64 dev $session src 2001:db8:{address}::2
+"""
+
+
+def far_host(address: int) -> tuple[str, str, str]:
+    """The far host of such a session, from the LAN."""
+    return "lan", f"192.0.2.{address}", f"2001:db8:{address}::2"
+
+
+NO_WAN_ADDRESSES = """
+ip address flush dev wan0
+ip -n wan address flush dev eth0
+"""
+WIREGUARD = """
+umask 077
+wg genkey >/root/near.key
+wg genkey >/root/far.key
+ip link add wg0 type wireguard
+ip -n wan link add wg0 type wireguard
+wg set wg0 private-key /root/near.key listen-port 51820 peer $(wg pubkey </root/far.key) \\
+  endpoint 203.0.113.2:51820 allowed-ips 0.0.0.0/0,::/0
+ip netns exec wan wg set wg0 private-key /root/far.key listen-port 51820 peer $(wg pubkey </root/near.key) \\
+  endpoint 203.0.113.1:51820 allowed-ips 0.0.0.0/0,::/0
+ip link set wg0 up
+ip -n wan link set wg0 up
+ip address add 100.64.9.1/30 dev wg0
+ip address add fd00:9::1/64 dev wg0 nodad
+ip -n wan address add 100.64.9.2/30 dev wg0
+ip -n wan address add fd00:9::2/64 dev wg0 nodad
+ip -n wan address add 192.0.2.2/32 dev lo
+ip -n wan address add 2001:db8:2::2/128 dev lo nodad
+ip route add 192.0.2.2/32 dev wg0
+ip -6 route add 2001:db8:2::2/128 dev wg0
+ip -n wan route replace 10.10.0.0/24 dev wg0 src 192.0.2.2
+ip -n wan -6 route replace fd00:10::/64 dev wg0 src 2001:db8:2::2
+"""
+
+
+def uplink(name: str, setup: str, *senders: tuple[str, str, str]) -> Topology:
+    """A router whose uplink needs what Debian's kernel for clouds does not have."""
+    return Topology(
+        name,
+        base="tools",
+        nic="plain",
+        kernel="generic",
+        setup=setup,
+        role={"flow_offload_devices": "auto"},
+        expect="software",
+        rung=6,
+        traffic=Traffic(senders=senders),
+    )
 
 
 ALL = (
     Topology("two-nics"),
+    uplink("pppoe", NO_WAN_ADDRESSES + pppoe("wan0", 1), far_host(1)),
+    uplink(
+        "two-pppoe",
+        NO_WAN_ADDRESSES
+        + """
+ip netns add wan2
+ip -n wan2 link set lo up
+ip link add wan1 type veth peer name eth0 netns wan2
+ip link set wan1 up
+ip -n wan2 link set eth0 up
+"""
+        + pppoe("wan0", 1)
+        + pppoe("wan1", 2, "wan2")
+        + start_sink("wan2"),
+        far_host(1),
+        far_host(2),
+    ),
+    uplink(
+        "pppoe-over-vlan",
+        NO_WAN_ADDRESSES
+        + """
+ip link add link wan0 name wan0.7 type vlan id 7
+ip -n wan link add link eth0 name eth0.7 type vlan id 7
+ip link set wan0.7 up
+ip -n wan link set eth0.7 up
+"""
+        + pppoe("wan0.7", 1, below="eth0.7"),
+        far_host(1),
+    ),
+    uplink("wireguard-uplink", WIREGUARD, ("lan", "192.0.2.2", "2001:db8:2::2")),
+    Topology(
+        "tunnel-beside-hardware",
+        base="tools",
+        setup=tunnel("gre", 4),
+        role={"flow_offload_devices": "auto"},
+        traffic=Traffic(senders=(TO_WAN, ("lan", "192.0.2.2", "2001:db8:203::2"))),
+    ),
+    Topology(
+        "notrack-that-nothing-reaches",
+        base="tools",
+        setup=other_table(
+            "chain pre { type filter hook prerouting priority -300; "
+            "iifname { lan0, wan0 } accept; ip saddr 0.0.0.0/0 notrack; }"
+        ),
+        role={},
+    ),
     Topology(
         "next-hop-of-another-family",
         base="tools",

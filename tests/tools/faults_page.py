@@ -52,10 +52,10 @@ def page(cells: Sequence[Cell], made: date) -> str:
 
 def _table(cells: Sequence[Cell], columns: list[str]) -> str:
     """A row for each fault or healthy router, a column for each kernel."""
-    kernels = sorted({cell.kernel for cell in cells}, key=_sort_by_version)
+    kernels = sorted({cell.version for cell in cells}, key=_sort_by_number)
     rows: dict[str, dict[str, Cell]] = {}
     for cell in cells:
-        rows.setdefault(cell.topology if cell.fault == NONE else cell.fault, {})[cell.kernel] = cell
+        rows.setdefault(cell.topology if cell.fault == NONE else cell.fault, {})[cell.version] = cell
     lines = []
     for name, by_kernel in sorted(rows.items()):
         last = list(by_kernel.values())[-1]
@@ -65,9 +65,9 @@ def _table(cells: Sequence[Cell], columns: list[str]) -> str:
     return rst.table([*columns, *kernels], [25, 30, *(12 for _kernel in kernels)], lines)
 
 
-def _sort_by_version(kernel: str) -> list[int]:
+def _sort_by_number(version: str) -> list[int]:
     """6.1 before 6.12."""
-    return [int(number) for number in kernel.partition("-")[0].split(".") if number.isdecimal()]
+    return [int(number) for number in version.split(".")]
 
 
 if __name__ == "__main__":
