@@ -6,12 +6,13 @@
 # Compared with the real program and ubusd (2025-12), with objects that give the same answers: the output of list and call,
 # also with -S and -v; exit codes and texts for unknown objects and methods, arguments that do not parse, a missing
 # argument, an unknown command. (Where a method fails, it exits with 256 minus the code without a terminal, and older ones
-# with the code, so only success can be relied on.) The answers of the real netifd could not be compared: the names are
-# the documented ones.
+# with the code, so only success can be relied on.) Of the real netifd (2026-07): the names of what it answers; that an
+# unknown device is "Invalid argument"; and that it gives hw-tc-offload and devtype only of a device whose driver answers
+# ETHTOOL_GLINKSETTINGS, which here is every one but those of lines "DEVICE silent".
 #
 # Reads /etc/stand-in/interfaces, lines "NAME DEVICE L3_DEVICE PROTO up|down", with a dash for a missing device; the
-# kernel's devices; and, for hw-tc-offload, /etc/stand-in/hw-tc-offload, lines "DEVICE true|false", or an ethtool at
-# /usr/lib/stand-in/ethtool, since such a router has none of its own.
+# kernel's devices; and, for hw-tc-offload, /etc/stand-in/hw-tc-offload, lines "DEVICE true|false|silent", or an ethtool
+# at /usr/lib/stand-in/ethtool, since such a router has none of its own.
 home=/etc/stand-in
 simple=
 verbose=
@@ -75,16 +76,19 @@ device() {
   esac
   up=true
   [ "$(cat "/sys/class/net/$1/operstate" 2>/dev/null)" != down ] || up=false
-  printf '%s\t"external": false,\n%s\t"present": true,\n%s\t"type": "%s",\n%s\t"up": %s,\n%s\t"carrier": %s,\n' \
+  printf '%s\t"external": false,\n%s\t"present": true,\n%s\t"type": "%s",\n%s\t"up": %s,\n%s\t"carrier": %s' \
     "$2" "$2" "$2" "$type" "$2" "$up" "$2" "$up"
-  printf '%s\t"hw-tc-offload": %s,\n%s\t"devtype": "%s"\n' "$2" "$(hw_tc_offload "$1")" "$2" "$kind"
+  feature=$(hw_tc_offload "$1")
+  [ "$feature" = silent ] ||
+    printf ',\n%s\t"hw-tc-offload": %s,\n%s\t"devtype": "%s"' "$2" "$feature" "$2" "$kind"
+  echo
 }
 
 network_device_status() {
   name=$(printf '%s' "$1" | sed -n 's/.*"name" *: *"\([^"]*\)".*/\1/p')
   echo "{"
   if [ -n "$name" ]; then
-    [ -e "/sys/class/net/$name" ] || return 4
+    [ -e "/sys/class/net/$name" ] || return 2
     device "$name" ""
   else
     first=yes
@@ -161,7 +165,7 @@ call)
   method=$(echo "${1}_$2" | tr . _)
   case $method in
   network_device_status | network_interface_dump | system_board)
-    answer=$("$method" "${3:-}") || fail_call 4 "Not found" "$@"
+    answer=$("$method" "${3:-}") || fail_call 2 "Invalid argument" "$@"
     printf '%s\n' "$answer" | format
     ;;
   *) fail_call 3 "Method not found" "$@" ;;

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -148,21 +148,53 @@ def choose_offload(state: Fw4State, offload: str, check_mode: bool) -> tuple[str
     In check mode a changeable feature that is still off proves nothing: nic_features turns it on before the real run.
     hw-tc-offload of a switch port is always on (net/dsa/user.c), so its conduit is what counts. It being on does not
     mean that the driver takes flowtables, and OpenWrt's kernel does not show it: offload_verify sees what comes of it.
+    A device of which neither ethtool nor netifd shows the feature stays in software, and ``why`` names it.
     """
     if offload != "auto":
         return offload, "requested"
     if "state" not in state.loaded:
         return "auto", f"{STOPPED}, so its devices are not known"
     wired = {name: device for name, device in state.devices.items() if device.kind != "wlan"}
-    foreseen = {name for name, device in wired.items() if check_mode and device.changeable}
-    off = sorted({device.target for name, device in wired.items() if not device.hw_tc_offload and name not in foreseen})
+    has_ethtool = "ethtool" in state.platform.commands
+    foreseen = {name for name, device in wired.items() if check_mode and device.may_turn_on(has_ethtool)}
+    lacking = [device for name, device in wired.items() if not device.hw_tc_offload and name not in foreseen]
     if not wired:
         return "software", "no wired device is known in a zone"
-    if off:
-        return "software", f"hw-tc-offload is off or unknown: {', '.join(off)}"
+    if lacking:
+        return "software", "; ".join(_describe_features(lacking, has_ethtool))
     if foreseen:
         return "hardware", "foreseen: hw-tc-offload is off, and nic_features can turn it on before the real run"
     return "hardware", "hw-tc-offload is on for every wired device"
+
+
+def _describe_features(devices: Iterable[Fw4Device], has_ethtool: bool) -> Iterator[str]:
+    """What is shown of hw-tc-offload of devices that do not have it on."""
+    shown = {"false": "is off or missing, as netifd shows it", "": f"is not known, for {_why_unknown(has_ethtool)}"}
+    named: dict[str, set[str]] = {}
+    for device in devices:
+        named.setdefault(shown.get(device.feature, f"is {device.feature}"), set()).add(device.target)
+    for what, names in sorted(named.items()):
+        yield f"hw-tc-offload of {', '.join(sorted(names))} {what}"
+
+
+def _why_unknown(has_ethtool: bool) -> str:
+    if has_ethtool:
+        return "neither ethtool nor netifd shows it"
+    return "netifd does not show it and ethtool is not installed"
+
+
+def _warn_of_unknown(state: Fw4State) -> list[str]:
+    """That auto is software for want of knowledge alone, and how to know."""
+    wired = [device for device in state.devices.values() if device.kind != "wlan"]
+    unknown = sorted({device.target for device in wired if device.hw_tc_offload is None})
+    if not unknown or any(device.hw_tc_offload is False for device in wired):
+        return []
+    has_ethtool = "ethtool" in state.platform.commands
+    install = "" if has_ethtool else "install ethtool (kmod.nft_offload.kernel_support) and run the play again, or "
+    return [
+        f"offload is in software because hw-tc-offload of {', '.join(unknown)} is not known: {_why_unknown(has_ethtool)}"
+        f". To have it in hardware, {install}set offload to hardware"
+    ]
 
 
 def options_to_set(config: Fw4Config, offload: str) -> dict[str, str]:
@@ -189,7 +221,8 @@ def plan_present(
     if not values and not state.found:
         files = {}  # nothing of it is ours
     desired = "auto" if offload == "auto" and decided == "hardware" else decided
-    result = {"offload": decided, "reason": why}
+    unknown = _warn_of_unknown(state) if (offload, decided) == ("auto", "software") else []
+    result: dict[str, Any] = {"offload": decided, "reason": why, "warnings": unknown}
     if desired == "auto" and not values and any(table and not table.hardware for table in (state.live, state.rendered)):
         result = {"offload": "software", "reason": "; ".join(state.complaints) or "fw4 fell back to software"}
     return _plan(state, values, desired, files, check_mode, result, token, load_pending)
@@ -267,6 +300,7 @@ def _plan(
             "options": {option: {**state.config.values, **values}.get(option, ABSENT) for option in OPTIONS},
             # those of the last reading count: a change may have put right what fw4 complained of
             "warnings": [
+                *result.get("warnings", ()),
                 *([f"{STOPPED}: {STARTING}"] if stopped else []),
                 *(_describe_lost(state) if check_mode and summaries else []),
                 *_warnings(state),

@@ -292,6 +292,11 @@ def _explain_refusal(state: NicState, request: FeatureRequest) -> str:
     nic = state.nics.get(request.target, Nic("", {}))
     driver = f"driver {nic.driver or 'unknown'}"
     feature = nic.features.get(request.feature)
+    if feature is None and is_read_only(state):
+        return (
+            f"whether {request.target} ({driver}) has {request.feature} is not known: netifd does not show it on, and "
+            "ethtool is not installed (run kmod.nft_offload.kernel_support)"
+        )
     if feature is None:
         return f"{request.target} ({driver}) has no feature {request.feature}"
     if feature.active != request.on and is_read_only(state):

@@ -41,10 +41,20 @@ class Fw4Device:
     """DEVTYPE as the kernel has it: dsa, wlan, or ethernet"""
     target: str
     """the NIC whose hw-tc-offload counts: for a switch port (DSA), the one that the switch hangs on"""
-    hw_tc_offload: bool | None
-    """None: netifd does not show it"""
-    changeable: bool = False
-    """it is off, and nic_features may turn it on"""
+    feature: str
+    """hw-tc-offload as ethtool prints it, else true or false as netifd does, which is false for a missing one as well;
+    empty: neither shows it"""
+    has_driver: bool = False
+    """is it a real device, whose driver may have the feature?"""
+
+    @property
+    def hw_tc_offload(self) -> bool | None:
+        """None: not known."""
+        return self.feature.partition(" ")[0] in ("on", "true") if self.feature else None
+
+    def may_turn_on(self, has_ethtool: bool) -> bool:
+        """Is it off, and not for good, as far as can be seen? Without ethtool, whatever has a driver may have it."""
+        return self.feature == "off" or (not has_ethtool and self.has_driver and self.feature != "true")
 
 
 @dataclass(frozen=True)
@@ -92,11 +102,11 @@ def parse_flowtable(text: str) -> Fw4Table | None:
 
 
 def parse_zone_devices(text: str) -> dict[str, Fw4Device]:
-    """Lines ``NAME KIND TARGET true|false|changeable|unknown`` -> name -> Fw4Device."""
+    """Lines ``NAME KIND TARGET driver|- FEATURE`` -> name -> Fw4Device; the feature may be several words or none."""
     words = [split_words(line) for line in iterate_lines(text)]
     return {
-        name: Fw4Device(kind, target, {"true": True, "false": False, "changeable": False}.get(on), on == "changeable")
-        for name, kind, target, on in (w for w in words if len(w) == 4)
+        name: Fw4Device(kind, target, " ".join(feature), driver == "driver")
+        for name, kind, target, driver, *feature in (w for w in words if len(w) >= 4)
     }
 
 

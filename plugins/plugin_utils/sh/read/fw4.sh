@@ -139,20 +139,18 @@ _fw4_is_empty() {
     END { exit !chains || rules }'
 }
 
-# NAME KIND TARGET true|false|changeable of each device that the zones' networks are on, below bridges and VLANs; TARGET is the
-# NIC that the ports of a switch (DSA) hang on, and whose hw-tc-offload counts
+# NAME KIND TARGET driver|- FEATURE of each device that the zones' networks are on, below bridges and VLANs; TARGET is the NIC
+# that the ports of a switch (DSA) hang on, and whose hw-tc-offload counts
 _fw4_devices() {
   grep -o '"related_physdevs": \[[^]]*\]' "$fw4_state" 2>/dev/null | sed 's/.*\[//; s/[]",]/ /g' | tr ' ' '\n' |
     sort -u | while read -r _name; do [ -z "$_name" ] || _fw4_lower "$_name"; done | sort -u
 }
 
-# off, and not for good, as far as can be seen: without ethtool, a driver may have it
-_fw4_changeable() {
-  if has ethtool; then
-    ethtool -k "$1" 2>/dev/null | grep -qx 'hw-tc-offload: off'
-  else
-    [ -e "/sys/class/net/$1/device/driver" ]
-  fi
+# _fw4_feature NIC: hw-tc-offload of it in ethtool's words, or true or false where only netifd tells, which it does where
+# the driver answers ETHTOOL_GLINKSETTINGS; nothing where neither does
+_fw4_feature() {
+  has ethtool && ethtool -k "$1" 2>/dev/null | sed -n 's/^hw-tc-offload: //p' | grep . && return
+  ubus call network.device status "{\"name\":\"$1\"}" 2>/dev/null | sed -n 's/.*"hw-tc-offload": \([a-z]*\).*/\1/p'
 }
 
 _fw4_lower() (
@@ -168,7 +166,7 @@ _fw4_lower() (
     ;;
   dsa) for _below in "/sys/class/net/$1"/lower_*; do [ ! -e "$_below" ] || _target=${_below##*/lower_}; done ;;
   esac
-  _on=$(ubus call network.device status "{\"name\":\"$_target\"}" 2>/dev/null | sed -n 's/.*"hw-tc-offload": \([a-z]*\).*/\1/p')
-  [ "${_on:-false}" = true ] || ! _fw4_changeable "$_target" || _on=changeable
-  echo "$1 ${_kind:-ethernet} $_target ${_on:-unknown}"
+  _driver=-
+  [ ! -e "/sys/class/net/$_target/device/driver" ] || _driver=driver
+  echo "$1 ${_kind:-ethernet} $_target $_driver $(_fw4_feature "$_target")"
 )

@@ -105,13 +105,46 @@ def test_a_configuration_that_uci_cannot_read(router: OpenWrt, check: bool) -> N
     ("on", "offload", "reason"),
     [
         ("eth0 true", "hardware", "hw-tc-offload is on for every wired device"),
-        ("eth0 false\nlan1 true\nwan true", "software", "hw-tc-offload is off or unknown: eth0"),
+        ("eth0 false\nlan1 true\nwan true", "software", "hw-tc-offload of eth0 is off or missing, as netifd shows it"),
     ],
 )
 def test_auto_looks_at_the_conduit(router: OpenWrt, on: str, offload: str, reason: str) -> None:
     router.write("/etc/stand-in/hw-tc-offload", on)
     result, _execs = router.do(ActionModule, {})
     assert (result["offload"], result["reason"]) == (offload, reason)
+
+
+@pytest.mark.parametrize(
+    ("netifd", "ethtool", "offload", "reason"),
+    [
+        ("silent", "on", "hardware", "hw-tc-offload is on for every wired device"),
+        ("false", "on", "hardware", "hw-tc-offload is on for every wired device"),
+        ("true", "off [fixed]", "software", "hw-tc-offload of eth0 is off [fixed]"),
+        ("true", "off [requested on]", "software", "hw-tc-offload of eth0 is off [requested on]"),
+        ("true", "", "hardware", "hw-tc-offload is on for every wired device"),
+        ("silent", "", "software", "hw-tc-offload of eth0 is not known, for neither ethtool nor netifd shows it"),
+    ],
+)
+def test_auto_asks_ethtool_first(router: OpenWrt, netifd: str, ethtool: str, offload: str, reason: str) -> None:
+    """netifd shows the feature only where the driver answers ETHTOOL_GLINKSETTINGS."""
+    router.write("/etc/stand-in/hw-tc-offload", f"eth0 {netifd}\n")
+    line = f"hw-tc-offload: {ethtool}" if ethtool else "rx-checksumming: on"
+    router.write("/usr/sbin/ethtool", f"#!/bin/sh\necho '{line}'\n", 0o755)
+    result, _execs = router.do(ActionModule, {})
+    assert (result["offload"], result["reason"]) == (offload, reason)
+
+
+def test_auto_says_of_which_device_nothing_is_known(router: OpenWrt) -> None:
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 silent\n")
+    result, _execs = router.do(ActionModule, {})
+    assert (result["offload"], flowtable(router)) == ("software", 'devices = { "br-lan", "wan" }\n')
+    assert result["reason"] == (
+        "hw-tc-offload of eth0 is not known, for netifd does not show it and ethtool is not installed"
+    )
+    (warning,) = result["warnings"]
+    assert "hw-tc-offload of eth0 is not known" in warning and "install ethtool (kmod.nft_offload.kernel" in warning
+    asked, _execs = router.do(ActionModule, SOFTWARE)
+    assert "warnings" not in asked, "who asks for software need not know"
 
 
 @pytest.mark.parametrize("check", [True, False])

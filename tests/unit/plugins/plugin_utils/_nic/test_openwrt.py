@@ -60,6 +60,13 @@ def test_off_and_no_ethtool(router: OpenWrt) -> None:
     assert not result["changed"] and set(result["unsupported_devices"]) == {"lan1", "wan"}
 
 
+def test_netifd_shows_nothing_and_no_ethtool(router: OpenWrt) -> None:
+    """Not known is not the same as missing."""
+    router.write("/etc/stand-in/hw-tc-offload", "eth0 silent\n")
+    with pytest.raises(OffloadError, match=r"whether eth0 .* is not known.*run kmod\.nft_offload\.kernel_support"):
+        router.do(ActionModule, PORTS)
+
+
 def test_set_now_at_boot_and_when_it_appears(router: OpenWrt) -> None:
     with_ethtool(router, "off")
     before = files(router)
