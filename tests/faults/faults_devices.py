@@ -254,6 +254,12 @@ FAULTS = (
         7,
         impossible="the lab's routers have no program of XDP, and nothing that compiles one",
     ),
+    Fault(
+        "xdp-program-that-takes-all",
+        ["configured.xdp", "offloading.taken-before", "bypassing.taken-before"],
+        4,
+        impossible="the lab's routers have no program of XDP, and nothing that compiles one",
+    ),
     Fault("smaller-mtu", ["configured.mtu-differs"], 7, "ip link set wan0 mtu 1400\n"),
     # --- hooks
     Fault(

@@ -20,6 +20,7 @@ from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
 from .traffic import find_exemption, has_guests
+from .unseen import describe_takers, list_takers, name_takers
 
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",
@@ -58,8 +59,8 @@ DELIVERY_UNSEEN = Kind(
     "info",
     "Whether the fast path delivers what it takes could not be seen",
     "Packets stayed out of the forward chain. That they left the router and were answered could not be counted: they"
-    " leave inside of others (PPPoE, a tunnel, IPsec), this kernel has no hook where packets leave, or a NIC does not"
-    " count what it sends.",
+    " leave inside of others (PPPoE, a tunnel, IPsec), this kernel has no hook where packets leave, a NIC does not"
+    " count what it sends, or an XDP program may have taken the answers.",
     "set net.netfilter.nf_conntrack_acct=1 and have the flowtable count (counter); both hold for new connections. Or"
     " see for yourself that connections through the router go on",
 )
@@ -69,6 +70,15 @@ LITTLE_TRAFFIC = Kind(
     "Too few packets were forwarded to judge by",
     "Fewer packets than least_packets were forwarded during the sample, by the fast path and the slow path together.",
     "send traffic through the router while it is verified, or raise sample",
+)
+TAKEN_BEFORE = Kind(
+    "bypassing.taken-before",
+    "info",
+    "Too few packets were seen to judge by, and something may take them before they are",
+    "An XDP program gets packets before every hook of netfilter, those where the sample counts them too. What it"
+    " forwards by itself, as xdp-forward does with the flows of the same flowtables, may be nearly all. So whether"
+    " there was traffic, and how much of it was slow, is not known.",
+    "see what it does (bpftool net show), or verify while {takers} is off",
 )
 NOT_COUNTED = Kind(
     "bypassing.not-counted",
@@ -87,7 +97,16 @@ NOT_MEASURED = Kind(
     " firewall's 'flush ruleset'.",
     "see the evidence; when a firewall was reloaded meanwhile, run the task again",
 )
-KINDS = (ONE_DIRECTION, SLOW_SHARE, NOT_DELIVERED, DELIVERY_UNSEEN, LITTLE_TRAFFIC, NOT_COUNTED, NOT_MEASURED)
+KINDS = (
+    ONE_DIRECTION,
+    SLOW_SHARE,
+    NOT_DELIVERED,
+    DELIVERY_UNSEEN,
+    LITTLE_TRAFFIC,
+    TAKEN_BEFORE,
+    NOT_COUNTED,
+    NOT_MEASURED,
+)
 
 SMALL = 0.1
 """A direction with less than this part of what could bypass is left out: a tunnel, say, that is in no flowtable by
@@ -149,11 +168,15 @@ def find_slow_share(subject: Subject) -> list[Finding]:
         f" {subject.expectation.slow_share} %"
         + (f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else "")
     )
-    found = SLOW_SHARE.found(message, describe_sample(sample), *_describe_directions(sample))
+    takers = list_takers(subject)
+    found = SLOW_SHARE.found(message, describe_sample(sample), *describe_takers(takers), *_describe_directions(sample))
     guests = any(
         direction.late + direction.slow and has_guests(subject, direction.enters) for direction in sample.directions
     )
-    return [replace(found, severity="info") if guests or may_be_intended(subject) else found]
+    if guests or may_be_intended(subject):
+        return [replace(found, severity="info")]
+    # of a share whose larger part may not have been counted, nobody knows how large it is
+    return [replace(found, severity="warning") if takers else found]
 
 
 def find_missing_measurement(subject: Subject) -> list[Finding]:
@@ -173,9 +196,11 @@ def find_missing_measurement(subject: Subject) -> list[Finding]:
         message = (
             f"fewer than {subject.expectation.least_packets} packets that could bypass the forward chain were forwarded"
         )
-        programs = [name for name in subject.listed_devices if name in subject.state.other_handlers.xdp]
-        before = [f"{name} has an XDP program: what that forwards by itself is not counted" for name in programs]
-        return [LITTLE_TRAFFIC.found(message, describe_sample(sample), *before)]
+        if takers := list_takers(subject):
+            message += f", but {name_takers(takers)} may take packets before they are counted"
+            lines = describe_takers(takers)
+            return [TAKEN_BEFORE.found(message, describe_sample(sample), *lines, takers=name_takers(takers))]
+        return [LITTLE_TRAFFIC.found(message, describe_sample(sample))]
     return []
 
 
@@ -217,6 +242,7 @@ def judge(subject: Subject) -> RungResult:
         )
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
+    evidence += describe_takers(list_takers(subject))
     delivery = _see_delivery(subject, sample)
     evidence += delivery.shown
     share = _slow_percentage(subject, sample)

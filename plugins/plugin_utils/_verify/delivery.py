@@ -23,6 +23,7 @@ from .._observe.forwarding import is_forwarding
 from .._observe.paths import sees_through
 from .._observe.state import Sample, Taken
 from .subject import Subject
+from .unseen import list_takers, name_takers
 
 FEWEST = 20
 """packets of a family and protocol: fewer are no ground for anything"""
@@ -59,6 +60,7 @@ def see_delivery(subject: Subject, sample: Sample, nic_bytes: int, nic_packets: 
     lost: list[str] = []
     unseen: list[str] = []
     shown: list[str] = []
+    takers = list_takers(subject)
     hidden = _why_hidden(subject, sample)
     for taken in sample.deliveries:
         if taken.packets < FEWEST:
@@ -67,6 +69,8 @@ def see_delivery(subject: Subject, sample: Sample, nic_bytes: int, nic_packets: 
         match _judge_taken(subject, sample, taken, hidden):
             case True:
                 shown.append(line)
+            case False if takers and hidden:  # only answers would show it, which may have been taken
+                unseen.append(f"{line}; answers may have gone through {name_takers(takers)}")
             case False:
                 lost.append(line)
             case None:
@@ -76,7 +80,9 @@ def see_delivery(subject: Subject, sample: Sample, nic_bytes: int, nic_packets: 
     if (nic_bytes or nic_packets) and subject.flows_in_hardware:
         line, answered = _judge_hardware(subject, sample, nic_bytes)
         (shown if answered else unseen).append(line)
-    lost += [*_list_one_way(subject), *_list_looking(subject)]
+    one_way = list(_list_one_way(subject))
+    (unseen if takers else lost).extend(one_way)  # nothing counts the packets that were taken
+    lost += _list_looking(subject)
     causes = tuple(found.reason for found in subject.undelivered)
     return Delivery(tuple(lost), tuple(unseen), tuple(shown), causes if lost else ())
 

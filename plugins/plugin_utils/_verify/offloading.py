@@ -19,6 +19,7 @@ from .._observe.state import Flows
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .subject import Subject, run_checks
 from .traffic import describe_exempt_flows, select_flows
+from .unseen import describe_takers, list_takers, name_takers
 
 CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",
@@ -37,6 +38,14 @@ NO_TRAFFIC = Kind(
     "Flows are offloaded while they forward TCP or UDP packets. Connections of the router itself never are, and none is"
     " tracked on a router whose ruleset has no use for it. Without traffic this is no fault of the router.",
     "send TCP or UDP traffic through the router while it is verified, or raise sample",
+)
+TAKEN_BEFORE = Kind(
+    "offloading.taken-before",
+    "info",
+    "No traffic was seen, and something may take it before it can be",
+    "An XDP program gets packets before connection tracking does. Those that it forwards or drops by itself are in no"
+    " connection, or in one whose packets nothing counts. So whether there was traffic to offload is not known.",
+    "see what it does (bpftool net show), or verify while {takers} is off",
 )
 NONE_OFFLOADED = Kind(
     "offloading.none-offloaded",
@@ -85,6 +94,7 @@ CONNTRACK_FULL = Kind(
 KINDS = (
     CONNTRACK_UNREADABLE,
     NO_TRAFFIC,
+    TAKEN_BEFORE,
     NONE_OFFLOADED,
     ONE_FAMILY,
     ONE_PROTOCOL,
@@ -121,6 +131,10 @@ def find_missing_offload(subject: Subject) -> list[Finding]:
     exempt = describe_exempt_flows(subject)
     if exempt and not seen.recent_slow:
         message = "no flow that is for this router's flowtable passed a packet while traffic was watched"
+    if takers := list_takers(subject):
+        seen_little = f"{message}, but {name_takers(takers)} may take packets before they are seen"
+        lines = [describe_flows(seen), *describe_takers(takers), *exempt]
+        return [TAKEN_BEFORE.found(seen_little, *lines, takers=name_takers(takers))]
     return [NO_TRAFFIC.found(message, describe_flows(seen), *exempt, f"watched for {seen.seconds} seconds")]
 
 
@@ -237,6 +251,7 @@ def judge(subject: Subject) -> RungResult:
     if seen is not None and holds:
         evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
     evidence += describe_exempt_flows(subject)
+    evidence += describe_takers(list_takers(subject))
     return conclude_rung("offloading", holds, evidence, run_checks(CHECKS, subject))
 
 

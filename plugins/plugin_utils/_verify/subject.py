@@ -95,6 +95,18 @@ class Subject:
         return {device.name: device for flowtable in self.flowtables for device in self.existing_devices(flowtable)}
 
     @cached_property
+    def ingress_devices(self) -> tuple[str, ...]:
+        """The listed devices, and all below them, by which their packets come in: a VLAN's NIC, a bond's members."""
+        found: dict[str, None] = {}
+        pending = list(self.listed_devices)
+        while pending:
+            name = pending.pop(0)
+            if name not in found and name in self.devices:
+                found[name] = None
+                pending += self.devices[name].lowers
+        return tuple(found)
+
+    @cached_property
     def deciding_devices(self) -> Mapping[str, Device]:
         """Devices whose hw-tc-offload decides over the judged hardware flowtables, by name.
 

@@ -23,6 +23,7 @@ from tests.unit.helpers.ladder_case import (
     traffic,
 )
 from tests.unit.helpers.ladder_cases_nic import FAKE, TRIO
+from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS
 from tests.unit.helpers.routers import FIXED, OFF, flows, foreign, with_device, with_sample
 
 HARDWARE = {
@@ -203,12 +204,68 @@ CONFLICTS = {
         "offloading",
         "another fast path is loaded: ecm, qca_nss_drv",
     ),
-    "an XDP program": case(
+    "an XDP program, and little traffic": case(
         with_sample(beside(SOFT, xdp={"wan0": "generic", "mgmt0": "native"}), "fast 4 lan0 4"),
-        "configured.xdp bypassing.little-traffic",
+        "configured.xdp bypassing.taken-before",
         "offloading",
         "wan0 has an XDP program (generic)",
-        "wan0 has an XDP program: what that forwards by itself is not counted",
+        "fewer than 100 packets that could bypass the forward chain were forwarded, but the XDP program on wan0"
+        " (generic) may take packets before they are counted",
+        bypassing="unproven",
+    ),
+    "an XDP program, and no traffic": case(
+        replace(beside(SOFT, xdp={"wan0": "native"}), flows=flows()),
+        "configured.xdp offloading.taken-before",
+        "bound",
+        "but the XDP program on wan0 (native) may take packets before they are seen",
+        offloading="unproven",
+    ),
+    "an XDP program below a listed device": case(
+        replace(
+            beside(with_device(with_device(SOFT, "eth9"), "wan0", lowers=("eth9",)), xdp={"eth9": "offload"}),
+            flows=flows(),
+        ),
+        "configured.xdp offloading.taken-before",
+        "bound",
+        "eth9 has an XDP program (offload)",
+    ),
+    "an XDP program elsewhere, and no traffic": case(
+        replace(beside(SOFT, xdp={"mgmt0": "native"}), flows=flows()), "offloading.no-traffic", "bound"
+    ),
+    "an XDP program, and most of what is seen is slow": case(
+        with_sample(
+            beside(SOFT, xdp={"wan0": "native"}),
+            "fast 4 lan0 100",
+            "traversed4 lan0 wan0 900 9000",
+            "slow4 lan0 wan0 tcp 3 900 9000",
+        ),
+        "configured.xdp bypassing.slow-share",
+        "offloading",
+        "what the XDP program on wan0 (native) takes is not counted",
+        bypassing="unproven",
+    ),
+    "an XDP program, and traffic that bypasses": case(
+        with_sample(beside(SOFT, xdp={"wan0": "native"}), *BOTH_WAYS),
+        "configured.xdp",
+        "bypassing",
+        "what the XDP program on wan0 (native) takes is not counted",
+    ),
+    "an XDP program that may take the answers": case(
+        replace(
+            with_sample(beside(SOFT, xdp={"wan0": "native"}), "fast 4 lan0 4000"),
+            flows=replace(flows(software=8), one_way={"ipv4 software": (8, 8)}),
+        ),
+        "configured.xdp bypassing.delivery-unseen",
+        "offloading",
+        "8 of 8 ipv4 TCP flows in software had packets one way only",
+    ),
+    "no XDP program, and no answers": case(
+        replace(
+            with_sample(SOFT, "fast 4 lan0 4000"),
+            flows=replace(flows(software=8), one_way={"ipv4 software": (8, 8)}),
+        ),
+        "bypassing.not-delivered",
+        "offloading",
     ),
     "ingress redirected": case(
         beside(SOFT, redirected={"wan0": "ifb4wan0", "mgmt0": "ifb0"}),

@@ -199,11 +199,11 @@ def find_bypassed_redirections(subject: Subject) -> list[Finding]:
 
 
 def find_xdp(subject: Subject) -> list[Finding]:
-    """XDP programs on listed devices."""
+    """XDP programs on listed devices, and on those below them."""
     programs = subject.state.other_handlers.xdp
     return [
         XDP.found(f"{name} has an XDP program ({programs[name]})", f"ip link show dev {name}: xdp", device=name)
-        for name in subject.listed_devices
+        for name in subject.ingress_devices
         if name in programs
     ]
 
