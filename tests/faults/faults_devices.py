@@ -260,6 +260,12 @@ FAULTS = (
         4,
         impossible="the lab's routers have no program of XDP, and nothing that compiles one",
     ),
+    Fault(
+        "bridge-flowtable-unfed",
+        ["configured.bridge-unfed"],
+        7,
+        impossible="no kernel of the lab has flowtables of family bridge",
+    ),
     Fault("smaller-mtu", ["configured.mtu-differs"], 7, "ip link set wan0 mtu 1400\n"),
     # --- hooks
     Fault(

@@ -19,7 +19,7 @@ from .delivery import Delivery, see_delivery
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
-from .traffic import find_exemption, has_guests
+from .traffic import find_exemption, has_guests, select_flows
 from .unseen import describe_takers, list_takers, name_takers
 
 ONE_DIRECTION = Kind(
@@ -242,6 +242,9 @@ def judge(subject: Subject) -> RungResult:
         )
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
+    if mixed := sum(sample.taken.get(name, 0) for name in subject.bridged_devices):
+        paths = ", ".join(flowtable.path for flowtable in subject.bridge_flowtables[:4])
+        evidence.append(f"{mixed} packets do not count: flowtable {paths} takes bridged ones where they came in")
     evidence += describe_takers(list_takers(subject))
     delivery = _see_delivery(subject, sample)
     evidence += delivery.shown
@@ -327,8 +330,11 @@ def _estimate_nic_packets(subject: Subject) -> int:
     (nf_flow_offload_ip_hook: nf_ct_acct_update).
     """
     flows, sample = subject.state.flows, subject.state.sample
-    if flows is None or sample is None or not _has_packet_counts(subject):
+    own = select_flows(subject) if subject.bridge_flowtables else flows
+    if flows is None or own is None or sample is None or not _has_packet_counts(subject):
         return 0
+    if not own.of("hardware"):
+        return 0  # all of them are of a bridge's flowtable
     both = [flows.carried[name] for name in ("hardware", "software") if name in flows.carried]
     all_flows = max((flows.total or 0) / max(flows.sampled, 1), 1)
     same_time = min(sample.seconds / flows.carried_seconds, 1) if flows.carried_seconds else 1
@@ -340,12 +346,13 @@ def _list_nic_bytes(subject: Subject, sample: Sample) -> dict[str, int]:
     """Device -> bytes that it received and no flowtable's hook saw, and that its NIC may thus have forwarded.
 
     Not those of a switch's port, which also counts what the switch passes on among its ports, nor those of a device
-    whose packets are redirected before the hook (tc's ingress comes first, net/core/dev.c).
+    whose packets are redirected before the hook (tc's ingress comes first, net/core/dev.c), or bridged by its NIC.
     """
     return {
         name: received
         for name, received in sample.nic_devices.items()
         if name not in subject.state.other_handlers.redirected
+        and name not in subject.bridged_devices
         and not (name in subject.devices and subject.devices[name].kind == "dsa")
     }
 
@@ -361,10 +368,16 @@ def _count_eligible(subject: Subject, sample: Sample) -> int:
     return sample.total.traversed - sum(one.traversed for one in exempt)
 
 
+def _count_bypassed(subject: Subject, sample: Sample) -> int:
+    """Packets that a flowtable took, less those where a bridge's flowtable may have taken what is not routed."""
+    mixed = sum(sample.taken.get(name, 0) for name in subject.bridged_devices)
+    return max(sample.total.bypassed - mixed, 0)
+
+
 def _is_bypassing(subject: Subject, sample: Sample) -> bool:
     """Were enough packets seen to take the fast path? Of a NIC's bytes, as many as that many small packets have."""
     least = subject.expectation.least_packets
-    if sample.total.bypassed + _estimate_nic_packets(subject) >= least:
+    if _count_bypassed(subject, sample) + _estimate_nic_packets(subject) >= least:
         return True
     return subject.flows_in_hardware > 0 and sum(_list_nic_bytes(subject, sample).values()) >= 64 * least
 
@@ -377,12 +390,13 @@ def _slow_percentage(subject: Subject, sample: Sample) -> float | None:
     """
     if subject.flows_in_hardware and not _has_packet_counts(subject):
         if not sample.classed:
-            bypassed = sample.total.bypassed
+            bypassed = _count_bypassed(subject, sample)
             return _percentage(_count_eligible(subject, sample), bypassed) if bypassed else None
         return _percentage(sample.slow_bytes, sample.bypassed_bytes + sum(_list_nic_bytes(subject, sample).values()))
     if sample.unhooked and not _has_packet_counts(subject):
         return None
-    return _percentage(_count_eligible(subject, sample), sample.total.bypassed + _estimate_nic_packets(subject))
+    bypassed = _count_bypassed(subject, sample) + _estimate_nic_packets(subject)
+    return _percentage(_count_eligible(subject, sample), bypassed)
 
 
 def _percentage(part: int, rest: int) -> float | None:

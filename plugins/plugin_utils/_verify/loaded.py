@@ -68,8 +68,8 @@ def find_modules_missing_at_boot(subject: Subject) -> list[Finding]:
         return []
     names = ", ".join(lacking)
     evidence = f"no boot list names {names}"
-    flowtables = subject.flowtables
-    if flowtables and not subject.is_ours:
+    theirs = not subject.is_ours if subject.flowtables else bool(subject.bridge_flowtables)
+    if theirs:
         return [ON_DEMAND.found(f"{names} come at boot when the firewall loads its flowtable", evidence)]
     return [NOT_AT_BOOT.found(f"nothing loads {names} at boot", evidence)]
 

@@ -247,7 +247,9 @@ def judge(subject: Subject) -> RungResult:
     seen = subject.state.flows
     evidence = [] if subject.flowtables else [subject.why_nothing_to_judge]
     evidence += [describe_flows(seen)] if seen is not None else []
-    holds = seen is not None and seen.of("hardware", "software") > 0
+    # flows in a bridge's flowtable have the same bits, and are not those that a judged one is for
+    own = select_flows(subject) if subject.bridge_flowtables else seen
+    holds = own is not None and own.of("hardware", "software") > 0
     if seen is not None and holds:
         evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
     evidence += describe_exempt_flows(subject)

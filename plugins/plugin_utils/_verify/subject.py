@@ -19,7 +19,7 @@ from .._observe.ruleset import read_priority
 from .._observe.state import Device, Exclusion, FlowRule, Flowtable, Hook, RouterState
 from .._observe.topology import find_hook_devices, map_hook_devices, pick_flowtable_devices, sees_lowers
 from .finding import LONGEST_EVIDENCE, Expectation, Finding, Severity
-from .walk.classes import Classes, find_helper_rules, know_nothing, traverse_ruleset
+from .walk.classes import Classes, bridge_view, find_helper_rules, know_nothing, traverse_ruleset
 from .walk.packet import Interface
 from .walk.walk import LAYER_3, RulePlace
 
@@ -44,11 +44,25 @@ class Subject:
 
     @cached_property
     def flowtables(self) -> tuple[Flowtable, ...]:
-        """The judged flowtables: those of the expected table; where that table does not exist at all, every one."""
-        listed = self.state.flowtables or ()
+        """The judged flowtables: those of the expected table; where that table does not exist at all, every one.
+
+        Not those for what bridges pass on, of which no rung tells anything (configured/bridged.py).
+        """
+        listed = tuple(flowtable for flowtable in self.state.flowtables or () if flowtable.family in LAYER_3)
         if self.table_exists or self.boot_table == self.expectation.table:
             return tuple(flowtable for flowtable in listed if _table(flowtable) in self.own_tables)
         return listed
+
+    @cached_property
+    def bridge_flowtables(self) -> tuple[Flowtable, ...]:
+        """Flowtables of the router that take what is not routed: those of family bridge, and of any unknown one."""
+        return tuple(flowtable for flowtable in self.state.flowtables or () if flowtable.family not in LAYER_3)
+
+    @cached_property
+    def bridged_devices(self) -> frozenset[str]:
+        """The devices of those."""
+        found = (device.name for flowtable in self.bridge_flowtables for device in self.existing_devices(flowtable))
+        return frozenset(found)
 
     @cached_property
     def software_table(self) -> str:
@@ -260,7 +274,13 @@ class Subject:
     @property
     def why_nothing_to_judge(self) -> str:
         """Evidence of the rungs that rest on a flowtable, where none is judged."""
-        return "there is no flowtable" if self.state.flowtables is not None else "the ruleset could not be read"
+        return self.why_no_flowtable if self.state.flowtables is not None else "the ruleset could not be read"
+
+    @property
+    def why_no_flowtable(self) -> str:
+        """That there is none, or none for what is routed."""
+        paths = ", ".join(flowtable.path for flowtable in self.bridge_flowtables[:4])
+        return f"there is no flowtable{f' for what is routed: {paths} is for bridged packets' if paths else ''}"
 
     def existing_devices(self, flowtable: Flowtable) -> list[Device]:
         """The devices of any flowtable that the router has, in the order listed; 'eth*' stands for every match."""
@@ -283,6 +303,19 @@ class Subject:
     def device_hooks(self, name: str) -> list[Hook]:
         """The hooks on a device; none where they could not be listed."""
         return self._hooks.get(name, [])
+
+    @cached_property
+    def bridged_classes(self) -> Classes:
+        """The outcome of the packet walk for what bridges pass on; nothing is known where the ruleset was not read."""
+        paths = [f"inet {flowtable.table} {flowtable.name}" for flowtable in self.bridge_flowtables]
+        serving = {
+            name: frozenset(f.path for f in self.device_flowtables(name)) for name in sorted(self.bridged_devices)
+        }
+        ports = [Interface(name, self.devices[name].index, True, serving[name]) for name in serving]
+        ports += [Interface("", 0) for _number in range(2 - len(ports))]
+        if self.state.ruleset is None:
+            return know_nothing(ports, paths)
+        return traverse_ruleset(bridge_view(self.state.ruleset), ports, paths)
 
     def device_flowtables(self, name: str) -> list[Flowtable]:
         """The flowtables of the router, judged or not, that list a device."""

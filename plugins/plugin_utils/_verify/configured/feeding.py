@@ -17,6 +17,7 @@ from ..._observe.state import Exclusion, Flowtable
 from ..finding import Finding, Kind
 from ..subject import Subject, describe_flowtable
 from ..walk.classes import TrafficClass, describe_classes
+from ..walk.walk import LAYER_3
 
 NO_RULE = Kind(
     "configured.no-rule",
@@ -218,7 +219,7 @@ def _find_exempted(subject: Subject, careful: Flowtable, greedy: Flowtable) -> s
 
 def _do_families_overlap(one: str, other: str) -> bool:
     """Can tables of these two families see the same packet?"""
-    return one == other or "inet" in {one, other}
+    return not set(LAYER_3.get(one, ())).isdisjoint(LAYER_3.get(other, ()))
 
 
 def find_exclusions(subject: Subject) -> list[Finding]:

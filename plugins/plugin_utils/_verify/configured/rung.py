@@ -5,8 +5,9 @@
 # PRIVATE to the collection: may change at any time.
 """Rung 3, configured: flowtable, flags, devices and a rule that feeds it are live, and boot will load the same.
 
-Devices are judged in listed.py and topology.py, rules in feeding.py and bypassed.py, the kernel's switches in
-sysctls.py, what boot will load in at_boot.py, the NICs' features in nic.py, what else handles packets in conflicts.py.
+Devices are judged in listed.py and topology.py, rules in feeding.py and bypassed.py, flowtables of bridges in
+bridged.py, the kernel's switches in sysctls.py, what boot will load in at_boot.py, the NICs' features in nic.py, what
+else handles packets in conflicts.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .. import advisories
 from ..finding import Finding, Kind, RungResult, conclude_rung
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
 from ..walk.classes import describe_classes
-from . import at_boot, bypassed, conflicts, feeding, listed, nic, openwrt, sysctls, topology
+from . import at_boot, bridged, bypassed, conflicts, feeding, listed, nic, openwrt, sysctls, topology
 
 UNREADABLE = Kind(
     "configured.unreadable",
@@ -64,6 +65,7 @@ KINDS = (
     *topology.KINDS,
     *feeding.KINDS,
     *bypassed.KINDS,
+    *bridged.KINDS,
     *sysctls.KINDS,
     *at_boot.KINDS,
     *nic.KINDS,
@@ -86,6 +88,9 @@ def find_missing_flowtable(subject: Subject) -> list[Finding]:
     if subject.flowtables or flushed:
         return []
     where = f"table {subject.expectation.table}" if live else "the live ruleset"
+    if subject.bridge_flowtables and not live:
+        others = map(describe_flowtable, subject.bridge_flowtables[:4])
+        return [NO_FLOWTABLE.found(subject.why_no_flowtable, *others)]
     return [NO_FLOWTABLE.found(f"there is no flowtable in {where}", "nft list flowtables shows none")]
 
 
@@ -144,6 +149,7 @@ CHECKS = (
     *topology.CHECKS,
     *feeding.CHECKS,
     *bypassed.CHECKS,
+    *bridged.CHECKS,
     *sysctls.CHECKS,
     *at_boot.CHECKS,
     *nic.CHECKS,
@@ -161,6 +167,7 @@ def judge(subject: Subject) -> RungResult:
         f"chain {rule.chain}: {rule.text}" for flowtable in flowtables for rule in subject.feeding_rules(flowtable)[:2]
     ]
     evidence += _describe_traffic(subject)
+    evidence += bridged.describe_flowtables(subject)
     evidence += at_boot.describe_boot(subject)
     if subject.state.firewalls:
         evidence.append(f"in charge beside it: {', '.join(subject.state.firewalls)}")

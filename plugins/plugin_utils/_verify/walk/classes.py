@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from ..._core.text import read_number
-from ..._observe.ruleset import Condition, Ruleset, Statement, VerdictMap
+from ..._observe.ruleset import Condition, ObjectKey, Ruleset, Statement, VerdictMap
 from .match import find_device_literals, is_in, list_conditions, read_range
 from .packet import FAMILIES, PROTOCOLS, Address, Interface, Mask, Space, Witness, group_interfaces
 from .walk import LAYER_3, Cause, Crowd, Record, RulePlace, TooLong, Walk
@@ -310,6 +310,20 @@ def traverse_ruleset(
     except TooLong:
         return know_nothing(interfaces, paths)
     return Classes(space, walk.record, forwarded, paths, frozenset(families))
+
+
+def bridge_view(ruleset: Ruleset) -> Ruleset:
+    """The chains of family bridge, as if they were of inet: they see what ports pass on as those see what is routed."""
+
+    def keep(key: ObjectKey) -> ObjectKey:
+        return ("inet", *key[1:])
+
+    return Ruleset(
+        {keep(key): replace(chain, family="inet") for key, chain in ruleset.chains.items() if key[0] == "bridge"},
+        {keep(key): elements for key, elements in ruleset.sets.items() if key[0] == "bridge"},
+        {keep(key): elements for key, elements in ruleset.maps.items() if key[0] == "bridge"},
+        frozenset(keep(key) for key in ruleset.partial if key[0] == "bridge"),
+    )
 
 
 def know_nothing(interfaces: Sequence[Interface], flowtables: Iterable[str]) -> Classes:

@@ -95,7 +95,7 @@ _elements() {
 
 # From a ruleset, keeps in nft's own form what decides which packets get to a flowtable, and what the fast path passes by:
 # tables and their flags, the base chains of ip, ip6 and inet at prerouting, forward and postrouting, and those at ingress,
-# with all that they lead to. A rule stays as it is while there are few of its kind. Of many that name addresses, ports and the
+# with all that they lead to; where a bridge feeds a flowtable, its chains at prerouting and forward too. A rule stays as it is while there are few of its kind. Of many that name addresses, ports and the
 # like, with one effect and nothing else between them, the first few stay, and "_ 12 addresses accept" stands for the rest
 # ("_ 12 conditions accept" where not all of them name addresses), so that nothing is silently gone. Rules without an effect
 # on either question are left out. Nothing inside of a string counts. 48 KiB are the limit: a chain that has no room is not
@@ -256,6 +256,7 @@ _reduce() {
             tables++
             title[tables] = bare
             layer3 = bare ~ /^table (ip|ip6|inet) / || bare ~ /^table [^ ]+ [{]$/
+            bridged = bare ~ /^table bridge / ? "bridge " : ""
           } else outside = outside bare "\n"
         }
       } else if (depth == 1) {
@@ -276,12 +277,15 @@ _reduce() {
           hooked[chain] = bare
           size[chain] += length(bare) + 1
           if (bare ~ /hook ingress /) hooks[chain] = "ingress"
-          else if (layer3 && bare !~ /^type nat / && match(bare, /hook (prerouting|forward|postrouting) /))
-            hooks[chain] = substr(bare, RSTART + 5, RLENGTH - 6)
+          else if ((layer3 || bridged) && bare !~ /^type nat / && match(bare, /hook (prerouting|forward|postrouting) /))
+            hooks[chain] = bridged substr(bare, RSTART + 5, RLENGTH - 6)
         } else if (bare ~ /^(policy |comment |})/ && opens == closes || bare == "}") {
           if (bare == "}" && depth > 2) add_line("}")
         } else if (bare != "") {
-          if (bare ~ /flow (add|offload) @/) feeds[chain] = 1
+          if (bare ~ /flow (add|offload) @/) {
+            feeds[chain] = 1
+            if (bridged) bridges = 1
+          }
           if (bare ~ /(^| )queue( |$)/) queues[chain] = 1
           if (bare ~ /maxseg size set /) clamps[chain] = 1
           if (depth > 2 || opens > closes) { # an anonymous chain
@@ -308,6 +312,10 @@ _reduce() {
         queue_hook("prerouting")
         queue_hook("postrouting")
         queue_hook("ingress")
+        if (bridges) {
+          queue_hook("bridge forward")
+          queue_hook("bridge prerouting")
+        }
         follow()
       }
       for (at = 1; at <= tables; at++) {

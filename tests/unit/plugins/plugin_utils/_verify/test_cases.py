@@ -16,6 +16,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict i
 
 from tests.unit.helpers import (
     ladder_cases,
+    ladder_cases_bridge,
     ladder_cases_hardware,
     ladder_cases_nic,
     ladder_cases_openwrt,
@@ -48,6 +49,7 @@ TABLES = (
     ladder_cases_hardware.CASES,
     ladder_cases_openwrt.CASES,
     ladder_cases_software.CASES,
+    ladder_cases_bridge.CASES,
 )
 CASES = {name: case for table in TABLES for name, case in table.items()}
 

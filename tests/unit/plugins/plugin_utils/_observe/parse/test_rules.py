@@ -175,3 +175,39 @@ def test_no_text_is_too_odd(text: str) -> None:
     conditions_of(text)
     parse_exclusions(text)
     parse_rules(text)
+
+
+BRIDGED = """\
+table bridge fw4 {
+	flowtable fb {
+		hook ingress priority filter
+		devices = { lan0, lan1 }
+	}
+
+	chain more {
+		ct state established flow add @fb
+	}
+
+	chain forward {
+		type filter hook forward priority filter; policy accept;
+		ether saddr 02:00:00:00:00:01 accept
+		ether type ip jump more
+	}
+
+	chain input {
+		type filter hook input priority filter; policy accept;
+		ether type arp accept
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_bridge_that_feeds_a_flowtable_is_read_whole(awk: str, tmp_path: Path) -> None:
+    """Its base chain too, whose rules decide what gets to the one with 'flow add'."""
+    reduced = call("nftables", "_reduce", BRIDGED, awk, tmp_path)
+    assert "ether saddr 02:00:00:00:00:01 accept\nether type ip jump more" in reduced
+    assert "ct state established flow add @fb" in reduced
+    assert "arp" not in reduced
+    other = call("nftables", "_reduce", BRIDGED.replace("flow add @fb", "accept"), awk, tmp_path)
+    assert "jump more" not in other  # without a flowtable nothing is asked of it
