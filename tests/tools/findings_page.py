@@ -82,7 +82,13 @@ def _lines(kind: Kind) -> Iterator[str]:
     yield rst.underline(kind.id, "~")
     yield f"**{kind.severity}**: {rst.escape(kind.title)}\n"
     yield f"{rst.escape(kind.explanation)}\n"
-    yield f"**Remedy**: {rst.escape(re.sub('!r', '', kind.remedy).format_map(_Capitals()))}"
+    yield f"**Remedy**: {_fill(kind.remedy)}"
+    if kind.under_fw4:
+        yield f"\n**Remedy where the flowtable is that of OpenWrt's fw4**: {_fill(kind.under_fw4)}"
+
+
+def _fill(remedy: str) -> str:
+    return rst.escape(re.sub("!r", "", remedy).format_map(_Capitals()))
 
 
 if __name__ == "__main__":

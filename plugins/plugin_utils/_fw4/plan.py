@@ -191,9 +191,10 @@ def _warn_of_unknown(state: Fw4State) -> list[str]:
         return []
     has_ethtool = "ethtool" in state.platform.commands
     install = "" if has_ethtool else "install ethtool (kmod.nft_offload.kernel_support) and run the play again, or "
+    names = ", ".join(unknown)
     return [
-        f"offload is in software because hw-tc-offload of {', '.join(unknown)} is not known: {_why_unknown(has_ethtool)}"
-        f". To have it in hardware, {install}set offload to hardware"
+        f"offload is in software because hw-tc-offload of {names} is not known: {_why_unknown(has_ethtool)}."
+        f" To have it in hardware, {install}set offload to hardware"
     ]
 
 

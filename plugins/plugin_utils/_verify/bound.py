@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .._observe.state import Flowtable, Hook
 from .finding import Finding, Kind, RungResult, conclude_rung
+from .fw4_remedies import RELOAD
 from .subject import Subject, run_checks
 
 NAMES_OUTLIVE_HOOKS = (6, 16)
@@ -24,6 +25,7 @@ HOOK_MISSING = Kind(
     " there stay on the slow path. Since Linux 6.16 a name in the list only shows what was requested. Up to Linux 6.15"
     " a device that is re-created leaves the list together with its hook, which is configured.device-missing.",
     "take {device} out of the flowtable and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
+    under_fw4=RELOAD,
 )
 FEWER_HOOKS = Kind(
     "bound.fewer-hooks",
@@ -32,6 +34,7 @@ FEWER_HOOKS = Kind(
     "Up to Linux 6.16 the kernel does not show which flowtable a hook belongs to. Some of the flowtables that list the"
     " device have one, and at least one of them has none.",
     "take {device} out of the flowtables and add it again: run kmod.nft_offload.ruleset, or re-plug the device",
+    under_fw4=RELOAD,
 )
 HOOKS_UNREADABLE = Kind(
     "bound.hooks-unreadable",

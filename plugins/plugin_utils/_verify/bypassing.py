@@ -17,6 +17,7 @@ from dataclasses import replace
 from .._observe.state import Direction, Sample
 from .delivery import Delivery, see_delivery
 from .finding import Finding, Kind, RungResult, conclude_rung
+from .fw4_remedies import list_network, offload_in
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
 from .traffic import find_exemption, has_guests, select_flows
@@ -31,6 +32,8 @@ ONE_DIRECTION = Kind(
     " flow as offloaded. Up to Linux 6.12 at least a flowtable that lacks one of the two devices does this.",
     "have the flowtable list {devices} (flow_offload_devices, or devices of kmod.nft_offload.ruleset); where it does,"
     " see the findings at bound, and whether replies come back on the device that the requests left by",
+    under_fw4=f"{list_network('{devices}')}; where it lists them, see the findings at bound, and whether"
+    " replies come back on the device that the requests left by",
 )
 SLOW_SHARE = Kind(
     "bypassing.slow-share",
@@ -42,6 +45,8 @@ SLOW_SHARE = Kind(
     "see the findings of the rungs below; without any, see whether the 'flow add' rule is meant for these protocols and"
     " devices, and whether a verdict, notrack or a ct helper keeps the flows from it; where they are to stay slow,"
     " raise slow_share",
+    under_fw4="see the findings of the rungs below; without any, see whether a rule with target NOTRACK or a helper of"
+    " a zone keeps the flows slow; where they are to stay so, raise slow_share",
 )
 NOT_DELIVERED = Kind(
     "bypassing.not-delivered",
@@ -53,6 +58,9 @@ NOT_DELIVERED = Kind(
     " hop, and from Linux 7.0 on IPv4 in IPv6 (DS-Lite) with the device below the tunnel in the flowtable.",
     "take offload out now (flow_offload_mode: disabled) and run the role again, which leaves out what is known to be"
     " lost; where it finds nothing, leave the family and device out yourself (flow_offload_exclude), and report it",
+    under_fw4=f"{offload_in('disabled')} now, and run the role again, which uses the overlay where it knows"
+    " what is lost; where it finds nothing, use flow_offload_ruleset: overlay and leave the family and device"
+    " out (flow_offload_exclude), and report it",
 )
 DELIVERY_UNSEEN = Kind(
     "bypassing.delivery-unseen",
@@ -63,6 +71,8 @@ DELIVERY_UNSEEN = Kind(
     " count what it sends, or an XDP program may have taken the answers.",
     "set net.netfilter.nf_conntrack_acct=1 and have the flowtable count (counter); both hold for new connections. Or"
     " see for yourself that connections through the router go on",
+    under_fw4="set net.netfilter.nf_conntrack_acct=1 (and the same line in /etc/sysctl.conf), for new connections;"
+    " fw4's flowtable counts from March 2023 on. Or see for yourself that connections through the router go on",
 )
 LITTLE_TRAFFIC = Kind(
     "bypassing.little-traffic",
@@ -88,6 +98,8 @@ NOT_COUNTED = Kind(
     " includes them, and in connection tracking where the flowtable has a counter and nf_conntrack_acct is on. With"
     " neither, how many packets bypass the forward chain cannot be seen.",
     "set net.netfilter.nf_conntrack_acct=1 and have the flowtable count (counter); both hold for new connections",
+    under_fw4="set net.netfilter.nf_conntrack_acct=1 (and the same line in /etc/sysctl.conf), for new connections;"
+    " fw4's flowtable counts from March 2023 on",
 )
 NOT_MEASURED = Kind(
     "bypassing.not-measured",

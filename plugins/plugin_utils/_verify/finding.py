@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["info", "warning", "error"]
@@ -37,6 +37,12 @@ class Finding:
     """lines of the router's output that show it"""
     remedy: str
     """what to do about it, naming the module or the command"""
+    under_fw4: str = ""
+    """``remedy`` where the flowtable is that of OpenWrt's own firewall; empty: the same"""
+
+    def remedied_under_fw4(self) -> Finding:
+        """The same for a router whose flowtable is that of OpenWrt's own firewall."""
+        return replace(self, remedy=self.under_fw4 or self.remedy)
 
     @property
     def rung(self) -> str:
@@ -45,22 +51,26 @@ class Finding:
 
     def as_result(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return {**asdict(self), "evidence": list(self.evidence)}
+        shown = {name: value for name, value in asdict(self).items() if name != "under_fw4"}
+        return {**shown, "evidence": list(self.evidence)}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of finding, as the documentation explains it. ``remedy`` may hold names in braces that ``found`` fills."""
+    """A kind of finding, as the documentation explains it. Remedies may hold names in braces that ``found`` fills."""
 
     id: str
     severity: Severity
     title: str
     explanation: str
     remedy: str
+    under_fw4: str = ""
+    """the remedy where the flowtable is that of OpenWrt's own firewall, where it is another one (fw4_remedies.py)"""
 
     def found(self, message: str, *evidence: str, **names: str) -> Finding:
         """A finding of this kind on one router; ``names`` fill the remedy's braces, ``evidence`` is shortened."""
-        return Finding(self.id, self.severity, message, shorten_lines(evidence), self.remedy.format_map(names))
+        remedies = (self.remedy.format_map(names), self.under_fw4.format_map(names))
+        return Finding(self.id, self.severity, message, shorten_lines(evidence), *remedies)
 
 
 @dataclass(frozen=True)

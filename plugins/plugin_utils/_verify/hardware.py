@@ -16,6 +16,7 @@ from dataclasses import replace
 from .._observe.state import DriverTable
 from .configured import nic
 from .finding import Finding, Kind, RungResult, conclude_rung
+from .fw4_remedies import OVERLAY_EXCLUDES, offload_in
 from .offloading import describe_flows
 from .subject import Subject, run_checks
 from .traffic import select_flows
@@ -54,6 +55,7 @@ SOME_FLOWS = Kind(
     "Flows begin in software, and stay there where a NIC has no room left, cannot rewrite them (IPv6 NAT on MediaTek),"
     " or where the other device cannot offload, as Wi-Fi and tunnels.",
     "see which flows are in software; where the NIC's table is full, exclude short flows from the flowtable",
+    under_fw4=f"see which flows are in software; where the NIC's table is full, {OVERLAY_EXCLUDES}",
 )
 ONE_DIRECTION = Kind(
     "hardware.one-direction",
@@ -64,6 +66,8 @@ ONE_DIRECTION = Kind(
     " a device of the flowtable cannot offload: some hardware takes flows towards Wi-Fi only.",
     "see that hw-tc-offload is on at the devices of both directions and that both are in the flowtable; a driver takes"
     " a direction only if it can also send to the device that it leaves through",
+    under_fw4="see that hw-tc-offload is on at the devices of both directions and that the networks of both are in"
+    " zones; a driver takes a direction only if it can also send to the device that it leaves through",
 )
 NOT_IN_TABLE = Kind(
     "hardware.not-in-table",
@@ -83,6 +87,8 @@ ORPHANED = Kind(
     " forgot, as long-lived UDP tunnels after a firewall reload.",
     "end them by taking the device down and up, or reload the flowtable while no traffic flows; avoid reloads of the"
     " whole firewall (kmod.nft_offload.ruleset leaves an unchanged flowtable alone)",
+    under_fw4="end them by taking the device down and up, or run /etc/init.d/firewall reload while no traffic flows; an"
+    " interface that comes up reloads fw4, and with it the flowtable",
 )
 BACKLOG = Kind(
     "hardware.backlog",
@@ -91,6 +97,7 @@ BACKLOG = Kind(
     "The kernel hands flows to the driver through queues, and there are many in them. Flows stay in software until it"
     " is their turn, so with many short flows the NIC may not keep up.",
     "verify again; where it stays so, offload only flows that last (ct packets over 20) to the hardware",
+    under_fw4=f"verify again; where it stays so, {offload_in('software')}",
 )
 KINDS = (REFUSED, SWITCHED_OFF, FAKE, SOME_FLOWS, ONE_DIRECTION, NOT_IN_TABLE, ORPHANED, BACKLOG)
 

@@ -48,6 +48,8 @@ class Advisory:
     """of a device of the flowtables, or of one below it: how their names begin, one of them"""
     needs: tuple[str, ...] = ()
     """names of conditions (advisories.CONDITIONS)"""
+    under_fw4: str = ""
+    """the remedy where the flowtable is that of OpenWrt's own firewall, where it is another one"""
     forbids_hardware: bool = False
     """hardware offload does harm there, so that ``auto`` keeps to software"""
 
@@ -55,7 +57,7 @@ class Advisory:
     def kind(self) -> Kind:
         """As a finding."""
         explanation = f"{self.affected} {self.signs} See {self.link}, looked at on {self.looked}."
-        return Kind(self.id, self.severity, self.title, explanation, self.remedy)
+        return Kind(self.id, self.severity, self.title, explanation, self.remedy, self.under_fw4)
 
 
 MEDIATEK = ("mtk_soc_eth",)
@@ -120,6 +122,7 @@ ADVISORIES = (
         before=(7, 2),
         hardware=False,
         needs=("bridge listed",),
+        under_fw4="use flow_offload_ruleset: overlay, which lists the bridge's ports",
     ),
     Advisory(
         "known.stacked-vlans-ipv6-nat",

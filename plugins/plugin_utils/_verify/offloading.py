@@ -17,6 +17,7 @@ from itertools import product
 
 from .._observe.state import Flows
 from .finding import Finding, Kind, RungResult, conclude_rung
+from .fw4_remedies import RESTORE_RULE
 from .subject import Subject, run_checks
 from .traffic import describe_exempt_flows, select_flows
 from .unseen import describe_takers, list_takers, name_takers
@@ -55,6 +56,8 @@ NONE_OFFLOADED = Kind(
     " offload bit.",
     "see the findings of the rungs below; without any, look for a verdict before the 'flow add' rule, for"
     " notrack and ct helpers over the same traffic, and for a device of either direction that is not in the flowtable",
+    under_fw4="see the findings of the rungs below; without any, look for rules with target NOTRACK and helpers over"
+    " the same traffic, and for a network of either direction that is in no zone",
 )
 ONE_FAMILY = Kind(
     "offloading.one-family",
@@ -64,6 +67,8 @@ ONE_FAMILY = Kind(
     " that feeds the flowtable makes no difference between them. An info where they are few, or a rule could mean it.",
     "see that the rule that feeds the flowtable stands in a table of family inet, before any verdict over {family}, and"
     " that the devices that {family} takes are in the flowtable",
+    under_fw4=f"see that the firewall is meant to forward {{family}} and has the network of its devices in a zone;"
+    f" {RESTORE_RULE}",
 )
 ONE_PROTOCOL = Kind(
     "offloading.one-protocol",
@@ -73,6 +78,7 @@ ONE_PROTOCOL = Kind(
     " feeds the flowtable makes no difference between them. An info where they are few, or a rule could mean it.",
     "see that the rule that feeds the flowtable has 'meta l4proto {{ tcp, udp }}', and stands before any verdict over"
     " {protocol}",
+    under_fw4=RESTORE_RULE,
 )
 MOST_LEFT_OUT = Kind(
     "offloading.most-left-out",
@@ -82,6 +88,8 @@ MOST_LEFT_OUT = Kind(
     " flows altogether. An info where they are few, or a rule could mean it.",
     "see the likely reason in the message; else look for a verdict before the 'flow add' rule, for conditions in it,"
     " and for devices that are not in the flowtable",
+    under_fw4="see the likely reason in the message; else look for rules with target NOTRACK, and for networks that are"
+    " in no zone",
 )
 CONNTRACK_FULL = Kind(
     "offloading.conntrack-full",

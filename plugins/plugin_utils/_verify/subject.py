@@ -25,6 +25,7 @@ from .walk.walk import LAYER_3, RulePlace
 
 DEFAULT_TABLE = "inet nft_offload"
 """the table of kmod.nft_offload.ruleset where its options family and table are not set"""
+FW4_TABLE = "inet fw4"
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 MOST_ALIKE = 50
 """findings with one id in a result"""
@@ -102,6 +103,16 @@ class Subject:
         table = self.expectation.table
         ours = table in (DEFAULT_TABLE, self.boot_table) and not self.state.boot.foreign
         return ours and all(_table(flowtable) in self.own_tables for flowtable in self.flowtables)
+
+    @cached_property
+    def is_fw4s(self) -> bool:
+        """Is a judged flowtable that of OpenWrt's own firewall, or is that firewall the one that would have to make it?
+
+        Then remedies are those that can be followed there.
+        """
+        if self.flowtables:
+            return any(_table(flowtable) == FW4_TABLE for flowtable in self.flowtables)
+        return self.state.fw4 is not None and self.boot_table != self.expectation.table
 
     @cached_property
     def listed_devices(self) -> Mapping[str, Device]:
@@ -397,11 +408,15 @@ Check = Callable[[Subject], list[Finding]]
 
 
 def run_checks(checks: Iterable[Check], subject: Subject) -> list[Finding]:
-    """The findings of all checks, in their order; of one id MOST_ALIKE, and one more for all that are too many."""
+    """The findings of all checks, in their order; of one id MOST_ALIKE, and one more for all that are too many.
+
+    Each has the remedy for the firewall that the flowtable belongs to.
+    """
     shown: list[Finding] = []
     alike: dict[str, list[Finding]] = {}
     for check in checks:
-        for finding in check(subject):
+        for found in check(subject):
+            finding = found.remedied_under_fw4() if subject.is_fw4s else found
             same = alike.setdefault(finding.id, [])
             same.append(finding)
             if len(same) <= MOST_ALIKE:

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from ..._observe.ruleset import Statement
 from ..finding import Finding, Kind
+from ..fw4_remedies import OVERLAY_EXCLUDES
 from ..subject import Subject
 from ..walk.walk import RulePlace
 
@@ -30,6 +31,9 @@ BYPASSED = Kind(
     "nothing needs to be done where only a flow's first packets matter; otherwise keep the flows that these rules are"
     " for out of the flowtable, with the same conditions in front of 'flow add' (flow_offload_exclude in the role), or"
     " do it where offloaded packets still pass: a qdisc on the device that they leave by",
+    under_fw4="nothing needs to be done where only a flow's first packets matter; otherwise"
+    f" {OVERLAY_EXCLUDES}; or do it where offloaded packets still pass: a qdisc on the device that"
+    " they leave by",
 )
 KINDS = (BYPASSED,)
 MOST_RULES = 8

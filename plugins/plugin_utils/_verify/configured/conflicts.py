@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from ..._observe.forwarding import is_forwarding
 from ..._observe.state import Device, Flowtable
 from ..finding import Finding, Kind
+from ..fw4_remedies import OVERLAY_EXCLUDES
 from ..subject import Subject
 
 SHAPER_BYPASSED = Kind(
@@ -85,6 +86,7 @@ MARK_ROUTING = Kind(
     "An offloaded flow keeps the route that it had when it was offloaded, which is looked up with the mark of that one"
     " packet. Where marks are set later, or change during a connection, it takes another route than the rules intend.",
     "set marks before the forward hook and keep them in the connection mark, or keep such flows out of the flowtable",
+    under_fw4=f"set marks before the forward hook and keep them in the connection mark, or {OVERLAY_EXCLUDES}",
 )
 IPSEC = Kind(
     "configured.ipsec",
@@ -101,6 +103,7 @@ QUEUED = Kind(
     "A program that gets packets from a rule, as Suricata or zapret do, sees the first packets of a flow until it is"
     " offloaded, and none after that.",
     "keep flows that the program must see whole out of the flowtable, by a condition in front of 'flow add'",
+    under_fw4=f"where the program must see flows whole, {OVERLAY_EXCLUDES}",
 )
 SECOND_FIREWALL = Kind(
     "configured.second-firewall",
@@ -126,6 +129,8 @@ MTU_DIFFERS = Kind(
     "Packets that are larger than the egress device takes leave the fast path, for the router to answer with ICMP."
     " Where that answer gets lost, connections stall. A rule that sets the MSS to what the route takes avoids both.",
     "add 'tcp flags syn tcp option maxseg size set rt mtu' to a chain at the forward hook",
+    under_fw4="set mtu_fix of the zone with the smaller packets, mostly wan (uci set firewall.@zone[N].mtu_fix=1, uci"
+    " commit firewall), then run /etc/init.d/firewall reload",
 )
 KINDS = (
     SHAPER_BYPASSED,

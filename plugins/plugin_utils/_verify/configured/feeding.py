@@ -15,6 +15,7 @@ from itertools import combinations, islice
 
 from ..._observe.state import Exclusion, Flowtable
 from ..finding import Finding, Kind
+from ..fw4_remedies import RESTORE_RULE, offload_in
 from ..subject import Subject, describe_flowtable
 from ..walk.classes import TrafficClass, describe_classes
 from ..walk.walk import LAYER_3
@@ -26,6 +27,7 @@ NO_RULE = Kind(
     "Flows get into a flowtable by a rule 'flow add @name' that their packets reach. There is none.",
     "add a rule such as 'ct state established meta l4proto {{ tcp, udp }} flow add @{flowtable}' to a chain at the"
     " forward hook",
+    under_fw4=RESTORE_RULE,
 )
 RULE_UNREACHABLE = Kind(
     "configured.rule-unreachable",
@@ -34,6 +36,7 @@ RULE_UNREACHABLE = Kind(
     "A 'flow add' rule works only in a chain that forwarded packets traverse: a base chain at the forward hook, or a"
     " chain that one jumps to.",
     "put the rule into a chain at the forward hook, or jump to chain {chain} from one",
+    under_fw4=RESTORE_RULE,
 )
 RULE_SHADOWED = Kind(
     "configured.rule-shadowed",
@@ -42,6 +45,7 @@ RULE_SHADOWED = Kind(
     "Rules of a chain are evaluated in order until one decides. After 'ct state established,related accept', or a"
     " verdict without any condition, no packet of an established connection gets to a 'flow add' further down.",
     "move the rule with 'flow add @{flowtable}' before it: {shadow}",
+    under_fw4=f"take {{shadow}} away; {RESTORE_RULE}",
 )
 RULE_PARTIAL = Kind(
     "configured.rule-partial",
@@ -51,6 +55,7 @@ RULE_PARTIAL = Kind(
     " all of their packets do: a rule before it decides, or a condition of its own selects. That traffic stays on the"
     " slow path. 'ip protocol' in a table of family inet is such a condition: it is IPv4 only.",
     "nothing needs to be done where that is meant; otherwise {advice}",
+    under_fw4=f"nothing needs to be done where that is meant; otherwise {RESTORE_RULE}",
 )
 FLOWTABLES_COMPETE = Kind(
     "configured.flowtables-compete",
@@ -59,6 +64,7 @@ FLOWTABLES_COMPETE = Kind(
     "Flowtables in different tables can have the same device. A flow goes into the one whose rule comes first, so the"
     " other one, and its flags, are of no use for it; and what one of them exempts, the other one takes.",
     "keep one of {flowtables}: remove the other one, or the offload setting of the firewall that it belongs to",
+    under_fw4=f"keep one of {{flowtables}}: remove the other one, or {offload_in('disabled')}",
 )
 NOTRACK_ALL = Kind(
     "configured.notrack-all",
@@ -67,6 +73,9 @@ NOTRACK_ALL = Kind(
     "Offload works on tracked connections. Every packet that could be offloaded gets to a rule 'notrack' in a chain at"
     " the prerouting hook.",
     "take 'notrack' out of chain {chain}, or give it conditions that leave the traffic to be offloaded alone",
+    under_fw4="take the rules with target NOTRACK out of /etc/config/firewall, or what else puts 'notrack' into chain"
+    " {chain}, or give them conditions that leave the traffic to be offloaded alone; then run"
+    " /etc/init.d/firewall reload",
 )
 NOTRACK_SOME = Kind(
     "configured.notrack",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ..finding import LONGEST_EVIDENCE, Finding, Kind
+from ..fw4_remedies import list_network
 from ..subject import ListedNames, Subject, describe_flowtable
 
 NO_DEVICES = Kind(
@@ -19,6 +20,8 @@ NO_DEVICES = Kind(
     "A flowtable takes packets only where they come in through one of its devices. Without any it takes none. Up to"
     " Linux 6.15 a device that is re-created drops out of the list for good.",
     "give the devices of both directions to kmod.nft_offload.ruleset and run it again",
+    under_fw4="have a zone of the firewall with a network that is on a device (uci show firewall, uci show network),"
+    " then run /etc/init.d/firewall reload",
 )
 DEVICE_UNKNOWN = Kind(
     "configured.device-unknown",
@@ -29,6 +32,8 @@ DEVICE_UNKNOWN = Kind(
     " off, cannot appear at all while the name is listed.",
     "correct the name {device!r}, or bring that device up; if it cannot come back, take its name out of the flowtable"
     " first",
+    under_fw4="correct the name {device!r} where it is an option's; else bring that device up, or run"
+    " /etc/init.d/firewall reload: fw4 leaves out what does not exist",
 )
 DEVICE_MISSING = Kind(
     "configured.device-missing",
@@ -38,6 +43,7 @@ DEVICE_MISSING = Kind(
     " show such flows as offloaded, because the other direction is. Since Linux 5.13 a bridge or VLAN counts as listed"
     " when the devices below it are.",
     "add {device} with kmod.nft_offload.ruleset; up to Linux 6.15 a device that was re-created must be added again",
+    under_fw4=list_network("{device}"),
 )
 KINDS = (NO_DEVICES, DEVICE_UNKNOWN, DEVICE_MISSING)
 

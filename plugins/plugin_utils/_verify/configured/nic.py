@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 
 from ..._observe.state import Device
 from ..finding import Finding, Kind
+from ..fw4_remedies import offload_in
 from ..subject import Subject
 
 FEATURE = "hw-tc-offload"
@@ -70,6 +71,8 @@ FIXED = Kind(
     " accept a hardware flowtable on such a device all the same.",
     "offload in software (flow_offload_mode: software), or leave {device} out of the hardware flowtable; an mlx5 NIC"
     " needs switchdev mode",
+    under_fw4=f"nothing needs to be done where the others take their flows; else {offload_in('software')}; an"
+    " mlx5 NIC needs switchdev mode",
 )
 ABSENT = Kind(
     "configured.feature-absent",
@@ -102,6 +105,8 @@ ESWITCH_LEGACY = Kind(
     " mode it refuses them, or, where the kernel accepts them anyway, takes no flow.",
     "bring {device} into switchdev mode (devlink dev eswitch set pci/ADDRESS mode switchdev), also at boot: its devices"
     " are created again by that, so have the flowtable's devices attached afterwards",
+    under_fw4="bring {device} into switchdev mode (package devlink; devlink dev eswitch set pci/ADDRESS mode"
+    " switchdev), also at boot: its devices are created again by that, so run /etc/init.d/firewall reload afterwards",
 )
 ESWITCH_UNKNOWN = Kind(
     "configured.eswitch-unknown",
@@ -109,6 +114,7 @@ ESWITCH_UNKNOWN = Kind(
     "The mode of an mlx5 NIC's embedded switch could not be read",
     "mlx5 takes flowtables in switchdev mode only. devlink, a part of iproute2, shows the mode.",
     "install devlink (iproute2), and see that 'devlink dev eswitch show' shows switchdev for {device}",
+    under_fw4="install the package devlink, and see that 'devlink dev eswitch show' shows switchdev for {device}",
 )
 NOT_AT_BOOT = Kind(
     "configured.feature-not-at-boot",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from .. import advisories
 from ..finding import Finding, Kind, RungResult, conclude_rung
+from ..fw4_remedies import offload_in
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
 from ..walk.classes import describe_classes
 from . import at_boot, bridged, bypassed, conflicts, feeding, listed, nic, openwrt, sysctls, topology
@@ -31,6 +32,8 @@ NO_FLOWTABLE = Kind(
     "There is no flowtable",
     "Without a flowtable every forwarded packet traverses the forward chain.",
     "declare one with kmod.nft_offload.ruleset or the role kmod.nft_offload.flow_offload",
+    under_fw4="have fw4 make one: run kmod.nft_offload.fw4_offload, or the role (uci set"
+    " firewall.@defaults[0].flow_offloading=1, uci commit firewall, /etc/init.d/firewall reload)",
 )
 FLAG_MISSING = Kind(
     "configured.flag-missing",
@@ -38,6 +41,7 @@ FLAG_MISSING = Kind(
     "Hardware offload is expected, but the flowtable is a software one",
     "Only a flowtable with 'flags offload' hands its flows to the NIC. The flag cannot be added to a live flowtable.",
     "give the flowtable offload: hardware in kmod.nft_offload.ruleset (flow_offload_mode: hardware in the role)",
+    under_fw4=f"{offload_in('hardware')}; where that is so already, fw4 fell back to software: see 'fw4 print'",
 )
 FLAG_UNEXPECTED = Kind(
     "configured.flag-unexpected",
@@ -46,6 +50,7 @@ FLAG_UNEXPECTED = Kind(
     "The flowtable has 'flags offload': its flows go to the NIC where the NIC takes them, past the router's own"
     " queueing and counters.",
     "give the flowtable offload: software in kmod.nft_offload.ruleset (flow_offload_mode: software in the role)",
+    under_fw4=offload_in("software"),
 )
 OTHER_FLOWTABLE = Kind(
     "configured.other-flowtable",
@@ -54,6 +59,7 @@ OTHER_FLOWTABLE = Kind(
     "The option table names a table that the live ruleset does not have. The flowtables that there are belong"
     " to another firewall, and what was found at them shows nothing about the expected one.",
     "load {table}, or name the table of the flowtable that is there (options family and table)",
+    under_fw4="load {table}, or name the table of fw4's flowtable (family: inet, table: fw4)",
 )
 KINDS = (
     UNREADABLE,

@@ -39,6 +39,8 @@ COUNTER_BLIND = Kind(
     "A flowtable with 'counter' counts the packets of its flows in conntrack, which keeps no counters while"
     " net.netfilter.nf_conntrack_acct is 0. Connections from before it is turned on stay without.",
     "turn it on now and at boot (sysctl net.netfilter.nf_conntrack_acct=1), or leave 'counter' out of the flowtable",
+    under_fw4="turn it on now and at boot (sysctl net.netfilter.nf_conntrack_acct=1, and the same line in"
+    " /etc/sysctl.conf) where these counts are of use; fw4's flowtable always counts",
 )
 BRIDGED = Kind(
     "configured.bridge-netfilter",

@@ -20,18 +20,12 @@ from ..._observe.paths import Undelivered, list_undelivered
 from ..._observe.state import Device, Flowtable
 from ..._observe.topology import DEEPEST, find_guest_ports
 from ..finding import Finding, Kind
+from ..fw4_remedies import RELOAD, list_network, move_network, offload_in
 from ..subject import Subject, describe_flowtable
 from . import listed
 
 MOST_NAMES = 6
 """in a message"""
-
-BY_OPTION = "add the ports of {bridges} to the flowtable (flow_offload_guests, such as [veth*])"
-BY_FW4 = (
-    "use flow_offload_ruleset: overlay with flow_offload_guests, such as [veth*]; OpenWrt's own firewall picks the"
-    " devices of its flowtable itself, and left out {bridges}"
-)
-"""what to do about guests: a flowtable of ours or of another firewall, and OpenWrt's own"""
 
 ONE_DIRECTION = Kind(
     "configured.one-direction",
@@ -42,6 +36,7 @@ ONE_DIRECTION = Kind(
     " shows such flows as offloaded.",
     "add {missing} to the flowtable: run kmod.nft_offload.ruleset with the devices of both directions; up to"
     " Linux 6.15 a device that was re-created must be added again",
+    under_fw4=list_network("{missing}"),
 )
 DEFAULT_ROUTE_UNCOVERED = Kind(
     "configured.default-route-uncovered",
@@ -51,6 +46,7 @@ DEFAULT_ROUTE_UNCOVERED = Kind(
     " router are to be offloaded between each other, and otherwise the most common mistake.",
     "add {missing} to the flowtable if its traffic should be offloaded; name it in the option devices to make"
     " it an error",
+    under_fw4=list_network("{missing}"),
 )
 NETWORK_UNCOVERED = Kind(
     "configured.network-uncovered",
@@ -59,6 +55,7 @@ NETWORK_UNCOVERED = Kind(
     "What comes in through a device that the flowtable does not have stays on the slow path.",
     "add {missing} to the flowtable if its traffic should be offloaded; name it in the option devices to make"
     " it an error",
+    under_fw4=list_network("{missing}"),
 )
 PORT_UNCOVERED = Kind(
     "configured.port-uncovered",
@@ -67,6 +64,7 @@ PORT_UNCOVERED = Kind(
     "Since Linux 5.13 the fast path meets packets at the ports of a bridge. What comes in through a port that the"
     " flowtable does not have stays on the slow path.",
     "add {missing} to the flowtable if its traffic should be offloaded",
+    under_fw4=RELOAD,
 )
 GUESTS_UNCOVERED = Kind(
     "configured.guests-uncovered",
@@ -76,7 +74,10 @@ GUESTS_UNCOVERED = Kind(
     " which no flowtable has. It stays on the slow path, as does one direction of each of their flows, whatever"
     " connection tracking shows. An information where the flowtable has two other directions: it is right then to leave"
     " them out, unless they have much traffic.",
-    "to offload their flows in software, {how}",
+    "to offload their flows in software, add the ports of {bridges} to the flowtable (flow_offload_guests, such as"
+    " [veth*])",
+    under_fw4="to offload their flows in software, use flow_offload_ruleset: overlay with flow_offload_guests, such as"
+    " [veth*]; OpenWrt's own firewall picks the devices of its flowtable itself, and left out {bridges}",
 )
 BRIDGE_LISTED = Kind(
     "configured.bridge-listed",
@@ -87,6 +88,8 @@ BRIDGE_LISTED = Kind(
     " (openwrt#9733). With Linux 6.19 TCP was seen to break (firewalld#1555), and with 7.2 no flow through a bridge is"
     " offloaded unless its ports are listed.",
     "list its ports {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
+    under_fw4="nothing needs to be done where the speed is enough: fw4 itself lists bridges in software, and no option"
+    " changes that; to have the ports {lowers} listed, use flow_offload_ruleset: overlay",
 )
 BRIDGE_IN_HARDWARE = Kind(
     "configured.bridge-in-hardware",
@@ -95,6 +98,8 @@ BRIDGE_IN_HARDWARE = Kind(
     "Flows are handed to the NICs below a bridge, and only if the flowtable has them. OpenWrt's kernels accept"
     " a bridge in a hardware flowtable, and then no flow through it gets to the NIC.",
     "list its ports {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
+    under_fw4=f"run /etc/init.d/firewall reload, for in hardware fw4 lists the ports of a bridge; where {{device}}"
+    f" stays, {offload_in('software')}",
 )
 VLAN_IN_HARDWARE = Kind(
     "configured.vlan-in-hardware",
@@ -103,6 +108,8 @@ VLAN_IN_HARDWARE = Kind(
     "Flows are handed to the NIC below a VLAN or PPPoE device, and only if the flowtable has it. OpenWrt's"
     " kernels accept the upper device in a hardware flowtable, and then no flow through it gets to the NIC.",
     "list {lowers} instead of {device}, as the filter kmod.nft_offload.flowtable_devices does",
+    under_fw4=f"run /etc/init.d/firewall reload, for in hardware fw4 lists what is below a VLAN; where {{device}}"
+    f" stays, {offload_in('software')}",
 )
 PPPOE_BOTH = Kind(
     "configured.pppoe-and-nic",
@@ -111,6 +118,8 @@ PPPOE_BOTH = Kind(
     "Since Linux 5.13 the fast path meets PPPoE packets at the NIC, however many sessions there are. Routers that list"
     " both were reported to be slow or to lose connections (openwrt#10224).",
     "take {device} out of the flowtable, which needs {lowers} alone",
+    under_fw4="run a newer OpenWrt, whose fw4 (March 2024 and later) lists {lowers} alone; or take the network that"
+    " names {device} as its device out of the zones",
 )
 BOND_MEMBER = Kind(
     "configured.bond-member",
@@ -118,6 +127,7 @@ BOND_MEMBER = Kind(
     "A member of a bond is in the flowtable instead of the bond",
     "The fast path knows flows by the bond, so a hook on one of its members takes none.",
     "list {bond} instead of {device}",
+    under_fw4=move_network("{bond}"),
 )
 CONDUIT = Kind(
     "configured.conduit-listed",
@@ -126,6 +136,7 @@ CONDUIT = Kind(
     "Packets of a switch (DSA) reach the NIC behind it with a tag of the switch, which the fast path does not look"
     " into. It meets them at the ports.",
     "list the ports {ports} instead of {device}",
+    under_fw4=move_network("the ports {ports} or a bridge of them"),
 )
 BOTH_LISTED = Kind(
     "configured.upper-and-lower",
@@ -134,6 +145,8 @@ BOTH_LISTED = Kind(
     "The fast path meets each packet at one of the two. The other hook takes no flow, and costs a look-up for"
     " each packet that stays on the slow path.",
     "take {device} out of the flowtable",
+    under_fw4="nothing needs to be done: fw4 lists what the networks of its zones are on, above and below each other"
+    " too; without a network on {device} in a zone it is left out",
 )
 NOT_DELIVERABLE = Kind(
     "configured.not-deliverable",
@@ -144,6 +157,8 @@ NOT_DELIVERABLE = Kind(
     " device below the tunnel in the flowtable. Rules before 'flow add' have to leave them out, and they do not.",
     "run the role, whose rules leave them out; in rules of your own: '{rule}' and the same with oifname before the one"
     " that feeds the flowtable",
+    under_fw4="use flow_offload_ruleset: overlay, whose rules leave them out, as auto does: fw4's own rule takes every"
+    " flow",
 )
 KINDS = (
     NOT_DELIVERABLE,
@@ -301,14 +316,13 @@ def _report_uncovered_guests(
     if not guests:
         return []
     bridges = _name_some(guests)
-    how = BY_FW4 if any(flowtable.table == "fw4" for flowtable in fed) else BY_OPTION
     found = GUESTS_UNCOVERED.found(
         f"flowtable {fed[0].path} has only what {', '.join(alone)} needs, and not {bridges}"
         if alone
         else f"no flowtable has the ports of {bridges}, which containers or virtual machines are behind",
         *map(describe_flowtable, fed),
         *(f"{name}: ports {_name_some(ports)}" for name, ports in list(guests.items())[:4]),
-        how=how.format(bridges=bridges),
+        bridges=bridges,
     )
     return [found if alone else replace(found, severity="info")]
 

@@ -14,19 +14,11 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
-from tests.unit.helpers import (
-    ladder_cases,
-    ladder_cases_bridge,
-    ladder_cases_hardware,
-    ladder_cases_nic,
-    ladder_cases_openwrt,
-    ladder_cases_software,
-    ladder_cases_traffic,
-)
+from tests.unit.helpers import ladder_cases_nic, ladder_cases_openwrt
 from tests.unit.helpers.ladder_case import NEW_KERNEL, Case
 from tests.unit.helpers.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
-from tests.unit.helpers.ladder_cases_ruleset import RULESET_CASES
 from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS, BOTH_WAYS6, COUNTED, NAME_LOOKUPS
+from tests.unit.helpers.ladder_tables import CASES, TABLES
 from tests.unit.helpers.routers import (
     bare,
     flows,
@@ -40,18 +32,6 @@ from tests.unit.helpers.routers import (
     with_ruleset,
     with_sample,
 )
-
-TABLES = (
-    ladder_cases.CASES,
-    ladder_cases_traffic.CASES,
-    RULESET_CASES,
-    ladder_cases_nic.CASES,
-    ladder_cases_hardware.CASES,
-    ladder_cases_openwrt.CASES,
-    ladder_cases_software.CASES,
-    ladder_cases_bridge.CASES,
-)
-CASES = {name: case for table in TABLES for name, case in table.items()}
 
 
 def test_no_case_hides_another() -> None:
