@@ -495,6 +495,36 @@ router:
             - Device to the one that all its incoming packets are redirected to, of devices that a flowtable lists and
               those that stand on them.
           type: dict
+        filters:
+          description:
+            - Filters of tc that take packets, or may, on devices that a flowtable lists, those that stand on them and
+              those below them; 64 at most.
+          type: list
+          elements: dict
+          contains:
+            device:
+              description: Device that it is on.
+              type: str
+            direction:
+              description: V(ingress) or V(egress).
+              type: str
+            classifier:
+              description: Its kind, such as V(flower), V(u32), V(matchall) or V(bpf).
+              type: str
+            effect:
+              description:
+                - V(redirect), V(drop), V(police), V(ct) for connection tracking of its own, or V(program) for what a
+                  program decides.
+              type: str
+            target:
+              description: Device that packets are redirected to, or name of the program.
+              type: str
+            whole:
+              description: Whether it selects every packet, of one address family at least.
+              type: bool
+            nic_only:
+              description: Whether only the NIC has it (skip_sw).
+              type: bool
         accelerators:
           description: Loaded modules of fast paths other than a flowtable, such as V(ecm) or V(shortcut_fe).
           type: list
@@ -752,6 +782,7 @@ router:
     other_handlers:
       shapers: {}
       redirected: {}
+      filters: []
       xdp: {}
       accelerators: []
       mark_rules: []

@@ -21,6 +21,8 @@ ip link set ifb0 up
 tc qdisc add dev wan0 handle ffff: ingress
 tc filter add dev wan0 parent ffff: protocol all matchall action mirred egress redirect dev ifb0
 """
+SOME_TO_IFB = IFB.replace("protocol all matchall", "protocol ip u32 match ip dst 192.0.2.77/32")
+"""a destination that no traffic has"""
 BRIDGE = f"""{add_nic("lan1", "lan2", 11)}
 ip address flush dev lan0
 ip address flush dev lan1
@@ -241,6 +243,14 @@ FAULTS = (
         7,
         "ip link add link wan0 name wan0.7 type vlan id 7\nip link set wan0.7 up\n"
         + IFB.replace("dev wan0 ", "dev wan0.7 "),
+    ),
+    Fault("filter-before-hardware", ["configured.filter-bypassed"], 7, SOME_TO_IFB),
+    Fault("filter-before-software", ["configured.ingress-filtered"], 6, SOME_TO_IFB, topology="software"),
+    Fault(
+        "tc-conntrack",
+        ["configured.tc-conntrack"],
+        7,
+        impossible="not every kernel of the lab has act_ct",
     ),
     Fault(
         "other-accelerator",

@@ -255,6 +255,7 @@ def _read_other_handlers(answer: Answer) -> OtherHandlers:
     return OtherHandlers(
         shapers=map_shapers(parse_links(answer.text("link")), traffic),
         redirected=traffic.redirected,
+        filters=traffic.filters,
         xdp=parse_xdp(answer.text("link")),
         mark_rules=policy.parse_mark_rules(answer.text("rules")),
         ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},

@@ -290,6 +290,25 @@ class DriverTable:
 
 
 @dataclass(frozen=True)
+class PacketFilter:
+    """A filter of tc that takes packets, or that may."""
+
+    device: str
+    direction: Literal["ingress", "egress"]
+    classifier: str
+    """flower, u32, matchall, bpf, ..."""
+    effect: Literal["redirect", "drop", "police", "ct", "program"]
+    """ct: connection tracking of its own, with a flowtable of its own (act_ct); program: whatever a program decides
+    (bpf, direct-action)"""
+    target: str = ""
+    """the device that packets are redirected to; the name of the program"""
+    whole: bool = False
+    """of every packet, of one address family at least"""
+    nic_only: bool = False
+    """skip_sw: the NIC has it, the kernel does not"""
+
+
+@dataclass(frozen=True)
 class OtherHandlers:
     """What else handles forwarded packets. Empty where there is nothing, and where it could not be read."""
 
@@ -298,6 +317,8 @@ class OtherHandlers:
     redirected: Mapping[str, str] = field(default_factory=dict)
     """device -> device that its incoming packets are redirected to, such as ifb4wan; of those that a flowtable lists
     and those that stand on them"""
+    filters: tuple[PacketFilter, ...] = ()
+    """of tc, on devices that flowtables list, those that stand on them and those below them; 64 at most"""
     xdp: Mapping[str, str] = field(default_factory=dict)
     """device -> how the XDP program on it runs: native, generic, offload, or multi for several"""
     mark_rules: tuple[str, ...] = ()

@@ -85,10 +85,11 @@ TAKEN_BEFORE = Kind(
     "bypassing.taken-before",
     "info",
     "Too few packets were seen to judge by, and something may take them before they are",
-    "An XDP program gets packets before every hook of netfilter, those where the sample counts them too. What it"
-    " forwards by itself, as xdp-forward does with the flows of the same flowtables, may be nearly all. So whether"
-    " there was traffic, and how much of it was slow, is not known.",
-    "see what it does (bpftool net show), or verify while {takers} is off",
+    "An XDP program, a program or redirection of tc, or a filter of tc in the NIC gets packets before every hook of"
+    " netfilter, those where the sample counts them too. What it forwards by itself, as xdp-forward does with the flows"
+    " of the same flowtables, may be nearly all. So whether there was traffic, and how much of it was slow, is not"
+    " known.",
+    "see what it does (bpftool net show, tc filter show), or verify while {takers} is off",
 )
 NOT_COUNTED = Kind(
     "bypassing.not-counted",

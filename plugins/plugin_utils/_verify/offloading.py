@@ -44,9 +44,10 @@ TAKEN_BEFORE = Kind(
     "offloading.taken-before",
     "info",
     "No traffic was seen, and something may take it before it can be",
-    "An XDP program gets packets before connection tracking does. Those that it forwards or drops by itself are in no"
-    " connection, or in one whose packets nothing counts. So whether there was traffic to offload is not known.",
-    "see what it does (bpftool net show), or verify while {takers} is off",
+    "An XDP program, a program or redirection of tc, or a filter of tc in the NIC gets packets before connection"
+    " tracking does. Those that it forwards or drops by itself are in no connection, or in one whose packets nothing"
+    " counts. So whether there was traffic to offload is not known.",
+    "see what it does (bpftool net show, tc filter show), or verify while {takers} is off",
 )
 NONE_OFFLOADED = Kind(
     "offloading.none-offloaded",

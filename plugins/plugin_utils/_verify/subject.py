@@ -122,10 +122,13 @@ class Subject:
     @cached_property
     def ingress_devices(self) -> tuple[str, ...]:
         """The listed devices, and all below them, by which their packets come in: a VLAN's NIC, a bond's members."""
+        return self.list_with_lowers(self.listed_devices)
+
+    def list_with_lowers(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Existing devices, and all below them, each once."""
         found: dict[str, None] = {}
-        pending = list(self.listed_devices)
-        while pending:
-            name = pending.pop(0)
+        pending = list(names)
+        for name in pending:
             if name not in found and name in self.devices:
                 found[name] = None
                 pending += self.devices[name].lowers
@@ -302,6 +305,15 @@ class Subject:
                 dict.fromkeys(name for pattern in listed for name in self.device_names.match(pattern))
             )
         return [self.devices[name] for name in names]
+
+    def devices_and_uppers(self, flowtable: Flowtable) -> list[Device]:
+        """The devices of a flowtable, and those that stand on them."""
+        found = level = {device.name: device for device in self.existing_devices(flowtable)}
+        for _level in range(4):  # PPPoE on a VLAN on a bridge on a NIC
+            above = {upper.name: upper for name in level for upper in self.uppers(name) if upper.name not in found}
+            level = dict(sorted(above.items(), key=lambda item: item[1].index))
+            found = found | level
+        return list(found.values())
 
     def hook_devices(self, name: str) -> tuple[str, ...]:
         """Where the fast path meets packets of a device, on a kernel that looks below devices; may be empty."""

@@ -11,13 +11,35 @@ was slow, or that nobody answered: rungs 5 and 6 ask here first.
 
 from __future__ import annotations
 
+from .._observe.state import PacketFilter
 from .subject import Subject
 
 
 def list_takers(subject: Subject) -> list[str]:
-    """'the XDP program on wan0 (native)', of each that sees packets before a judged flowtable does."""
+    """'the XDP program on wan0 (native)', of each that gets packets before a judged flowtable does."""
     programs = subject.state.other_handlers.xdp
-    return [f"the XDP program on {name} ({programs[name]})" for name in subject.ingress_devices if name in programs]
+    found = [f"the XDP program on {name} ({programs[name]})" for name in subject.ingress_devices if name in programs]
+    found += [
+        name
+        for one in subject.state.other_handlers.filters
+        if one.direction == "ingress" and one.device in subject.ingress_devices and (name := _name_taker(subject, one))
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _name_taker(subject: Subject, one: PacketFilter) -> str:
+    """A filter at ingress that may keep packets from all that is behind it; empty where it does not.
+
+    What an ifb gets comes back from there.
+    """
+    if one.nic_only:
+        return f"the tc filter ({one.classifier}) in the NIC of {one.device}"
+    if one.effect == "program":
+        return f"the tc program on {one.device} ({one.target})"
+    target = subject.devices.get(one.target)
+    if one.effect == "redirect" and not (target is not None and target.kind == "dummy"):
+        return f"the tc filter ({one.classifier}) on {one.device} that redirects to {one.target}"
+    return ""
 
 
 def describe_takers(takers: list[str]) -> list[str]:

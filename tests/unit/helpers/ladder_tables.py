@@ -8,6 +8,7 @@ from __future__ import annotations
 from tests.unit.helpers import (
     ladder_cases,
     ladder_cases_bridge,
+    ladder_cases_filters,
     ladder_cases_hardware,
     ladder_cases_nic,
     ladder_cases_openwrt,
@@ -25,5 +26,6 @@ TABLES = (
     ladder_cases_openwrt.CASES,
     ladder_cases_software.CASES,
     ladder_cases_bridge.CASES,
+    ladder_cases_filters.CASES,
 )
 CASES = {name: case for table in TABLES for name, case in table.items()}

@@ -3,18 +3,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""``ip link`` and ``tc`` as sh/read/conflicts.sh shortens them -> MTU, qdiscs and redirections by device."""
+"""``ip link`` and ``tc`` as sh/read/conflicts.sh shortens them -> MTU, qdiscs and filters by device."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
 
 from ..._core.text import iterate_lines, parse_count, split_words
+from ..state import PacketFilter
+
+Direction = Literal["ingress", "egress"]
+Effect = Literal["redirect", "drop", "police", "ct", "program"]
 
 SHAPING = frozenset({"cake", "cake_mq", "htb", "hfsc", "tbf", "cbq", "netem"})
 """qdiscs that hold packets back on purpose; fq_codel, fq, mq, noqueue and the like only queue what has to wait"""
+
+
+CLASSIFIERS = frozenset({"basic", "bpf", "cgroup", "flow", "flower", "fw", "matchall", "route", "u32"})
+EFFECTS: Mapping[str, Effect] = {"ct": "ct", "mirred": "redirect", "drop": "drop", "police": "police"}
+"""what a filter's action is called -> what it does, the one that tells most first; mirred only where it redirects"""
+MOST_FILTERS = 64
+
+_NO_CONDITION = frozenset({"skip_sw", "skip_hw", "in_hw", "not_in_hw", "in_hw_count", "eth_type", "indev"})
+"""lines of a filter that select nothing beside an address family, or nothing at all"""
+_PROGRAM = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_HARMLESS_PROGRAMS = re.compile(r"bridger_input|qosify_\w+", re.ASCII)
+"""those that take nothing which is routed: bridger takes what bridges pass on, qosify sets classes"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,56 @@ class Traffic:
     """device -> kinds that the CPU works; not those that the NIC does (offloaded)"""
     redirected: Mapping[str, str]
     """device -> device that all its incoming packets are redirected to"""
+    filters: tuple[PacketFilter, ...] = ()
+    """those that take packets, or may"""
+
+
+@dataclass
+class _Filter:
+    """A filter while its lines are read."""
+
+    device: str
+    direction: Direction
+    classifier: str
+    program: str = ""
+    conditions: set[str] = field(default_factory=set)
+    nic_only: bool = False
+    actions: dict[Effect, str] = field(default_factory=dict)
+    """effect -> target"""
+    acting: bool = False
+    """its actions have begun"""
+
+    def take(self, words: list[str]) -> None:
+        """One more of its lines."""
+        match words:
+            case ["match", "00000000/00000000", *_]:
+                pass
+            case ["action", "order", _number, kind, *options]:
+                self.acting = True
+                self._take_action(kind, " ".join(options))
+            case [key, *_] if not self.acting:
+                self.nic_only = self.nic_only or "skip_sw" in words
+                self.conditions |= {key} - _NO_CONDITION
+
+    def _take_action(self, kind: str, options: str) -> None:
+        if kind == "gact" and options.startswith("action drop"):
+            kind = "drop"
+        target = re.search(r"Redirect to device (\S+)\)", options)
+        if kind in EFFECTS and (kind != "mirred" or target):
+            self.actions[EFFECTS[kind]] = target[1] if target else ""
+
+    def finish(self) -> PacketFilter | None:
+        """What it does; None where it takes nothing, or only what a bridge passes on (both addresses of Ethernet)."""
+        if {"dst_mac", "src_mac"} <= self.conditions and self.nic_only:
+            return None
+        effect = next((effect for effect in EFFECTS.values() if effect in self.actions), None)
+        target = self.actions.get(effect, "") if effect else self.program
+        if effect is None and (not self.program or _HARMLESS_PROGRAMS.fullmatch(self.program)):
+            return None
+        whole = not self.conditions and self.classifier in {"flower", "matchall", "u32"}
+        return PacketFilter(
+            self.device, self.direction, self.classifier, effect or "program", target, whole, self.nic_only
+        )
 
 
 def parse_links(text: str, unknown: list[str] | None = None) -> dict[str, tuple[int, str]]:
@@ -47,23 +115,48 @@ def parse_xdp(text: str) -> dict[str, str]:
 
 
 def parse_tc(text: str) -> Traffic:
-    """Lines of ``tc qdisc show dev`` and ``tc filter show dev X ingress``, each behind the device's name -> Traffic."""
+    """Lines of ``tc qdisc show`` and ``tc filter show dev X ingress``, each behind the device's name -> Traffic.
+
+    Behind the name and the word egress are those of ``tc filter show dev X egress``.
+    """
     qdiscs: dict[str, list[str]] = {}
-    redirected: dict[str, str] = {}
-    everything = False
+    filters: list[_Filter] = []
     for line in iterate_lines(text):
         device, _space, rest = line.partition(" ")
-        words = split_words(rest)
+        direction: Direction = "egress" if rest.startswith("egress ") else "ingress"
+        words = split_words(rest.removeprefix("egress "))
         match words:
             case ["qdisc", kind, *flags]:
                 qdiscs.setdefault(device, []).extend([] if "offloaded" in flags else [kind])
             case ["filter", *_]:
-                everything = "matchall" in words or "u32" in words
-            case ["match", what, *_]:
-                everything = everything and what == "00000000/00000000"
-        if everything and (target := re.search(r"Redirect to device (\S+)\)", rest)):
-            redirected[device] = target[1]
-    return Traffic({device: tuple(dict.fromkeys(kinds)) for device, kinds in qdiscs.items()}, redirected)
+                filters.append(_open_filter(device, direction, words))
+            case [_, *_] if filters and (filters[-1].device, filters[-1].direction) == (device, direction):
+                filters[-1].take(words)
+    found = list(dict.fromkeys(one for read in filters if (one := read.finish()) is not None))
+    return Traffic(
+        {device: tuple(dict.fromkeys(kinds)) for device, kinds in qdiscs.items()},
+        {
+            one.device: one.target
+            for one in found
+            if (one.direction, one.effect, one.whole, one.nic_only) == ("ingress", "redirect", True, False)
+        },
+        tuple(found[:MOST_FILTERS]),
+    )
+
+
+def _open_filter(device: str, direction: Direction, words: list[str]) -> _Filter:
+    """``filter protocol all pref 1 bpf chain 0 handle 0x1 NAME:[ID] direct-action not_in_hw id 7 name NAME``"""
+    found = _Filter(device, direction, next((word for word in words if word in CLASSIFIERS), ""))
+    pairs = dict(pairwise(words))
+    if pairs.get("chain", "0") != "0":
+        found.conditions.add("chain")
+    found.nic_only = "skip_sw" in words
+    if found.classifier == "bpf" and "direct-action" in words:
+        behind = pairs.get(pairs.get("handle", ""), "")
+        name = pairs.get("name") or (behind if behind != "direct-action" else "")
+        known = _PROGRAM.match(name)
+        found.program = known[0] if known else "without a name"
+    return found
 
 
 def map_shapers(links: Mapping[str, tuple[int, str]], traffic: Traffic) -> dict[str, str]:

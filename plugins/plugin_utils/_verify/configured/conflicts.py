@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..._observe.forwarding import is_forwarding
-from ..._observe.state import Device, Flowtable
 from ..finding import Finding, Kind
 from ..fw4_remedies import OVERLAY_EXCLUDES
 from ..subject import Subject
@@ -37,27 +36,6 @@ SHAPED = Kind(
     " the forward and postrouting chains, so marks and classes that are set there reach the first packets of a flow"
     " only, and they may pass by a qdisc on a bridge above the device.",
     "let the shaper on {device} classify without rules at forward and postrouting, or from connection marks",
-)
-INGRESS_REDIRECTED = Kind(
-    "configured.ingress-redirected",
-    "warning",
-    "All that comes in through a device of a flowtable is redirected before the flowtable",
-    "A tc filter hands every packet that comes in to another device, as SQM does with ifb to shape downloads. When such"
-    " a packet comes back from there the kernel leaves out the ingress hook (seen on Linux 6.18), where a flowtable"
-    " takes its packets. So in software that direction stays on the slow path, and in hardware the NIC forwards its"
-    " flows past the redirection.",
-    "choose one for {device}: offload, or shaping of what comes in (tc qdisc del dev {device} ingress)",
-)
-INGRESS_BYPASSED = Kind(
-    "configured.ingress-bypassed",
-    "warning",
-    "What comes in is redirected above the device where a flowtable takes it",
-    "A tc filter hands every packet that comes in through a device to another one, as SQM does with ifb to shape"
-    " downloads. The flowtable takes packets of offloaded flows on the NIC below, before they get to that device: the"
-    " shaper sees only the others, in software as in hardware, and its limit does not hold. What goes out through a"
-    " qdisc there is bypassed likewise.",
-    "choose one for {device}: have the shaper on {below}, or do not offload (flow_offload_mode: disabled) while it"
-    " shapes",
 )
 XDP = Kind(
     "configured.xdp",
@@ -135,8 +113,6 @@ MTU_DIFFERS = Kind(
 KINDS = (
     SHAPER_BYPASSED,
     SHAPED,
-    INGRESS_REDIRECTED,
-    INGRESS_BYPASSED,
     XDP,
     ACCELERATOR,
     MARK_ROUTING,
@@ -158,48 +134,12 @@ def find_shapers(subject: Subject) -> list[Finding]:
     for flowtable in sorted(subject.flowtables, key=lambda flowtable: flowtable.hardware):
         kind = SHAPER_BYPASSED if flowtable.hardware else SHAPED
         where = "hardware" if flowtable.hardware else "software"
-        for device in _list_devices_and_uppers(subject, flowtable):
+        for device in subject.devices_and_uppers(flowtable):
             if qdisc := subject.state.other_handlers.shapers.get(device.name):
                 message = f"{device.name} has the qdisc {qdisc}, and flowtable {flowtable.path} offloads in {where}"
                 found[device.name] = kind.found(
                     message, f"{device.name}: qdisc {qdisc}", device=device.name, qdisc=qdisc
                 )
-    return list(found.values())
-
-
-def find_redirections(subject: Subject) -> list[Finding]:
-    """Listed devices whose incoming packets are redirected before the flowtable."""
-    redirected = subject.state.other_handlers.redirected
-    return [
-        INGRESS_REDIRECTED.found(
-            f"all that comes in through {device} is redirected to {redirected[device]}",
-            f"tc filter show dev {device} ingress: Redirect to device {redirected[device]}",
-            device=device,
-        )
-        for device in subject.listed_devices
-        if device in redirected
-    ]
-
-
-def find_bypassed_redirections(subject: Subject) -> list[Finding]:
-    """Devices above listed ones whose incoming packets are redirected, which is too late for what is offloaded."""
-    redirected = subject.state.other_handlers.redirected
-    found = {}
-    for flowtable in subject.flowtables:
-        for device in _list_devices_and_uppers(subject, flowtable):
-            if device.name not in redirected or device.name in subject.listed_devices:
-                continue
-            below = [name for name in subject.hook_devices(device.name) if name in subject.listed_devices]
-            shaper = subject.state.other_handlers.shapers.get(device.name)
-            message = (
-                f"all that comes in through {device.name} is redirected to {redirected[device.name]}, and offloaded"
-                f" flows are taken before, on {', '.join(below) or 'the device below'}"
-            )
-            evidence = [f"tc filter show dev {device.name} ingress: Redirect to device {redirected[device.name]}"]
-            evidence += [f"{device.name}: qdisc {shaper}"] if shaper else []
-            found[device.name] = INGRESS_BYPASSED.found(
-                message, *evidence, device=device.name, below=", ".join(below) or "the device below"
-            )
     return list(found.values())
 
 
@@ -287,7 +227,7 @@ def find_mtu_differences(subject: Subject) -> list[Finding]:
     on_path = {
         device.name: device
         for flowtable in subject.flowtables
-        for device in _list_devices_and_uppers(subject, flowtable)
+        for device in subject.devices_and_uppers(flowtable)
         if device.mtu and is_forwarding(subject.devices, device)
     }
     if len({device.mtu for device in on_path.values()}) <= 1:
@@ -300,8 +240,6 @@ def find_mtu_differences(subject: Subject) -> list[Finding]:
 
 CHECKS = (
     find_shapers,
-    find_redirections,
-    find_bypassed_redirections,
     find_xdp,
     find_accelerators,
     find_mark_routing,
@@ -310,16 +248,6 @@ CHECKS = (
     find_other_firewalls,
     find_mtu_differences,
 )
-
-
-def _list_devices_and_uppers(subject: Subject, flowtable: Flowtable) -> list[Device]:
-    """The devices of a flowtable, and those that stand on them."""
-    found = level = {device.name: device for device in subject.existing_devices(flowtable)}
-    for _level in range(4):  # PPPoE on a VLAN on a bridge on a NIC
-        above = {upper.name: upper for name in level for upper in subject.uppers(name) if upper.name not in found}
-        level = dict(sorted(above.items(), key=lambda item: item[1].index))
-        found = found | level
-    return list(found.values())
 
 
 def _count_things(things: Iterable[str], word: str) -> str:

@@ -6,8 +6,8 @@
 """Rung 3, configured: flowtable, flags, devices and a rule that feeds it are live, and boot will load the same.
 
 Devices are judged in listed.py and topology.py, rules in feeding.py and bypassed.py, flowtables of bridges in
-bridged.py, the kernel's switches in sysctls.py, what boot will load in at_boot.py, the NICs' features in nic.py, what
-else handles packets in conflicts.py.
+bridged.py, the kernel's switches in sysctls.py, what boot will load in at_boot.py, the NICs' features in nic.py,
+filters of tc in filters.py, what else handles packets in conflicts.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..finding import Finding, Kind, RungResult, conclude_rung
 from ..fw4_remedies import offload_in
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
 from ..walk.classes import describe_classes
-from . import at_boot, bridged, bypassed, conflicts, feeding, listed, nic, openwrt, sysctls, topology
+from . import at_boot, bridged, bypassed, conflicts, feeding, filters, listed, nic, openwrt, sysctls, topology
 
 UNREADABLE = Kind(
     "configured.unreadable",
@@ -75,6 +75,7 @@ KINDS = (
     *sysctls.KINDS,
     *at_boot.KINDS,
     *nic.KINDS,
+    *filters.KINDS,
     *conflicts.KINDS,
     *openwrt.KINDS,
 )
@@ -159,6 +160,7 @@ CHECKS = (
     *sysctls.CHECKS,
     *at_boot.CHECKS,
     *nic.CHECKS,
+    *filters.CHECKS,
     *conflicts.CHECKS,
     *openwrt.CHECKS,
     *advisories.CHECKS,

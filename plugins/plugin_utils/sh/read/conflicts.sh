@@ -48,21 +48,35 @@ _mark_rules() {
   :
 }
 
-# DEVICE LINE: the qdiscs of each device that a flowtable lists, or that stands on one, and the filters on what comes in
+# DEVICE LINE: the kinds of qdiscs of each device that a flowtable lists, that stands on one or is below one, and the filters
+# on what comes in; DEVICE egress LINE: those on what goes out. Few devices have any, and only those cost a process.
 _tc() {
-  _uppers=$(_list_uppers)
-  set -f # a name may hold a *
-  for _device in $_listed $_uppers; do
+  _shown=$(tc qdisc show 2>/dev/null | _ASKED="$_listed$(_list_relatives)" awk '
+    BEGIN { many = split(ENVIRON["_ASKED"], names, " "); for (i = 1; i <= many; i++) asked[names[i]] = 1 }
     {
-      tc qdisc show dev "$_device" | head -n 16
-      tc filter show dev "$_device" ingress | head -n 40
-    } 2>/dev/null | _DEVICE=$_device awk '{ print ENVIRON["_DEVICE"], $0 }'
+      for (i = 3; i < NF && $i != "dev"; i++);
+      device = $(i + 1)
+      sub(/ dev [^ ]+/, "")
+      if (device in asked && !seen[device, $2, / offloaded /]++) print device, $0
+    }')
+  printf '%s\n' "$_shown"
+  for _device in $(printf '%s\n' "$_shown" | awk '$3 ~ /^(ingress|clsact)$/ && n++ < 64 { print $3 ":" $1 }'); do
+    _filters "${_device#*:}" ingress
+    case $_device in clsact:*) _filters "${_device#*:}" egress ;; esac
   done
-  set +f
 }
 
-# Of the listed devices, 64 at most: VLANs, bridges and the like, three on each other, and every PPP link
-_list_uppers() (
+# _filters DEVICE DIRECTION: without counters
+_filters() {
+  tc filter show dev "$1" "$2" 2>/dev/null | _DEVICE=$1 _DIRECTION=$2 awk '
+    BEGIN { place = ENVIRON["_DEVICE"] (ENVIRON["_DIRECTION"] == "egress" ? " egress" : "") }
+    NR > 400 { exit }
+    NF && $1 !~ /^(index|random|Action|Sent|backlog|used_hw_stats)$/ && lines++ < 120 { print place, $0 }'
+}
+
+# Of the listed devices, 64 at most: VLANs, bridges and the like, three on each other, what they stand on themselves, and
+# every PPP link
+_list_relatives() (
   cd /sys/class/net || exit
   _below=$_listed
   _seen=$_listed
@@ -77,6 +91,18 @@ _list_uppers() (
       _seen="$_seen$_upper "
     done
     _below=$_above
+  done
+  _above=$_listed
+  for _level in 1 2; do
+    _below=" "
+    for _path in */lower_*; do
+      _lower=${_path##*/lower_}
+      case $_above in *" ${_path%%/*} "*) ;; *) continue ;; esac
+      case $_seen in *" $_lower "*) continue ;; esac
+      _below="$_below$_lower "
+      _seen="$_seen$_lower "
+    done
+    _above=$_below
   done
   for _path in */type; do
     _type=

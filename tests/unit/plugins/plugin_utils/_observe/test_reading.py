@@ -225,7 +225,7 @@ def test_the_result_is_small_and_plain(suite: str, name: str) -> None:
     result = read_state(answer(suite, name)).as_result()
     assert json.loads(json.dumps(result)) == result
     assert len(json.dumps(result["flows"])) < 2000
-    assert len(json.dumps(result)) < 5000 + 300 * len(result["devices"])
+    assert len(json.dumps(result)) < 5000 + 320 * len(result["devices"])
     assert result["boot"]["ruleset"] is False
 
 

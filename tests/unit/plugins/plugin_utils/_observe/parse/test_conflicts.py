@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section, fragment
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse import policy
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.link import (
+    MOST_FILTERS,
     Traffic,
     map_shapers,
     parse_links,
@@ -19,7 +20,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.li
     parse_xdp,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import OtherHandlers
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import OtherHandlers, PacketFilter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,10 @@ def test_a_router_with_everything_beside() -> None:
     assert state.other_handlers == OtherHandlers(
         shapers={"lan0": "tbf", "wan0": "htb"},
         redirected={"wan0": "ifb4wan0"},
+        filters=(
+            PacketFilter("lan0", "ingress", "u32", "redirect", "ifb4wan0"),
+            PacketFilter("wan0", "ingress", "u32", "redirect", "ifb4wan0", whole=True),
+        ),
         mark_rules=(
             "ipv4: not from all fwmark 0xca6c lookup 51820",
             "ipv4: from all fwmark 0x1 lookup 100",
@@ -106,36 +111,62 @@ def test_modules_of_other_fast_paths(tmp_path: Path) -> None:
 SQM = """\
 tc() {
   case "$*" in
-  "qdisc show dev pppoe-wan")
-    echo 'qdisc cake 8001: root refcnt 2 bandwidth 36Mbit besteffort triple-isolate nat nowash rtt 100ms'
-    echo 'qdisc ingress ffff: parent ffff:fff1 ----------------'
+  "qdisc show")
+    echo 'qdisc noqueue 0: dev lo root refcnt 2 '
+    for _queue in 1 2 3 4 5 6 7 8 9 a b c d e f 10 11; do
+      echo "qdisc fq_codel 0: dev eth1 parent :$_queue limit 10240p flows 1024 quantum 1514"
+    done
+    echo 'qdisc clsact ffff: dev eth1 parent ffff:fff1'
+    echo 'qdisc cake 8001: dev pppoe-wan root refcnt 2 bandwidth 36Mbit besteffort triple-isolate nat nowash rtt 100ms'
+    echo 'qdisc ingress ffff: dev pppoe-wan parent ffff:fff1 ----------------'
+    echo 'qdisc ingress ffff: dev eth9 parent ffff:fff1 ----------------'
     ;;
   "filter show dev pppoe-wan ingress")
     echo 'filter protocol all pref 10 u32 chain 0 fh 800::800 order 2048 key ht 800 bkt 0 terminal flowid not_in_hw'
     echo '  match 00000000/00000000 at 0'
     printf '\\taction order 1: mirred (Egress Redirect to device ifb4pppoe-wan) stolen\\n'
+    printf '\\tindex 1 ref 1 bind 1\\n\\n'
     ;;
+  "filter show dev eth1 egress")
+    echo 'filter protocol all pref 1 matchall chain 0 handle 0x1'
+    echo '  not_in_hw'
+    printf '\\taction order 1:  police 0x1 rate 10Mbit burst 10Kb mtu 2Kb action drop overhead 0b \\n\\tref 1 bind 1\\n'
+    ;;
+  "filter show dev eth1 ingress") ;;
+  *) echo "asked for $*" >&2 ;;
   esac
 }
 """
 
 
-def test_a_shaper_above_a_listed_device(tmp_path: Path) -> None:
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_shaper_above_a_listed_device(awk: str, tmp_path: Path) -> None:
     """VLANs on it, what stands on these, and every PPP link, which sysfs does not show to stand on anything."""
-    links = ("eth1.7/lower_eth1", "br0/lower_eth1.7", "br0.5/lower_br0", "deep/lower_br0.5", "eth9.7/lower_eth9")
+    above = ["eth1.7/lower_eth1", "br0/lower_eth1.7", "br0.5/lower_br0", "deep/lower_br0.5", "eth9.7/lower_eth9"]
+    links = [*above, "eth1/lower_conduit", "br-lan/lower_port", "conduit/lower_lowest"]
     for name in (*links, "eth1/type", "pppoe-wan/type"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("512\n" if name.startswith("pppoe") else "1\n")
     look = f"cd() {{ :; }}\n{SQM}\n_listed=' br-lan eth1 '\n"
-    assert call("conflicts", f"{look}_list_uppers", "", "awk", tmp_path).split() == [
+    assert call("conflicts", f"{look}_list_relatives", "", awk, tmp_path).split() == [
         "eth1.7",
         "br0",
         "br0.5",
+        "port",
+        "conduit",
+        "lowest",
         "pppoe-wan",
     ]
-    traffic = parse_tc(call("conflicts", f"{look}_tc", "", "awk", tmp_path))
+    shown = call("conflicts", f"{look}_tc", "", awk, tmp_path)
+    assert shown.count("fq_codel") == 1
+    assert "eth9" not in shown
+    traffic = parse_tc(shown)
     assert traffic.redirected == {"pppoe-wan": "ifb4pppoe-wan"}
     assert map_shapers({}, traffic) == {"pppoe-wan": "cake"}
+    assert traffic.filters == (
+        PacketFilter("eth1", "egress", "matchall", "police", whole=True),
+        PacketFilter("pppoe-wan", "ingress", "u32", "redirect", "ifb4pppoe-wan", whole=True),
+    )
 
 
 def test_links_that_say_less() -> None:
@@ -171,7 +202,11 @@ wan 	action order 1: mirred (Egress Redirect to device ifb4wan) stolen
     ("text", "expected"),
     [
         (MATCHALL, {"wan": "ifb4wan"}),
-        (MATCHALL.replace("matchall", "flower"), {}),
+        (MATCHALL.replace("matchall", "flower"), {"wan": "ifb4wan"}),
+        (MATCHALL.replace("matchall", "flower").replace("not_in_hw", "dst_ip 192.0.2.1\nwan   not_in_hw"), {}),
+        (MATCHALL.replace("matchall", "flower").replace("not_in_hw", "skip_sw\nwan   in_hw"), {}),
+        (MATCHALL.replace("chain 0", "chain 3"), {}),
+        (MATCHALL.replace("wan ", "wan egress "), {}),
         (MATCHALL.replace("Redirect to", "Mirror to"), {}),
         (
             "wan filter u32\nwan   match 00000000/00000000 at 0\nwan   match 0a000000/ff000000 at 12\n"
@@ -183,6 +218,71 @@ wan 	action order 1: mirred (Egress Redirect to device ifb4wan) stolen
 )
 def test_redirections(text: str, expected: dict[str, str]) -> None:
     assert parse_tc(text).redirected == expected
+
+
+# iproute2 6.1 on Linux 6.18, but flower: as on the netdev list
+OTHER_FILTERS = {
+    """\
+filter protocol all pref 49152 bpf chain 0
+filter protocol all pref 49152 bpf chain 0 handle 0x1 direct-action not_in_hw bytecode '1,6 0 0 4294967295'
+""": PacketFilter("wan", "ingress", "bpf", "program", "without a name"),
+    "filter pref 2 bpf chain 0 handle 0x1 dae.o:[tc] direct-action not_in_hw id 40 tag c5f7825e": PacketFilter(
+        "wan", "ingress", "bpf", "program", "dae.o"
+    ),
+    "filter protocol all pref 1 bpf chain 0 handle 0x1 x\x1b[1m direct-action": PacketFilter(
+        "wan", "ingress", "bpf", "program", "x"
+    ),
+    "filter protocol all pref 49152 bpf chain 0 handle 0x1 bridger_input:[23] direct-action not_in_hw id 23": None,
+    "filter pref 3 bpf chain 0 handle 0x1 direct-action not_in_hw id 23 name qosify_ingress_ip tag 7 jited": None,
+    """\
+filter protocol all pref 49152 bpf chain 0 handle 0x1 not_in_hw bytecode '1,6 0 0 4294967295'
+	action order 1: mirred (Egress Redirect to device ifb0) stolen
+""": PacketFilter("wan", "ingress", "bpf", "redirect", "ifb0"),
+    """\
+filter protocol ip pref 49152 u32 chain 0 fh 800::800 order 2048 key ht 800 bkt 0 terminal flowid not_in_hw
+  match 01020300/ffffff00 at 16
+	action order 1: mirred (Egress Redirect to device ifb0) stolen
+""": PacketFilter("wan", "ingress", "u32", "redirect", "ifb0"),
+    """\
+filter protocol ip pref 4 flower chain 0 handle 0x1
+  eth_type ipv4
+  ip_proto tcp
+  skip_sw
+  in_hw in_hw_count 1
+	action order 1:  police 0xc8 rate 100Mbit burst 10000Kb mtu 2Kb action reclassify
+	action order 2: gact action drop
+""": PacketFilter("wan", "ingress", "flower", "drop", nic_only=True),
+    """\
+filter block 22 protocol ip pref 49152 flower chain 0 handle 0x1
+  eth_type ipv4
+  ct_state -trk
+  not_in_hw
+	action order 1: ct zone 1 nat pipe
+	action order 2: gact action goto chain 1
+""": PacketFilter("wan", "ingress", "flower", "ct"),
+    """\
+filter protocol all pref 1 flower chain 0 handle 0x1
+  indev wan
+  dst_mac 0a:40:bd:30:89:99
+  src_mac ca:2e:a7:3f:f5:0f
+  skip_sw
+  in_hw in_hw_count 1
+	action order 1: mirred (Egress Redirect to device lan1) stolen
+""": None,
+    "filter protocol all pref 1 matchall chain 0 handle 0x1\n\taction order 1: gact action pass": None,
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), OTHER_FILTERS.items())
+def test_filters(text: str, expected: PacketFilter | None) -> None:
+    found = parse_tc("".join(f"wan {line}\n" for line in text.splitlines())).filters
+    assert found == (() if expected is None else (expected,))
+
+
+def test_of_very_many_filters_some_are_kept() -> None:
+    lines = MATCHALL.splitlines()[2:]
+    text = "\n".join(line.replace("ifb4wan", f"ifb{number}") for number in range(99) for line in lines)
+    assert len(parse_tc(text).filters) == MOST_FILTERS
 
 
 def test_policies() -> None:
