@@ -31,8 +31,14 @@ chmod +x /usr/sbin/nft
 
 
 def hang(tool: str) -> str:
-    """sh that puts a stand-in for a program in its place, which only waits."""
-    return f"mv {tool} {tool}.real\nprintf '#!/bin/sh\\nsleep 1000\\n' >{tool}\nchmod 755 {tool}\n"
+    """sh that puts a stand-in in front of a program, which waits where the real one would ask the kernel."""
+    return f"""mv {tool} {tool}.real
+cat >{tool} <<'EOT'
+#!/bin/sh
+case $1 in -v|--version|-V) exec {tool}.real "$@" ;; *) sleep 1000 ;; esac
+EOT
+chmod +x {tool}
+"""
 
 
 FAULTS = (

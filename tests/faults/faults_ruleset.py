@@ -93,9 +93,9 @@ FAULTS = (
     *(
         Fault(name, ["configured.per-packet-rules-bypassed"], 7, other_table(f"chain c {{ {chain} }}"))
         for name, chain in (
-            ("limit-bypassed", "type filter hook postrouting priority 0; limit rate over 9 gbytes/second drop;"),
+            ("limit-bypassed", "type filter hook postrouting priority 0; limit rate over 9000 mbytes/second drop;"),
             ("dscp-bypassed", "type filter hook postrouting priority 0; ip dscp set cs1;"),
-            ("priority-bypassed", "type filter hook prerouting priority 0; meta priority set 1:10;"),
+            ("priority-bypassed", "type filter hook prerouting priority 0; meta priority set 16;"),
             ("counter-bypassed", "type filter hook forward priority 5; counter;"),
         )
     ),

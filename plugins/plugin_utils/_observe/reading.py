@@ -142,7 +142,10 @@ def require_whole(answer: Answer, chosen: bool = False) -> None:
     With ``chosen`` it is one of ``list_choice_calls``. A line or section that is lost would else look like something
     that the router does not have, or that could not be read.
     """
-    commands = parse_platform(answer.require("platform").text).commands
+    platform = answer.require("platform")
+    if platform.rc == HUNG:
+        answer.require_ended()
+    commands = parse_platform(platform.text).commands
     always = ["devices", "links", "forwarding", "boot.files"]
     if "nft" in commands:
         always += ["flowtables", "live"] if chosen else ["flowtables", "ruleset", "live"]

@@ -47,7 +47,7 @@ _list_routes() (
   trap - PIPE
   _family=$1
   shift
-  exec ip "$_family" route show table all "$@"
+  ip "$_family" route show table all "$@"
 )
 
 # path DEVICE TABLE via|link: a router of the Internet has a million routes, so only the first 4096 are looked at. On most
@@ -150,7 +150,7 @@ _tunnels() {
 _routers() {
   (
     trap - PIPE
-    exec ip -6 neigh show
+    ip -6 neigh show
   ) | awk '
     NR > 4096 { exit }
     $1 ~ /^fe[89ab]/ && $2 == "dev" && / router( |$)/ && !/ (FAILED|INCOMPLETE)/ && !seen[$3]++ { print "router", $3 }'

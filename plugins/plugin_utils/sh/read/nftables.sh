@@ -152,16 +152,33 @@ _reduce() {
       body[chain] = body[chain] text "\n"
       size[chain] += length(text) + 1
     }
-    function end_run(  number) {
+    # of the rules that one line stands for, those around a "flow add" are what it leaves out: there, they stay if few
+    function end_run(  number, lines) {
       for (number = 1; number <= kinds; number++)
         if (left[number]) {
           if (number > 12) { merged += left[number] }
-          else add_line("_ " left[number] (addresses[number] ? " addresses " : " conditions ") effects[number])
+          else lines = lines "_ " left[number] (addresses[number] ? " addresses " : " conditions ") effects[number] "\n"
         }
-      if (merged) add_line("_ " merged " conditions any")
-      merged = kinds = 0
+      if (merged) lines = lines "_ " merged " conditions any\n"
+      if (lines != "") {
+        summary[++runs] = lines
+        size[chain] += length(lines)
+        if (skipped <= 64 && more_size[chain] + length(skipped_text) < 4096) {
+          in_full[runs] = skipped_text
+          more_size[chain] += length(skipped_text)
+        } else in_full[runs] = lines
+        body[chain] = body[chain] "\t" runs "\n"
+      }
+      merged = kinds = skipped = 0
+      skipped_text = ""
       split("", known)
       split("", left)
+    }
+    function write_body(number,  many, lines, at) {
+      many = split(body[number], lines, "\n")
+      for (at = 1; at < many; at++)
+        if (lines[at] !~ /^\t/) print lines[at]
+        else printf "%s", feeds[number] ? in_full[substr(lines[at], 2) + 0] : summary[substr(lines[at], 2) + 0]
     }
     function rule(text, bare,  effect, kind) {
       effect = find_effect(bare)
@@ -201,6 +218,7 @@ _reduce() {
         return
       }
       left[kind]++
+      if (++skipped <= 64) skipped_text = skipped_text (length(text) <= 300 ? text : "_ 1 conditions " effect) "\n"
       if (!names_addresses(plain(bare))) addresses[kind] = 0
     }
     function queue_chain(number,  many, parts, at, target) {
@@ -215,6 +233,7 @@ _reduce() {
     function follow(  number, many, parts, at, target) {
       while (done < waiting) {
         number = queue[++done]
+        if (feeds[number]) size[number] += more_size[number]
         if (total + size[number] > 47000) {
           if (hooks[number] != "") more = 1
           reached[number] = 2
@@ -323,7 +342,11 @@ _reduce() {
         printf "%s", flags[at]
         for (; shown < chains && table_of[shown + 1] == at; shown++) {
           number = shown + 1
-          if (reached[number] == 1) printf "%s\n%s%s}\n", head[number], hooked[number] == "" ? "" : hooked[number] "\n", body[number]
+          if (reached[number] == 1) {
+            printf "%s\n%s", head[number], hooked[number] == "" ? "" : hooked[number] "\n"
+            write_body(number)
+            print "}"
+          }
           else if (hooked[number] != "" && reached[number] != 2 || queues[number] || clamps[number]) {
             printf "%s\n%s", head[number], hooked[number] == "" ? "" : hooked[number] "\n"
             if (queues[number]) print "_ queue"

@@ -24,6 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading 
     SERVICES,
     list_calls,
     read_state,
+    require_whole,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     FLOWTABLE_MODULES,
@@ -256,3 +257,10 @@ def test_this_machine_can_be_read(shell: list[str], tmp_path: Path) -> None:
     assert state.devices["lo"].kind == "loopback"
     assert state.platform.kernel
     assert not [part.text for part in sections.values() if "syntax error" in part.text]
+
+
+def test_a_tool_that_hangs_where_the_router_is_told_apart_is_named() -> None:
+    """Nothing is said of a router of which nothing is known, such as that the login is not root."""
+    hung = Section("nft did not end in time", HUNG)
+    with pytest.raises(OffloadError, match="nft did not end in time on the router"):
+        require_whole(Answer({**ROUTER, "platform": hung}))

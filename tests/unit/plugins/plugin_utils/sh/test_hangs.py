@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
     HUNG,
@@ -97,6 +99,13 @@ def test_a_tool_in_a_substitution(shell: list[str], tmp_path: Path) -> None:
     )
     assert answer["features lan0"] == Section("ethtool did not end in time", HUNG)
     assert answer["x"].rc == 0
+
+
+def test_no_tool_is_started_past_the_shell() -> None:
+    """What the shell no longer calls, because it hung, would hang again behind exec or command."""
+    for file in sorted((Path(sections.__file__).parents[1] / "sh/read").glob("*.sh")):
+        lines = [line.strip() for line in file.read_text().splitlines()]
+        assert not [line for line in lines if re.match(r"(exec|command) [a-z\"$]", line)], file.name
 
 
 def test_several_tools_hang(tmp_path: Path) -> None:

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.helpers.captures import SUITES, captured
+from tests.unit.helpers.firewalls import rendered
 from tests.unit.helpers.topologies import DOCKER, RULESETS
 from tests.unit.helpers.walks import FLOW, HOOK, accepting, deciders, outcomes, reduced, ruleset, traverse
 
@@ -375,3 +378,38 @@ def test_no_rule_is_too_odd(one: str, other: str) -> None:
 @given(st.text())
 def test_no_text_is_too_odd(text: str) -> None:
     traverse(text)
+
+
+EXCLUDE = [
+    {"services": ["sip"]},
+    {"addresses": ["10.10.0.3", "fd00:11::3"]},
+    {"dscp": ["ef"]},
+    {"marks": ["0x10"]},
+    {"services": ["udp/7105"], "packets": 20},
+    {"addresses": [f"192.0.2.{number}" for number in range(1, 20)]},
+]
+
+
+ZONES = [
+    {"name": "lan", "devices": ["lan0"], "services": ["ssh"]},
+    {"name": "wan", "devices": ["wan0"], "masquerade": True},
+]
+FIREWALL = {"flow_offload_router": {"zones": ZONES, "forward": [{"from": "lan", "to": ["wan"]}]}}
+
+
+@pytest.mark.parametrize("router", [{}, FIREWALL], ids=["overlay", "router"])
+def test_what_the_role_leaves_out_is_a_part(router: dict[str, Any]) -> None:
+    """However many rules that takes, and in either direction: the rest is offloaded."""
+    text = rendered({**router, "flow_offload_exclude": EXCLUDE})
+    chains = text[text.index("\tchain") :].replace("established, related", "established,related")
+    seen = f"table inet t {{\n\tflowtable ft {{\n\t\thook ingress priority filter\n\t}}\n\n{chains}"
+    assert {(one.outcome, one.shown) for one in traverse(reduced(seen)).judged} == {("may", "surely")}
+
+
+def test_many_rules_in_front_of_flow_add_stay() -> None:
+    """Those are not summed up that a packet might be looked for by."""
+    rules = [f"ip saddr 192.0.2.{number} tcp dport {number} return" for number in range(1, 30)]
+    text = reduced(ruleset(*rules, "ct mark 0x7 return", 'iifname "lan7" return', FLOW))
+    assert "_ " not in text
+    assert {one.shown for one in traverse(text).judged} == {"surely"}
+    assert "_ 26 addresses return" in reduced(ruleset("jump deep", FLOW, deep=[*rules, "accept"]))
