@@ -543,6 +543,20 @@ router:
           description: The kernel's counters of IPsec that are not zero.
           type: list
           elements: str
+        agents:
+          description:
+            - Active services that load settings which rules are made from, or that forward by themselves, such as
+              V(openwisp-config) or V(bridger).
+          type: list
+          elements: str
+        namespaces:
+          description: Network namespaces with a name, but those of containers, 16 at most.
+          type: list
+          elements: str
+        firewalld_devices:
+          description: Devices that firewalld.conf names for a flowtable of firewalld's own.
+          type: list
+          elements: str
         legacy_tables:
           description: Tables of the older iptables, which nft does not list.
           type: list
@@ -788,6 +802,9 @@ router:
       mark_rules: []
       ipsec: {in: 0, out: 0, fwd: 0}
       ipsec_errors: []
+      agents: []
+      namespaces: []
+      firewalld_devices: []
       legacy_tables: []
       forward_chains: [inet nft_offload forward]
       queues: []

@@ -247,6 +247,25 @@ FAULTS = (
     Fault("filter-before-hardware", ["configured.filter-bypassed"], 7, SOME_TO_IFB),
     Fault("filter-before-software", ["configured.ingress-filtered"], 6, SOME_TO_IFB, topology="software"),
     Fault(
+        "firewalld-without-its-flowtable",
+        ["configured.firewalld-flowtable", "configured.firewall-beside"],
+        7,
+        impossible="the lab's routers have no firewalld",
+    ),
+    Fault(
+        "settings-of-a-controller",
+        ["configured.settings-managed"],
+        6,
+        impossible="the lab has no controller of OpenWISP's",
+    ),
+    Fault(
+        "network-namespace",
+        ["offloading.other-namespaces"],
+        4,
+        "ip netns add blue\n",
+        traffic=QUIET,
+    ),
+    Fault(
         "tc-conntrack",
         ["configured.tc-conntrack"],
         7,

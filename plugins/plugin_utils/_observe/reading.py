@@ -60,8 +60,13 @@ TRUNCATED = "# more"
 MOST_FLOWTABLES = 256
 UNKNOWN_LINES = 20
 """that are returned at most"""
-SERVICES = ("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall")
-"""services that load rules of their own"""
+SERVICES = (
+    *("nftables", "firewalld", "ufw", "netfilter-persistent", "docker", "libvirtd", "fail2ban", "shorewall"),
+    *("foomuuri", "virtnetworkd", "dockerd"),
+)
+"""services that load rules of their own, as systemd or procd calls them"""
+AGENTS = ("openwisp-config", "openwisp_config", "bridger")
+"""those that load settings which rules are made from, or forward by themselves"""
 
 
 def validate_sample(seconds: int) -> None:
@@ -97,7 +102,7 @@ def list_calls(
         ("read_boot_record", *paths.BOOT_RECORDS),
         ("read_files", *boot.READ),
         *list_state_calls("ruleset", "features"),
-        ("read_services", *SERVICES),
+        ("read_services", *SERVICES, *AGENTS),
         ("read_fw4",),
         ("read_sample", str(sample), str(LINES), "yes" if measure else "no"),
         ("read_driver_table", str(LINES), str(sample)),
@@ -264,6 +269,9 @@ def _read_other_handlers(answer: Answer) -> OtherHandlers:
         ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},
         ipsec_errors=policy.parse_xfrm_errors(answer.text("xfrm_stat")),
         accelerators=tuple(answer.text("accelerators").split()),
+        agents=tuple(name for name in _list_active(answer) if name in AGENTS),
+        namespaces=policy.parse_names(answer.text("namespaces")),
+        firewalld_devices=policy.parse_firewalld(answer.text("firewalld")),
         legacy_tables=policy.parse_legacy_tables(answer.text("legacy")),
         forward_chains=policy.parse_forward_chains(ruleset),
         queues=policy.parse_queues(ruleset),
@@ -288,9 +296,14 @@ def _find_hooks_error(answer: Answer) -> str:
 
 
 def _list_firewalls(answer: Answer, platform: Platform) -> list[str]:
-    """Services that are active (one line each of systemctl is-active, in order), and OpenWrt's own."""
-    active = zip(SERVICES, answer.text("services").split(), strict=False)
-    return [*(name for name, state in active if state == "active"), *({"fw4"} & platform.commands)]
+    """Services that are active (one line each, as of systemctl is-active, in order), and OpenWrt's own."""
+    return [*(name for name in _list_active(answer) if name in SERVICES), *({"fw4"} & platform.commands)]
+
+
+def _list_active(answer: Answer) -> list[str]:
+    """Of SERVICES and AGENTS."""
+    words = zip((*SERVICES, *AGENTS), answer.text("services").split(), strict=False)
+    return [name for name, state in words if state == "active"]
 
 
 def _list_hung(answer: Answer) -> dict[str, tuple[str, ...]]:

@@ -329,6 +329,13 @@ class OtherHandlers:
     """counters of /proc/net/xfrm_stat that are not zero: the only trace where policies cannot be listed"""
     accelerators: tuple[str, ...] = ()
     """loaded modules of fast paths other than a flowtable, such as ecm of Qualcomm's NSS, shortcut_fe or natflow"""
+    agents: tuple[str, ...] = ()
+    """active services that load settings which rules are made from, or that forward by themselves: openwisp-config,
+    bridger"""
+    namespaces: tuple[str, ...] = ()
+    """network namespaces with a name, but those of containers; what is forwarded there is not seen"""
+    firewalld_devices: tuple[str, ...] = ()
+    """devices that firewalld.conf names for a flowtable of firewalld's own (NftablesFlowtable)"""
     legacy_tables: tuple[str, ...] = ()
     """tables of the older iptables, which nft does not list: 'ip filter'"""
     forward_chains: tuple[str, ...] = ()

@@ -49,6 +49,15 @@ TAKEN_BEFORE = Kind(
     " counts. So whether there was traffic to offload is not known.",
     "see what it does (bpftool net show, tc filter show), or verify while {takers} is off",
 )
+OTHER_NAMESPACES = Kind(
+    "offloading.other-namespaces",
+    "info",
+    "No traffic was seen here, and there are other network namespaces",
+    "What a device in another network namespace forwards goes by the rules, flowtables and connection tracking of"
+    " that one, of which nothing is seen from here. So whether there was traffic to offload is not known.",
+    "send traffic through the router while it is verified; where its devices are in {namespaces} (ip -n NAME link),"
+    " have the login there, and the flowtable",
+)
 NONE_OFFLOADED = Kind(
     "offloading.none-offloaded",
     "error",
@@ -104,6 +113,7 @@ KINDS = (
     CONNTRACK_UNREADABLE,
     NO_TRAFFIC,
     TAKEN_BEFORE,
+    OTHER_NAMESPACES,
     NONE_OFFLOADED,
     ONE_FAMILY,
     ONE_PROTOCOL,
@@ -144,6 +154,10 @@ def find_missing_offload(subject: Subject) -> list[Finding]:
         seen_little = f"{message}, but {name_takers(takers)} may take packets before they are seen"
         lines = [describe_flows(seen), *describe_takers(takers), *exempt]
         return [TAKEN_BEFORE.found(seen_little, *lines, takers=name_takers(takers))]
+    if spaces := ", ".join(subject.state.other_handlers.namespaces[:4]):
+        lines = [describe_flows(seen), *exempt, f"ip netns: {spaces}"]
+        elsewhere = f"{message}, and there are the network namespaces {spaces}"
+        return [OTHER_NAMESPACES.found(elsewhere, *lines, namespaces=spaces)]
     return [NO_TRAFFIC.found(message, describe_flows(seen), *exempt, f"watched for {seen.seconds} seconds")]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot, Flowtable, RouterState
 
 from tests.unit.helpers.ladder_case import (
     EXPECT_SOFTWARE,
@@ -24,7 +24,7 @@ from tests.unit.helpers.ladder_case import (
 )
 from tests.unit.helpers.ladder_cases_nic import FAKE, TRIO
 from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS
-from tests.unit.helpers.routers import FIXED, OFF, flows, foreign, with_device, with_sample
+from tests.unit.helpers.routers import FIXED, OFF, flows, foreign, with_device, with_flowtable, with_sample
 
 HARDWARE = {
     "switched off": case(
@@ -165,6 +165,14 @@ SMALL_WAN = with_device(
     forwarding=("ipv4",),
     default_route=("ipv4",),
 )
+
+
+def with_firewalld(state: RouterState) -> RouterState:
+    """firewalld with a flowtable of its own, for other devices, and nothing that feeds it."""
+    theirs = Flowtable("inet", "firewalld", "fastpath", ("mgmt0",))
+    return replace(state, firewalls=("firewalld",), flowtables=(*(state.flowtables or ()), theirs))
+
+
 CONFLICTS = {
     "shaper": case(
         beside(HARD, shapers={"wan0": "cake", "mgmt0": "cake"}),
@@ -301,7 +309,43 @@ CONFLICTS = {
         "iptables-legacy has the table ip filter",
     ),
     "docker": case(
-        replace(HARD, firewalls=("nftables", "docker")), "configured.firewall-beside", "hardware", "beside it: docker"
+        replace(HARD, firewalls=("nftables", "docker")),
+        "configured.firewall-beside",
+        "hardware",
+        "beside it: docker",
+        "docker sets the policy of its own forward chain to drop",
+    ),
+    "what flushes, and ours comes back; what filters nothing": case(
+        beside(replace(HARD, firewalls=("nftables", "fail2ban")), agents=("bridger",)), "", "hardware"
+    ),
+    "foomuuri": case(
+        replace(HARD, firewalls=("foomuuri",)), "configured.firewall-beside", "hardware", "in table inet foomuuri alone"
+    ),
+    "another firewall's flowtable": case(replace(foreign(), firewalls=("firewalld",)), FOREIGN.strip(), "offloading"),
+    "firewalld is told to make a flowtable": case(
+        beside(replace(HARD, firewalls=("firewalld",)), firewalld_devices=("lan0", "eth9")),
+        "configured.firewall-beside configured.firewalld-flowtable",
+        "hardware",
+        "firewalld.conf has NftablesFlowtable=lan0 eth9, and there is no flowtable of firewalld's: there is no device"
+        " eth9",
+    ),
+    "firewalld was told, and is off": case(beside(HARD, firewalld_devices=("lan0",)), "", "hardware"),
+    "firewalld made it": case(
+        beside(with_firewalld(HARD), firewalld_devices=("lan0", "wan0")), "configured.firewall-beside", "hardware"
+    ),
+    "settings of a controller, for a table of ours": case(beside(HARD, agents=("openwisp-config",)), "", "hardware"),
+    "a network namespace, and no traffic": case(
+        replace(beside(SOFT, namespaces=("blue",)), flows=flows()),
+        "offloading.other-namespaces",
+        "bound",
+        "and there are the network namespaces blue",
+    ),
+    "a network namespace, and traffic": case(beside(SOFT, namespaces=("blue",)), "", "offloading"),
+    "a device that is in a network namespace": case(
+        beside(with_flowtable(SOFT, devices=("lan0", "wan0", "eth9")), namespaces=("blue",)),
+        "configured.device-unknown configured.attachment-missing",
+        "loaded",
+        "it may be in another network namespace: blue",
     ),
     "smaller MTU": case(
         SMALL_WAN, "configured.mtu-differs", "hardware", "ppp0 has MTU 1492, lan0 1500, and no rule clamps the MSS"

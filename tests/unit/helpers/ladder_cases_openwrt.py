@@ -16,7 +16,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.configured.openwrt import OWN_RULE
 
-from tests.unit.helpers.ladder_case import Case, both, case, traffic
+from tests.unit.helpers.ladder_case import Case, beside, both, case, traffic
 from tests.unit.helpers.routers import ON, flows, foreign, with_device, with_modules
 
 WANTED = Flowtable("inet", "fw4", "ft", ("lan0", "wan0"), "filter")
@@ -46,6 +46,16 @@ def having(state: RouterState = OPENWRT, **changes: Any) -> RouterState:
 NO_MODULES = dict.fromkeys(FLOWTABLE_MODULES, "missing")
 
 CASES: dict[str, Case] = {
+    **{
+        f"settings of a controller, by {agent}": case(
+            beside(OPENWRT, agents=(agent, "bridger")),
+            "configured.settings-managed",
+            "offloading",
+            f"{agent} writes the settings of its controller",
+        )
+        for agent in ("openwisp-config", "openwisp_config")
+    },
+    "bridger beside it": case(beside(OPENWRT, agents=("bridger",)), "", "offloading"),
     "Wi-Fi came after the firewall": case(
         having(desired=replace(WANTED, devices=("lan0", "phy0-ap0", "wan0"))),
         "configured.openwrt-differs",

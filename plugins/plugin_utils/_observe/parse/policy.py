@@ -12,6 +12,7 @@ import re
 from ..._core.text import iterate_lines, read_number, split_words
 from .nft import parse_statements
 
+_NAME = re.compile(r"[A-Za-z0-9_.@+\-]{1,64}")
 _COUNTS = re.compile(r"\s*SPD IN +([0-9]{1,9}) OUT ([0-9]{1,9}) FWD ([0-9]{1,9})\b.*")
 
 
@@ -40,6 +41,19 @@ def parse_xfrm_errors(text: str) -> tuple[str, ...]:
 def parse_legacy_tables(text: str) -> tuple[str, ...]:
     """Lines ``ip filter``, other ones left out."""
     return tuple(line.strip() for line in iterate_lines(text) if re.fullmatch(r"ip6? \S+", line.strip()))
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """One name a line; what is none that a network namespace or a device may have in a message is left out."""
+    return tuple(line for line in iterate_lines(text) if _NAME.fullmatch(line))
+
+
+def parse_firewalld(text: str) -> tuple[str, ...]:
+    """``NftablesFlowtable=eth0 eth1`` as its value, of the first line; empty for off, as firewalld has it."""
+    words = split_words(text.partition("\n")[0])
+    if len(words) == 1 and words[0].lower() in {"off", "no", "false"}:
+        return ()
+    return tuple(dict.fromkeys(word for word in words if _NAME.fullmatch(word)))
 
 
 def parse_forward_chains(text: str) -> tuple[str, ...]:

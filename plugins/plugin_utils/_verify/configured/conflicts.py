@@ -92,14 +92,6 @@ SECOND_FIREWALL = Kind(
     " there do not stop it, and their counters stand still.",
     "after a change of those rules end the connections that it is about (conntrack -D)",
 )
-FIREWALL_BESIDE = Kind(
-    "configured.firewall-beside",
-    "info",
-    "Another program keeps rules of its own",
-    "Docker, firewalld and their like load rules for forwarded packets whenever they start. They leave the table of the"
-    " flowtable alone, but what they drop is dropped before a flow can be offloaded.",
-    "nothing needs to be done",
-)
 MTU_DIFFERS = Kind(
     "configured.mtu-differs",
     "info",
@@ -119,12 +111,8 @@ KINDS = (
     IPSEC,
     QUEUED,
     SECOND_FIREWALL,
-    FIREWALL_BESIDE,
     MTU_DIFFERS,
 )
-
-WITH_RULES = frozenset({"docker", "firewalld", "ufw", "libvirtd", "shorewall", "netfilter-persistent"})
-"""services that load rules for forwarded packets of their own accord"""
 
 
 def find_shapers(subject: Subject) -> list[Finding]:
@@ -194,7 +182,7 @@ def find_queues(subject: Subject) -> list[Finding]:
 
 
 def find_other_firewalls(subject: Subject) -> list[Finding]:
-    """Other base chains at the forward hook, tables of the older iptables, and services with rules of their own."""
+    """Other base chains at the forward hook, and tables of the older iptables."""
     flowtables = subject.flowtables
     if not flowtables:
         return []
@@ -207,10 +195,6 @@ def find_other_firewalls(subject: Subject) -> list[Finding]:
         evidence += [f"iptables-legacy has the table {table}" for table in legacy[:4]]
         named = ", ".join([*chains[:4], *(f"{table} of iptables-legacy" for table in legacy[:4])])
         found.append(SECOND_FIREWALL.found(f"forwarded packets also pass {named}", *evidence))
-    services = [name for name in subject.state.firewalls if name in WITH_RULES]
-    if services and subject.is_ours:
-        firewall = f"firewall: {', '.join(subject.state.firewalls)}"
-        found.append(FIREWALL_BESIDE.found(f"active beside it: {', '.join(services)}", firewall))
     return found
 
 

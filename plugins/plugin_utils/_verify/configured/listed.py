@@ -99,4 +99,7 @@ def _report_unknown_device(subject: Subject, device: str, who: str) -> Finding:
     """The finding on a name that no device has; ``who`` names it."""
     known = (name for name in subject.device_names if subject.devices[name].kind != "loopback")
     others = ", ".join(islice(known, LONGEST_EVIDENCE))
-    return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", f"devices: {others}", device=device)
+    evidence = [f"devices: {others}"]
+    if spaces := ", ".join(subject.state.other_handlers.namespaces[:4]):
+        evidence.append(f"it may be in another network namespace: {spaces}")
+    return DEVICE_UNKNOWN.found(f"{who} {device}, which does not exist", *evidence, device=device)

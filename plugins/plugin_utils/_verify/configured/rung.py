@@ -7,7 +7,7 @@
 
 Devices are judged in listed.py and topology.py, rules in feeding.py and bypassed.py, flowtables of bridges in
 bridged.py, the kernel's switches in sysctls.py, what boot will load in at_boot.py, the NICs' features in nic.py,
-filters of tc in filters.py, what else handles packets in conflicts.py.
+filters of tc in filters.py, what else handles packets in conflicts.py, who else loads rules in managers.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..finding import Finding, Kind, RungResult, conclude_rung
 from ..fw4_remedies import offload_in
 from ..subject import DEFAULT_TABLE, Subject, describe_flowtable, run_checks
 from ..walk.classes import describe_classes
-from . import at_boot, bridged, bypassed, conflicts, feeding, filters, listed, nic, openwrt, sysctls, topology
+from . import at_boot, bridged, bypassed, conflicts, feeding, filters, listed, managers, nic, openwrt, sysctls, topology
 
 UNREADABLE = Kind(
     "configured.unreadable",
@@ -77,6 +77,7 @@ KINDS = (
     *nic.KINDS,
     *filters.KINDS,
     *conflicts.KINDS,
+    *managers.KINDS,
     *openwrt.KINDS,
 )
 
@@ -162,6 +163,7 @@ CHECKS = (
     *nic.CHECKS,
     *filters.CHECKS,
     *conflicts.CHECKS,
+    *managers.CHECKS,
     *openwrt.CHECKS,
     *advisories.CHECKS,
 )

@@ -25,7 +25,21 @@ _existing() {
   done
 }
 
-# read_services SERVICE...: is each of them active? One word per line, in order
+# read_services SERVICE...: is each of them active? One word per line, in order. Of procd's: does boot start it?
 read_services() {
-  [ ! -d /run/systemd/system ] || section services systemctl is-active "$@"
+  if [ -d /run/systemd/system ]; then
+    section services systemctl is-active "$@"
+  elif [ -d /etc/rc.d ]; then section services _started "$@"; fi
+}
+
+# /etc/rc.d/S99NAME
+_started() {
+  _enabled=/
+  for _link in /etc/rc.d/S[0-9]*; do
+    _link=${_link##*/S}
+    _enabled=$_enabled${_link#"${_link%%[!0-9]*}"}/
+  done
+  for _service in "$@"; do
+    case $_enabled in */"$_service"/*) echo active ;; *) echo inactive ;; esac
+  done
 }

@@ -14,6 +14,8 @@ read_conflicts() {
   [ ! -e /proc/net/xfrm_stat ] || section xfrm_stat _xfrm_stat
   section legacy _legacy
   section accelerators _accelerators
+  [ ! -d /run/netns ] || section namespaces _namespaces
+  [ ! -r /etc/firewalld/firewalld.conf ] || section firewalld _firewalld
 }
 
 # NAME MTU QDISC [XDP] of every device; iproute2 puts @PARENT behind a name, and xdp, xdpgeneric, xdpoffload or xdpmulti where
@@ -125,6 +127,23 @@ _xfrm_stat() {
 _accelerators() {
   grep -oE '^(ecm|qca_nss_drv|qca_nss_ppe|shortcut_fe|shortcut_fe_cm|fast_classifier|natflow) ' /proc/modules | tr -d ' '
   :
+}
+
+# Names, 16 at most, but those that podman and Kubernetes give to their containers'
+_namespaces() {
+  _count=0
+  for _path in /run/netns/*; do
+    case ${_path##*/} in netns-* | cni-*) continue ;; esac
+    [ -e "$_path" ] || continue
+    _count=$((_count + 1))
+    [ "$_count" -le 16 ] || break
+    echo "${_path##*/}"
+  done
+}
+
+# The devices of which firewalld makes a flowtable, or off
+_firewalld() {
+  sed -n 's/^[[:space:]]*NftablesFlowtable[[:space:]]*=[[:space:]]*//p' /etc/firewalld/firewalld.conf | head -c 1024
 }
 
 # FAMILY TABLE

@@ -20,6 +20,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
     parse,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import (
+    AGENTS,
     FRAGMENTS,
     SERVICES,
     list_calls,
@@ -206,9 +207,10 @@ def test_pages_of_unknown_lines_are_shortened() -> None:
 
 
 def test_firewalls() -> None:
-    words = ["active", *["inactive"] * (len(SERVICES) - 2), "active"]
+    words = ["active", *["inactive"] * (len(SERVICES) - 2), "active", *["inactive"] * (len(AGENTS) - 1), "active"]
     state = read_state(Answer({**ROUTER, "services": Section("\n".join(words), 3)}))
     assert state.firewalls == (SERVICES[0], SERVICES[-1])
+    assert state.other_handlers.agents == (AGENTS[-1],)
     assert state.as_result()["firewall"] == f"{SERVICES[0]}, {SERVICES[-1]}"
     openwrt = Section("uid=0\nhas=fw4\nhas=ethtool", 0)
     assert read_state(Answer({**without("services"), "platform": openwrt})).firewalls == ("fw4",)

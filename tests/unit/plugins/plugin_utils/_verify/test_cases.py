@@ -10,7 +10,9 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import exclude_device, overlay
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import AGENTS, SERVICES
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.configured.managers import MANAGERS
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Expectation
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import list_kinds
 
@@ -83,6 +85,11 @@ def test_every_kind_of_finding_is_reached() -> None:
     # known faults of others have routers of their own: test_advisories.py
     declared = {kind.id for kind in list_kinds() if not kind.id.startswith("known.")}
     assert reached == declared
+
+
+def test_what_each_service_does_is_known() -> None:
+    assert MANAGERS.keys() == {*SERVICES, *AGENTS}
+    assert all(manager.advice for manager in MANAGERS.values() if manager.effect != "harmless")
 
 
 HEALTHY = {

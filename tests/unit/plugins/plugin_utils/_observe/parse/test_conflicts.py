@@ -108,6 +108,53 @@ def test_modules_of_other_fast_paths(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("ecm\nnatflow\n", "")
 
 
+def run_in(place: Path, name: str, function: str, shell: str = "sh") -> str:
+    """A function of sh/read with the router's directories below ``place``."""
+    text = fragment(f"read/{name}").replace("/run/netns", f"{place}/netns").replace("/etc/", f"{place}/etc/")
+    done = subprocess.run([shell, "-c", f"{text}\n{function}"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_network_namespaces(shell: str, tmp_path: Path) -> None:
+    """Not those of containers; names that could be anything are not shown."""
+    (tmp_path / "netns").mkdir()
+    assert run_in(tmp_path, "conflicts", "_namespaces", shell) == ""
+    for name in ("blue", "netns-0b1c", "cni-7d", "a b", "$(id)"):
+        (tmp_path / "netns" / name).touch()
+    assert policy.parse_names(run_in(tmp_path, "conflicts", "_namespaces", shell)) == ("blue",)
+    for number in range(40):
+        (tmp_path / "netns" / f"n{number}").touch()
+    assert len(run_in(tmp_path, "conflicts", "_namespaces", shell).splitlines()) == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"),
+    [
+        ("# NftablesFlowtable=eth9\nNftablesFlowtable=eth0 eth1\n", ("eth0", "eth1")),
+        ("  NftablesFlowtable = eth0 eth0 $(id)\nNftablesFlowtable=eth7\n", ("eth0",)),
+        ("NftablesFlowtable=off\n", ()),
+        ("NftablesFlowtable=No", ()),
+        ("NftablesCounters=no\n", ()),
+    ],
+)
+def test_the_flowtable_of_firewalld(text: str, devices: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "etc" / "firewalld").mkdir(parents=True)
+    (tmp_path / "etc" / "firewalld" / "firewalld.conf").write_text(text)
+    assert policy.parse_firewalld(run_in(tmp_path, "conflicts", "_firewalld")) == devices
+
+
+def test_services_of_procd(tmp_path: Path) -> None:
+    """By their links in /etc/rc.d; of names that begin alike only the whole one counts."""
+    (tmp_path / "etc" / "rc.d").mkdir(parents=True)
+    assert run_in(tmp_path, "boot", "_started bridger").split() == ["inactive"]
+    for link in ("S19bridger", "S99openwisp-config", "K10dockerd", "S95done"):
+        (tmp_path / "etc" / "rc.d" / link).touch()
+    shown = run_in(tmp_path, "boot", "_started openwisp-config openwisp dockerd bridger bridge")
+    assert shown.split() == ["active", "inactive", "inactive", "active", "inactive"]
+
+
 SQM = """\
 tc() {
   case "$*" in
@@ -366,6 +413,8 @@ def test_no_text_is_too_odd(text: str) -> None:
         policy.parse_mark_rules(line)
         policy.parse_policy_counts(line)
         policy.parse_xfrm_errors(line)
+        policy.parse_names(line)
+        policy.parse_firewalld(line)
         policy.parse_legacy_tables(line)
         policy.parse_forward_chains(line)
         policy.parse_queues(line)
