@@ -8,21 +8,30 @@ A matrix says how many runs there should be, and which are not made yet: one tha
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import fcntl
 import hashlib
 import json
-from collections.abc import Container, Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import with_needed
+
 from tests.safety.faults import Fault
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PLUGINS = REPOSITORY / "plugins"
+SCRIPTS = PLUGINS / "plugin_utils/sh"
 PLACE = REPOSITORY / "build/safety"
 RUNS = PLACE / "runs.jsonl"
 MATRIX = PLACE / "matrix.json"
+ACTIONS = ("ruleset", "fw4_offload", "kernel_support", "nic_features")
+"""those that runs change a router with, and that prepare it"""
+_FRAGMENT = re.compile(r"\"(read/[a-z_0-9]+)\"")
 
 
 @dataclass(frozen=True)
@@ -42,12 +51,40 @@ class Run:
 
 
 def digest_source() -> str:
-    """Digest of everything that runs on a router or talks to one."""
+    """Digest of everything that a run has on a router or talks to one with."""
     digest = hashlib.sha256()
-    for path in sorted((REPOSITORY / "plugins").rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            digest.update(f"{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
+    for path in list_sources():
+        digest.update(f"{path.relative_to(REPOSITORY)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def list_sources() -> list[Path]:
+    """The actions of a run, with all that they import, and every script but those that only verify sends."""
+    code = _list_imported([PLUGINS / "action" / f"{name}.py" for name in ACTIONS])
+    used = {name for path in code for name in _FRAGMENT.findall(path.read_text(encoding="utf-8"))}
+    sent = set(_FRAGMENT.findall((PLUGINS / "plugin_utils/_observe/reading.py").read_text(encoding="utf-8")))
+    names = [str(path.relative_to(SCRIPTS)).removesuffix(".sh") for path in SCRIPTS.rglob("*.sh")]
+    needed = {part for name in names if name not in sent - used for part in with_needed(name)}
+    return sorted([*code, *(SCRIPTS / f"{name}.sh" for name in needed)])
+
+
+def _list_imported(pending: list[Path]) -> set[Path]:
+    """These files, and those of the collection that they import, and so on."""
+    found: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += _list_imports(path)
+    return found
+
+
+def _list_imports(path: Path) -> Iterator[Path]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            place = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            names = [place, *(place / alias.name for alias in node.names)]
+            yield from (file for name in names if (file := name.with_suffix(".py")).exists())
 
 
 def identify(fault: Fault, source: str) -> str:

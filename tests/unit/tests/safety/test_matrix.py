@@ -11,7 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.safety.faults import Fault
-from tests.safety.matrix import Run, add_run, forget_runs, identify, make_rows, read_runs, write_matrix
+from tests.safety.matrix import (
+    PLUGINS,
+    Run,
+    add_run,
+    forget_runs,
+    identify,
+    list_sources,
+    make_rows,
+    read_runs,
+    write_matrix,
+)
 
 FAULT = Fault("nft hangs")
 SOURCES = {"nft hangs": identify(FAULT, "abc")}
@@ -54,3 +64,21 @@ def test_a_matrix_tells_what_is_not_made(tmp_path: Path) -> None:
     write_matrix(runs, planned, tmp_path / "matrix.json")
     matrix = json.loads((tmp_path / "matrix.json").read_text())
     assert matrix == {"planned": 3, "missing": ["forky: nft hangs", "trixie: nft lies"], "rows": make_rows(runs)}
+
+
+def test_a_run_is_of_what_it_runs() -> None:
+    """The guard and what loads it, and no judging: a finding that is worded anew makes no run stale."""
+    names = {str(path.relative_to(PLUGINS)) for path in list_sources()}
+    for own in ("action/ruleset.py", "plugin_utils/_confirm/change.py", "plugin_utils/_core/router.py"):
+        assert own in names
+    shell = {name.removeprefix("plugin_utils/sh/") for name in names if name.endswith(".sh")}
+    assert {
+        "prelude.sh",
+        "tally.sh",
+        "installed/guard.sh",
+        "apply/change.sh",
+        "read/platform.sh",
+        "read/change.sh",
+    } <= shell
+    assert not shell & {"read/nftables.sh", "read/sample.sh", "read/conntrack.sh"}
+    assert not [name for name in names if "/_verify/" in name]
