@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # /etc/stand-in/feed: "index", lines "NAME VERSION KERNEL KILOBYTES NEEDS", KERNEL the version of the package kernel that it is
-# for, NEEDS names with commas, a dash for nothing; "files/NAME", the files of the package; "down" makes it unreachable.
+# for, NEEDS names with commas, a dash for nothing; "files/NAME", the files of the package; "down" makes it unreachable, and
+# for opkg "unsigned" gives its lists a bad signature.
 # /etc/stand-in/flash: free kilobytes, instead of those of the file system.
 feed=/etc/stand-in/feed
 installed=/etc/stand-in/installed # lines "NAME VERSION"
@@ -49,7 +50,7 @@ unpack() {
   (cd "$feed/files/$1" 2>/dev/null && find . -type f | sed 's/^\.//') >"$2"
   while read -r file; do
     mkdir -p "${file%/*}"
-    cp -p "$feed/files/$1$file" "$file" || return
+    cp -p "$feed/files/$1$file" "$file" # a flash that runs full leaves it truncated
   done <"$2"
   echo "$1 $(index_line "$1" | cut -d ' ' -f 2)" >>"$installed"
   _name=$1

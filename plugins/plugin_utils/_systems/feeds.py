@@ -51,6 +51,14 @@ FULL = Reason(
     "the flash is full: {line}",
     "remove packages that are not needed, or build an image that has these in it: the same takes less there",
 )
+DAMAGED = Reason(
+    re.compile(r"^damaged: (?P<package>\S+) (?P<file>[^\n]+)$", re.M),
+    "{package} is not whole after its installation, which reported success, as where the flash runs full: {file}; it "
+    "was taken out again",
+    "make room on the flash: remove packages that are not needed, or build an image that has these in it, where the "
+    "same takes less",
+)
+"""sh/apply/feeds.sh looks: opkg ends with 0 where the flash runs full"""
 UNTRUSTED = Reason(
     re.compile(
         r"^[ *]*(?P<line>.*?(?:UNTRUSTED signature|BAD signature|Signature check failed|bad signature)[^\n]*)", re.M
@@ -58,7 +66,7 @@ UNTRUSTED = Reason(
     "the index of a feed is not signed by a key that this router trusts: {line}",
     "put the key of who builds that feed on the router (/etc/opkg/keys, /etc/apk/keys), or take the feed out",
 )
-WHOLE_ROUTER = (LOCKED, READ_ONLY, FULL, UNTRUSTED)
+WHOLE_ROUTER = (LOCKED, READ_ONLY, DAMAGED, FULL, UNTRUSTED)
 """about the router and not the package: they come first, because a package that is not found is an echo of them"""
 
 

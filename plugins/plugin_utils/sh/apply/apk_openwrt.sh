@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # How apply/feeds.sh asks apk (_systems/apk_openwrt.py).
 
+# of each package a list of its files
+# shellcheck disable=SC2034 # apply/feeds.sh looks there
+feeds_info=/lib/apk/packages
+
 _list_installed() {
   apk info
 }

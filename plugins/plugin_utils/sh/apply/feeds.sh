@@ -6,6 +6,8 @@ feeds_errors=
 feeds_new=
 feeds_asked=
 feeds_updated=
+# kB on a flash below which it may be full: file systems keep a reserve
+feeds_little=256
 
 # _installed: names; the manager's reason where it cannot list them
 _installed() {
@@ -63,8 +65,14 @@ install_packages() {
   _add "$@" || { _update_once && _simulate "$@" && _add "$@"; }
   _rc=$?
   _after=$(_installed) && feeds_new=$(echo "$_after" | grep -vxF "$_before")
-  [ "$_rc" != 0 ] || return 0
-  _print_reason
+  _look_at_flash
+  if [ "$_rc" = 0 ]; then
+    # shellcheck disable=SC2086 # one word per package
+    _check_files $feeds_new && _check_room && return
+  else
+    _check_room
+    _print_reason
+  fi
   uninstall_new
   return 1
 }
@@ -80,6 +88,80 @@ _add() {
 # _all_installed PACKAGE...
 _all_installed() {
   for _package in "$@"; do _installed | grep -qxF "$_package" || return; done
+}
+
+# how much is left, and whether that is so little that the flash may have run full
+_look_at_flash() {
+  # shellcheck disable=SC2154 # the manager's
+  _left=$(df -k "$feeds_info" 2>/dev/null | awk 'END { if ($(NF - 2) ~ /^[0-9]+$/) print $(NF - 2), "kB are left on", $NF }')
+  _little=yes
+  [ "${_left:-0}" = 0 ] || [ "${_left%% *}" -lt "$feeds_little" ] || _little=
+}
+
+# _check_files PACKAGE...: fails with the first file that is not whole. opkg says nothing, ends with 0 and leaves truncated
+# files where the flash runs full.
+_check_files() {
+  for _package in "$@"; do
+    _damage=$(cut -f 1 "$feeds_info/$_package.list" 2>/dev/null | _find_damage)
+    [ -z "$_damage" ] || {
+      echo "damaged: $_package $_damage${_left:+, and $_left}"
+      return 1
+    }
+  done
+}
+
+# where nothing can be written any more, the manager's own lists may be truncated too
+_check_room() {
+  [ -z "$_little" ] || _can_write || {
+    echo "${_left:+$_left: }No space left on device"
+    return 1
+  }
+}
+
+# _find_damage: of files on standard input the first that is not whole. Those in /etc may be gone, as scripts of uci-defaults
+# are once they have run, and an empty file may be meant to be.
+_find_damage() {
+  while read -r _file; do
+    case $_file in /lib/* | /usr/* | /bin/* | /sbin/*) ;; *) continue ;; esac
+    if [ -L "$_file" ] || [ -d "$_file" ]; then
+      continue
+    elif [ ! -e "$_file" ]; then
+      echo "$_file is missing"
+    elif [ ! -s "$_file" ]; then
+      case $_little$_file in yes* | *.ko) ;; *) continue ;; esac
+      echo "$_file is empty"
+    elif _is_truncated "$_file"; then
+      echo "$_file is truncated"
+    else
+      continue
+    fi
+    return
+  done
+}
+
+# _is_truncated FILE: a module, program or library (ELF) whose table of sections, which comes last, is not all there
+_is_truncated() {
+  has hexdump || return
+  hexdump -v -n 64 -e '1/1 "%u "' "$1" | awk -v size="$(wc -c <"$1")" '
+    function elf_number(start, bytes, place, value) {
+      for (place = 1; place <= bytes; place++) value = value * 256 + $(start + ($6 == 2 ? place : bytes + 1 - place))
+      return value
+    }
+    {
+      if ($1 != 127 || $2 != 69 || $3 != 76 || $4 != 70) exit 1
+      if (NF < 52) exit 0
+      table = $5 == 2 ? elf_number(40, 8) : elf_number(32, 4)
+      entries = $5 == 2 ? elf_number(58, 2) * elf_number(60, 2) : elf_number(46, 2) * elf_number(48, 2)
+      exit !(table && table + entries > size)
+    }'
+}
+
+# _can_write: a block that no file system compresses
+_can_write() {
+  dd if=/dev/urandom of="$feeds_info/.nft-offload-new" bs=4096 count=1 2>/dev/null
+  _rc=$?
+  rm -f "$feeds_info/.nft-offload-new"
+  return "$_rc"
 }
 
 # uninstall_new: first what was asked for, installed or not; then what needs others goes before them

@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # How apply/feeds.sh asks opkg (_systems/opkg.py).
 
+# of each package a list of its files
+# shellcheck disable=SC2034 # apply/feeds.sh looks there
+feeds_info=/usr/lib/opkg/info
+
 _list_installed() {
   opkg list-installed
 }

@@ -81,5 +81,22 @@ def test_packages(release: str, add: str, tmp_path: Path) -> None:
     assert "kernel" in router.sh(f"{add} other || echo refused")
     router.write("/etc/stand-in/flash", "10\n")
     router.write("/etc/stand-in/feed/index", FEED.replace("6.6.99~bbbb-r1", "6.6.73~aaaa-r1"))
-    assert "other" in router.sh(f"{manager} update >/dev/null; {add} other 2>&1 | grep -E 'No space|Only have'")
-    assert "other" not in str(router.read("/etc/stand-in/installed"))
+    router.write("/etc/stand-in/feed/files/other/usr/bin/other", "0123456789")
+    router.sh(f"{manager} update")
+    printed = router.sh(f"{add} other 2>&1; echo $?")
+    if manager == "opkg":
+        assert printed.endswith("Configuring other.\n0\n")
+        assert router.read("/usr/bin/other") == "01234", "it leaves what there was room for"
+    else:
+        assert "No space left" in printed and printed.endswith("\n1\n"), "it ends with the number of errors"
+    assert ("other" in str(router.read("/etc/stand-in/installed"))) is (manager == "opkg")
+
+
+def test_a_failed_update_of_opkg_ends_with_1_and_a_bad_signature_with_0(tmp_path: Path) -> None:
+    router = OpenWrt(tmp_path / "root", "24.10.4")
+    router.write("/etc/stand-in/feed/index", FEED)
+    router.write("/etc/stand-in/feed/unsigned", "")
+    assert router.sh("opkg update; echo $?").endswith("Signature check failed.\nRemove wrong Signature file.\n0\n")
+    assert router.sh("opkg list") == ""
+    router.write("/etc/stand-in/feed/down", "")
+    assert router.sh("opkg update; echo $?").endswith("Check your network settings and connectivity.\n1\n")

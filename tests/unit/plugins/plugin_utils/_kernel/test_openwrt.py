@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.kernel_support import ActionModule
@@ -189,19 +190,76 @@ def test_a_reason_far_above_the_end(replaces: bool, says: str, check: bool, tmp_
         router.do(ActionModule, NOTHING, check=check)
 
 
-@pytest.mark.parametrize("free", ["10", "35"])
+def elf(lines: str, wide: bool = True, big: bool = False) -> bytes:
+    """A file of sections as the kernel's modules are, whose table of them comes last; ``lines`` are in one of them."""
+    header = bytearray(64 if wide else 52)
+    header[:7] = b"\x7fELF" + bytes([2 if wide else 1, 2 if big else 1, 1])
+    text = lines.encode() + bytes(400)
+    order: Literal["big", "little"] = "big" if big else "little"
+    table, size, count = ((40, 8), (58, 2), (60, 2)) if wide else ((32, 4), (46, 2), (48, 2))
+    for (start, length), value in ((table, len(header) + len(text)), (size, 40), (count, 3)):
+        header[start : start + length] = value.to_bytes(length, order)
+    return bytes(header) + text + bytes(3 * 40)
+
+
+def with_real_modules(router: OpenWrt, wide: bool = True, big: bool = False) -> None:
+    """Modules in the feed that are ELF; the names that they need are lines in them."""
+    for module in router.path("/etc/stand-in/feed/files").rglob("*.ko"):
+        module.write_bytes(elf(f"\n{module.read_text()}", wide, big))
+
+
+@pytest.mark.parametrize("free", ["0", "10", "35"])
 def test_out_of_flash(free: str, router: OpenWrt) -> None:
+    with_real_modules(router)
     router.sh("opkg update; apk update")
     index = str(router.read("/etc/stand-in/feed/index"))
     router.write("/etc/stand-in/feed/index", index.replace(" 20 kmod-nf-flow", " 40 kmod-nf-flow"))
     router.sh("opkg update; apk update")
     before = files(router)
     router.write("/etc/stand-in/flash", free)
-    with pytest.raises(OffloadError, match=r"kB left|the flash is full"):
+    with pytest.raises(
+        OffloadError, match=rf"is not whole .*\.ko is {'empty' if free == '0' else 'truncated'}|the flash is full"
+    ):
         router.do(ActionModule, NOTHING)
     router.path("/etc/stand-in/flash").unlink()
     assert packages(router) == {"kernel", "kmod-nf-conntrack"}
     assert files(router).keys() - before.keys() <= {str(router.path("/etc/stand-in/installed.auto"))}
+
+
+@pytest.mark.parametrize(("wide", "big"), [(True, False), (True, True), (False, False), (False, True)])
+@pytest.mark.parametrize(("free", "package"), [("10", "kmod-nf-flow"), ("35", "kmod-nft-offload")])
+def test_opkg_says_nothing_when_the_flash_runs_full(
+    free: str, package: str, wide: bool, big: bool, tmp_path: Path
+) -> None:
+    router = stocked(tmp_path / "root", "24.10.4")
+    with_real_modules(router, wide, big)
+    index = str(router.read("/etc/stand-in/feed/index"))
+    router.write("/etc/stand-in/feed/index", index.replace(" 20 kmod-nf-flow", " 40 kmod-nf-flow"))
+    router.write("/etc/stand-in/flash", free)
+    assert router.sh("opkg update; opkg install kmod-nft-offload; echo $?").endswith("kmod-nft-offload.\n0\n")
+    router.sh("opkg remove kmod-nft-offload; opkg remove kmod-nf-flow")
+    with pytest.raises(OffloadError) as told:
+        router.do(ActionModule, NOTHING)
+    for part in (
+        f"{package} is not whole after its installation",
+        ".ko is truncated",
+        "as where the flash runs full",
+        "make room",
+    ):
+        assert part in str(told.value)
+    assert packages(router) == {"kernel", "kmod-nf-conntrack"}
+    router.path("/etc/stand-in/flash").unlink()
+    assert router.do(ActionModule, NOTHING)[0]["changed"], "whole ones are taken"
+
+
+def test_a_flash_with_no_room_left_after_an_installation(router: OpenWrt) -> None:
+    """Which file suffered may not be seen: a program's, a list's, the package manager's own."""
+    room = "for d in /usr/lib/opkg/info /lib/apk/packages; do mkdir -p $d; mount -t tmpfs -o size=8k none $d; done"
+    with pytest.raises(
+        OffloadError, match=r"the flash is full: \d+ kB are left on /\S+: No space left on device.*image"
+    ):
+        router.do(ActionModule, NOTHING, before=room)
+    assert packages(router) == {"kernel", "kmod-nf-conntrack"}
 
 
 @pytest.mark.parametrize("reason", ["flash", "feed"])
@@ -221,6 +279,14 @@ def test_what_could_not_be_installed_is_not_asked_for_any_more(reason: str, tmp_
     assert router.read("/etc/apk/world") == world
     router.sh("rm -f /etc/stand-in/flash /etc/stand-in/feed/down; apk add ethtool")
     assert packages(router) == {"kernel", "kmod-nf-conntrack", "ethtool"}
+
+
+def test_lists_with_a_bad_signature(tmp_path: Path) -> None:
+    """opkg's update ends with 0 then, and has no lists."""
+    router = stocked(tmp_path / "root", "24.10.4")
+    router.write("/etc/stand-in/feed/unsigned", "")
+    with pytest.raises(OffloadError, match=r"not signed by a key that this router trusts: Signature check failed"):
+        router.do(ActionModule, NOTHING)
 
 
 @pytest.mark.parametrize("updated", [False, True])
