@@ -42,6 +42,14 @@ _FW4 = (
     'table inet fw4 {\n\tflowtable ft {\n\t\thook ingress priority 0;\n\t\tdevices = { "lan0", "wan0" };\n'
     "\t\tflags offload;\n\t}\n\tmeta l4proto { tcp, udp } flow offload @ft;\n}\n[!] Warning: x\n"
 )
+_FILTERS = """\
+wan filter protocol all pref 1 bpf chain 0 handle 0x1 dae:[3] direct-action not_in_hw id 3 name dae tag x jited
+wan egress filter protocol ip pref 4 flower chain 0 handle 0x1
+wan egress   eth_type ipv4
+wan egress   skip_sw
+wan egress 	action order 1:  police 0xc8 rate 100Mbit burst
+wan egress 	action order 2: mirred (Egress Redirect to device lan1) stolen
+"""
 _TC = (
     "wan0 filter parent ffff: protocol all u32\nwan0   match 00000000/00000000 at 0\n"
     "wan0 action order 1: mirred (Egress Redirect to device ifb4wan) stolen\n"
@@ -111,6 +119,9 @@ PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "mark rules": (policy.parse_mark_rules, "ipv4 from all fwmark 0x1 lookup 100\n"),
     "policy counts": (policy.parse_policy_counts, "\t SPD IN  0 OUT 1 FWD 1\n"),
     "xfrm errors": (policy.parse_xfrm_errors, "XfrmInNoStates 3\n"),
+    "namespaces": (policy.parse_names, "blue\nvrf-7\n"),
+    "firewalld": (policy.parse_firewalld, "eth0 eth1\n"),
+    "filters": (link.parse_tc, _FILTERS),
     "legacy tables": (policy.parse_legacy_tables, "ip filter\n"),
     "forward chains": (policy.parse_forward_chains, _TEXTS["ruleset"]),
     "queues": (policy.parse_queues, _TEXTS["ruleset"] + "queue to 0\n"),

@@ -97,9 +97,9 @@ SETTINGS_MANAGED = Kind(
 FIREWALLD_FLOWTABLE = Kind(
     "configured.firewalld-flowtable",
     "warning",
-    "firewalld is told to make a flowtable, and there is none of its",
-    "firewalld.conf has NftablesFlowtable, which firewalld makes a flowtable of its own from whenever it loads its"
-    " rules. It did not, as it does not while a device is missing, or was not loaded since the setting was changed."
+    "A flowtable that firewalld is told to make is not there",
+    "With NftablesFlowtable in its firewalld.conf, firewalld makes a flowtable of its own whenever it loads its rules."
+    " It did not, as it does not while a device is missing, or was not loaded since the setting was changed."
     " When it does, its flowtable competes with any other that has the same devices.",
     "choose one: NftablesFlowtable=off in /etc/firewalld/firewalld.conf beside a flowtable of this collection; or see"
     " 'journalctl -u firewalld' and run firewall-cmd --reload",
