@@ -22,7 +22,7 @@ from .parse.devices import TEXTS, describe_unread_gateways, parse_bridged, parse
 from .parse.ethtool import parse_driver, parse_eswitch, parse_features, parse_netifd
 from .parse.fw4 import read_fw4
 from .parse.hooks import parse_hooks
-from .parse.link import map_shapers, parse_links, parse_tc, parse_xdp
+from .parse.link import map_shapers, parse_links, parse_tc, parse_tcx, parse_xdp
 from .parse.modules import parse_modules
 from .parse.nft import parse_flowtables
 from .parse.platform import parse_platform
@@ -263,7 +263,7 @@ def _read_other_handlers(answer: Answer) -> OtherHandlers:
     return OtherHandlers(
         shapers=map_shapers(parse_links(answer.text("link")), traffic),
         redirected=traffic.redirected,
-        filters=traffic.filters,
+        filters=(*traffic.filters, *parse_tcx(answer.text("tcx"))),
         xdp=parse_xdp(answer.text("link")),
         mark_rules=policy.parse_mark_rules(answer.text("rules")),
         ipsec=policy.parse_policy_counts(answer.text("xfrm")) if answer.ok("xfrm") else {},

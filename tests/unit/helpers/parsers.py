@@ -121,6 +121,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "xfrm errors": (policy.parse_xfrm_errors, "XfrmInNoStates 3\n"),
     "namespaces": (policy.parse_names, "blue\nvrf-7\n"),
     "firewalld": (policy.parse_firewalld, "eth0 eth1\n"),
+    "tcx": (link.parse_tcx, "wan0 ingress tproxy_lan_ingress\nwan0 egress dae\n"),
     "filters": (link.parse_tc, _FILTERS),
     "legacy tables": (policy.parse_legacy_tables, "ip filter\n"),
     "forward chains": (policy.parse_forward_chains, _TEXTS["ruleset"]),

@@ -28,6 +28,7 @@ EFFECTS: Mapping[str, Effect] = {"ct": "ct", "mirred": "redirect", "drop": "drop
 """what a filter's action is called -> what it does, the one that tells most first; mirred only where it redirects"""
 MOST_FILTERS = 64
 
+_DIRECTIONS: Mapping[str, Direction] = {"ingress": "ingress", "egress": "egress"}
 _NO_CONDITION = frozenset({"skip_sw", "skip_hw", "in_hw", "not_in_hw", "in_hw_count", "eth_type", "indev"})
 """lines of a filter that select nothing beside an address family, or nothing at all"""
 _PROGRAM = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
@@ -154,9 +155,24 @@ def _open_filter(device: str, direction: Direction, words: list[str]) -> _Filter
     if found.classifier == "bpf" and "direct-action" in words:
         behind = pairs.get(pairs.get("handle", ""), "")
         name = pairs.get("name") or (behind if behind != "direct-action" else "")
-        known = _PROGRAM.match(name)
-        found.program = known[0] if known else "without a name"
+        found.program = _name_program(name)
     return found
+
+
+def _name_program(name: str) -> str:
+    """As much of its name as may stand in a message."""
+    known = _PROGRAM.match(name)
+    return known[0] if known else "without a name"
+
+
+def parse_tcx(text: str) -> tuple[PacketFilter, ...]:
+    """Lines ``wan0 ingress PROGRAM`` -> the programs, but those that take nothing which is routed."""
+    found = []
+    for line in iterate_lines(text):
+        match split_words(line):
+            case [device, "ingress" | "egress" as direction, name] if not _HARMLESS_PROGRAMS.fullmatch(name):
+                found.append(PacketFilter(device, _DIRECTIONS[direction], "bpf", "program", _name_program(name)))
+    return tuple(dict.fromkeys(found))[:MOST_FILTERS]
 
 
 def map_shapers(links: Mapping[str, tuple[int, str]], traffic: Traffic) -> dict[str, str]:

@@ -11,6 +11,7 @@ read_conflicts() {
     ! _has_xfrm || section xfrm ip xfrm policy count # iproute2 only: busybox ip knows no xfrm
   fi
   if has tc && [ "${_listed:- }" != " " ]; then section tc _tc; fi
+  if has bpftool && [ "${_listed:- }" != " " ]; then section tcx _tcx; fi
   [ ! -e /proc/net/xfrm_stat ] || section xfrm_stat _xfrm_stat
   section legacy _legacy
   section accelerators _accelerators
@@ -66,6 +67,17 @@ _tc() {
     _filters "${_device#*:}" ingress
     case $_device in clsact:*) _filters "${_device#*:}" egress ;; esac
   done
+}
+
+# DEVICE DIRECTION PROGRAM: those of tcx (Linux 6.6 on), on the same devices; tc does not list them
+_tcx() {
+  bpftool net show 2>/dev/null | _ASKED="$_listed$(_list_relatives)" awk '
+    BEGIN { many = split(ENVIRON["_ASKED"], names, " "); for (i = 1; i <= many; i++) asked[names[i]] = 1 }
+    substr($2, 1, 4) == "tcx/" && NF > 2 {
+      device = $1
+      sub(/[(][0-9]+[)]$/, "", device)
+      if (device in asked && lines++ < 64) print device, substr($2, 5), $3
+    }'
 }
 
 # _filters DEVICE DIRECTION: without counters

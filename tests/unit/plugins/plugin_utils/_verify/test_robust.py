@@ -24,6 +24,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     Hook,
     Kernel,
     OtherHandlers,
+    PacketFilter,
     Platform,
     RouterState,
 )
@@ -35,7 +36,7 @@ from tests.unit.helpers.routers import router, verdict_on
 
 NAMES = st.sampled_from(["lan0", "wan0", "br0", "eth*", "*", "", "{device}", "x" * 300]) | st.text(max_size=8)
 TABLES = st.sampled_from(["nft_offload", "filter"]) | NAMES
-FAMILIES = st.sampled_from(["inet", "ip", "netdev"])
+FAMILIES = st.sampled_from(["inet", "ip", "netdev", "bridge"])
 TEXTS = st.none() | st.sampled_from([router().boot.ruleset, router().boot.live]) | st.text(max_size=60)
 COUNTS = st.integers(min_value=0, max_value=1_000_000)
 COUNTED = st.builds(
@@ -148,6 +149,24 @@ STATES = st.builds(
         OtherHandlers,
         shapers=st.dictionaries(NAMES, NAMES, max_size=2),
         redirected=st.dictionaries(NAMES, NAMES, max_size=2),
+        filters=st.lists(
+            st.builds(
+                PacketFilter,
+                NAMES,
+                st.sampled_from(["ingress", "egress"]),
+                NAMES,
+                st.sampled_from(["redirect", "drop", "police", "ct", "program"]),
+                NAMES,
+                st.booleans(),
+                st.booleans(),
+            ),
+            max_size=3,
+        ).map(tuple),
+        xdp=st.dictionaries(NAMES, NAMES, max_size=2),
+        accelerators=st.lists(NAMES, max_size=2).map(tuple),
+        agents=st.lists(st.sampled_from(["openwisp-config", "bridger"]), max_size=2).map(tuple),
+        namespaces=st.lists(NAMES, max_size=2).map(tuple),
+        firewalld_devices=st.lists(NAMES, max_size=2).map(tuple),
         mark_rules=st.lists(NAMES, max_size=2).map(tuple),
         ipsec=st.dictionaries(st.sampled_from(["in", "out"]), COUNTS),
         ipsec_errors=st.lists(NAMES, max_size=2).map(tuple),

@@ -17,6 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.li
     map_shapers,
     parse_links,
     parse_tc,
+    parse_tcx,
     parse_xdp,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
@@ -326,6 +327,39 @@ def test_filters(text: str, expected: PacketFilter | None) -> None:
     assert found == (() if expected is None else (expected,))
 
 
+BPFTOOL = """\
+bpftool() { cat <<'END'
+xdp:
+
+tc:
+wan0(3) tcx/ingress tproxy_wan_ingress prog_id 123 link_id 5
+wan0(3) tcx/egress tproxy_wan_egress prog_id 124 link_id 6
+wan0(3) clsact/ingress bridger_input id 23
+lxc7(12) tcx/ingress cil_from_container prog_id 412
+lan0(2) tcx/ingress qosify_ingress_ip prog_id 7
+
+flow_dissector:
+
+netfilter:
+END
+}
+_list_relatives() { :; }
+_listed=' lan0 wan0 '
+"""
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_programs_that_tc_does_not_list(awk: str, tmp_path: Path) -> None:
+    text = call("conflicts", f"{BPFTOOL}_tcx", "", awk, tmp_path)
+    assert parse_tcx(text) == (
+        PacketFilter("wan0", "ingress", "bpf", "program", "tproxy_wan_ingress"),
+        PacketFilter("wan0", "egress", "bpf", "program", "tproxy_wan_egress"),
+    )
+    assert parse_tcx("wan0 ingress \x1b[1m\nwan0 ingress\nwan0 both x") == (
+        PacketFilter("wan0", "ingress", "bpf", "program", "without a name"),
+    )
+
+
 def test_of_very_many_filters_some_are_kept() -> None:
     lines = MATCHALL.splitlines()[2:]
     text = "\n".join(line.replace("ifb4wan", f"ifb{number}") for number in range(99) for line in lines)
@@ -413,6 +447,7 @@ def test_no_text_is_too_odd(text: str) -> None:
         policy.parse_mark_rules(line)
         policy.parse_policy_counts(line)
         policy.parse_xfrm_errors(line)
+        parse_tcx(line)
         policy.parse_names(line)
         policy.parse_firewalld(line)
         policy.parse_legacy_tables(line)
