@@ -1,12 +1,17 @@
 #!/bin/sh
 # A stand-in for OpenWrt's `kmodloader`, which is also insmod, lsmod, modinfo, modprobe and rmmod. It leaves out: options
-# other than -a, -q and -v, parameters given to insmod, aliases, logging to the kernel.
+# other than -a, -q and -v, parameters given to insmod, aliases, logging to the kernel, modules.builtin.modinfo.
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # All modules are in one directory, /lib/modules/RELEASE, without modules.dep; each names its dependencies in a section of
-# its own. busybox's insmod and rmmod do the work, or programs of that name in /usr/lib/stand-in.
+# its own. busybox's insmod and rmmod do the work, or programs of that name in /usr/lib/stand-in. As with the real program
+# (2025), a reason goes to syslog where there is no terminal, and the exit code is 255.
 tree=/lib/modules/$(uname -r)
 quiet=
+
+tell() {
+  [ -n "$quiet" ] || if [ -t 2 ]; then echo "$*" >&2; else logger -t kmodloader "$*"; fi
+}
 
 run_real() (
   PATH=/usr/lib/stand-in:$PATH
@@ -31,12 +36,15 @@ load() (
   loaded "$1" && return 0
   ! grep -qs "/$1\.ko" "$tree/modules.builtin" || return 0
   file=$(file_of "$1") || {
-    [ -n "$quiet" ] || echo "failed to find a module named $1"
+    tell "failed to find a module named $1"
     return 255
   }
   for need in $(strings "$file" | sed -n 's/^depends=//p' | head -n 1 | tr , ' '); do load "$need" || return; done
   # shellcheck disable=SC2086 # one word a parameter
-  run_real insmod "$file" $2
+  run_real insmod "$file" $2 2>/dev/null || {
+    tell "failed to insert $file"
+    return 255
+  }
 )
 
 boot() {
@@ -73,18 +81,18 @@ insmod)
   ;;
 rmmod)
   loaded "$1" || {
-    echo "module is not loaded"
+    tell "module is not loaded"
     exit 255
   }
   run_real rmmod "$1" 2>/dev/null || {
-    echo "unloading the module failed"
+    tell "unloading the module failed"
     exit 255
   }
   ;;
 lsmod) sed 's/ - .*//; s/ Live.*//' /proc/modules ;;
 modinfo)
   file=$(file_of "$1") || {
-    echo "cannot find $1"
+    tell "cannot find $1"
     exit 255
   }
   echo "module:		$file"

@@ -39,7 +39,11 @@ function word(   c, quote, found, text) {
     }
     if (c == "#") { line = ""; break }
     if (c == " " || c == "\t" || c == "\r" || c == "\n") break
-    if (c == "\\") { line = substr(line, 2); c = substr(line, 1, 1) }
+    if (c == "\\") {
+      line = substr(line, 2)
+      if (line == "" && (getline line < reading) > 0) { line_number++; continue }
+      c = substr(line, 1, 1)
+    }
     found = 1
     text = text c
     line = substr(line, 2)

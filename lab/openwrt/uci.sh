@@ -11,7 +11,8 @@
 #   -t DIR and -P DIR also read what others staged in /tmp/.uci, so a commit with -t writes that too;
 #   -P never commits, and prints nothing;
 #   batch always exits with 0, and so do commit, changes and export without a package;
-#   a commit to a full disk leaves half a file and exits with 0.
+#   a commit to a full disk leaves half a file and exits with 0;
+#   a line goes on after a backslash at its end.
 conf=${UCI_STAND_IN_CONF:-/etc/config}
 save=/tmp/.uci
 paths=

@@ -140,6 +140,18 @@ CASES: dict[str, Case] = {
         "loaded",
         "flow_offloading is 'enabled'",
     ),
+    "a zone that fw4 leaves out": case(
+        having(
+            complaints=(
+                "Section @zone[1] (wan) option 'masq' specifies invalid value 'maybe'",
+                "Section @zone[1] (wan) skipped due to invalid options",
+            )
+        ),
+        "configured.openwrt-zone-skipped",
+        "offloading",
+        "fw4 leaves out the zone wan",
+        "option 'masq' specifies invalid value 'maybe'",
+    ),
     "staged and not committed": case(
         having(staged=("firewall.cfg01e63d.flow_offloading='1'",)),
         "configured.openwrt-staged configured.boot-not-judged",

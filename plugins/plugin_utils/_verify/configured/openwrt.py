@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..._observe.state import FLOWTABLE_MODULES, Flowtable
 from ..finding import Finding, Kind
 from ..subject import Subject
@@ -61,6 +63,16 @@ NO_TRUTH = Kind(
     " error before it prints a ruleset, so that the router has no firewall after its next start.",
     "run kmod.nft_offload.fw4_offload, or correct {option} in /etc/config/firewall",
 )
+ZONE_SKIPPED = Kind(
+    "configured.openwrt-zone-skipped",
+    "warning",
+    "The next load of OpenWrt's firewall leaves a zone out",
+    "A zone with a value that fw4 does not take is left out of its ruleset as a whole, with the rules, NAT and devices"
+    " that are its own, and 'fw4 check' ends with success all the same. An interface that comes up has the firewall"
+    " loaded again.",
+    "correct the zone {zones} in /etc/config/firewall until 'fw4 print' prints no such line, then run"
+    " /etc/init.d/firewall reload",
+)
 STAGED = Kind(
     "configured.openwrt-staged",
     "warning",
@@ -106,6 +118,7 @@ KINDS = (
     FALLBACK,
     HARDWARE_ALONE,
     NO_TRUTH,
+    ZONE_SKIPPED,
     STAGED,
     TWO_DEFAULTS,
     NOT_ENABLED,
@@ -113,6 +126,8 @@ KINDS = (
     WED_OFF,
 )
 
+SKIPPED = re.compile(r"Section @zone\[[0-9]+\] \((\S+)\) skipped\b")
+"""what fw4 prints of a zone that it leaves out"""
 OWN_RULE = "meta l4proto { tcp, udp } flow offload @ft"
 
 
@@ -175,6 +190,11 @@ def find_setting_faults(subject: Subject) -> list[Finding]:
     if seen.effective.get("flow_offloading_hw") and seen.effective.get("flow_offloading") is False:
         found.append(HARDWARE_ALONE.found("flow_offloading_hw is on, and flow_offloading is not"))
     found += [FALLBACK.found("fw4 falls back to software", line) for line in seen.complaints if "falling back" in line]
+    skipped = [zone[1] for line in seen.complaints if (zone := SKIPPED.match(line))]
+    if skipped:
+        zones = ", ".join(skipped)
+        lines = [line for line in seen.complaints if line.startswith("Section @zone[")]
+        found.append(ZONE_SKIPPED.found(f"fw4 leaves out the zone {zones}", *lines[:6], zones=zones))
     if seen.staged:
         found.append(STAGED.found(f"staged and not committed: {', '.join(seen.staged[:3])}", *seen.staged[:4]))
     if seen.sections > 1:

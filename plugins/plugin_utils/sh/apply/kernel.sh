@@ -11,8 +11,9 @@ _loaded() {
 _quiet() {
   _output=$("$@" 2>&1) && return 0
   _rc=$?
-  # OpenWrt's modprobe and rmmod tell their reason to syslog
-  [ -n "$_output" ] || ! has logread || _output=$(logread -e kmodloader | tail -n 3)
+  # without a terminal, OpenWrt's modprobe and rmmod tell their reason to syslog; what boot did there is none
+  [ -n "$_output" ] || ! has logread ||
+    _output=$(logread -e kmodloader 2>/dev/null | grep -v 'loading kernel modules from' | tail -n 3)
   echo "$_output" | tail -n 12
   return "$_rc"
 }

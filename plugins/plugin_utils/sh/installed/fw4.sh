@@ -280,7 +280,8 @@ keeps_zones() {
   for zone in $(nft -s -t list table inet fw4 2>/dev/null | zones); do
     ! echo "$with_rules" | grep -qxF "$zone" || continue
     if [ "$others" = load ] && ! echo "$2" | grep -qF "($zone) skipped"; then continue; fi
-    echo "fw4 would leave out the zone $zone, which is live: $(echo "$2" | grep -F '[!]' | head -n 3 | tr '\n' ' ')"
+    echo "fw4 would leave out the zone $zone, which is live: $(echo "$2" | grep -F '[!]' |
+      grep -vF '[!] Automatically including ' | head -n 3 | tr '\n' ' ')"
     return 1
   done
 }

@@ -172,6 +172,17 @@ def test_other_spellings_are_no_difference(router: OpenWrt, value: str) -> None:
     assert router.read(paths.FW4_FOUND) is None, "nothing of it is ours"
 
 
+@pytest.mark.parametrize("spelt", ["option flow_offloading \\\n1", "option flow_off\\\nloading '1'"])
+def test_a_line_that_goes_on_is_no_difference(router: OpenWrt, spelt: str) -> None:
+    """Nothing but uci reads its files: a backslash at the end of a line is one of its spellings."""
+    router.write(paths.FW4_CONFIG, STOCK.format(f"\t{spelt}\n"))
+    router.sh("fw4 reload")
+    result, execs = router.do(ActionModule, SOFTWARE)
+    assert (result["changed"], execs) == (False, 1)
+    router.do(ActionModule, {"offload": "disabled"})
+    assert "flow_offloading '0'" in str(router.read(paths.FW4_CONFIG))
+
+
 def test_what_ends_fw4_is_put_right(router: OpenWrt) -> None:
     router.write(paths.FW4_CONFIG, STOCK.format(""))
     router.sh("fw4 reload")

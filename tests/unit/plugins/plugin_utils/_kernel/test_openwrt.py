@@ -281,6 +281,20 @@ def test_what_could_not_be_installed_is_not_asked_for_any_more(reason: str, tmp_
     assert packages(router) == {"kernel", "kmod-nf-conntrack", "ethtool"}
 
 
+def test_a_module_that_cannot_be_loaded(tmp_path: Path) -> None:
+    """modprobe ends with 255 and prints nothing: the reason is in the log, between what boot did."""
+    router = stocked(tmp_path / "root", "24.10.4")
+    router.write("/usr/lib/stand-in/insmod", "#!/bin/sh\necho 'Invalid module format' >&2\nexit 1\n", 0o755)
+    head = "Mon Nov 30 01:00:00 2026 user.info kernel: [    9.1]"
+    for line in ("loading kernel modules from /etc/modules.d/*", "done loading kernel modules from /etc/modules.d/*"):
+        router.write("/tmp/log", f"{router.read('/tmp/log') or ''}{head} kmodloader: {line}\n")
+    router.write("/usr/sbin/logger", '#!/bin/sh\necho "Mon Nov 30 user.err $2: $3" >>/tmp/log\n', 0o755)
+    router.write("/usr/sbin/logread", '#!/bin/sh\ngrep -e "$2" /tmp/log\n', 0o755)
+    with pytest.raises(OffloadError, match=r"could not load .*kmodloader: failed to insert /lib/modules/\S+\.ko"):
+        router.do(ActionModule, NOTHING)
+    assert packages(router) == {"kernel", "kmod-nf-conntrack"}
+
+
 def test_lists_with_a_bad_signature(tmp_path: Path) -> None:
     """opkg's update ends with 0 then, and has no lists."""
     router = stocked(tmp_path / "root", "24.10.4")

@@ -11,6 +11,8 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.action.nic_features import ActionModule
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.ethtool import parse_netifd
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.procd import Procd
 
 from tests.unit.helpers.openwrt_root import ETHTOOL, OpenWrt
@@ -65,6 +67,14 @@ def test_netifd_shows_nothing_and_no_ethtool(router: OpenWrt) -> None:
     router.write("/etc/stand-in/hw-tc-offload", "eth0 silent\n")
     with pytest.raises(OffloadError, match=r"whether eth0 .* is not known.*run kmod\.nft_offload\.kernel_support"):
         router.do(ActionModule, PORTS)
+
+
+def test_an_unknown_device_is_an_invalid_argument_for_netifd(router: OpenWrt) -> None:
+    """ubus ends with 254 and prints the reason, which is no value of a feature."""
+    call = """ubus call network.device status '{"name":"gone"}'; echo $?"""
+    printed = router.sh(call)
+    assert printed == 'Command failed: ubus call network.device status {"name":"gone"} (Invalid argument)\n254\n'
+    assert parse_netifd(f"{printed}eth0 true\n", {}) == {"eth0": Feature(active=True)}
 
 
 def test_set_now_at_boot_and_when_it_appears(router: OpenWrt) -> None:
