@@ -149,7 +149,8 @@ def _diagnose_hook(subject: Subject, flowtable: Flowtable, device: str) -> Kind 
     sharing = [
         other
         for other in subject.device_flowtables(device)
-        if other.family == flowtable.family and other.path not in named
+        # that of a bridge's flowtable may have the function of any
+        if (other.family == flowtable.family or other in subject.bridge_flowtables) and other.path not in named
     ]
     if nameless >= max(len(sharing), 1):
         return None

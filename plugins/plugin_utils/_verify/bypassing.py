@@ -256,7 +256,7 @@ def judge(subject: Subject) -> RungResult:
     if sample.unhooked:
         evidence.append(f"what the fast path takes could not be counted: {sample.unhooked}")
     if mixed := sum(sample.taken.get(name, 0) for name in subject.bridged_devices):
-        paths = ", ".join(flowtable.path for flowtable in subject.bridge_flowtables[:4])
+        paths = ", ".join(flowtable.path for flowtable in subject.bridge_flowtables[:4]) or "of a bridge"
         evidence.append(f"{mixed} packets do not count: flowtable {paths} takes bridged ones where they came in")
     evidence += describe_takers(list_takers(subject))
     delivery = _see_delivery(subject, sample)

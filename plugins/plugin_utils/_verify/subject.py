@@ -61,9 +61,13 @@ class Subject:
 
     @cached_property
     def bridged_devices(self) -> frozenset[str]:
-        """The devices of those."""
-        found = (device.name for flowtable in self.bridge_flowtables for device in self.existing_devices(flowtable))
-        return frozenset(found)
+        """The devices of those; the ports of every bridge where a rule feeds one that is not in the listing."""
+        found = {device.name for flowtable in self.bridge_flowtables for device in self.existing_devices(flowtable)}
+        listed = {(flowtable.family, flowtable.table, flowtable.name) for flowtable in self.bridge_flowtables}
+        fed = {(rule.family, rule.table, rule.flowtable) for rule in self.state.rules if rule.family not in LAYER_3}
+        if fed - listed:
+            found |= {port for bridge in self.devices.values() if bridge.kind == "bridge" for port in bridge.lowers}
+        return frozenset(found & self.devices.keys())
 
     @cached_property
     def software_table(self) -> str:

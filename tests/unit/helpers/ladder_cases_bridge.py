@@ -12,6 +12,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     Carried,
     FlowPair,
     Flowtable,
+    Hook,
     RouterState,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Expectation
@@ -23,12 +24,15 @@ from tests.unit.helpers.routers import (
     parsed,
     with_carried,
     with_flowtable,
+    with_platform,
     with_ruleset,
     with_sample,
     write_rules,
 )
 
 ALL = with_flowtable(BRIDGED, devices=("lan0", "lan1", "wan0"))
+HOOKS = tuple(Hook(name, "nf_flow_offload_inet_hook") for name in ("lan0", "lan1", "wan0"))
+NAMELESS = with_platform(ALL, kernel="6.18.4")
 FEEDS = "ct state established flow add @fb"
 BASE = "type filter hook forward priority filter; policy accept;"
 FED = f"chain forward {{\n{BASE}\n{FEEDS}\n}}"
@@ -68,7 +72,11 @@ BRIDGE = {
     ),
     "fed by a jump": case(with_bridge(ALL, JUMPED), THEIRS, "offloading"),
     "fed, in hardware": case(with_bridge(ALL, FED, hardware=True), THEIRS, "offloading"),
-    "beside ours": case(with_bridge(SOFT, FED.replace("forward", "fwd", 1)), "", "offloading"),
+    "beside ours": case(
+        replace(with_bridge(SOFT, FED.replace("forward", "fwd", 1)), hooks=(*(SOFT.hooks or ()), HOOKS[0])),
+        "",
+        "offloading",
+    ),
     "no rule": case(
         with_bridge(ALL, f"chain forward {{\n{BASE}\n}}"),
         UNFED,
@@ -122,6 +130,21 @@ BRIDGE = {
         "offloading",
         "1800 packets do not count: flowtable bridge fw4 fb takes bridged ones where they came in",
         bypassing="unproven",
+    ),
+    "packets of the bridge only, and its flowtable is not listed": case(
+        with_sample(replace(with_bridge(ALL, FED), flowtables=ALL.flowtables), "fast 4 lan0 900", "fast 4 lan1 900"),
+        f"{THEIRS} bypassing.little-traffic",
+        "offloading",
+        "1800 packets do not count: flowtable of a bridge takes bridged ones where they came in",
+    ),
+    "hooks of both": case(
+        replace(with_bridge(NAMELESS, FED), hooks=(*HOOKS, *HOOKS[:2])), THEIRS, "offloading", bound="proven"
+    ),
+    "a hook of one of both": case(
+        replace(with_bridge(NAMELESS, FED), hooks=(*HOOKS, *HOOKS[:1])),
+        f"{THEIRS} bound.fewer-hooks",
+        "configured",
+        "may have no hook: there are fewer than flowtables on lan1",
     ),
     "packets of both": case(
         with_sample(with_bridge(ALL, FED), "fast 4 lan0 900", "fast 4 wan0 900"), THEIRS, "bypassing"
