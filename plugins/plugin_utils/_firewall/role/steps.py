@@ -18,6 +18,7 @@ from typing import Any
 from ..._core.errors import OffloadError
 from ..._core.names import expand, is_pattern, stands_for
 from ..._observe.forwarding import explain_idle, is_forwarding
+from ..._observe.parse.ethtool import CHANGEABLE
 from ..._observe.paths import Undelivered, list_below, list_undelivered
 from ..._observe.state import Device, RouterState
 from ..._observe.topology import find_guest_ports, map_hook_devices, pick_flowtable_devices, sees_lowers
@@ -289,13 +290,17 @@ def _leaving(state: RouterState, devices: Sequence[str]) -> list[str]:
 
 
 def _packages(request: Request, state: RouterState) -> list[str]:
-    """Where the feature is reported without ethtool, flash is small, and ethtool of use only where it is off.
+    """Where the feature is reported without ethtool, flash is small, and ethtool of use only where it is off, or where
+    a driver that has it is one of which it is not reported.
 
     Without conntrack's file only the command conntrack shows which flows are offloaded.
     """
-    features = [device.hw_tc_offload for device in state.devices.values() if device.hw_tc_offload is not None]
-    is_off = request.mode in ("auto", "hardware") and any(not feature.active for feature in features)
-    ethtool = ["ethtool"] if is_off or not reports_features(state.platform.init) else []
+    is_off = any(
+        not device.hw_tc_offload.active if device.hw_tc_offload is not None else device.driver in CHANGEABLE
+        for device in state.devices.values()
+    )
+    is_needed = request.mode in ("auto", "hardware") and is_off
+    ethtool = ["ethtool"] if is_needed or not reports_features(state.platform.init) else []
     flushes = request.values["flow_offload_flush_connections"] != "none"
     conntrack = ["conntrack"] if flushes or state.platform.conntrack_file is False else []
     return ["nftables", *ethtool, *conntrack]

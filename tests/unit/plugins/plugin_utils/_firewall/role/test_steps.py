@@ -205,6 +205,8 @@ def test_devices_that_leave_keep_their_feature_until_then(given: dict[str, Any])
         (with_device(openwrt(), "lan0", hw_tc_offload=OFF), {}, ["nftables", "ethtool"]),
         (with_device(openwrt(), "mgmt0", hw_tc_offload=FIXED), {}, ["nftables", "ethtool"]),
         (with_device(openwrt(), "lan0", hw_tc_offload=OFF), {"flow_offload_mode": "software"}, ["nftables"]),
+        (with_device(openwrt(), "lan0", hw_tc_offload=None, driver="mtk_soc_eth"), {}, ["nftables", "ethtool"]),
+        (with_device(openwrt(), "lan0", hw_tc_offload=None, driver="igb"), {}, ["nftables"]),
     ],
 )
 def test_packages(state: RouterState, given: dict[str, Any], packages: list[str]) -> None:
