@@ -161,7 +161,8 @@ def _is_redirection(one: PacketFilter) -> bool:
 def _passes_by(subject: Subject, flowtable: Flowtable, one: PacketFilter) -> bool:
     """Do offloaded packets pass by a filter on a device above a listed one?
 
-    In software they are sent by the VLAN or PPPoE link (XMIT_NEIGH), and by the port of a bridge (XMIT_DIRECT).
+    In software they are sent by the VLAN or PPPoE link (XMIT_NEIGH, up to Linux 6.18 at least), and by the port of a
+    bridge (XMIT_DIRECT).
     """
     if flowtable.hardware or one.direction == "ingress":
         return True

@@ -217,6 +217,18 @@ def test_a_shaper_above_a_listed_device(awk: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("qdisc", "asked"), [("fq_codel", 1), ("ingress", 9), ("clsact", 17)])
+def test_tc_is_started_for_devices_with_filters_only(qdisc: str, asked: int, tmp_path: Path) -> None:
+    """Once for all of them, and then once for each direction that may have filters."""
+    names = [f"d{number}" for number in range(8)]
+    shown = "".join(f"qdisc {qdisc} 0: dev {name} root refcnt 2\n" for name in names)
+    (tmp_path / "shown").write_text(shown)
+    fake = f'tc() {{ echo "$*" >>{tmp_path}/asked; case $* in "qdisc show") cat {tmp_path}/shown ;; esac; }}'
+    look = f"{fake}\n_list_relatives() {{ :; }}\n_listed=' {' '.join(names)} '\n_tc"
+    parse_tc(call("conflicts", look, "", "awk", tmp_path))
+    assert len((tmp_path / "asked").read_text().splitlines()) == asked
+
+
 def test_links_that_say_less() -> None:
     unknown: list[str] = []
     assert parse_links("eth0 - -\neth1 1500 fq\nwhat\neth2 x fq", unknown) == {"eth0": (0, ""), "eth1": (1500, "fq")}
