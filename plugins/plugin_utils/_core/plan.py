@@ -165,6 +165,11 @@ REMEDIES = (
     ("did not become o", "the driver refused, see the kernel log (dmesg); leave the device out"),
     ("Device or resource busy", "the driver cannot take a second flowtable: remove the other one that uses the device"),
     (
+        "kmodloader: ",
+        "the kernel's own reason is in its log (dmesg); a module that is damaged or of another kernel comes back with "
+        "its package, or with sysupgrade",
+    ),
+    (
         "fw4 reload: ",
         "fw4 exits with 0 even if nft refuses: find the reason above, in logread or dmesg, then try again",
     ),

@@ -25,7 +25,8 @@ from .walk.walk import LAYER_3, RulePlace
 
 DEFAULT_TABLE = "inet nft_offload"
 """the table of kmod.nft_offload.ruleset where its options family and table are not set"""
-FW4_TABLE = "inet fw4"
+FW4_FLOWTABLE = "inet fw4 ft"
+"""the one that OpenWrt's own firewall makes; others in its table come from files of the user's"""
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "error")
 MOST_ALIKE = 50
 """findings with one id in a result"""
@@ -115,7 +116,7 @@ class Subject:
         Then remedies are those that can be followed there.
         """
         if self.flowtables:
-            return any(_table(flowtable) == FW4_TABLE for flowtable in self.flowtables)
+            return any(flowtable.path == FW4_FLOWTABLE for flowtable in self.flowtables)
         return self.state.fw4 is not None and self.boot_table != self.expectation.table
 
     @cached_property

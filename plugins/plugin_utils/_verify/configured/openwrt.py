@@ -11,7 +11,7 @@ import re
 
 from ..._observe.state import FLOWTABLE_MODULES, Flowtable
 from ..finding import Finding, Kind
-from ..subject import Subject
+from ..subject import FW4_FLOWTABLE, Subject
 
 NOT_LOADED = Kind(
     "configured.openwrt-not-loaded",
@@ -149,7 +149,7 @@ def find_live_differences(subject: Subject) -> list[Finding]:
         return [NOT_LOADED.found("there is no table inet fw4", thinks)] if {"state", "enabled"} & seen.loaded else []
     if None in seen.effective.values():
         return []  # fw4 would make nothing at all
-    now = next((f for f in subject.state.flowtables if f.path == "inet fw4 ft"), None)
+    now = next((f for f in subject.state.flowtables if f.path == FW4_FLOWTABLE), None)
     if _essence(now) == _essence(seen.desired):
         return []
     return [

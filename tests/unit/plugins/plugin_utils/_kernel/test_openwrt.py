@@ -290,9 +290,12 @@ def test_a_module_that_cannot_be_loaded(tmp_path: Path) -> None:
         router.write("/tmp/log", f"{router.read('/tmp/log') or ''}{head} kmodloader: {line}\n")
     router.write("/usr/sbin/logger", '#!/bin/sh\necho "Mon Nov 30 user.err $2: $3" >>/tmp/log\n', 0o755)
     router.write("/usr/sbin/logread", '#!/bin/sh\ngrep -e "$2" /tmp/log\n', 0o755)
-    with pytest.raises(OffloadError, match=r"could not load .*kmodloader: failed to insert /lib/modules/\S+\.ko"):
+    with pytest.raises(OffloadError, match=r"could not load .*: failed to insert /lib/modules/\S+\.ko.*\(dmesg\)"):
         router.do(ActionModule, NOTHING)
     assert packages(router) == {"kernel", "kmod-nf-conntrack"}
+    router.path("/usr/sbin/logread").unlink()
+    with pytest.raises(OffloadError, match=r"could not load .*: .*255"):
+        router.do(ActionModule, NOTHING)
 
 
 def test_lists_with_a_bad_signature(tmp_path: Path) -> None:

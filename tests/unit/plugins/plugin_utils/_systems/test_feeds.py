@@ -139,6 +139,11 @@ def test_why_they_refuse(manager: Feeds, output: str, problem: str) -> None:
             "Upgrading kernel on root from 6.6.73~aa-r1 to 6.6.80~bb-r1...\n",
             ["another kernel's packages in (6.6.80~bb-r1; this image has 6.6.73~aa-r1)", "sysupgrade"],
         ),
+        (
+            APK,
+            "ERROR: kmod-nf-flow-6.12.71-r1: wget: exited with error 4\n2 errors; 30 MiB in 140 packages\n",
+            ["the package feeds could not be read", "wget: exited with error 4", "can reach"],
+        ),
         (APK, "  ethtool (no such package):\n", ["feeds have no package ethtool"]),
         (
             APK,
