@@ -184,9 +184,16 @@ ip -n wan link set eth0.7 up
     Topology(
         "tunnel-beside-hardware",
         base="tools",
-        setup=tunnel("gre", 4),
+        # the far host answers by the way that it was asked
+        setup=tunnel("gre", 4)
+        + """
+ip -n wan route replace 10.10.0.0/24 via 203.0.113.1
+ip -n wan rule add from 192.0.2.2 lookup 99
+ip -n wan route add default dev tun0 table 99
+""",
         role={"flow_offload_devices": "auto"},
-        traffic=Traffic(senders=(TO_WAN, ("lan", "192.0.2.2", "2001:db8:203::2"))),
+        # a datagram would be answered from the address of the other way
+        traffic=Traffic(kinds=("tcp4", "tcp6"), count=2, senders=(TO_WAN, ("lan", "192.0.2.2", "2001:db8:203::2"))),
     ),
     Topology(
         "notrack-that-nothing-reaches",
