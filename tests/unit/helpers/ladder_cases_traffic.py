@@ -613,6 +613,22 @@ BYPASSING = {
         "ppp0 puts packets into others",
         bypassing="unproven",
     ),
+    "a VLAN in a VLAN hides what leaves one way": case(
+        with_sample(
+            with_device(
+                with_device(SOFT, "lan0.10", kind="vlan", lowers=("lan0",), up=True),
+                "lan0.10.7",
+                kind="vlan",
+                lowers=("lan0.10",),
+                up=True,
+            ),
+            "before4 lan0 tcp 144 9",
+            "left4 wan0 tcp 96 9",
+        ),
+        "",
+        "bypassing",
+        bypassing="proven",
+    ),
     "DS-Lite on Linux 7.2": case(
         with_sample(
             with_device(
