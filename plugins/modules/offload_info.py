@@ -172,7 +172,7 @@ router:
         - C(hw_tc_offload) has C(active), C(fixed) and C(requested); null where it was not asked for or ethtool is
           missing.
         - C(guest) is true for a C(veth) or C(tun), by which containers and virtual machines are connected. It is false
-          for all on a router none of whose NICs forwards, such as one in a container, where these are its NICs.
+          for all where the default route leaves by a C(veth), as in a container, where these are the router's NICs.
       type: dict
     flowtables:
       description: The flowtables of every table, null where the ruleset cannot be read.

@@ -17,7 +17,6 @@ from .state import Device
 
 GUEST_KINDS = ("veth", "tun")
 """of containers and virtual machines, which come and go: as ports of a bridge, or with a route to one guest each"""
-NIC_KINDS = ("nic", "dsa", "wlan")
 CARRIES_NOTHING = {
     "loopback": "it is a loopback",
     "dummy": "it drops what leaves through it",
@@ -30,26 +29,25 @@ NAMES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 def find_guests(devices: Mapping[str, Device]) -> frozenset[str]:
     """Names of the devices that containers and virtual machines are connected by.
 
-    None where no NIC has a part in forwarding: such a router is a guest itself, and these are its NICs.
+    None where default routes leave by veths only, or by what stands on veths: such a router is in a container itself,
+    and these are its NICs.
     """
-    guests = frozenset(name for name, device in devices.items() if device.kind in GUEST_KINDS)
-    return guests if guests and _forwards_by_a_nic(devices) else frozenset()
+    uplinks = [name for name, device in devices.items() if device.default_route]
+    inside = bool(uplinks) and all(_stands_on_veths(devices, name) for name in uplinks)
+    return frozenset(name for name, device in devices.items() if device.kind in GUEST_KINDS and not inside)
 
 
-def _forwards_by_a_nic(devices: Mapping[str, Device]) -> bool:
-    """Does a NIC forward, or is one below a device that does?"""
-    pending = [name for name, device in devices.items() if is_forwarding(devices, device)]
-    seen = set()
+def _stands_on_veths(devices: Mapping[str, Device], name: str) -> bool:
+    """Is there nothing but veths at the bottom of the device?"""
+    pending, seen, kinds = [name], set(), set()
     while pending:
-        name = pending.pop()
-        device = devices.get(name)
-        if device is None or name in seen:
-            continue
-        if device.kind in NIC_KINDS:
-            return True
-        seen.add(name)
-        pending += device.lowers
-    return False
+        device = devices.get(pending.pop())
+        if device is not None and device.name not in seen:
+            seen.add(device.name)
+            below = [lower for lower in device.lowers if lower in devices]
+            pending += below
+            kinds |= set() if below else {device.kind}
+    return kinds == {"veth"}
 
 
 def is_forwarding(devices: Mapping[str, Device], device: Device) -> bool:

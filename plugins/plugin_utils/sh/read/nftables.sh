@@ -161,16 +161,16 @@ _reduce() {
         }
       if (merged) lines = lines "_ " merged " conditions any\n"
       if (lines != "") {
-        summary[++runs] = lines
+        summary[++runs] = kept_text lines
         size[chain] += length(lines)
         if (skipped <= 64 && more_size[chain] + length(skipped_text) < 4096) {
           in_full[runs] = skipped_text
           more_size[chain] += length(skipped_text)
-        } else in_full[runs] = lines
+        } else in_full[runs] = summary[runs]
         body[chain] = body[chain] "\t" runs "\n"
       }
       merged = kinds = skipped = 0
-      skipped_text = ""
+      skipped_text = kept_text = ""
       split("", known)
       split("", left)
     }
@@ -178,7 +178,7 @@ _reduce() {
       many = split(body[number], lines, "\n")
       for (at = 1; at < many; at++)
         if (lines[at] !~ /^\t/) print lines[at]
-        else printf "%s", feeds[number] ? in_full[substr(lines[at], 2) + 0] : summary[substr(lines[at], 2) + 0]
+        else printf "%s", in_whole[number] ? in_full[substr(lines[at], 2) + 0] : summary[substr(lines[at], 2) + 0]
     }
     function rule(text, bare,  effect, kind) {
       effect = find_effect(bare)
@@ -214,7 +214,13 @@ _reduce() {
       if (first[kind] < 3 && opaque[chain] < 48 && size[chain] < 8192 && length(text) <= 300) {
         first[kind]++
         opaque[chain]++
-        add_line(text)
+        if (!skipped) add_line(text)
+        else { # behind those that were skipped, which keep their order where they stay
+          skipped++
+          skipped_text = skipped_text text "\n"
+          kept_text = kept_text text "\n"
+          size[chain] += length(text) + 1
+        }
         return
       }
       left[kind]++
@@ -233,9 +239,8 @@ _reduce() {
     function follow(  number, many, parts, at, target) {
       while (done < waiting) {
         number = queue[++done]
-        if (feeds[number]) size[number] += more_size[number]
         if (total + size[number] > 47000) {
-          if (hooks[number] != "") more = 1
+          if (hooks[number] != "" || feeds[number]) more = 1
           reached[number] = 2
           continue
         }
@@ -336,6 +341,12 @@ _reduce() {
           queue_hook("bridge prerouting")
         }
         follow()
+        # no chain lacks room because of what is only more exact
+        for (number = 1; number <= chains; number++)
+          if (feeds[number] && reached[number] == 1 && total + more_size[number] <= 47000) {
+            in_whole[number] = 1
+            total += more_size[number]
+          }
       }
       for (at = 1; at <= tables; at++) {
         print title[at]

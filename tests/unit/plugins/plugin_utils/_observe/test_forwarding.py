@@ -17,7 +17,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.topology
     pick_flowtable_devices,
 )
 
-from tests.unit.helpers.topologies import BOTH, LAN, TOPOLOGIES, guest, inside, outside, part, unnumbered
+from tests.unit.helpers.topologies import BOTH, LAN, TOPOLOGIES, WAN, guest, inside, outside, part, unnumbered
 
 
 def named(*devices: Device) -> dict[str, Device]:
@@ -114,19 +114,30 @@ def test_ports_of_guests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "expected"),
+    ("others", "has_guests"),
     [
-        ((LAN, outside("eth1", "veth")), {"veth1", "tap1", "eth1"}),
-        ((part("eth1"), outside("ppp0", "ppp", "eth1.7"), part("eth1.7", "vlan", "eth1")), {"veth1", "tap1"}),
-        ((inside("br0", "bridge", "lan1", "veth1"), part("lan1", "dsa", "eth0")), {"veth1", "tap1"}),
+        ((LAN, WAN), True),
+        ((part("eth1"), outside("ppp0", "ppp", "eth1.7"), part("eth1.7", "vlan", "eth1")), True),
+        ((outside("br0", "bridge", "lan1", "veth1"), part("lan1", "dsa", "eth0")), True),
+        # modems and switches whose kind says nothing, and uplinks without a device below
+        ((outside("wwan0", "wwan"),), True),
+        ((outside("ppp0", "ppp"),), True),
+        ((outside("vmbr0", "virtual"), part("eth1")), True),
+        ((replace(LAN, up=False, addresses=()), outside("wg0", "wireguard")), True),
+        ((LAN, outside("tun0", "tun")), True),
+        ((outside("eth1", "veth"), WAN), True),
+        # nothing tells
+        ((LAN, inside("veth2", "veth")), True),
+        ((), True),
         # a router in a container, and its port for management
-        ((inside("br0", "bridge", "veth1"), outside("eth1", "veth"), replace(LAN, forwarding=())), set()),
-        ((inside("br0", "bridge", "veth1"), inside("wg0", "wireguard"), part("lan0")), set()),
-        ((), set()),
+        ((inside("br0", "bridge", "veth1"), outside("eth1", "veth"), replace(LAN, forwarding=())), False),
+        ((inside("br0", "bridge", "veth1"), part("eth1", "veth"), outside("ppp0", "ppp", "eth1")), False),
+        ((outside("br0.5", "vlan", "br0"), part("br0", "bridge", "veth1"), part("lan0")), False),
     ],
 )
-def test_guests_are_those_of_a_router_with_nics(others: Sequence[Device], expected: set[str]) -> None:
-    assert find_guests(named(part("veth1", "veth"), part("tap1", "tun"), *others)) == expected
+def test_guests_are_those_of_a_router_that_is_none(others: Sequence[Device], has_guests: bool) -> None:
+    found = find_guests(named(part("veth1", "veth"), part("tap1", "tun"), *others))
+    assert (found >= {"veth1", "tap1"}, bool(found)) == (has_guests, has_guests)
 
 
 BGP = {

@@ -413,3 +413,22 @@ def test_many_rules_in_front_of_flow_add_stay() -> None:
     assert "_ " not in text
     assert {one.shown for one in traverse(text).judged} == {"surely"}
     assert "_ 26 addresses return" in reduced(ruleset("jump deep", FLOW, deep=[*rules, "accept"]))
+
+
+def test_rules_that_stay_keep_their_order() -> None:
+    rules = [f"ip saddr 10.0.0.{number} return" for number in range(5)]
+    whole = [*rules, "ip saddr 192.168.0.0/16 return", "ip saddr 192.168.0.0/24 jump b", "ip daddr 10.9.9.9 accept"]
+    seen = reduced(ruleset(*whole, FLOW, b=(FLOW,))).splitlines()
+    assert [line for line in seen if line.startswith("ip ")] == whole
+
+
+def test_what_is_more_exact_takes_no_room_from_another_chain() -> None:
+    """Of 32 chains with 50 rules and a rule that feeds each: all are there."""
+    chains = {
+        f"zone{zone}": (*(f"ip saddr 10.{zone}.0.{at} tcp dport {at + 9} accept" for at in range(50)), FLOW)
+        for zone in range(32)
+    }
+    seen = reduced(ruleset(*(f'iifname "lan{zone}" jump zone{zone}' for zone in range(32)), **chains))
+    assert seen.count("flow add") == 32
+    assert len(seen) < 49152
+    assert "_ 47 addresses accept" in seen
