@@ -53,12 +53,13 @@ FULL = Reason(
 )
 DAMAGED = Reason(
     re.compile(r"^damaged: (?P<package>\S+) (?P<file>[^\n]+)$", re.M),
-    "{package} is not whole after its installation, which reported success, as where the flash runs full: {file}; it "
-    "was taken out again",
+    "{package} is not whole after its installation, which reported success, as where the flash runs full: {file}",
     "make room on the flash: remove packages that are not needed, or build an image that has these in it, where the "
     "same takes less",
 )
 """sh/apply/feeds.sh looks: opkg ends with 0 where the flash runs full"""
+OUTCOME = re.compile(r"^(?:taken out again|still installed|still in /etc/apk/world): \S.*$", re.M)
+"""what sh/apply/feeds.sh prints of packages that a failed installation brought"""
 UNTRUSTED = Reason(
     re.compile(
         r"^[ *]*(?P<line>.*?(?:UNTRUSTED signature|BAD signature|Signature check failed|bad signature)[^\n]*)", re.M
@@ -137,6 +138,14 @@ class Feeds(PackageManager):
 
     def find_modules_package(self, release: str, os_id: str) -> str:
         return MODULES_PACKAGE
+
+    def explain(self, output: str, image: str) -> tuple[str, str] | None:
+        """With what became of the packages that came before an installation failed."""
+        explained = super().explain(output, image)
+        if explained is None:
+            return None
+        problem, remedy = explained
+        return "; ".join((problem, *OUTCOME.findall(output))), remedy
 
     def read(self, answer: Answer) -> Inventory:
         """With the version of the package ``kernel``, and what is staged in UCI."""

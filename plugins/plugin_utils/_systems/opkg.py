@@ -36,7 +36,7 @@ class Opkg(Feeds):
                 r"Only have (?P<left>\d+)kb available on filesystem (?P<place>\S+), "
                 r"pkg (?P<package>\S+) needs (?P<needs>\d+)"
             ),
-            "the flash is full: {package} needs {needs} kB, and {place} has {left} kB left; nothing was left changed",
+            "the flash is full: {package} needs {needs} kB, and {place} has {left} kB left",
             "remove packages that are not needed, or build an image that has these in it: the same takes less there",
         ),
         other_kernel(r"^Upgrading kernel on \S+ from (?P<image>\S+) to (?P<kernel>\S+?)\.*$"),

@@ -164,8 +164,10 @@ _can_write() {
   return "$_rc"
 }
 
-# uninstall_new: first what was asked for, installed or not; then what needs others goes before them
+# uninstall_new: first what was asked for, installed or not; then what needs others goes before them. Prints what became of
+# it, which _systems/feeds.py reads.
 uninstall_new() {
+  _came=$feeds_new
   feeds_asked=$(_world | grep -xF "$feeds_asked")
   # shellcheck disable=SC2086 # one word per package
   [ -z "$feeds_asked" ] || _remove $feeds_asked >/dev/null 2>&1
@@ -176,9 +178,17 @@ uninstall_new() {
     feeds_new=$(_installed | grep -xF "$feeds_new")
     [ -n "$feeds_new" ] || break
   done
-  [ -z "$feeds_new" ] || echo "still installed: $feeds_new"
-  [ -z "$feeds_asked" ] || echo "still in /etc/apk/world: $feeds_asked"
+  _gone=$(_installed >/dev/null && printf '%s\n' "$_came" | grep -vxF "$feeds_new")
+  _print_packages "taken out again" "$_gone"
+  _print_packages "still installed" "$feeds_new"
+  _print_packages "still in /etc/apk/world" "$feeds_asked"
   [ -z "$feeds_new$feeds_asked" ]
+}
+
+# _print_packages WHAT PACKAGES: nothing where there are none
+_print_packages() {
+  # shellcheck disable=SC2086 # on one line
+  [ -z "$2" ] || echo "$1:" $2
 }
 
 # uninstall_packages remove|purge PACKAGE...: with what came for them alone; both leave no configuration that was not edited

@@ -248,8 +248,24 @@ def test_opkg_says_nothing_when_the_flash_runs_full(
     ):
         assert part in str(told.value)
     assert packages(router) == {"kernel", "kmod-nf-conntrack"}
+    assert "taken out again: kmod-nf-flow kmod-nft-offload" in str(told.value)
     router.path("/etc/stand-in/flash").unlink()
     assert router.do(ActionModule, NOTHING)[0]["changed"], "whole ones are taken"
+
+
+def test_what_cannot_be_taken_out_again(tmp_path: Path) -> None:
+    """A flash that is full may refuse that as well."""
+    router = stocked(tmp_path / "root", "24.10.4")
+    with_real_modules(router)
+    router.path("/bin/opkg").rename(router.path("/bin/opkg.real"))
+    router.write("/bin/opkg", '#!/bin/sh\ncase " $* " in *" remove "*) exit 255 ;; esac\nexec opkg.real "$@"\n', 0o755)
+    router.write("/etc/stand-in/flash", "10")
+    with pytest.raises(OffloadError) as told:
+        router.do(ActionModule, NOTHING)
+    assert packages(router) == {"kernel", "kmod-nf-conntrack", "kmod-nf-flow", "kmod-nft-offload"}
+    assert "kmod-nf-flow is not whole" in str(told.value)
+    assert "; still installed: kmod-nf-flow kmod-nft-offload" in str(told.value)
+    assert "taken out again" not in str(told.value)
 
 
 def test_a_flash_with_no_room_left_after_an_installation(router: OpenWrt) -> None:

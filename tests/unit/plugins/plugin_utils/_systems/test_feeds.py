@@ -54,7 +54,7 @@ def test_a_feed_for_another_kernel(release: str) -> None:
         (
             OPKG,
             " * verify_pkg_installable: Only have 12kb available on filesystem /overlay, pkg kmod-x needs 40\n",
-            "the flash is full: kmod-x needs 40 kB, and /overlay has 12 kB left; nothing was left changed",
+            "the flash is full: kmod-x needs 40 kB, and /overlay has 12 kB left",
         ),
         (
             OPKG,
@@ -155,6 +155,13 @@ def test_why_they_refuse(manager: Feeds, output: str, problem: str) -> None:
 def test_why_they_refuse_and_what_helps(manager: Feeds, output: str, parts: list[str]) -> None:
     explained = " ".join(manager.explain(output, "") or ())
     assert [part for part in parts if part not in explained] == []
+
+
+@pytest.mark.parametrize("outcome", ["taken out again: a b", "still installed: a b", "still in /etc/apk/world: a"])
+def test_what_became_of_a_failed_installation(outcome: str) -> None:
+    output = f"damaged: a /lib/a.ko is empty\n{outcome}\nstill installed: \n"
+    problem, _remedy = OPKG.explain(output, "") or ("", "")
+    assert problem.endswith(f": /lib/a.ko is empty; {outcome}")
 
 
 def test_what_speaks_for_itself() -> None:
