@@ -21,7 +21,7 @@ from .fw4_remedies import list_network, offload_in
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
 from .traffic import find_exemption, has_guests, select_flows
-from .unseen import describe_takers, list_takers, name_takers
+from .unseen import describe_takers, describe_trackers, list_takers, list_trackers, name_takers
 
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",
@@ -202,7 +202,8 @@ def find_missing_measurement(subject: Subject) -> list[Finding]:
         return [NOT_MEASURED.found("the forward chain could not be measured", *errors)] if errors else []
     if _is_bypassing(subject, sample):
         return []
-    if subject.flows_in_hardware and not _has_packet_counts(subject) and not _list_nic_bytes(subject, sample):
+    uncounted = not (_has_packet_counts(subject) or _list_nic_bytes(subject, sample) or list_trackers(subject))
+    if subject.flows_in_hardware and uncounted:
         message = f"{subject.flows_in_hardware} sampled flows are in hardware, and nothing counts their packets"
         return [NOT_COUNTED.found(message, describe_sample(sample))]
     if _count_eligible(subject, sample) < subject.expectation.least_packets:
@@ -258,7 +259,7 @@ def judge(subject: Subject) -> RungResult:
     if mixed := sum(sample.taken.get(name, 0) for name in subject.bridged_devices):
         paths = ", ".join(flowtable.path for flowtable in subject.bridge_flowtables[:4]) or "of a bridge"
         evidence.append(f"{mixed} packets do not count: flowtable {paths} takes bridged ones where they came in")
-    evidence += describe_takers(list_takers(subject))
+    evidence += describe_takers(list_takers(subject)) + describe_trackers(list_trackers(subject))
     delivery = _see_delivery(subject, sample)
     evidence += delivery.shown
     share = _slow_percentage(subject, sample)
@@ -316,7 +317,7 @@ def _is_doubtful(subject: Subject, sample: Sample, direction: Direction) -> bool
     if not subject.hook_devices(direction.enters) or subject.unlisted_devices(direction.enters):
         return False
     slow = direction.late >= 10 and direction.late > direction.bypassed
-    return slow and not _may_be_in_nic(subject, sample, direction)
+    return slow and (bool(list_trackers(subject)) or not _may_be_in_nic(subject, sample, direction))
 
 
 def _may_be_in_nic(subject: Subject, sample: Sample, direction: Direction) -> bool:
@@ -331,7 +332,9 @@ def _may_be_in_nic(subject: Subject, sample: Sample, direction: Direction) -> bo
 
 
 def _has_packet_counts(subject: Subject) -> bool:
-    """Does connection tracking count packets of flows in hardware?"""
+    """Does connection tracking count packets of flows in hardware? Not if these may be tc's own."""
+    if list_trackers(subject):
+        return False
     carried = subject.state.flows.carried.get("hardware") if subject.state.flows is not None else None
     return carried is not None and carried.original + carried.reply > 0
 
@@ -359,8 +362,11 @@ def _list_nic_bytes(subject: Subject, sample: Sample) -> dict[str, int]:
     """Device -> bytes that it received and no flowtable's hook saw, and that its NIC may thus have forwarded.
 
     Not those of a switch's port, which also counts what the switch passes on among its ports, nor those of a device
-    whose packets are redirected before the hook (tc's ingress comes first, net/core/dev.c), or bridged by its NIC.
+    whose packets are redirected before the hook (tc's ingress comes first, net/core/dev.c), or bridged by its NIC. None
+    where tc may have offloaded what the NIC forwarded.
     """
+    if list_trackers(subject):
+        return {}
     return {
         name: received
         for name, received in sample.nic_devices.items()

@@ -20,6 +20,7 @@ from .fw4_remedies import OVERLAY_EXCLUDES, offload_in
 from .offloading import describe_flows
 from .subject import Subject, run_checks
 from .traffic import select_flows
+from .unseen import describe_trackers, list_trackers
 
 REFUSED = Kind(
     "hardware.refused",
@@ -225,7 +226,9 @@ def judge(subject: Subject) -> RungResult:
         evidence.append("another flowtable offloads in software, so flows in software show nothing about the NIC")
     evidence += [_describe_table(table)] if table is not None else []
     evidence += [_describe_work(subject)] if subject.state.work else []
-    return conclude_rung("hardware", holds, evidence, findings)
+    trackers = list_trackers(subject)
+    evidence += describe_trackers(trackers)
+    return conclude_rung("hardware", holds and not trackers, evidence, findings)
 
 
 def _split_flows(table: DriverTable) -> tuple[list[str], list[str], list[str]]:

@@ -20,7 +20,7 @@ from .finding import Finding, Kind, RungResult, conclude_rung
 from .fw4_remedies import RESTORE_RULE
 from .subject import Subject, run_checks
 from .traffic import describe_exempt_flows, select_flows
-from .unseen import describe_takers, list_takers, name_takers
+from .unseen import describe_takers, describe_trackers, list_takers, list_trackers, name_takers
 
 CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",
@@ -277,7 +277,9 @@ def judge(subject: Subject) -> RungResult:
         evidence += (seen.examples.get("software", ()) + seen.examples.get("hardware", ()))[:1]
     evidence += describe_exempt_flows(subject)
     evidence += describe_takers(list_takers(subject))
-    return conclude_rung("offloading", holds, evidence, run_checks(CHECKS, subject))
+    trackers = list_trackers(subject)
+    evidence += describe_trackers(trackers)
+    return conclude_rung("offloading", holds and not trackers, evidence, run_checks(CHECKS, subject))
 
 
 def describe_flows(flows: Flows) -> str:

@@ -6,7 +6,8 @@
 """What may take packets where neither connection tracking nor the sample of rung 6 sees them.
 
 It is no fault, and what it does is not known. But without it nobody may say that there was no traffic, that most of it
-was slow, or that nobody answered: rungs 5 and 6 ask here first.
+was slow, or that nobody answered: rungs 5 and 6 ask here first. And where tc offloads flows of its own, what connection
+tracking and NICs show of offloaded flows proves nothing about a flowtable of nft's: rungs 5 to 7 ask that too.
 """
 
 from __future__ import annotations
@@ -40,6 +41,19 @@ def _name_taker(subject: Subject, one: PacketFilter) -> str:
     if one.effect == "redirect" and not (target is not None and target.kind == "dummy"):
         return f"the tc filter ({one.classifier}) on {one.device} that redirects to {one.target}"
     return ""
+
+
+def list_trackers(subject: Subject) -> list[PacketFilter]:
+    """Filters with connection tracking of their own, on listed devices, above or below them."""
+    related = {device.name for flowtable in subject.flowtables for device in subject.devices_and_uppers(flowtable)}
+    related |= set(subject.ingress_devices)
+    return [one for one in subject.state.other_handlers.filters if one.effect == "ct" and one.device in related]
+
+
+def describe_trackers(trackers: list[PacketFilter]) -> list[str]:
+    """A line of evidence for each device, eight at most."""
+    devices = dict.fromkeys(one.device for one in trackers)
+    return [f"flows may be offloaded by tc's connection tracking on {device}" for device in devices][:8]
 
 
 def describe_takers(takers: list[str]) -> list[str]:

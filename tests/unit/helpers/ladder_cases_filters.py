@@ -11,8 +11,8 @@ from typing import Any
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import PacketFilter, RouterState
 
 from tests.unit.helpers.ladder_case import HARD, SOFT, beside, case
-from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS
-from tests.unit.helpers.routers import flows, with_device, with_platform, with_sample
+from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS, BY_NIC, COUNTED
+from tests.unit.helpers.routers import flows, with_carried, with_device, with_platform, with_sample
 
 
 def filtered(state: RouterState, place: str, effect: Any, target: str = "", **more: Any) -> RouterState:
@@ -70,7 +70,43 @@ FILTERS = {
         "the tc filter (flower) in the NIC of wan0 may take packets",
     ),
     "connection tracking of its own": case(
-        filtered(SOFT, "wan0 ingress", "ct"), "configured.tc-conntrack", "offloading", "tracks connections by itself"
+        filtered(SOFT, "wan0 ingress", "ct"),
+        "configured.tc-conntrack",
+        "bound",
+        "tracks connections by itself",
+        "flows may be offloaded by tc's connection tracking on wan0",
+        offloading="unproven",
+    ),
+    "connection tracking of its own, in hardware": case(
+        with_carried(with_sample(filtered(HARD, "wan0 ingress", "ct"), "traversed4 lan0 wan0 6 600"), **COUNTED),
+        "configured.tc-conntrack bypassing.little-traffic",
+        "bound",
+        offloading="unproven",
+        bypassing="unproven",
+        hardware="unproven",
+    ),
+    "connection tracking of its own, and the NIC's counters": case(
+        with_sample(filtered(HARD, "wan0 ingress", "ct"), *BY_NIC),
+        "configured.tc-conntrack bypassing.little-traffic",
+        "bound",
+        bypassing="unproven",
+        hardware="unproven",
+    ),
+    "connection tracking of its own, and slow packets": case(
+        with_carried(
+            with_sample(filtered(HARD, "wan0 ingress", "ct"), "traversed4 lan0 wan0 150 9", "late4 lan0 wan0 150 9"),
+            **COUNTED,
+        ),
+        "configured.tc-conntrack",
+        "bound",
+        bypassing="unproven",
+    ),
+    "connection tracking of its own, and the flowtable takes packets": case(
+        with_sample(filtered(SOFT, "wan0 ingress", "ct"), *BOTH_WAYS),
+        "configured.tc-conntrack",
+        "bypassing",
+        offloading="unproven",
+        bypassing="proven",
     ),
     "connection tracking elsewhere": case(filtered(SOFT, "mgmt0 ingress", "ct"), "", "offloading"),
     "a program, and no traffic": case(

@@ -268,6 +268,14 @@ OFFLOADING = {
 BOTH_WAYS = ("fast 4 lan0 300", "fast 4 wan0 310", "traversed4 lan0 wan0 12 900", "traversed4 wan0 lan0 10 800")
 BOTH_WAYS6 = ("fast 6 lan0 150", "fast 6 wan0 150", "traversed6 lan0 wan0 9 900", "slow6 lan0 wan0 udp 1 11 900")
 ONLY_LAN = replace(with_flowtable(SOFT, devices=("lan0",)), hooks=(SOFT.hooks or ())[:1], boot=Boot())
+BY_NIC = (
+    "device lan0 9000 9000000 1 1",
+    "arrived lan0 9 900",
+    "device wan0 9 900 9000 9000000",
+    "arrived wan0 9 900",
+    "departed wan0 9 900",
+    "traversed4 lan0 wan0 6 600",
+)
 COUNTED = {"hardware": Carried(flows=4, original=200, reply=190)}
 NAME_LOOKUPS = ("traversed4 lan0 wan0 5000 400000", "traversed4 wan0 lan0 5000 900000")
 
@@ -453,15 +461,7 @@ BYPASSING = {
         "beside these NICs forwarded about 195 packets",
     ),
     "the NIC forwards, its counters show it": case(
-        with_sample(
-            HARD,
-            "device lan0 9000 9000000 1 1",
-            "arrived lan0 9 900",
-            "device wan0 9 900 9000 9000000",
-            "arrived wan0 9 900",
-            "departed wan0 9 900",
-            "traversed4 lan0 wan0 6 600",
-        ),
+        with_sample(HARD, *BY_NIC),
         "",
         "hardware",
         "NICs received 8997768 bytes at least that the kernel never saw",

@@ -16,6 +16,7 @@ from ..._observe.state import Flowtable, PacketFilter
 from ..finding import Finding, Kind
 from ..fw4_remedies import OVERLAY_EXCLUDES
 from ..subject import Subject
+from ..unseen import list_trackers
 
 INGRESS_REDIRECTED = Kind(
     "configured.ingress-redirected",
@@ -63,7 +64,8 @@ TC_CONNTRACK = Kind(
     "warning",
     "A tc filter tracks connections, and offloads them by itself",
     "tc's action ct, as Open vSwitch uses it, has flowtables of its own and marks their flows in connection tracking"
-    " with the same bit. A flow that is there never gets into a flowtable of nft's, and looks offloaded all the same.",
+    " with the same bits. A flow that is there never gets into a flowtable of nft's, and looks offloaded all the same."
+    " So those bits prove nothing here, and of packets only those count that a flowtable's own hook took.",
     "choose one for {device}: tc's connection tracking (tc filter show dev {device} {direction}), or the flowtable",
 )
 KINDS = (INGRESS_REDIRECTED, INGRESS_BYPASSED, INGRESS_FILTERED, FILTER_BYPASSED, TC_CONNTRACK)
@@ -135,9 +137,7 @@ def find_filters(subject: Subject) -> list[Finding]:
 
 def find_tc_conntrack(subject: Subject) -> list[Finding]:
     """Filters with connection tracking of their own, on listed devices, above or below them."""
-    related = {device.name for flowtable in subject.flowtables for device in subject.devices_and_uppers(flowtable)}
-    related |= set(subject.ingress_devices)
-    devices = {(one.device, one.direction): one for one in subject.state.other_handlers.filters if one.effect == "ct"}
+    devices = {(one.device, one.direction): one for one in list_trackers(subject)}
     return [
         TC_CONNTRACK.found(
             f"a tc filter ({one.classifier}) on {one.device} tracks connections by itself",
@@ -146,7 +146,6 @@ def find_tc_conntrack(subject: Subject) -> list[Finding]:
             direction=one.direction,
         )
         for one in devices.values()
-        if one.device in related
     ]
 
 
