@@ -362,15 +362,18 @@ def _list_nic_bytes(subject: Subject, sample: Sample) -> dict[str, int]:
     """Device -> bytes that it received and no flowtable's hook saw, and that its NIC may thus have forwarded.
 
     Not those of a switch's port, which also counts what the switch passes on among its ports, nor those of a device
-    whose packets are redirected before the hook (tc's ingress comes first, net/core/dev.c), or bridged by its NIC. None
+    of whose packets some are redirected before the hook (tc's ingress comes first, net/core/dev.c), or bridged by its NIC. None
     where tc may have offloaded what the NIC forwarded.
     """
     if list_trackers(subject):
         return {}
+    handlers = subject.state.other_handlers
+    redirecting = {one.device for one in handlers.filters if (one.direction, one.effect) == ("ingress", "redirect")}
     return {
         name: received
         for name, received in sample.nic_devices.items()
-        if name not in subject.state.other_handlers.redirected
+        if name not in handlers.redirected
+        and name not in redirecting
         and name not in subject.bridged_devices
         and not (name in subject.devices and subject.devices[name].kind == "dsa")
     }

@@ -44,6 +44,12 @@ FILTERS = {
         "hardware",
         "flows that inet nft_offload ft offloads in hardware do not pass it",
     ),
+    "some redirected, and the NIC's counters": case(
+        with_sample(filtered(with_device(HARD, "ifb0", kind="dummy"), "lan0 ingress", "redirect", "ifb0"), *BY_NIC),
+        f"{BYPASSED} bypassing.not-counted",
+        "hardware",
+        bypassing="unproven",
+    ),
     "dropped before": case(filtered(SOFT, "wan0 ingress", "drop"), "", "offloading"),
     "limited before the hardware": case(
         filtered(HARD, "wan0 ingress", "police", whole=True), BYPASSED, "hardware", "limits all of what comes in"

@@ -28,6 +28,11 @@ EFFECTS: Mapping[str, Effect] = {"ct": "ct", "mirred": "redirect", "drop": "drop
 """what a filter's action is called -> what it does, the one that tells most first; mirred only where it redirects"""
 MOST_FILTERS = 64
 
+WHOLE_FAMILIES = frozenset({"all", "ip", "ipv6"})
+"""protocols of a filter that are every packet, or all of an address family"""
+CARRIERS = frozenset({"802.1Q", "802.1ad", "ppp_ses"})
+"""those that may have IP inside, and need not be all that comes in; any other (ARP, EAPOL, LLDP) is never forwarded"""
+
 _DIRECTIONS: Mapping[str, Direction] = {"ingress": "ingress", "egress": "egress"}
 _NO_CONDITION = frozenset({"skip_sw", "skip_hw", "in_hw", "not_in_hw", "in_hw_count", "eth_type", "indev"})
 """lines of a filter that select nothing beside an address family, or nothing at all"""
@@ -55,6 +60,7 @@ class _Filter:
     device: str
     direction: Direction
     classifier: str
+    protocol: str = "all"
     program: str = ""
     conditions: set[str] = field(default_factory=set)
     nic_only: bool = False
@@ -83,7 +89,12 @@ class _Filter:
             self.actions[EFFECTS[kind]] = target[1] if target else ""
 
     def finish(self) -> PacketFilter | None:
-        """What it does; None where it takes nothing, or only what a bridge passes on (both addresses of Ethernet)."""
+        """What it does; None where it takes nothing that is forwarded.
+
+        Nor does what has no IP, or what a bridge passes on (both addresses of Ethernet).
+        """
+        if self.protocol not in WHOLE_FAMILIES | CARRIERS:
+            return None
         if {"dst_mac", "src_mac"} <= self.conditions and self.nic_only:
             return None
         effect = next((effect for effect in EFFECTS.values() if effect in self.actions), None)
@@ -91,6 +102,7 @@ class _Filter:
         if effect is None and (not self.program or _HARMLESS_PROGRAMS.fullmatch(self.program)):
             return None
         whole = not self.conditions and self.classifier in {"flower", "matchall", "u32"}
+        whole = whole and self.protocol in WHOLE_FAMILIES
         return PacketFilter(
             self.device, self.direction, self.classifier, effect or "program", target, whole, self.nic_only
         )
@@ -147,8 +159,9 @@ def parse_tc(text: str) -> Traffic:
 
 def _open_filter(device: str, direction: Direction, words: list[str]) -> _Filter:
     """``filter protocol all pref 1 bpf chain 0 handle 0x1 NAME:[ID] direct-action not_in_hw id 7 name NAME``"""
-    found = _Filter(device, direction, next((word for word in words if word in CLASSIFIERS), ""))
     pairs = dict(pairwise(words))
+    classifier = next((word for word in words if word in CLASSIFIERS), "")
+    found = _Filter(device, direction, classifier, pairs.get("protocol", "all"))
     if pairs.get("chain", "0") != "0":
         found.conditions.add("chain")
     found.nic_only = "skip_sw" in words

@@ -265,6 +265,9 @@ wan 	action order 1: mirred (Egress Redirect to device ifb4wan) stolen
         (MATCHALL.replace("matchall", "flower"), {"wan": "ifb4wan"}),
         (MATCHALL.replace("matchall", "flower").replace("not_in_hw", "dst_ip 192.0.2.1\nwan   not_in_hw"), {}),
         (MATCHALL.replace("matchall", "flower").replace("not_in_hw", "skip_sw\nwan   in_hw"), {}),
+        (MATCHALL.replace("protocol all", "protocol ipv6"), {"wan": "ifb4wan"}),
+        (MATCHALL.replace("protocol all", "protocol [34958]"), {}),
+        (MATCHALL.replace("protocol all", "protocol 802.1Q"), {}),
         (MATCHALL.replace("chain 0", "chain 3"), {}),
         (MATCHALL.replace("wan ", "wan egress "), {}),
         (MATCHALL.replace("Redirect to", "Mirror to"), {}),
@@ -330,6 +333,24 @@ filter protocol all pref 1 flower chain 0 handle 0x1
 	action order 1: mirred (Egress Redirect to device lan1) stolen
 """: None,
     "filter protocol all pref 1 matchall chain 0 handle 0x1\n\taction order 1: gact action pass": None,
+    # 802.1X between a modem and a router of the provider's
+    """\
+filter protocol [34958] pref 49152 matchall chain 0 handle 0x1
+  not_in_hw
+	action order 1: mirred (Egress Redirect to device ont0) stolen
+""": None,
+    """\
+filter parent ffff: protocol arp pref 49152 flower chain 0 handle 0x1
+  eth_type arp
+  not_in_hw
+	action order 1:  police 0x1 rate 1Mbit burst 10Kb mtu 2Kb action drop overhead 0b
+""": None,
+    "filter protocol [34958] pref 1 bpf chain 0 handle 0x1 dot1x:[23] direct-action not_in_hw id 23": None,
+    """\
+filter protocol 802.1Q pref 49152 matchall chain 0 handle 0x1
+  not_in_hw
+	action order 1: mirred (Egress Redirect to device ifb0) stolen
+""": PacketFilter("wan", "ingress", "matchall", "redirect", "ifb0"),
 }
 
 
