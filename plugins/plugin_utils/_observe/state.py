@@ -492,6 +492,8 @@ class OpenWrtFirewall:
     """both -> what fw4 takes that for; None: a value that ends fw4"""
     sections: int = 1
     """of defaults: fw4 uses the first"""
+    zone_sections: frozenset[str] = frozenset()
+    """ids of the sections of zones: fw4 calls a section by its id where that is a name, and @zone[n] where it is not"""
     staged: tuple[str, ...] = ()
     """changes that are not committed, and that fw4 uses all the same"""
     desired: Flowtable | None = None

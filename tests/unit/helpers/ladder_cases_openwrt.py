@@ -152,6 +152,25 @@ CASES: dict[str, Case] = {
         "fw4 leaves out the zone wan",
         "option 'masq' specifies invalid value 'maybe'",
     ),
+    "zones whose sections have names, or that have none themselves": case(
+        having(
+            zone_sections=frozenset({"guest", "cfg03dc81"}),
+            complaints=(
+                "Section guest (guest) option 'masq' specifies invalid value 'maybe'",
+                "Section guest (guest) skipped due to invalid options",
+                "Section @zone[2] option 'name' is mandatory but not set",
+                "Section @zone[2] skipped due to invalid options",
+                "Section lights (lights) skipped due to invalid options",
+            ),
+        ),
+        "configured.openwrt-zone-skipped",
+        "offloading",
+        "fw4 leaves out the zone guest, @zone[2]",
+        "Section guest (guest) option 'masq' specifies invalid value 'maybe'",
+    ),
+    "a rule that fw4 leaves out": case(
+        having(complaints=("Section lights (lights) skipped due to invalid options",)), "", "offloading"
+    ),
     "staged and not committed": case(
         having(staged=("firewall.cfg01e63d.flow_offloading='1'",)),
         "configured.openwrt-staged configured.boot-not-judged",

@@ -86,6 +86,7 @@ PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "netifd": (lambda text: ethtool.parse_netifd(text, {}), "lan0 true\nwan0 false\n"),
     "fw4 flowtable": (fw4.parse_flowtable, _FW4),
     "fw4 config": (fw4.parse_config, "firewall.cfg01=defaults\nfirewall.cfg01.flow_offloading='1'\n"),
+    "fw4 zones": (fw4.parse_zone_sections, "firewall.cfg02=zone\nfirewall.guest=zone\n"),
     "fw4 devices": (fw4.parse_zone_devices, "lan0 dsa eth0 driver off [fixed]\n"),
     "fw4 complaints": (fw4.parse_complaints, _FW4),
     "fw4 pending": (

@@ -22,6 +22,7 @@ TRUE = frozenset({"1", "on", "true", "yes"})
 FALSE = frozenset({"", "0", "off", "false", "no"})
 """what fw4 takes for either, in these letters only; anything else ends fw4 (fw4.uc, parse_bool)"""
 _DEFAULTS = re.compile(r"firewall\.(\w+)=defaults", re.ASCII)
+_ZONE = re.compile(r"firewall\.(\w+)=zone", re.ASCII)
 _OPTION = re.compile(r"firewall\.(?P<section>\w+)\.(?P<name>\w+)='(?P<value>.*)'", re.ASCII)
 
 
@@ -82,6 +83,11 @@ def parse_config(text: str) -> Fw4Config:
     options = [found for line in lines if (found := _OPTION.fullmatch(line)) and found["section"] == sections[0]]
     values = {found["name"]: found["value"] for found in options if found["name"] in OPTIONS}
     return Fw4Config(sections[0], values, len(sections))
+
+
+def parse_zone_sections(text: str) -> frozenset[str]:
+    """``uci -X show firewall``, lines of sections of zones -> their ids."""
+    return frozenset(found[1] for line in split_lines(text) if (found := _ZONE.fullmatch(line)))
 
 
 def parse_flowtable(text: str) -> Fw4Table | None:
@@ -147,6 +153,7 @@ def read_fw4(answer: Answer) -> OpenWrtFirewall | None:
         values=config.values,
         effective={option: config.effective(option) for option in OPTIONS},
         sections=config.sections,
+        zone_sections=parse_zone_sections(answer.text("fw4.uci")),
         staged=tuple(split_lines(answer.require("fw4.staged").text)),
         desired=Flowtable("inet", "fw4", "ft", wanted.devices, "filter", wanted.hardware) if wanted else None,
         rule=next(feeding, "").strip(" \t").removesuffix(";"),

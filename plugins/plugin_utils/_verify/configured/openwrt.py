@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ..._observe.state import FLOWTABLE_MODULES, Flowtable
+from ..._observe.state import FLOWTABLE_MODULES, Flowtable, OpenWrtFirewall
 from ..finding import Finding, Kind
 from ..subject import FW4_FLOWTABLE, Subject
 
@@ -126,8 +126,8 @@ KINDS = (
     WED_OFF,
 )
 
-SKIPPED = re.compile(r"Section @zone\[[0-9]+\] \((\S+)\) skipped\b")
-"""what fw4 prints of a zone that it leaves out"""
+COMPLAINT = re.compile(r"Section (?P<section>\S+) (?:\((?P<name>[^)]*)\) )?(?P<what>.*)")
+"""what fw4 prints of a section of UCI"""
 OWN_RULE = "meta l4proto { tcp, udp } flow offload @ft"
 
 
@@ -190,11 +190,7 @@ def find_setting_faults(subject: Subject) -> list[Finding]:
     if seen.effective.get("flow_offloading_hw") and seen.effective.get("flow_offloading") is False:
         found.append(HARDWARE_ALONE.found("flow_offloading_hw is on, and flow_offloading is not"))
     found += [FALLBACK.found("fw4 falls back to software", line) for line in seen.complaints if "falling back" in line]
-    skipped = [zone[1] for line in seen.complaints if (zone := SKIPPED.match(line))]
-    if skipped:
-        zones = ", ".join(skipped)
-        lines = [line for line in seen.complaints if line.startswith("Section @zone[")]
-        found.append(ZONE_SKIPPED.found(f"fw4 leaves out the zone {zones}", *lines[:6], zones=zones))
+    found += _find_skipped_zones(seen)
     if seen.staged:
         found.append(STAGED.found(f"staged and not committed: {', '.join(seen.staged[:3])}", *seen.staged[:4]))
     if seen.sections > 1:
@@ -204,6 +200,20 @@ def find_setting_faults(subject: Subject) -> list[Finding]:
     if seen.rule and seen.rule != OWN_RULE:
         found.append(EDITED.found(f"the rule is '{seen.rule}'", f"fw4's own: {OWN_RULE}"))
     return found
+
+
+def _find_skipped_zones(seen: OpenWrtFirewall) -> list[Finding]:
+    """Zones that fw4 leaves out, with all that it says of sections of zones."""
+    complaints = [found for line in seen.complaints if (found := COMPLAINT.fullmatch(line))]
+    of_zones = [
+        found for found in complaints if found["section"].startswith("@zone[") or found["section"] in seen.zone_sections
+    ]
+    skipped = [found["name"] or found["section"] for found in of_zones if found["what"].startswith("skipped")]
+    if not skipped:
+        return []
+    zones = ", ".join(skipped)
+    lines = [found.string for found in of_zones]
+    return [ZONE_SKIPPED.found(f"fw4 leaves out the zone {zones}", *lines[:6], zones=zones)]
 
 
 def find_wed_off(subject: Subject) -> list[Finding]:

@@ -98,7 +98,7 @@ _fw4_live() {
   return "$_live_rc"
 }
 
-# Sections of defaults, by their ids: NAME of @defaults[n] is none that a later section could not have
+# Sections of defaults, by their ids: NAME of @defaults[n] is none that a later section could not have. And the ids of zones.
 _fw4_uci() {
   _shown=$(uci -X show firewall 2>&1) || {
     _rc=$?
@@ -107,6 +107,7 @@ _fw4_uci() {
   }
   printf '%s\n' "$_shown" | awk -F '[.=]' '
     $0 ~ /^firewall\.[A-Za-z0-9_]*=defaults$/ { defaults[$2] = 1; print; next }
+    $0 ~ /^firewall\.[A-Za-z0-9_]*=zone$/
     $2 in defaults && $3 ~ /^flow_offloading(_hw)?$/'
 }
 

@@ -55,6 +55,13 @@ def test_a_value_that_ends_fw4(router: OpenWrt) -> None:
     assert "invalid value 'enabled'" in fw4["complaints"][0]
 
 
+def test_sections_of_zones(router: OpenWrt) -> None:
+    router.sh("uci set firewall.guest=zone; uci set firewall.guest.name=guest; uci set firewall.lights=rule")
+    sections = seen(router)["zone_sections"]
+    assert "guest" in sections and "lights" not in sections
+    assert len(sections) == router.sh("uci show firewall").count("=zone")
+
+
 def test_what_a_choice_needs(router: OpenWrt) -> None:
     """The small picture is a part of the whole one."""
     whole = router.do(ActionModule, {})[0]["router"]
