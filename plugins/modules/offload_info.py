@@ -637,9 +637,9 @@ router:
         - OpenWrt's firewall, null for any other. C(values) are its options as they are spelt, C(effective) what fw4
           takes them for (null for a value that ends fw4), C(sections) how many sections of defaults there are,
           C(zone_sections) the ids of the sections of zones, C(staged) changes that are not committed, C(desired) and
-          C(rule) the flowtable that fw4 would load now and the rule that feeds it, C(complaints) its warnings and errors, and C(loaded) which of these hold, C(state) (fw4
-          takes itself for loaded), C(table) (it is), C(empty) (its chains have no rule), C(enabled) (boot starts
-          it) and C(wed-off) (MediaTek's Wi-Fi takes no flows).
+          C(rule) the flowtable that fw4 would load now and the rule that feeds it, C(complaints) its warnings and
+          errors, and C(loaded) which of these hold, C(state) (fw4 takes itself for loaded), C(table) (it is), C(empty)
+          (its chains have no rule), C(enabled) (boot starts it) and C(wed-off) (MediaTek's Wi-Fi takes no flows).
       type: dict
     unseen:
       description: Part of the state that could not be read, to the first line of the error.
