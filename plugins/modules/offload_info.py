@@ -525,6 +525,15 @@ router:
             nic_only:
               description: Whether only the NIC has it (skip_sw).
               type: bool
+            by_flow:
+              description: Whether it selects by protocol, addresses and ports alone (V(flower)).
+              type: bool
+            ip_proto:
+              description: Protocol that V(flower) selects, V(tcp), V(udp) or a number in hexadecimal.
+              type: str
+            dst_ip:
+              description: Destination that V(flower) selects.
+              type: str
         accelerators:
           description: Loaded modules of fast paths other than a flowtable, such as V(ecm) or V(shortcut_fe).
           type: list

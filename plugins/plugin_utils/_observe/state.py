@@ -306,6 +306,12 @@ class PacketFilter:
     """of every packet, of one address family at least"""
     nic_only: bool = False
     """skip_sw: the NIC has it, the kernel does not"""
+    by_flow: bool = False
+    """selects by what a flow is known by alone: protocol, addresses and ports (flower)"""
+    ip_proto: str = ""
+    """the protocol over IP that flower selects: tcp, udp, or a number in hexadecimal"""
+    dst_ip: str = ""
+    """the destination that flower selects, a network with its prefix length"""
 
 
 @dataclass(frozen=True)

@@ -362,8 +362,8 @@ def _list_nic_bytes(subject: Subject, sample: Sample) -> dict[str, int]:
     """Device -> bytes that it received and no flowtable's hook saw, and that its NIC may thus have forwarded.
 
     Not those of a switch's port, which also counts what the switch passes on among its ports, nor those of a device
-    of whose packets some are redirected before the hook (tc's ingress comes first, net/core/dev.c), or bridged by its NIC. None
-    where tc may have offloaded what the NIC forwarded.
+    of whose packets some are redirected before the hook (tc's ingress comes first, net/core/dev.c), or bridged by its
+    NIC. None where tc may have offloaded what the NIC forwarded.
     """
     if list_trackers(subject):
         return {}

@@ -36,6 +36,12 @@ CARRIERS = frozenset({"802.1Q", "802.1ad", "ppp_ses"})
 _DIRECTIONS: Mapping[str, Direction] = {"ingress": "ingress", "egress": "egress"}
 _NO_CONDITION = frozenset({"skip_sw", "skip_hw", "in_hw", "not_in_hw", "in_hw_count", "eth_type", "indev"})
 """lines of a filter that select nothing beside an address family, or nothing at all"""
+_BY_FLOW = frozenset({"ip_proto", "src_ip", "dst_ip", "src_port", "dst_port"})
+"""conditions of flower that packets of offloaded flows meet as others do"""
+_NEVER_OFFLOADED = frozenset({"icmp", "icmpv6", "02", "sctp"})
+"""protocols over IP, as flower names them, of which no flow gets into a flowtable; 02: IGMP"""
+_U32_ICMP = {("ip", "00010000/00ff0000", "8"): "icmp", ("ipv6", "00003a00/0000ff00", "4"): "icmpv6"}
+"""protocol of a filter, and what u32 matches at which place"""
 _PROGRAM = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _HARMLESS_PROGRAMS = re.compile(r"bridger_input|qosify_\w+", re.ASCII)
 """those that take nothing which is routed: bridger takes what bridges pass on, qosify sets classes"""
@@ -62,7 +68,8 @@ class _Filter:
     classifier: str
     protocol: str = "all"
     program: str = ""
-    conditions: set[str] = field(default_factory=set)
+    conditions: dict[str, str] = field(default_factory=dict)
+    """what it selects by -> its value"""
     nic_only: bool = False
     actions: dict[Effect, str] = field(default_factory=dict)
     """effect -> target"""
@@ -77,9 +84,12 @@ class _Filter:
             case ["action", "order", _number, kind, *options]:
                 self.acting = True
                 self._take_action(kind, " ".join(options))
-            case [key, *_] if not self.acting:
+            case ["match", value, "at", place] if (self.protocol, value, place) in _U32_ICMP:
+                self.conditions["ip_proto"] = _U32_ICMP[self.protocol, value, place]
+            case [key, *values] if not self.acting:
                 self.nic_only = self.nic_only or "skip_sw" in words
-                self.conditions |= {key} - _NO_CONDITION
+                if key not in _NO_CONDITION:
+                    self.conditions[key] = values[0] if values else ""
 
     def _take_action(self, kind: str, options: str) -> None:
         if kind == "gact" and options.startswith("action drop"):
@@ -91,11 +101,12 @@ class _Filter:
     def finish(self) -> PacketFilter | None:
         """What it does; None where it takes nothing that is forwarded.
 
-        Nor does what has no IP, or what a bridge passes on (both addresses of Ethernet).
+        Nor does what has no IP, what no flowtable takes, or what a bridge passes on (both addresses of Ethernet).
         """
-        if self.protocol not in WHOLE_FAMILIES | CARRIERS:
+        ip_proto = self.conditions.get("ip_proto", "")
+        if self.protocol not in WHOLE_FAMILIES | CARRIERS or ip_proto in _NEVER_OFFLOADED:
             return None
-        if {"dst_mac", "src_mac"} <= self.conditions and self.nic_only:
+        if {"dst_mac", "src_mac"} <= self.conditions.keys() and self.nic_only:
             return None
         effect = next((effect for effect in EFFECTS.values() if effect in self.actions), None)
         target = self.actions.get(effect, "") if effect else self.program
@@ -103,8 +114,18 @@ class _Filter:
             return None
         whole = not self.conditions and self.classifier in {"flower", "matchall", "u32"}
         whole = whole and self.protocol in WHOLE_FAMILIES
+        by_flow = self.classifier == "flower" and bool(self.conditions) and self.conditions.keys() <= _BY_FLOW
         return PacketFilter(
-            self.device, self.direction, self.classifier, effect or "program", target, whole, self.nic_only
+            self.device,
+            self.direction,
+            self.classifier,
+            effect or "program",
+            target,
+            whole,
+            self.nic_only,
+            by_flow,
+            ip_proto,
+            self.conditions.get("dst_ip", ""),
         )
 
 
@@ -163,7 +184,7 @@ def _open_filter(device: str, direction: Direction, words: list[str]) -> _Filter
     classifier = next((word for word in words if word in CLASSIFIERS), "")
     found = _Filter(device, direction, classifier, pairs.get("protocol", "all"))
     if pairs.get("chain", "0") != "0":
-        found.conditions.add("chain")
+        found.conditions["chain"] = pairs["chain"]
     found.nic_only = "skip_sw" in words
     if found.classifier == "bpf" and "direct-action" in words:
         behind = pairs.get(pairs.get("handle", ""), "")

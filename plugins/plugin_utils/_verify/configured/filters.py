@@ -12,6 +12,8 @@ known: it is told where it may have hidden traffic (unseen.py), and is no findin
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..._observe.state import Flowtable, PacketFilter
 from ..finding import Finding, Kind
 from ..fw4_remedies import OVERLAY_EXCLUDES
@@ -53,7 +55,9 @@ FILTER_BYPASSED = Kind(
     "A tc filter sees nothing of what is offloaded",
     "It redirects, drops or limits packets where those of offloaded flows do not pass. In hardware they pass none. In"
     " software they are taken at the listed device, before they get to a filter at ingress of a bridge, VLAN or PPPoE"
-    " link above it, and are sent by the port, past a filter at egress of its bridge.",
+    " link above it, and are sent by the port, past a filter at egress of its bridge. An info where it may select none"
+    " of theirs: by more than protocol, addresses and ports, another protocol than TCP and UDP, or what is sent to the"
+    " router itself, as replies behind NAT are too.",
     "choose one for {device}: keep what the filter is for out of the flowtable (flow_offload_exclude), offload in"
     " software with the filter on the listed device itself, or remove it (tc filter show dev {device} {direction})",
     under_fw4=f"choose one for {{device}}: {OVERLAY_EXCLUDES}; or remove the filter (tc filter show dev {{device}}"
@@ -127,7 +131,8 @@ def find_filters(subject: Subject) -> list[Finding]:
             ):
                 where = "hardware" if flowtable.hardware else "software"
                 message = f"{what}, and flows that {flowtable.path} offloads in {where} do not pass it"
-                found[one] = FILTER_BYPASSED.found(message, _name_listing(one), **names)
+                bypassed = FILTER_BYPASSED.found(message, _name_listing(one), **names)
+                found[one] = bypassed if _selects_flows(subject, one) else replace(bypassed, severity="info")
             elif one.device in own and one.direction == "ingress" and one.effect == "redirect":
                 found.setdefault(
                     one, INGRESS_FILTERED.found(f"{what}, before a flowtable", _name_listing(one), **names)
@@ -155,6 +160,12 @@ CHECKS = (find_redirections, find_bypassed_redirections, find_filters, find_tc_c
 def _is_redirection(one: PacketFilter) -> bool:
     """Does it redirect everything, which has findings of its own at ingress?"""
     return one.effect == "redirect" and one.whole
+
+
+def _selects_flows(subject: Subject, one: PacketFilter) -> bool:
+    """Does it surely select packets that a flowtable may take? Not where it is for the router's own address."""
+    own = {address.partition("/")[0] for device in subject.devices.values() for address in device.addresses}
+    return one.whole or (one.by_flow and one.ip_proto in {"", "tcp", "udp"} and one.dst_ip not in own)
 
 
 def _passes_by(subject: Subject, flowtable: Flowtable, one: PacketFilter) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._firewall.offload import exclude_device, overlay
@@ -18,6 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict i
 
 from tests.unit.helpers import ladder_cases_nic, ladder_cases_openwrt
 from tests.unit.helpers.ladder_case import NEW_KERNEL, Case
+from tests.unit.helpers.ladder_cases_filters import filtered
 from tests.unit.helpers.ladder_cases_nic import LEFT_OUT, MAY_BE_MEANT
 from tests.unit.helpers.ladder_cases_traffic import BOTH_WAYS, BOTH_WAYS6, COUNTED, NAME_LOOKUPS
 from tests.unit.helpers.ladder_tables import CASES, TABLES
@@ -134,6 +136,26 @@ def test_what_may_be_intended_is_an_info(state: RouterState) -> None:
 def test_what_cannot_be_meant_is_a_warning() -> None:
     found = {f.id: f.severity for f in verdict_on(LEFT_OUT).findings}
     assert found == {"offloading.one-family": "warning"}
+
+
+@pytest.mark.parametrize(
+    ("selects", "severity"),
+    [
+        ({"whole": True}, "warning"),
+        ({"by_flow": True, "ip_proto": "udp"}, "warning"),
+        ({"by_flow": True, "dst_ip": "192.0.2.0/24"}, "warning"),
+        ({"by_flow": True, "dst_ip": "192.0.2.1"}, "info"),
+        ({"by_flow": True, "ip_proto": "2f"}, "info"),
+        ({"ip_proto": "tcp"}, "info"),
+        ({}, "info"),
+    ],
+)
+def test_a_filter_is_a_warning_where_it_surely_selects_what_is_offloaded(
+    selects: dict[str, Any], severity: str
+) -> None:
+    state = with_device(router(), "wan0", addresses=("192.0.2.1/24",))
+    (found,) = verdict_on(filtered(state, "wan0 ingress", "police", **selects)).findings
+    assert (found.id, found.severity) == ("configured.filter-bypassed", severity)
 
 
 def test_an_untouched_router_has_findings_on_what_lacks() -> None:

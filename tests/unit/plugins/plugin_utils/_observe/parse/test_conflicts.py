@@ -314,7 +314,34 @@ filter protocol ip pref 4 flower chain 0 handle 0x1
   in_hw in_hw_count 1
 	action order 1:  police 0xc8 rate 100Mbit burst 10000Kb mtu 2Kb action reclassify
 	action order 2: gact action drop
-""": PacketFilter("wan", "ingress", "flower", "drop", nic_only=True),
+""": PacketFilter("wan", "ingress", "flower", "drop", nic_only=True, by_flow=True, ip_proto="tcp"),
+    """\
+filter protocol ip pref 4 flower chain 0 handle 0x1
+  eth_type ipv4
+  dst_ip 192.0.2.1
+  not_in_hw
+	action order 1:  police 0x1 rate 1Mbit burst 10Kb mtu 2Kb action drop overhead 0b
+""": PacketFilter("wan", "ingress", "flower", "police", by_flow=True, dst_ip="192.0.2.1"),
+    """\
+filter protocol ip pref 4 flower chain 0 handle 0x1
+  eth_type ipv4
+  ip_proto icmp
+  not_in_hw
+	action order 1:  police 0x1 rate 1Mbit burst 10Kb mtu 2Kb action drop overhead 0b
+""": None,
+    """\
+filter protocol ip pref 49152 u32 chain 0 fh 800::800 order 2048 key ht 800 bkt 0 terminal flowid not_in_hw
+  match 00010000/00ff0000 at 8
+	action order 1:  police 0x1 rate 1Mbit burst 10Kb mtu 2Kb action drop overhead 0b
+""": None,
+    """\
+filter protocol ip pref 4 flower chain 0 handle 0x1
+  eth_type ipv4
+  ip_proto tcp
+  tcp_flags 2/2
+  not_in_hw
+	action order 1:  police 0x1 rate 1Mbit burst 10Kb mtu 2Kb action drop overhead 0b
+""": PacketFilter("wan", "ingress", "flower", "police", ip_proto="tcp"),
     """\
 filter block 22 protocol ip pref 49152 flower chain 0 handle 0x1
   eth_type ipv4
