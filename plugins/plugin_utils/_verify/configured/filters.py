@@ -7,7 +7,7 @@
 
 tc's ingress comes right before the flowtable's hook (net/core/dev.c), its egress behind what a flowtable sends in
 software. What a NIC forwards passes neither. What a filter in the NIC alone (skip_sw), or a program, takes is not
-known: it is told where it may have hidden traffic (unseen.py), and is no finding here.
+known: unseen.py names it where it may have hidden traffic, and it is no finding here.
 """
 
 from __future__ import annotations
@@ -187,8 +187,8 @@ def _describe_filter(one: PacketFilter) -> str:
         "police": ("limits", ""),
     }[one.effect]
     amount = "all" if one.whole else "some"
-    way = "comes in" if one.direction == "ingress" else "goes out"
-    return f"a tc filter ({one.classifier}) {verb} {amount} of what {way} through {one.device}{target}"
+    movement = "comes in" if one.direction == "ingress" else "goes out"
+    return f"a tc filter ({one.classifier}) {verb} {amount} of what {movement} through {one.device}{target}"
 
 
 def _name_listing(one: PacketFilter) -> str:
