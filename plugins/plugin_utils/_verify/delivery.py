@@ -116,8 +116,8 @@ def _why_hidden(subject: Subject, sample: Sample) -> str:
     for device in subject.devices.values():
         tunnel = device.kind in ("ipip", "ip6tnl") and sees_through(device.kind, kernel)
         # the outer tag of two is beside the packet, and the inner one before what its protocol is read from
-        below = [subject.devices[name].kind for name in device.lowers if name in subject.devices]
-        nested = device.kind == "vlan" and "vlan" in below
+        kinds_below = [subject.devices[name].kind for name in device.lowers if name in subject.devices]
+        nested = device.kind == "vlan" and "vlan" in kinds_below
         if device.up and (device.kind == "ppp" or tunnel or nested):
             return f"{device.name} puts packets into others, which are not counted as what they were"
     if any(subject.state.other_handlers.ipsec.values()):
