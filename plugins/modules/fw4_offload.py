@@ -67,10 +67,10 @@ options:
       - V(auto) is V(hardware) when C(hw-tc-offload) is on for every wired device of the zones, else V(software). For a
         port of a switch (DSA) the NIC that the switch hangs on counts. C(ethtool) is asked where it is installed, and
         otherwise C(netifd), which does not show the feature of every NIC; RV(reason) and a warning then name the NIC of
-        which it is not known. In check mode a feature that is off and can be
-        turned on counts as on, because M(kmod.nft_offload.nic_features) does that before the real run. Where C(fw4)
-        falls back to software all the same, the task succeeds and returns V(software), with what C(fw4) printed as
-        the reason.
+        which it is not known. A VLAN of a NIC of which C(netifd) shows nothing is V(software) too, because C(fw4) would
+        list the VLAN in place of the NIC. In check mode a feature that is off and can be turned on counts as on,
+        because M(kmod.nft_offload.nic_features) does that before the real run. Where C(fw4) falls back to software all
+        the same, the task succeeds and returns V(software), with what C(fw4) printed as the reason.
       - V(disabled) turns both off.
       - Ignored with O(state=absent).
     type: str

@@ -148,7 +148,8 @@ def choose_offload(state: Fw4State, offload: str, check_mode: bool) -> tuple[str
     In check mode a changeable feature that is still off proves nothing: nic_features turns it on before the real run.
     hw-tc-offload of a switch port is always on (net/dsa/user.c), so its conduit is what counts. It being on does not
     mean that the driver takes flowtables, and OpenWrt's kernel does not show it: offload_verify sees what comes of it.
-    A device of which neither ethtool nor netifd shows the feature stays in software, and ``why`` names it.
+    A device of which neither ethtool nor netifd shows the feature stays in software, and ``why`` names it. So does
+    a VLAN or bridge of which netifd does not show the devtype, by which fw4 finds the NIC below.
     """
     if offload != "auto":
         return offload, "requested"
@@ -161,10 +162,18 @@ def choose_offload(state: Fw4State, offload: str, check_mode: bool) -> tuple[str
     if not wired:
         return "software", "no wired device is known in a zone"
     if lacking:
-        return "software", "; ".join(_describe_features(lacking, has_ethtool))
+        hiding = {name: device.target for name, device in wired.items() if device.hides_nic}
+        features = _describe_features([device for device in lacking if not device.hides_nic], has_ethtool)
+        return "software", "; ".join([*_describe_hidden(hiding), *features])
     if foreseen:
         return "hardware", "foreseen: hw-tc-offload is off, and nic_features can turn it on before the real run"
     return "hardware", "hw-tc-offload is on for every wired device"
+
+
+def _describe_hidden(hiding: Mapping[str, str]) -> Iterator[str]:
+    """Devices that fw4 would list in place of what is below."""
+    for name, below in sorted(hiding.items()):
+        yield f"fw4 would list {name} in place of {below}, for netifd does not show its devtype"
 
 
 def _describe_features(devices: Iterable[Fw4Device], has_ethtool: bool) -> Iterator[str]:

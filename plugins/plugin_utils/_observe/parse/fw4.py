@@ -36,12 +36,13 @@ class Fw4Table:
 
 @dataclass(frozen=True)
 class Fw4Device:
-    """One that the networks of a zone are on, below bridges and VLANs."""
+    """One that fw4 lists: what the networks of a zone are on, below bridges and VLANs where fw4 finds that."""
 
     kind: str
-    """DEVTYPE as the kernel has it: dsa, wlan, or ethernet"""
+    """DEVTYPE as the kernel has it: dsa, wlan, or ethernet; bridge or vlan: fw4 does not find what is below"""
     target: str
-    """the NIC whose hw-tc-offload counts: for a switch port (DSA), the one that the switch hangs on"""
+    """the NIC whose hw-tc-offload counts: for a switch port (DSA), the one that the switch hangs on; for a bridge or
+    VLAN, what is below"""
     feature: str
     """hw-tc-offload as ethtool prints it, else true or false as netifd does, which is false for a missing one as well;
     empty: neither shows it"""
@@ -49,8 +50,15 @@ class Fw4Device:
     """is it a real device, whose driver may have the feature?"""
 
     @property
+    def hides_nic(self) -> bool:
+        """Does fw4 list it in place of the NIC below? It has no offload of its own."""
+        return self.kind in ("bridge", "vlan")
+
+    @property
     def hw_tc_offload(self) -> bool | None:
         """None: not known."""
+        if self.hides_nic:
+            return False
         return self.feature.partition(" ")[0] in ("on", "true") if self.feature else None
 
     def may_turn_on(self, has_ethtool: bool) -> bool:

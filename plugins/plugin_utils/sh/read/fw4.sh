@@ -141,7 +141,8 @@ _fw4_is_empty() {
 }
 
 # NAME KIND TARGET driver|- FEATURE of each device that the zones' networks are on, below bridges and VLANs; TARGET is the NIC
-# that the ports of a switch (DSA) hang on, and whose hw-tc-offload counts
+# that the ports of a switch (DSA) hang on, and whose hw-tc-offload counts. fw4 finds what is below by netifd's devtype, and
+# lists the bridge or VLAN itself where netifd shows none: then TARGET is what is below, and there is no FEATURE.
 _fw4_devices() {
   grep -o '"related_physdevs": \[[^]]*\]' "$fw4_state" 2>/dev/null | sed 's/.*\[//; s/[]",]/ /g' | tr ' ' '\n' |
     sort -u | while read -r _name; do [ -z "$_name" ] || _fw4_lower "$_name"; done | sort -u
@@ -151,7 +152,11 @@ _fw4_devices() {
 # the driver answers ETHTOOL_GLINKSETTINGS; nothing where neither does
 _fw4_feature() {
   has ethtool && ethtool -k "$1" 2>/dev/null | sed -n 's/^hw-tc-offload: //p' | grep . && return
-  ubus call network.device status "{\"name\":\"$1\"}" 2>/dev/null | sed -n 's/.*"hw-tc-offload": \([a-z]*\).*/\1/p'
+  _fw4_netifd "$1" | sed -n 's/.*"hw-tc-offload": \([a-z]*\).*/\1/p'
+}
+
+_fw4_netifd() {
+  ubus call network.device status "{\"name\":\"$1\"}" 2>/dev/null
 }
 
 _fw4_lower() (
@@ -160,8 +165,11 @@ _fw4_lower() (
   _target=$1
   case $_kind in
   bridge | vlan)
+    _shown=$(_fw4_netifd "$1" | grep -E '"devtype": "(bridge|vlan)"')
     for _below in "/sys/class/net/$1"/lower_*; do
-      [ ! -e "$_below" ] || _fw4_lower "${_below##*/lower_}"
+      [ -e "$_below" ] || continue
+      _below=${_below##*/lower_}
+      if [ -n "$_shown" ]; then _fw4_lower "$_below"; else echo "$1 $_kind $_below -"; fi
     done
     exit
     ;;

@@ -134,6 +134,39 @@ def test_auto_asks_ethtool_first(router: OpenWrt, netifd: str, ethtool: str, off
     assert (result["offload"], result["reason"]) == (offload, reason)
 
 
+@pytest.mark.parametrize(
+    ("netifd", "offload", "reason"),
+    [
+        ("true", "hardware", "hw-tc-offload is on for every wired device"),
+        ("silent", "software", "fw4 would list eth1.2 in place of eth1, for netifd does not show its devtype"),
+    ],
+)
+@pytest.mark.parametrize("bridged", [False, True])
+@pytest.mark.parametrize("check", [True, False])
+def test_auto_finds_the_nic_below_a_vlan_as_fw4_does(
+    router: OpenWrt, netifd: str, offload: str, reason: str, bridged: bool, check: bool
+) -> None:
+    """By netifd's devtype, which a VLAN has only where the driver of its NIC answers ETHTOOL_GLINKSETTINGS."""
+    router.device("eth1")
+    router.device("eth1.2", "vlan", ["eth1"])
+    router.device("br-wan", "bridge", ["eth1.2"])
+    wan = "br-wan" if bridged else "eth1.2"
+    router.write("/etc/stand-in/interfaces", f"lan br-lan br-lan static up\nwan {wan} {wan} dhcp up\n")
+    router.write("/etc/stand-in/hw-tc-offload", f"eth0 true\neth1 {netifd}\neth1.2 {netifd}\n")
+    router.write("/usr/sbin/ethtool", "#!/bin/sh\necho 'hw-tc-offload: on'\n", 0o755)
+    router.sh("fw4 reload")
+    result, _execs = router.do(ActionModule, {}, check=check)
+    assert (result["offload"], result["reason"]) == (offload, reason)
+    assert not result.get("warnings")
+    if not check:
+        again, _execs = router.do(ActionModule, {})
+        assert (again["changed"], again["offload"], "eth1.2" in again["devices"]) == (
+            False,
+            offload,
+            offload == "software" and not bridged,
+        )
+
+
 def test_auto_says_of_which_device_nothing_is_known(router: OpenWrt) -> None:
     router.write("/etc/stand-in/hw-tc-offload", "eth0 silent\n")
     result, _execs = router.do(ActionModule, {})
