@@ -97,10 +97,10 @@ def test_a_few_rules_of_a_kind_are_sent_and_the_others_counted(awk: str, tmp_pat
     rules = [f"ip saddr 192.0.2.{n} notrack" for n in range(200)]
     sent = call("nftables", "_reduce", raw(*rules), awk, tmp_path)
     assert [rule.text for rule in parse_exclusions(sent)] == [*rules[:3], "_ 197 addresses notrack"]
-    mixed = [f"meta mark {n} accept" if n % 2 else f"tcp dport {n} drop" for n in range(60)]
+    mixed = [f"meta mark {n} accept" if n % 2 else f"tcp dport {n} drop" for n in range(80)]
     sent = call("nftables", "_reduce", ruleset(*mixed, "ct state invalid drop", *mixed, FLOW), awk, tmp_path)
-    assert sent.count("_ 27 addresses drop") == sent.count("_ 27 conditions accept") == 2
-    assert sent.index("_ 27") < sent.index("ct state invalid drop") < sent.rindex("_ 27") < sent.index("flow add")
+    assert sent.count("_ 37 addresses drop") == sent.count("_ 37 conditions accept") == 2
+    assert sent.index("_ 37") < sent.index("ct state invalid drop") < sent.rindex("_ 37") < sent.index("flow add")
 
 
 @pytest.mark.parametrize("awk", AWKS)
