@@ -35,6 +35,7 @@ def hang(tool: str) -> str:
     return f"""mv {tool} {tool}.real
 cat >{tool} <<'EOT'
 #!/bin/sh
+# A stand-in, which tells its version and else only waits.
 case $1 in -v|--version|-V) exec {tool}.real "$@" ;; *) sleep 1000 ;; esac
 EOT
 chmod +x {tool}

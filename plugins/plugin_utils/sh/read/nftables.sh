@@ -95,11 +95,12 @@ _elements() {
 
 # From a ruleset, keeps in nft's own form what decides which packets get to a flowtable, and what the fast path passes by:
 # tables and their flags, the base chains of ip, ip6 and inet at prerouting, forward and postrouting, and those at ingress,
-# with all that they lead to; where a bridge feeds a flowtable, its chains at prerouting and forward too. A rule stays as it is while there are few of its kind. Of many that name addresses, ports and the
-# like, with one effect and nothing else between them, the first few stay, and "_ 12 addresses accept" stands for the rest
-# ("_ 12 conditions accept" where not all of them name addresses), so that nothing is silently gone. Rules without an effect
-# on either question are left out. Nothing inside of a string counts. 48 KiB are the limit: a chain that has no room is not
-# there, and "# more" says that a base chain has none.
+# with all that they lead to; where a bridge feeds a flowtable, its chains at prerouting and forward too. A rule stays as it
+# is while there are few of its kind. Of many that name addresses, ports and the like, with one effect and nothing else
+# between them, the first few stay, and "_ 12 addresses accept" stands for the rest ("_ 12 conditions accept" where not all
+# of them name addresses), so that nothing is silently gone. In a chain with a "flow add" up to 64 of a run stay, in order,
+# where there is room. Rules without an effect on either question are left out. Nothing inside of a string counts. 48 KiB are
+# the limit: a chain that has no room is not there, and "# more" says that a base chain has none.
 _reduce() {
   awk -v whole="${_whole-1}" '
     # a rule less what neither matches nor decides
