@@ -20,8 +20,8 @@ from .finding import Finding, Kind, RungResult, conclude_rung
 from .fw4_remedies import list_network, offload_in
 from .offloading import may_be_intended
 from .subject import Subject, run_checks
+from .takers import describe_takers, describe_trackers, list_takers, list_trackers, name_takers
 from .traffic import find_exemption, has_guests, select_flows
-from .unseen import describe_takers, describe_trackers, list_takers, list_trackers, name_takers
 
 ONE_DIRECTION = Kind(
     "bypassing.one-direction",

@@ -23,7 +23,7 @@ from .._observe.forwarding import is_forwarding
 from .._observe.paths import sees_through
 from .._observe.state import Sample, Taken
 from .subject import Subject
-from .unseen import list_takers, name_takers
+from .takers import list_takers, name_takers
 
 FEWEST = 20
 """packets of a family and protocol: fewer are no ground for anything"""

@@ -19,8 +19,8 @@ from .finding import Finding, Kind, RungResult, conclude_rung
 from .fw4_remedies import OVERLAY_EXCLUDES, offload_in
 from .offloading import describe_flows
 from .subject import Subject, run_checks
+from .takers import describe_trackers, list_trackers
 from .traffic import select_flows
-from .unseen import describe_trackers, list_trackers
 
 REFUSED = Kind(
     "hardware.refused",

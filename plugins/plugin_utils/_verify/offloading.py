@@ -19,8 +19,8 @@ from .._observe.state import Flows
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .fw4_remedies import RESTORE_RULE
 from .subject import Subject, run_checks
+from .takers import describe_takers, describe_trackers, list_takers, list_trackers, name_takers
 from .traffic import describe_exempt_flows, select_flows
-from .unseen import describe_takers, describe_trackers, list_takers, list_trackers, name_takers
 
 CONNTRACK_UNREADABLE = Kind(
     "offloading.conntrack-unreadable",

@@ -7,7 +7,7 @@
 
 tc's ingress comes right before the flowtable's hook (net/core/dev.c), its egress behind what a flowtable sends in
 software. What a NIC forwards passes neither. What a filter in the NIC alone (skip_sw), or a program, takes is not
-known: unseen.py names it where it may have hidden traffic, and it is no finding here.
+known: takers.py names it where it may have hidden traffic, and it is no finding here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..._observe.state import Flowtable, PacketFilter
 from ..finding import Finding, Kind
 from ..fw4_remedies import OVERLAY_EXCLUDES
 from ..subject import Subject
-from ..unseen import list_trackers
+from ..takers import list_trackers
 
 INGRESS_REDIRECTED = Kind(
     "configured.ingress-redirected",
