@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role clean
+        ansible-lint unit systems try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +72,7 @@ down: venv ## stop the lab
 # half a core busy.
 QUICK := mypy+shellcheck+changelog+reuse+codespell+yamllint+ruff+shfmt
 TESTS := $(QUICK) unit+sanity+ansible-lint+docs-check build-collection \
-         molecule+lab-openwrt+lab-change+lab-proof+lab-role+lab-refusals
+         lab-change+molecule+lab-role+lab-openwrt+lab-proof+lab-refusals
 
 test: system venv ## run every check and count the tests
 	@$(VENV)/bin/python -m tests.tools.run_steps $(RESULTS) $(TESTS)
@@ -125,6 +125,10 @@ findings: venv ## write the page of all findings
 UNIT_PROCESSES ?= $(shell echo $$(($$(nproc) + 6)))
 unit: venv ## unit tests
 	$(PYTEST) tests/unit --numprocesses=$(UNIT_PROCESSES) --dist=worksteal --junitxml=$(RESULTS)/unit.xml
+
+# Not part of `make test`: the root directory with these programs takes some minutes, once, and is kept beside the lab's images.
+systems: system venv ## package managers of other distributions, the real programs, in a root directory
+	$(PYTEST) tests/systems --junitxml=$(RESULTS)/systems.xml
 
 try: venv ## one file of unit tests: make try FILE=tests/unit/... [ARGS="-x -k words"]
 	$(PYTEST) $(or $(FILE),$(error Say which: make try FILE=tests/unit/...)) $(ARGS)
@@ -182,7 +186,7 @@ faults: system venv ## every fault and healthy router that can be built, on thre
 faults-page: venv ## write the page of that matrix
 	$(PYTHON_WITH_COLLECTION) -m tests.tools.faults_page
 
-safety: system venv ## inject every fault into changes of the firewall, an hour; matrix in build/safety/matrix.json
+safety: system venv ## inject every fault into changes of the firewall: two hours; matrix in build/safety/matrix.json
 	$(PYTHON_WITH_COLLECTION) -m tests.safety.run $(SAFETY)
 
 safety-page: venv ## write the page of that matrix

@@ -27,6 +27,8 @@ REQUIRED = {"edge-hw": 7, "edge-sw": 5, "edge-owrt": 7}
 """router -> the rung that it must reach at least"""
 ROUTERS = ["edge-hw=trixie/offload", "edge-sw=trixie/plain", "edge-owrt=openwrt-25.12/offload"]
 OUT = Path("build/demo")
+REPORTS = ("json", "xml", "md", "prom", "csv")
+"""endings of the names of its files, the first for this program"""
 TRAFFIC_SECONDS = 90
 TRAFFIC_RATE = 10  # packets a second per flow, so that three routers on two cores are quick to answer
 
@@ -52,8 +54,9 @@ def demo() -> int:
     """Run the demo from start to end; returns the exit code."""
     began = time.monotonic()
     OUT.mkdir(parents=True, exist_ok=True)
-    report = OUT / "fleet.json"
-    report.unlink(missing_ok=True)
+    reports = [OUT / f"fleet.{ending}" for ending in REPORTS]
+    for report in reports:
+        report.unlink(missing_ok=True)
     running = api.up(ROUTERS)
     (OUT / "inventory.yml").write_text(as_yaml(running, "routers"), encoding="utf-8")
 
@@ -67,13 +70,16 @@ def demo() -> int:
         for router, flows in zip(running, carried, strict=True):
             for flow in flows:
                 say(f"{router.name}: {flow}")
-    enabled = {"ANSIBLE_CALLBACKS_ENABLED": "kmod.nft_offload.fleet_report", "KMOD_NFT_OFFLOAD_REPORT": str(report)}
+    enabled = {
+        "ANSIBLE_CALLBACKS_ENABLED": "kmod.nft_offload.fleet_report",
+        "KMOD_NFT_OFFLOAD_REPORT": ",".join(map(str, reports)),
+    }
     say("with " + " ".join(f"{name}={value}" for name, value in enabled.items()))
     verified = play("verify", "-e", "flow_offload_require=offloading", environment=enabled)
-    short = shortfalls(json.loads(report.read_text(encoding="utf-8")))
+    short = shortfalls(json.loads(reports[0].read_text(encoding="utf-8")))
     for line in short:
         say(f"NOT PROVEN: {line}")
-    say(f"report: {report}; {time.monotonic() - began:.0f} s")
+    say(f"reports: {', '.join(map(str, reports))}; {time.monotonic() - began:.0f} s")
     say(f"the routers stay up: {Path(sys.executable)} -m lab ssh edge-hw; make down")
     return 1 if short or verified else 0
 

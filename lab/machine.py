@@ -100,7 +100,7 @@ class Machine:
             "-netdev", f"user,id=mgmt,ipv6=off,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22",
             "-chardev", f"file,id=console,path={_escape(self.console)}", "-serial", "chardev:console",
             "-kernel", str(image.kernel), "-initrd", str(image.initrd),
-            "-append", f"{CMDLINE} {accel.cmdline} lab.nic={nic}",
+            "-append", f"{CMDLINE} {accel.cmdline} lab.nic={nic} {image.info.get('cmdline', '')}".rstrip(),
             "-qmp", f"unix:{_escape(self.qmp)},server=on,wait=off",
             "-pidfile", str(self.pid_file), "-daemonize",
             *(("-loadvm", SNAPSHOT) if resume else ()),
@@ -111,7 +111,7 @@ class Machine:
             raise LabError(f"QEMU does not start: {done.stderr.strip() or f'exit code {done.returncode}'}")
 
     def _more_disks(self, image: Image) -> Iterator[str]:
-        """The further disks of a router like OpenWrt: that of the hosts behind it, and its flash as it was built."""
+        """The further disks of a router that is not Debian's: that of the hosts behind it, and its own as built."""
         hosts = image.directory / HOSTS
         for disk in (hosts, image.disk) if hosts.exists() else ():
             yield from ("-drive", f"file={_escape(disk)},if=virtio,readonly=on")

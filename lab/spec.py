@@ -28,14 +28,18 @@ class Spec:
 
 
 def parse(text: str) -> Spec:
-    """`edge`, `edge=forky` or `edge=forky/plain`; the defaults are trixie and offload."""
+    """`edge`, `edge=forky` or `edge=forky/plain`; the defaults are trixie, and offload where there is such a NIC."""
     name, has_kind, kind = text.partition("=")
     check_name(name)
     suite, has_nic, nic = kind.partition("/")
-    spec = Spec(name, suite if has_kind else suites.DEFAULT, nic if has_nic else NICS[0])
-    suites.check(spec.suite)
+    suite = suite if has_kind else suites.DEFAULT
+    suites.check(suite)
+    nics = suites.list_nics(suite)
+    spec = Spec(name, suite, nic if has_nic else nics[0])
     if spec.nic not in NICS:
         raise LabError(f"unknown kind of NIC: {spec.nic}", f"known kinds: {', '.join(NICS)}")
+    if spec.nic not in nics:
+        raise LabError(f"a router of {suite} has no NIC of the kind {spec.nic}", f"{name}={suite}/{nics[0]}")
     return spec
 
 

@@ -15,7 +15,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.openwrt.programs import Programs
+from lab.programs import Programs
 
 HERE = Path(__file__).parent
 

@@ -24,7 +24,9 @@ options:
   path:
     description:
       - Files for the report, separated by commas. The ending of a name decides on the format. C(.json) is JSON, which
-        is also written to a name with any other ending.
+        is also written to a name with any other ending; C(.xml) is JUnit, for what shows the results of a CI job;
+        C(.md) is Markdown, for a merge request or a chat; C(.prom) is Prometheus, for the textfile collector of its
+        node exporter; C(.csv) is CSV, for a spreadsheet.
       - A file is replaced in one step, so that a reader never sees half of it. A link by its name is replaced, not
         followed. The umask decides who can read a new file; one that is there already is made readable for nobody else.
       - Without a path none is written.
@@ -37,14 +39,20 @@ options:
 requirements:
   - Enable it with C(callbacks_enabled=kmod.nft_offload.fleet_report), or C(ANSIBLE_CALLBACKS_ENABLED).
 notes:
-  - "The JSON file holds one object C(routers), with a key for each router: C(verdict) (name of the highest rung
-    proven, or C(none)), C(rung) (its number, 0 to 7), C(unproven), C(rungs) and C(findings) as
-    M(kmod.nft_offload.offload_verify) returns them, of each finding C(id), C(severity), C(message) and C(remedy)."
+  - "The JSON file holds C(version) (1, of this form), C(made) (when the run ended) and one object C(routers), with a
+    key for each router: C(verdict) (name of the highest rung proven, or C(none)), C(rung) (its number, 0 to 7),
+    C(unproven), C(rungs) and C(findings) as M(kmod.nft_offload.offload_verify) returns them, of each finding C(id),
+    C(severity), C(message) and C(remedy). C(docs/fleet_report.schema.json) of this collection is its JSON Schema."
+  - In the JUnit file a rung that is unproven or does not apply is a skipped case, one that failed or has an error among
+    its findings a failure, and a router without a verdict an error.
+  - "The gauges of the Prometheus file are C(nft_offload_verified), C(nft_offload_rung), C(nft_offload_findings) (by
+    C(id) and C(severity)) and C(nft_offload_report_timestamp_seconds)."
 seealso:
   - module: kmod.nft_offload.offload_verify
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +119,7 @@ class CallbackModule(CallbackBase):
         for name, (hostvars, connection) in self._hosts.items():
             if name not in routers and hostvars[name].get("ansible_connection", connection) != "local":
                 routers[name] = report_not_verified(self._failures.get(name, ""))
-        return FleetReport(dict(sorted(routers.items())))
+        return FleetReport(dict(sorted(routers.items())), datetime.now(UTC))
 
     def _keep_verdict(self, result: Any) -> bool:
         """Keep what offload_verify found; False for any other task.

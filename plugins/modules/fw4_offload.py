@@ -195,22 +195,26 @@ change:
       reasons: []
       before:
         seconds: 4.1
-        ipv4: {to_wan: 1210, to_lan: 1960, from_wan: 1961, from_lan: 1213, connections_tried: 31,
-          connections_answered: 30, data_to_wan: 340, data_to_lan: 610, data_from_wan: 612, data_from_lan: 341,
+        ipv4: {to_wan: 1210, to_lan: 1960, from_wan: 1961, from_lan: 1213, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 31, connections_to_router: 0, connections_answered: 30,
+          data_to_wan: 340, data_to_lan: 610, data_from_wan: 612, data_from_lan: 341,
           fast_path_taken: 0, fast_path_left: 0}
-        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, connections_tried: 0,
-          connections_answered: 0, data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
+        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 0, connections_to_router: 0, connections_answered: 0,
+          data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
           fast_path_taken: 0, fast_path_left: 0}
         hardware: {to_wan: 0, to_lan: 0}
         gateways:
           - {family: ipv4, address: 203.0.113.2, device: wan0, answers: true}
       after:
         seconds: 4.1
-        ipv4: {to_wan: 1190, to_lan: 1931, from_wan: 1934, from_lan: 1193, connections_tried: 28,
-          connections_answered: 28, data_to_wan: 331, data_to_lan: 604, data_from_wan: 604, data_from_lan: 333,
+        ipv4: {to_wan: 1190, to_lan: 1931, from_wan: 1934, from_lan: 1193, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 28, connections_to_router: 0, connections_answered: 28,
+          data_to_wan: 331, data_to_lan: 604, data_from_wan: 604, data_from_lan: 333,
           fast_path_taken: 2890, fast_path_left: 2890}
-        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, connections_tried: 0,
-          connections_answered: 0, data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
+        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 0, connections_to_router: 0, connections_answered: 0,
+          data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
           fast_path_taken: 0, fast_path_left: 0}
         hardware: {to_wan: 0, to_lan: 0}
         gateways:

@@ -16,14 +16,18 @@ author:
 description:
   - Installs what is missing of nftables and ethtool, loads the kernel modules C(nf_flow_table), C(nf_flow_table_inet)
     and C(nft_flow_offload), and has them loaded at every boot.
-  - On Ubuntu it installs C(linux-modules-extra) of the running kernel when that is where the modules are.
+  - On Ubuntu it installs C(linux-modules-extra) of the running kernel when that is where the modules are, on Fedora and
+    RHEL C(kernel-modules-core) of exactly this kernel. On openSUSE and Arch they are in the kernel's own package, which
+    is never installed or replaced. C(kernel-default-base) of openSUSE leaves them out; the message says so.
   - On OpenWrt it installs C(kmod-nft-offload) through C(opkg) or C(apk) when the modules are missing. A feed for
     another kernel than the image has is refused and explained, in check mode too; nothing is ever forced.
   - Records what it brought, so that O(state=absent) leaves a router as it was found.
   - Fails with the reason and a remedy, and changes nothing, where a router cannot be made to offload. The kernel is
     too old or was built without flowtables, it was upgraded and the router not rebooted since,
-    C(kernel.modules_disabled) is set, nft is too old, the flash is full, OpenWrt is so old that it has fw3, or there
-    is no package manager that this module knows.
+    C(kernel.modules_disabled) is set, nft is too old, the flash is full, OpenWrt is so old that it has fw3, there is no
+    package manager that this module knows, or the init system is neither systemd nor OpenWrt's C(procd).
+  - With C(dnf), C(zypper) and C(pacman) this module was tried in root directories, on packages that are made up. No
+    system of their distributions ever ran in its tests.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
@@ -32,8 +36,9 @@ attributes:
   check_mode:
     support: full
     details:
-      - Has the package manager simulate an installation, unless the package lists need an update first. On OpenWrt
-        C(opkg) downloads the packages for that, into memory, and lists that turn out too old are updated there.
+      - Has the package manager simulate an installation, unless the package lists need an update first. C(dnf) and
+        C(zypper) read lists again that have expired. On OpenWrt C(opkg) downloads the packages for that, into memory,
+        and lists that turn out too old are updated there.
   diff_mode:
     support: full
   idempotent:
@@ -50,15 +55,18 @@ options:
   packages:
     description:
       - Packages to install where they are missing. For V(nftables) and V(ethtool) it is enough that the router has the
-        command. On OpenWrt V(nftables) is C(nftables-json), which its firewall needs.
+        command. The names are Debian's. On OpenWrt V(nftables) is C(nftables-json), which its firewall needs; with
+        C(dnf), C(zypper) and C(pacman) V(conntrack) is C(conntrack-tools).
       - Ignored with O(state=absent).
     type: list
     elements: str
     default: [nftables, ethtool]
 notes:
   - One SSH exec when nothing changes, two when something does.
-  - Installing works through C(apt-get), without recommended packages, and on OpenWrt through C(opkg) or C(apk). The
-    package lists are updated only when they do not have a package that is needed, or are older than the feed.
+  - Installing works through C(apt-get), C(dnf) 4 or 5, C(zypper) or C(pacman), without recommended packages, and on
+    OpenWrt through C(opkg) or C(apk). The package lists are updated only when they do not have a package that is
+    needed, or are older than the feed; those of C(pacman) only where there are none, because newer lists beside older
+    packages are a partial upgrade, which Arch does not support.
   - The files are C(/etc/modules-load.d/nft-offload.conf) and C(/etc/nft-offload/kernel.found). On OpenWrt the packages
     bring a list of modules of their own, and only where they do not, C(/etc/modules.d/90-nft-offload) is written.
   - A package that brings uci-defaults makes OpenWrt commit everything that is staged in UCI, so this module warns of

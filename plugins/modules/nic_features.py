@@ -63,7 +63,8 @@ options:
     default: fail
 notes:
   - One SSH exec when nothing changes, two when something does.
-  - Setting the features at boot needs systemd and udev, or OpenWrt. Elsewhere they are set now, with a warning.
+  - Setting the features at boot needs systemd and udev, or OpenWrt. A router with another init system is refused, by
+    the name of that, and nothing is changed.
   - On OpenWrt without ethtool, what C(netifd) reports of C(hw-tc-offload) is enough where it is on as requested; most
     drivers there have it on by themselves. To turn it on needs ethtool (see M(kmod.nft_offload.kernel_support)). When
     an upgrade of the image removes ethtool, boot skips the features silently.

@@ -107,6 +107,10 @@ router:
         os_id:
           description: C(ID) of C(/etc/os-release).
           type: str
+        os_like:
+          description: C(ID_LIKE) of C(/etc/os-release), which is what that distribution comes of.
+          type: list
+          elements: str
         os_version:
           description: C(VERSION_ID) of C(/etc/os-release).
           type: str
@@ -114,7 +118,9 @@ router:
           description: C(PRETTY_NAME) of C(/etc/os-release).
           type: str
         init:
-          description: V(systemd), V(procd), or empty for any other.
+          description:
+            - V(systemd) or V(procd). Of others, which this collection is not started by, their name where it is known,
+              such as V(openrc), V(sysvinit), V(runit), V(s6) or V(busybox); else that of the first process, or empty.
           type: str
         commands:
           description: Those of the commands that this collection can use that the router has.
@@ -395,12 +401,13 @@ router:
         directions:
           description:
             - The same by C(family) and the devices where packets come in (C(enters)) and go out (C(leaves)), at most
-              12, the slowest first. C(slow_flows) is the number of slow flows, C(late_bytes) are of late packets. Where
-              bypassed packets go out is not known, so that each direction from a device has all of them.
+              12, the slowest first. C(slow_flows) is the number of slow flows, C(late_bytes) are of late packets,
+              C(slow_protocols) are slow packets by protocol. Where bypassed packets go out is not known, so that each
+              direction from a device has all of them.
           type: list
           elements: dict
         slow_protocols:
-          description: Protocol to slow packets.
+          description: Family and protocol, such as C(ipv4 udp), to slow packets.
           type: dict
         slow_bytes:
           description: Bytes of late and slow packets.
@@ -667,6 +674,7 @@ router:
       uid: 0
       kernel: 6.12.117+deb13-cloud-amd64
       os_id: debian
+      os_like: []
       os_version: "13"
       os_name: Debian GNU/Linux 13 (trixie)
       init: systemd

@@ -74,6 +74,8 @@ options:
         fails. What counts are packets of offloaded flows, and of established TCP and UDP flows that are not offloaded
         and had 10 packets or more. New connections, ICMP, name look-ups and the ends of connections always traverse it,
         and do not count.
+      - The same holds of the packets of each family and protocol, such as UDP over IPv6, of which least_packets were
+        slow, unless a rule may want them so.
       - With half of them and more, most of what offload is for does not happen. Less than that may be on purpose, such
         as a tunnel outside of the flowtable, or a protocol that the rule leaves out.
     type: int
@@ -352,12 +354,13 @@ sample:
     directions:
       description:
         - The same by C(family) and the devices where packets come in (C(enters)) and go out (C(leaves)), at most 12,
-          the slowest first. C(slow_flows) is the number of slow flows, C(late_bytes) are of late packets. Where
-          bypassed packets go out is not known, so that each direction from a device has all of them.
+          the slowest first. C(slow_flows) is the number of slow flows, C(late_bytes) are of late packets,
+          C(slow_protocols) are slow packets by protocol. Where bypassed packets go out is not known, so that each
+          direction from a device has all of them.
       type: list
       elements: dict
     slow_protocols:
-      description: Protocol to slow packets.
+      description: Family and protocol, such as C(ipv4 udp), to slow packets.
       type: dict
     slow_bytes:
       description: Bytes of late and slow packets.

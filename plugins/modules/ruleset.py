@@ -221,6 +221,8 @@ notes:
     deadline of the one that is pending.
   - The router sees whether the connection that confirms is a new one, because it knows where each SSH connection comes
     from. Through other connection plugins, such as C(local), it does not, and such a confirmation proves little.
+  - Boot loads the table through systemd, or on OpenWrt through C(procd). A router with another init system, such as
+    OpenRC, sysvinit or runit, is refused, by the name of that, and nothing is changed.
   - The router's timer runs apart from the SSH session, as a transient unit where there is systemd. What it needs is in
     C(/run/nft-offload); how the last change ended is there too, and in the router's log.
   - Before a text is loaded, also in check mode, it is tried whether boot would load it, because a name of a device, of
@@ -425,22 +427,26 @@ change:
       reasons: []
       before:
         seconds: 4.1
-        ipv4: {to_wan: 1210, to_lan: 1960, from_wan: 1961, from_lan: 1213, connections_tried: 31,
-          connections_answered: 30, data_to_wan: 340, data_to_lan: 610, data_from_wan: 612, data_from_lan: 341,
+        ipv4: {to_wan: 1210, to_lan: 1960, from_wan: 1961, from_lan: 1213, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 31, connections_to_router: 0, connections_answered: 30,
+          data_to_wan: 340, data_to_lan: 610, data_from_wan: 612, data_from_lan: 341,
           fast_path_taken: 0, fast_path_left: 0}
-        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, connections_tried: 0,
-          connections_answered: 0, data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
+        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 0, connections_to_router: 0, connections_answered: 0,
+          data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
           fast_path_taken: 0, fast_path_left: 0}
         hardware: {to_wan: 0, to_lan: 0}
         gateways:
           - {family: ipv4, address: 203.0.113.2, device: wan0, answers: true}
       after:
         seconds: 4.1
-        ipv4: {to_wan: 1190, to_lan: 1931, from_wan: 1934, from_lan: 1193, connections_tried: 28,
-          connections_answered: 28, data_to_wan: 331, data_to_lan: 604, data_from_wan: 604, data_from_lan: 333,
+        ipv4: {to_wan: 1190, to_lan: 1931, from_wan: 1934, from_lan: 1193, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 28, connections_to_router: 0, connections_answered: 28,
+          data_to_wan: 331, data_to_lan: 604, data_from_wan: 604, data_from_lan: 333,
           fast_path_taken: 2890, fast_path_left: 2890}
-        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, connections_tried: 0,
-          connections_answered: 0, data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
+        ipv6: {to_wan: 0, to_lan: 0, from_wan: 0, from_lan: 0, stuck_from_wan: 0, stuck_from_lan: 0,
+          connections_tried: 0, connections_to_router: 0, connections_answered: 0,
+          data_to_wan: 0, data_to_lan: 0, data_from_wan: 0, data_from_lan: 0,
           fast_path_taken: 0, fast_path_left: 0}
         hardware: {to_wan: 0, to_lan: 0}
         gateways:

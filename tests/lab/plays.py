@@ -112,7 +112,7 @@ def run_playbook(
     inventory: Mapping[str, Any],
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
-    timeout: float = 300,
+    timeout: float = 900,
 ) -> Run:
     """Run a playbook, given as plays or by its name in the collection."""
     with tempfile.TemporaryDirectory(prefix="nft-play-") as name:

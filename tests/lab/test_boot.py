@@ -22,7 +22,7 @@ OVERLAY = (
 FIREWALL = (
     "table inet nft_offload {\n"
     ' chain input { type filter hook input priority 0; policy drop;\n  iif "lo" accept\n  ct state established accept\n'
-    "  tcp dport 22 accept\n }\n"
+    "  meta l4proto { icmp, icmpv6 } accept\n  tcp dport 22 accept\n }\n"
     " chain forward { type filter hook forward priority 0; policy drop;\n"
     f"  {FEED}\n  ct state established accept\n  iifname lan0 accept comment %s\n }}\n}}\n"
 )

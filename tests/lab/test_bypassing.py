@@ -157,7 +157,7 @@ def test_a_rule_for_tcp_only(router: Live, suite: str) -> None:
     task = verify(router, slow_share=20)
     found = finding(task, "bypassing.slow-share")
     assert "(udp)" in found["message"]
-    assert task.result["sample"]["slow_protocols"].keys() == {"udp"}
+    assert task.result["sample"]["slow_protocols"].keys() == {"ipv4 udp", "ipv6 udp"}
     tolerant = rung(verify(router, slow_share=90))
     assert (tolerant["status"], tolerant["findings"]) == ("proven", []), tolerant
 

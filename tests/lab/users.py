@@ -6,9 +6,9 @@
 
 usage: users.py PROFILE SECONDS IPV4 IPV6 [SEED]
 
-busy: connections that last, and ten new ones a second; bursty: a heavy transfer and some connections, then silence,
-each of random length; quiet: one short connection every few seconds. Prints "ready" once something was answered,
-and at the end "tried N answered N", in connections.
+busy: connections that last, and ten new ones a second; steady: a third of that, for a router that has more to do;
+bursty: a heavy transfer and some connections, then silence, each of random length; quiet: one short connection every
+few seconds. Prints "ready" once something was answered, and at the end "tried N answered N", in connections.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Users:
             if answered and self.answered == 1:
                 print("ready", flush=True)
 
-    def call(self, family: int, address: str) -> None:
-        """UDP both ways at a fixed rate, whether it is answered or not."""
+    def call(self, family: int, address: str, pause: float) -> None:
+        """UDP both ways at a fixed rate, whether it is answered or not. ``pause``: seconds between two packets."""
         with socket.socket(family, socket.SOCK_DGRAM) as one, contextlib.suppress(OSError):
             one.connect((address, PORT))
             one.setblocking(False)
@@ -69,18 +69,22 @@ class Users:
                     one.send(PAYLOAD)
                 with contextlib.suppress(OSError):
                     one.recv(65536)
-                time.sleep(0.05)
+                time.sleep(pause)
 
     def start(self, what: object, *arguments: object) -> None:
         threading.Thread(target=what, args=arguments, daemon=True).start()  # type: ignore[arg-type]
 
-    def busy(self) -> None:
+    def busy(self, pause: float = 0.1) -> None:
+        """``pause``: seconds between two new connections."""
         for family, address in self.addresses:
-            self.start(self.visit, family, address, 10**9, 0.05)
-            self.start(self.call, family, address)
+            self.start(self.visit, family, address, 10**9, pause / 2)
+            self.start(self.call, family, address, pause / 2)
         while not self.over():
             self.start(self.visit, *self.random.choice(self.addresses), self.random.randint(1, 4), 0.02)
-            time.sleep(0.1)
+            time.sleep(pause)
+
+    def steady(self) -> None:
+        self.busy(0.3)
 
     def bursty(self) -> None:
         while not self.over():
@@ -102,7 +106,7 @@ def main() -> None:
     profile, seconds, ipv4, ipv6, *seed = sys.argv[1:]
     addresses = [(int(socket.AF_INET), ipv4), (int(socket.AF_INET6), ipv6)]
     users = Users(time.monotonic() + float(seconds), addresses, int(*seed) if seed else 1)
-    {"busy": users.busy, "bursty": users.bursty, "quiet": users.quiet}[profile]()
+    {"busy": users.busy, "steady": users.steady, "bursty": users.bursty, "quiet": users.quiet}[profile]()
     time.sleep(0.5)
     print(f"tried {users.tried} answered {users.answered}", flush=True)
 

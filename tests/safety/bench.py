@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from lab.machine import READY
 from tests.lab.router import Live
 from tests.safety.evidence import RECORDER
 from tests.safety.faults import PATIENT, REMOTE, Fault
-from tests.safety.look import Firewall, Known, Look, keep_users_busy, look, users_get_through
+from tests.safety.look import Firewall, Known, Look, end_users, keep_users_busy, look, users_get_through
 from tests.safety.play import Play, Watch
 from tests.safety.rack import prepare_ports
 from tests.safety.sabotage import ACTED, AT_BOOT, CUT, PREPARE, when_reached
 
+STAYS_PENDING = "a change stays pending"
+STAYS = ("the change is confirmed, and", "the change stays, but")
+"""of messages of a task that failed once nothing undoes the change any more"""
 SETTLING = 120
 """seconds for a run to settle, a boot included"""
 
@@ -64,8 +67,13 @@ def run_once(router: Live, fault: Fault, known: Known, place: Path) -> Ending:
         finally:
             play.signal(signal.SIGKILL)
         lost, seen = settle(router, fault, known)
+        if fault.traffic and not lost and not end_users(router):
+            raise NotInjectedError("the users behind the router had gone")
         if lost and b"soft lockup" in machine.machine.console.read_bytes()[written:]:
             raise NotInjectedError("the emulated processor stood still")
+        if lost == STAYS_PENDING and _is_left_behind(router):
+            results = [Play(router, fault, place / "next").result()]
+            lost, seen = settle(router, replace(fault, heal=""), known)
         if fault.reboot and not lost:
             boots = _count_boots(router)
             machine.machine.monitor("system_reset")
@@ -95,6 +103,11 @@ def _begin(router: Live, fault: Fault, known: Known) -> tuple[Look, int]:
     if fault.traffic:
         keep_users_busy(router)
     return before, boots
+
+
+def _is_left_behind(router: Live) -> bool:
+    """Whether a change was begun and nothing more: it has no guard and loads nothing; the next controller clears it."""
+    return router.succeeds(". /root/stages; event begun && ! event guard && ! event loading")
 
 
 def is_injected(fault: Fault, acted: Container[str]) -> bool:
@@ -237,7 +250,7 @@ def settle(router: Live, fault: Fault, known: Known) -> tuple[str, Look]:
         elif healed and not seen.pending:
             return "", seen
         else:
-            problem = "a change stays pending" if healed else f"live is {' '.join(runs) or 'a mixture'}"
+            problem = STAYS_PENDING if healed else f"live is {' '.join(runs) or 'a mixture'}"
             time.sleep(1)
     return problem, seen
 
@@ -278,7 +291,11 @@ def find_false_claim(fault: Fault, runs: str, results: Sequence[dict[str, Any]])
         return "" if unknown == expected else f"of two controllers {statuses}, and the router runs {runs}"
     for result in results:
         change = result["result"].get("change", {})
-        if (result["status"] == "ok") != (runs == fault.goal) and not fault.loses_router:
+        # one whose files could not be put in place at first has failed, and says that it is there all the same
+        stays = any(claim in str(result["result"].get("msg", "")) for claim in STAYS)
+        if stays and runs != fault.goal:
+            return "the task claims that the change stays, and the router does not run it"
+        if (result["status"] == "ok" or stays) != (runs == fault.goal) and not fault.loses_router:
             return f"the task ended {result['status']}, and the router runs {runs}"
         if result["status"] == "ok" and runs != fault.goal:
             return "the task claims the change, and the router does not run it"

@@ -134,6 +134,7 @@ def called(arguments: str, when: str = "true", then: str = "first") -> str:
 # Another administrator's table, which accepts new logins only while ours marks them
 MARKED = """nft 'table inet other { chain input {
   type filter hook input priority 10; tcp dport 22 ct state new mark != 1 drop; }; }'"""
+EARLY = "  chain early { type filter hook prerouting priority -300; iifname { lan0, br-lan } drop; }"
 OUTPUT = "  chain output { type filter hook output priority 0; icmp type echo-request drop; }"
 NO_PING = NEW.replace("  chain forward", f"{OUTPUT}\n  chain forward")
 PINGS: Mapping[str, Any] = {"checks": [{"reach": "203.0.113.2", "timeout": 4}]}
@@ -180,6 +181,12 @@ RULESETS = [
     Fault(
         "cuts users off from IPv4 only",
         NEW.replace("    ct state {", "    meta nfproto ipv4 drop\n    ct state {"),
+        traffic=True,
+        options=PATIENT,
+    ),
+    Fault(
+        "cuts users off before they are routed",
+        make_table("new").replace("  chain forward", f"{EARLY}\n  chain forward"),
         traffic=True,
         options=PATIENT,
     ),
@@ -324,7 +331,7 @@ LOOKALIKES = """for name in 'guard watch' 'guard supervise' /run/nft-offload/pen
   su guest -s /bin/sh -c "exec sh -c 'sleep 999; :' $name" >/dev/null 2>&1 &
 done
 sleep 0.5"""
-SHORT_OF_MEMORY = """for one in $(watchers); do echo 1000 >/proc/$one/oom_score_adj; done
+SHORT_OF_MEMORY = """for one in $(guards); do echo 1000 >/proc/$one/oom_score_adj; done
 echo f >/proc/sysrq-trigger"""
 NO_SYSTEMD = "mv /usr/bin/systemd-run /usr/bin/systemd-run.away"
 GUARDS = [
@@ -529,6 +536,7 @@ BROKEN_TOOLS = [
             DROPS_SSH,
             prepare=stand_in(tool, when),
             heal=restore_tool(tool),
+            litter=tool == "rm",
             suites=SOME if tool in ("mv", "cat", "sleep", "awk", "tail") else TRIXIE,
         ),
     )
@@ -543,6 +551,19 @@ EXEC_TOOLS = [
         options=PATIENT,
     )
     for tool in ("mv", "sync", "cat", "chmod", "rm", "sed", "grep")
+]
+COMMIT_TOOLS = [
+    Fault(
+        f"{tool} fails {words} while the files are put in place",
+        prepare=stand_in(tool, f"confirmed && ! by guard && {when}"),
+        heal=restore_tool(tool),
+        ends=EITHER,
+        suites=TRIXIE,
+        reboot=True,
+        options=PATIENT,
+    )
+    for tool in ("mv", "sync", "cat", "rm")
+    for words, when in (("once", "first"), ("three times", "at_most 3"))
 ]
 
 FILES = [
@@ -638,11 +659,17 @@ FILES = [
 ]
 REPLUG = "/usr/lib/lab/net replug lan0"
 OTHER_RELOADS = "nft 'add rule inet others forward tcp dport 26 reject'"
+# a router like OpenWrt has none but fw4's
+HAVE_OTHERS = "nft list table inet others || nft 'table inet others { chain forward { }; }'"
 GONE = stand_in("nft", LOADS, "ip link set lan0 down; ip link set lan0 name gone0")
 SOFTWARE = {"flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "software"}]}
-DEAD = "mkdir -p /run/nft-offload/pending; echo 1 >/run/nft-offload/pending/began"
+DEAD = "mkdir -p /run/nft-offload/pending; echo 1-0000dead begun 4194300 1 1 >/run/nft-offload/pending/events"
+"""begun a second after the boot, by a process that is none"""
 SURROUNDINGS = [
-    Fault("a device vanishes before the load", prepare=GONE, options=SOFTWARE, ends=EITHER, suites=DEBIAN),
+    # Linux 7.2 takes the name of a device that is away, so that nothing fails
+    Fault(
+        "a device vanishes before the load", prepare=GONE, options=SOFTWARE, ends=EITHER, suites=("bookworm", "trixie")
+    ),
     Fault(
         "a device is re-created before the confirmation",
         inject=REPLUG,
@@ -661,6 +688,7 @@ SURROUNDINGS = [
     ),
     Fault(
         "somebody changes their own table meanwhile",
+        prepare=HAVE_OTHERS,
         inject=OTHER_RELOADS,
         after="loaded",
         options=PATIENTLY,
@@ -735,6 +763,7 @@ BOOTS = [
             inject="power",
             options=PATIENT,
             ends=EITHER,
+            litter=tool == "mv",
             suites=suites,
         )
         for tool, word, when, suites in (
@@ -825,6 +854,7 @@ FAULTS = [
     *NFT,
     *BROKEN_TOOLS,
     *EXEC_TOOLS,
+    *COMMIT_TOOLS,
     *FILES,
     *SURROUNDINGS,
     *BOOTS,

@@ -32,7 +32,7 @@ SUBJECTS = {
 
 @dataclass(frozen=True)
 class Firewall:
-    """The table as the router lists it, without its devices, which come and go; and the file for boot, as it is."""
+    """The table as the router lists it, without its devices, which come and go; and the file that boot would load."""
 
     live: str
     boot: str
@@ -83,7 +83,10 @@ exec 2>/dev/null
 section() {{ echo "@@@ $1"; }}
 section pending; ls -d /run/nft-offload/pending /var/run/nft-offload/pending
 section devices; for device in lan0 wan0; do [ ! -e /sys/class/net/$device ] || echo $device; done
-section boot; cat {boot}
+section boot
+file={boot}
+[ ! -e ${{file%/*}}/committing ] || [ ! -e $file.nft-offload-new ] || file=$file.nft-offload-new
+cat $file
 section acted
 for word in reached acted; do [ ! -e /root/$word ] || echo $word; done
 [ ! -e /run/at-boot ] && [ ! -e /var/run/at-boot ] || echo at-boot
@@ -141,10 +144,21 @@ def users_get_through(router: Live) -> str:
 
 
 def keep_users_busy(router: Live) -> None:
-    """Users who go on in the background, with ten new connections a second; returns once they are answered."""
+    """Users who go on in the background; returns once they are answered.
+
+    They are hosts of the same emulated machine: the router's own programs come first, or it would not get to its work.
+    """
     machine = routers.get(router.name)
-    run = machine.host_command("lan", "exec python3 /tmp/users.py busy 120 203.0.113.2 2001:db8:203::2")
+    run = machine.host_command(
+        "lan", "echo $$ >/tmp/users.pid; exec nice -n 19 python3 /tmp/users.py steady 3600 203.0.113.2 2001:db8:203::2"
+    )
     users = Path(__file__).parents[1].joinpath("lab/users.py").read_text(encoding="utf-8")
     wait = "for _try in $(seq 120); do grep -q ready /tmp/users && exit; sleep 0.5; done; exit 1"
     prefix = suites.hosts_prefix(machine.suite)
     router.sh(f"{prefix}sh -c 'cat >/tmp/users.py' <<'END'\n{users}END\n({run} </dev/null >/tmp/users 2>&1 &)\n{wait}")
+
+
+def end_users(router: Live) -> bool:
+    """Whether users were there to the end. Those who left first bear witness of nothing."""
+    machine = routers.get(router.name)
+    return machine.login.run(machine.host_command("lan", "kill $(cat /tmp/users.pid)")).returncode == 0

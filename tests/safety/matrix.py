@@ -29,6 +29,8 @@ SCRIPTS = PLUGINS / "plugin_utils/sh"
 PLACE = REPOSITORY / "build/safety"
 RUNS = PLACE / "runs.jsonl"
 MATRIX = PLACE / "matrix.json"
+FORGOTTEN = ".forgotten"
+"""suffix of the file beside it with the runs that were put aside"""
 ACTIONS = ("ruleset", "fw4_offload", "kernel_support", "nic_features")
 """those that runs change a router with, and that prepare it"""
 _FRAGMENT = re.compile(r"\"(read/[a-z_0-9]+)\"")
@@ -94,14 +96,24 @@ def identify(fault: Fault, source: str) -> str:
 
 def read_runs(sources: Mapping[str, str], place: Path = RUNS) -> list[Run]:
     """The runs that were made already, by name and digest of the fault; none whose fault was not injected."""
-    runs = []
+    return [run for run in _iterate_runs(place) if run.reached and run.source == sources.get(run.fault)]
+
+
+def _iterate_runs(place: Path) -> Iterator[Run]:
     for line in place.read_text().splitlines() if place.exists() else []:
         # the last line is half a line where the power went
         with contextlib.suppress(ValueError):
-            run = Run(**json.loads(line))
-            if run.reached and run.source == sources.get(run.fault):
-                runs.append(run)
-    return runs
+            yield Run(**json.loads(line))
+
+
+def read_lost(runs: Sequence[Run], place: Path = RUNS) -> list[dict[str, str]]:
+    """Every run that was lost and does not stand among ``runs``: it was made again, or waits for that."""
+    standing = {(run.fault, run.suite, run.number, run.source) for run in runs if run.lost}
+    return [
+        {"fault": run.fault, "kernel": run.kernel, "lost": run.lost}
+        for run in (*_iterate_runs(place.with_suffix(FORGOTTEN)), *_iterate_runs(place))
+        if run.lost and (run.fault, run.suite, run.number, run.source) not in standing
+    ]
 
 
 def forget_runs(cells: Container[tuple[str, str, int]], place: Path = RUNS) -> None:
@@ -116,7 +128,7 @@ def forget_runs(cells: Container[tuple[str, str, int]], place: Path = RUNS) -> N
                 gone += line
                 continue
         kept += line
-    with place.with_suffix(".forgotten").open("a") as file:
+    with place.with_suffix(FORGOTTEN).open("a") as file:
         file.write(gone)
     fresh = place.with_suffix(".new")
     fresh.write_text(kept)
@@ -149,15 +161,29 @@ def make_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def make_matrix(runs: Sequence[Run], planned: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The rows, and the pairs of suite and fault of the whole catalogue that no run was made of."""
+def make_matrix(
+    runs: Sequence[Run], planned: Sequence[tuple[str, str]], lost: Sequence[Mapping[str, str]]
+) -> dict[str, Any]:
+    """The rows, of how many states of the source they are, and what read_lost found.
+
+    And the pairs of suite and fault of the whole catalogue that no run was made of.
+    """
     made = {(run.suite, run.fault) for run in runs if run.reached}
     missing = [f"{suite}: {fault}" for suite, fault in planned if (suite, fault) not in made]
-    return {"planned": len(planned), "missing": missing, "rows": make_rows(runs)}
+    sources = len({run.source.partition("-")[0] for run in runs})
+    return {
+        "planned": len(planned),
+        "missing": missing,
+        "sources": sources,
+        "lost_before": list(lost),
+        "rows": make_rows(runs),
+    }
 
 
-def write_matrix(runs: Sequence[Run], planned: Sequence[tuple[str, str]], place: Path = MATRIX) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = place.with_suffix(".new")
-    fresh.write_text(json.dumps(make_matrix(runs, planned), indent=1) + "\n")
-    fresh.replace(place)
+def write_matrix(runs: Sequence[Run], planned: Sequence[tuple[str, str]], place: Path = PLACE) -> None:
+    """Write matrix.json in that directory, which has runs.jsonl."""
+    place.mkdir(parents=True, exist_ok=True)
+    matrix = make_matrix(runs, planned, read_lost(runs, place / RUNS.name))
+    fresh = place / f"{MATRIX.name}.new"
+    fresh.write_text(json.dumps(matrix, indent=1) + "\n")
+    fresh.replace(place / MATRIX.name)

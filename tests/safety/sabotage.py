@@ -64,7 +64,8 @@ child() {
     { read -r pid name _state parent _rest <"$one/stat"; } 2>/dev/null && [ "$parent $name" = "$1 ($2)" ] && echo "$pid"
   done
 }
-watchers() { matching '*guardwatch*' '*guardsupervise*'; }
+watchers() { matching '*guardwatch*'; }
+guards() { matching '*guardwatch*' '*guardsupervise*'; }
 acting() {
   if [ -e $pending/guard.pid ]; then read -r pid _rest <$pending/guard.pid; echo "$pid"; return; fi
   while read -r _id word pid _rest; do

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from operator import itemgetter
@@ -41,12 +42,23 @@ def page(matrix: Mapping[str, Any], made: date) -> str:
     kinds = len({row["fault"] for row in rows})
     kernels = ", ".join(sorted({row["kernel"] for row in rows}))
     parts = [rst.head("safety_matrix", "The safety matrix", SOURCE), INTRODUCTION]
-    parts.append(f"**{runs} runs of {kinds} kinds of fault, {lost} lost.** Kernels: {kernels}. Made on {made}.\n\n")
-    if missing := matrix["missing"]:
-        parts.append(f"{len(missing)} of the {matrix['planned']} in the catalogue are not made:\n\n")
-        parts += [f"- {rst.escape(one)}\n" for one in missing]
+    planned, made_of_them = matrix["planned"], matrix["planned"] - len(matrix["missing"])
+    parts.append(
+        f"**{runs} runs of {kinds} kinds of fault, {lost} lost.** Of the {planned} pairs of a fault and a system "
+    )
+    parts.append(f"that it is for, {made_of_them} are made. Kernels: {kernels}. Made on {made}.\n\n")
+    if matrix["sources"] > 1:
+        parts.append(f"They are of {matrix['sources']} states of the source: something was mended on the way.\n\n")
+    if before := matrix["lost_before"]:
+        parts.append(
+            f"{len(before)} more were lost, and are made again since something was changed or to learn why:\n\n"
+        )
+        parts += [rst.escape(f"- {one['fault']}, {one['kernel']}: {shorten(one['lost'])}") + "\n" for one in before]
         parts.append("\n")
     parts.append(rst.table(COLUMNS, WIDTHS, map(_list_cells, sorted(rows, key=itemgetter("fault", "kernel")))))
+    if missing := matrix["missing"]:
+        parts.append(f"\n{len(missing)} are not made:\n\n")
+        parts += [f"- {rst.escape(one)}\n" for one in missing]
     return "".join(parts)
 
 
@@ -57,12 +69,14 @@ def _list_cells(row: Mapping[str, Any]) -> list[object]:
 
 def shorten(note: str) -> str:
     """One line, without ids and names that differ in each run, and not too long."""
-    line = " ".join(re.sub(r"\b\d{1,9}-[0-9a-f]{8}\b", "ID", note).split())
+    line = re.sub(r"\b\d{1,9}-[0-9a-f]{8}\b", "ID", note)
     line = re.sub(r"\bsafety-\d+-[\w-]+", "the router", line)
-    return line if len(line) <= NOTE else line[: NOTE - 1].rstrip() + "…"
+    return textwrap.shorten(line, NOTE, placeholder=" …")
 
 
 if __name__ == "__main__":
+    if not MATRIX.exists():
+        sys.exit(f"{MATRIX} is missing: run make safety first")
     made = datetime.fromtimestamp(MATRIX.stat().st_mtime, UTC).date()
     PAGE.write_text(page(json.loads(MATRIX.read_text(encoding="utf-8")), made), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n")

@@ -25,6 +25,7 @@ from .change import (
     change_result,
     committed_by,
     deadline,
+    is_half_committed,
     judge_traffic,
     outcome_of,
     parse_change,
@@ -110,6 +111,8 @@ def _confirm(
     answer = _run_until(router, run, change.calls(confirming), started + change.timeout + PATIENCE)
     outcome = outcome_of(change, answer)
     failed = failed_step(confirming, answer)
+    if failed is not None and is_half_committed(failed[0], answer):
+        raise_failed_change(change, confirming, answer)
     if outcome is not None and outcome.word == "confirmed":
         if failed is not None and not isinstance(failed[0].verb, Hold):
             raise_failed_change(change, confirming, answer)

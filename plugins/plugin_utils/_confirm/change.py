@@ -46,6 +46,9 @@ from .witness import SECONDS, TrafficVerdict, Witness, judge, parse_count
 STEP_FAILED = "a step of it failed"
 """the reason in the router's log when it undoes a change before the controller knows of the failure"""
 
+LOSS = "; but "
+"""in the reason of an outcome: what is not there again follows, see installed/guard.sh"""
+
 LONGEST_TIMEOUT = 3600
 """seconds that confirm_timeout may have: until then no second change is let in, and boot has the old files"""
 
@@ -53,7 +56,7 @@ UNGUARDED = 30
 """seconds that a change may be without a guard after it began, see take_over in sh/apply/change.sh"""
 
 LOAD_LIMIT = 60
-"""seconds after which a load is ended and undone, whatever it waits for"""
+"""seconds after which a load is ended and undone, whatever it waits for, from when it touches tables"""
 
 NO_SOURCE = "-"
 """in the place of a path, where no text is known that made a table"""
@@ -234,7 +237,7 @@ class Change:
     witness: Witness | None = None
     """how users' traffic is watched; None: not at all"""
     limit: int = LOAD_LIMIT
-    """seconds that the load may take"""
+    """seconds that the load may take once it touches tables; a script may take as many before"""
 
     @property
     def id(self) -> str:
@@ -357,8 +360,8 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
     if isinstance(step.verb, Begin):
         _refuse_second(output)
     commits = [other for other in steps[: steps.index(step)] if isinstance(other.verb, CommitChange)]
-    # one that fails half-way is done all the same: the next boot or run finishes what the journal lists
-    committed = bool(commits) or (isinstance(step.verb, CommitChange) and "abandon" not in answer)
+    # one that fails half-way is done all the same: the guard, the next boot or the next run finishes it
+    committed = bool(commits) or is_half_committed(step, answer)
     if isinstance(step.verb, LoadGuarded):
         # nft names the file, and the user's text is in what was queued as that
         found = re.search(rf"\bload\.({NUMBER.pattern}):", output)
@@ -369,13 +372,28 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
     undone = answer.get("abandon")
     ended = outcome_of(change, answer)
     outcome = "nothing was left changed"
-    if committed:
+    if committed and _is_pending(change, answer):
+        outcome = (
+            "the change stays, but the files for boot are not in place yet: the router goes on trying, and boots what "
+            "was there before until then"
+        )
+    elif committed:
         outcome = f"the change is confirmed, and the steps before it stay done; {describe_left(steps, step)}"
-    elif ended is not None and ended.word == "broken":
+    elif ended is not None and (ended.word == "broken" or LOSS in ended.reason):
         outcome = ended.reason
     elif undone is not None and undone.rc != 0:
         outcome = f"what went before could not be undone ({undone.text.strip()})"
     raise StepError(step, output, outcome)
+
+
+def _is_pending(change: Change, answer: Answer) -> bool:
+    pending = parse_change(answer.text("change")).pending
+    return pending is not None and pending.id == change.id
+
+
+def is_half_committed(step: Step, answer: Answer) -> bool:
+    """Whether a step that failed is the commit of a change that was decided for: nothing undoes that any more."""
+    return isinstance(step.verb, CommitChange) and "abandon" not in answer
 
 
 def _refuse_second(output: str) -> None:

@@ -31,6 +31,8 @@ ALIVE = 20
 """packets before the change by which a direction was alive"""
 CONNECTIONS = 5
 """new connections before the change whose end says something, and unanswered ones after it that show a demand"""
+STUCK = 1 / 3
+"""of the packets before the change: fewer may be what the world sends unasked, which rules may drop as early"""
 HEARD = 10
 """packets with what TCP carries, before the change, by which its connections were alive"""
 SAID = 5
@@ -42,9 +44,10 @@ SIDE_NAMES = {"up": "the WAN side", "down": "the LAN side"}
 STOPPED = "users' traffic stopped"
 """the reason in the router's log"""
 SILENT = (
-    "users' {families} traffic, which was there before the change, ended with it or just then: no packet came in to be "
-    "forwarded while it was counted, so it does not show that forwarding still works"
+    "users' {traffic} traffic, which was there before the change, all but ended with it or just then: {came}, so it "
+    "does not show that forwarding still works"
 )
+NOTHING_CAME = "no packet came in to be forwarded while it was counted"
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,15 @@ class Count:
 
     seconds: float = 0.0
     offered: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    """what came in from that side to be forwarded"""
+    """what came in from that side and met the rules for what is forwarded, or was taken by the fast path"""
+    stuck: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """what came in from that side to be forwarded and met neither, for want of a route or by a rule before these"""
     delivered: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """what left to that side, forwarded"""
     tried: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """opening packets of connections that came from that side"""
+    to_router: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """those to the router itself"""
     answered: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """answers to them that were forwarded to that side"""
     said: Mapping[tuple[str, int], int] = field(default_factory=dict)
@@ -129,7 +136,9 @@ class Count:
             FAMILIES[family].lower(): {
                 **{f"to_{SIDES[side]}": self.delivered.get((side, family), 0) for side in SIDES},
                 **{f"from_{SIDES[side]}": self.offered.get((side, family), 0) for side in SIDES},
+                **{f"stuck_from_{SIDES[side]}": self.stuck.get((side, family), 0) for side in SIDES},
                 "connections_tried": sum(self.tried.get((side, family), 0) for side in SIDES),
+                "connections_to_router": sum(self.to_router.get((side, family), 0) for side in SIDES),
                 "connections_answered": sum(self.answered.get((side, family), 0) for side in SIDES),
                 **{f"data_to_{SIDES[side]}": self.heard.get((side, family), 0) for side in SIDES},
                 **{f"data_from_{SIDES[side]}": self.said.get((side, family), 0) for side in SIDES},
@@ -147,7 +156,7 @@ class Count:
         return {"seconds": self.seconds, **families, "hardware": hardware, "gateways": gateways}
 
 
-BY_SIDE = ("offered", "delivered", "tried", "answered", "said", "heard", "acked")
+BY_SIDE = ("offered", "stuck", "delivered", "tried", "to_router", "answered", "said", "heard", "acked")
 """fields of Count with a number for each side and family"""
 
 
@@ -222,6 +231,7 @@ def _compare(before: Count | None, after: Count | None, share: float) -> tuple[s
         for family in FAMILIES:
             reasons += _fast_path_reasons(before, after, family)
             reasons += _packet_reasons(before, after, family, share)
+            reasons += _stuck_reasons(before, after, family, share)
             reasons += _data_reasons(before, after, family, share)
             reasons += _connection_reasons(before, after, family)
     if reasons:
@@ -246,6 +256,38 @@ def _silent_families(before: Count, after: Count, share: float) -> list[int]:
     ]
 
 
+def _list_ended(before: Count, after: Count, share: float) -> list[tuple[int, str]]:
+    """(family, side) to which next to nothing more is forwarded, and nothing shows that it would be.
+
+    Where packets come in that meet the rules for what is forwarded, other checks see what becomes of them.
+    """
+    silent = _silent_families(before, after, share)
+    ended = []
+    for family in FAMILIES:
+        tunnels = after.taken.get(family, 0) >= ALIVE and _may_tunnel(after, family)
+        for side, other in (("up", "down"), ("down", "up")):
+            was, now = before.delivered.get((side, family), 0), after.delivered.get((side, family), 0)
+            gone = after.rate(now + after.hardware.get(side, 0)) < share * before.rate(was)
+            offered, stuck = after.offered.get((other, family), 0), after.stuck.get((other, family), 0)
+            unshown = gone and not tunnels and (not offered or stuck > offered)
+            if was >= ALIVE and (unshown or family in silent):
+                ended.append((family, side))
+    return ended
+
+
+def _describe_ended(after: Count, ended: Sequence[tuple[int, str]]) -> str:
+    """What came in of it."""
+    families = {family: [side for one, side in ended if one == family] for family, _side in ended}
+    traffic = " and ".join(
+        FAMILIES[family] if len(sides) == len(SIDES) else f"{FAMILIES[family]} to {SIDE_NAMES[sides[0]]}"
+        for family, sides in families.items()
+    )
+    from_there = [("up" if side == "down" else "down", family) for family, side in ended]
+    offered, stuck = (sum(packets.get(key, 0) for key in from_there) for packets in (after.offered, after.stuck))
+    came = f"{offered} packets came in that met the rules for what is forwarded, and {stuck} that got no further"
+    return SILENT.format(traffic=traffic, came=came if offered or stuck else NOTHING_CAME)
+
+
 def _warnings(
     before: Count | None, after: Count | None, share: float, verdict: str, reasons: Sequence[str]
 ) -> Iterator[str]:
@@ -255,14 +297,12 @@ def _warnings(
                 f"the gateway of an {FAMILIES[family]} default route, {address} on {device}, answered before the "
                 "change and does not any more; another one does"
             )
-        if verdict in ("silent", "kept") and (silent := _silent_families(before, after, share)):
-            yield SILENT.format(families=" and ".join(FAMILIES[family] for family in silent))
+        if verdict in ("silent", "kept") and (ended := _list_ended(before, after, share)):
+            yield _describe_ended(after, ended)
     if verdict == "unwatched" and before is not None and before.seconds:
         why = f" ({reasons[0]})" if reasons else ""
-        yield (
-            "users' traffic was counted before the change and could not be counted after it"
-            f"{why}, so it does not show that forwarding still works"
-        )
+        when = "could not be counted before the change" if before.unwatched else "could not be counted after the change"
+        yield f"users' traffic {when}{why}, so it does not show that forwarding still works"
 
 
 def _of(count: Count, family: int, packets: Mapping[tuple[str, int], int]) -> int:
@@ -323,6 +363,24 @@ def _packet_reasons(before: Count, after: Count, family: int, share: float) -> I
             )
 
 
+def _stuck_reasons(before: Count, after: Count, family: int, share: float) -> Iterator[str]:
+    """What users send still comes, gets no longer as far as the rules for what is forwarded, and none of it leaves."""
+    for side, other in (("up", "down"), ("down", "up")):
+        was, now = before.delivered.get((other, family), 0), after.delivered.get((other, family), 0)
+        stuck = after.stuck.get((side, family), 0)
+        grew = after.rate(stuck) > 2 * before.rate(before.stuck.get((side, family), 0)) + 0.5
+        gone = was >= ALIVE and after.rate(now + after.hardware.get(other, 0)) < share * before.rate(was)
+        many = after.rate(stuck) > STUCK * before.rate(was)
+        # from this side comes nothing that the world sends unasked
+        if side == "down":
+            many = many or stuck > 0.8 * (stuck + after.offered.get((side, family), 0))
+        if gone and grew and stuck >= ALIVE and many:
+            yield (
+                f"{FAMILIES[family]} to {SIDE_NAMES[other]}: {_packets(was, before)} before, {_packets(now, after)} "
+                f"after, and {stuck} that came in got no further than a rule before they are forwarded, or had no route"
+            )
+
+
 def _data_reasons(before: Count, after: Count, family: int, share: float) -> Iterator[str]:
     """What TCP connections carry is acknowledged, so what is said again and again into silence is lost somewhere."""
     dead = [
@@ -332,10 +390,7 @@ def _data_reasons(before: Count, after: Count, family: int, share: float) -> Ite
         and after.rate(after.heard.get((side, family), 0) + after.hardware.get(side, 0))
         < share * before.rate(before.heard.get((side, family), 0))
     ]
-    all_taken, all_left = sum(after.taken.values()), sum(after.left.values())
-    # the fast path may have put it into a tunnel, where TCP is not seen
-    kept = _lost_by_fast_path(after, family) <= 0.2 * after.taken.get(family, 0)
-    tunnel = kept and all_taken >= ALIVE and all_left >= 0.8 * all_taken
+    tunnel = _may_tunnel(after, family)
     if len(dead) == 1 and tunnel:
         # where one side hears, the other one was heard
         return
@@ -351,6 +406,13 @@ def _data_reasons(before: Count, after: Count, family: int, share: float) -> Ite
                 f"{FAMILIES[family]}: TCP connections brought {SIDE_NAMES[side]} {_packets(was, before)} before, "
                 f"{_packets(now, after)} after, while {vain} were sent in vain"
             )
+
+
+def _may_tunnel(after: Count, family: int) -> bool:
+    """Whether the fast path may have put it into a tunnel, where it leaves as another family, and TCP is not seen."""
+    taken, left = sum(after.taken.values()), sum(after.left.values())
+    kept = _lost_by_fast_path(after, family) <= 0.2 * after.taken.get(family, 0)
+    return kept and taken >= ALIVE and left >= 0.8 * taken
 
 
 def _in_vain(before: Count, after: Count, family: int, side: str, lost: Callable[[Count, int, str], int]) -> int:
@@ -377,13 +439,22 @@ def _connection_reasons(before: Count, after: Count, family: int) -> Iterator[st
         was, now = before.answered.get((side, family), 0), after.answered.get((side, family), 0)
         if was < CONNECTIONS or now:
             continue
-        tried = after.tried.get((side, family), 0)
+        tried = after.tried.get((side, family), 0) + _diverted(before, after, family, side)
         vain = max(0, before.tried.get((side, family), 0) - was)
         if tried >= CONNECTIONS and after.rate(tried) > 2 * before.rate(vain):
             yield (
                 f"{FAMILIES[family]} from {SIDE_NAMES[side]}: {was} new connections in {before.seconds:.0f} s before, "
-                f"none in {after.seconds:.0f} s after, though {tried} were tried"
+                f"none in {after.seconds:.0f} s after, though {tried:.0f} were tried"
             )
+
+
+def _diverted(before: Count, after: Count, family: int, side: str) -> float:
+    """How many connections more than before are opened to the router itself, as where a rule turns them there.
+
+    A few that are its own do not make up for those that were answered from elsewhere.
+    """
+    more = after.to_router.get((side, family), 0) - after.seconds * before.rate(before.to_router.get((side, family), 0))
+    return more if after.rate(more) > before.rate(before.answered.get((side, family), 0)) / 2 else 0
 
 
 def _packets(number: int, count: Count) -> str:

@@ -18,16 +18,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from .._core.errors import OffloadError
-from .services import read_span, span
+from .services import braces, read_span, span
 
 BITS = {"ipv4": 32, "ipv6": 128}
 _SOCKET = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 ADDRESS = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3}|[ \t]*-[ \t]*[0-9A-Fa-f:.]+)?\Z")
+MASKED = re.compile(r"([0-9A-Fa-f:.]+)/(-[0-9]{1,3}|[0-9A-Fa-f]*[:.][0-9A-Fa-f:.]*)\Z")
+"""an address with how many of its last bits count, or with which"""
 MARK = re.compile(r"(?:0[xX][0-9A-Fa-f]+|[0-9]+)\Z")
 REMEDY = "write an address, a prefix such as 192.0.2.0/24, or a range such as 192.0.2.1-192.0.2.9"
 
 Span = tuple[int, int]
 """first and last address, as numbers"""
+SUFFIXES = range(2, 1 << 64)
+"""IPv6 addresses without a network: no host on the Internet or behind a router has one"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,9 @@ def _address(number: int, family: str) -> str:
 
 def address_span(line: Line) -> tuple[str, Span]:
     """``192.0.2.1``, ``2001:db8::/32`` or ``a-b`` -> family and span; raises OffloadError."""
+    if MASKED.match(line.text):
+        remedy = "write it into the addresses of a rule, which may have one"
+        raise OffloadError(f"{line.where}: {line.text!r} has a mask, and only single addresses go here", remedy)
     if not ADDRESS.match(line.text):
         raise OffloadError(f"{line.where}: {line.text!r} is not an address", REMEDY)
     family = "ipv6" if ":" in line.text else "ipv4"
@@ -78,6 +85,58 @@ def address_span(line: Line) -> tuple[str, Span]:
     if high < low:
         raise OffloadError(f"{line.where}: {line.text!r} is not a range", REMEDY)
     return family, (low, high)
+
+
+def read_masked(line: Line) -> tuple[str, str] | None:
+    """``::c0de/-64`` or ``::c0de/::ffff:ffff:ffff:ffff`` -> family and the match after ``saddr``; else None.
+
+    Raises OffloadError for bits outside of the mask, and for a mask that fits every address.
+    """
+    if not (found := MASKED.match(line.text)):
+        return None
+    base, mask = found.groups()
+    family = "ipv6" if ":" in base else "ipv4"
+    try:
+        value = _number(base, family)
+        bits = (1 << int(mask[1:])) - 1 if mask.startswith("-") else _number(mask, family)
+    except OSError:
+        raise OffloadError(f"{line.where}: {line.text!r} is not an address", REMEDY) from None
+    if not 0 < bits < 1 << BITS[family]:
+        remedy = f"count from -1 to -{BITS[family]}, or write the mask as an address"
+        raise OffloadError(f"{line.where}: {line.text!r} has no mask of that family", remedy)
+    if value & ~bits:
+        meant = f"{_address(value & bits, family)}/{mask}"
+        raise OffloadError(f"{line.where}: {line.text!r} has bits outside of its mask", f"did you mean {meant}?")
+    return family, f"& {_address(bits, family)} == {_address(value, family)}"
+
+
+def refuse_bare_suffix(line: Line, remedy: str = "") -> None:
+    """Raise OffloadError for an IPv6 address that has no network, which no packet of a host can have."""
+    if "/" in line.text or "-" in line.text or ":" not in line.text:
+        return
+    _family, (low, _high) = address_span(line)
+    if low in SUFFIXES and low >> 32 != 0xFFFF:
+        raise OffloadError(
+            f"{line.where}: no host has the address {line.text!r}, because it has no network",
+            remedy or f"write '{line.text}/-64' for an address that ends so in whatever network, or the whole address",
+        )
+
+
+def host_matches(lines: Iterable[Line]) -> dict[str, list[str]]:
+    """Addresses, prefixes, ranges and suffixes -> family -> what comes after ``saddr``, each for a rule of its own."""
+    plain: list[Line] = []
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if (masked := read_masked(line)) is not None:
+            family, match = masked
+            if match not in (values := found.setdefault(family, [])):
+                values.append(match)
+            continue
+        refuse_bare_suffix(line)
+        plain.append(line)
+    for family, values in merge_addresses(plain).items():
+        found[family] = [braces(values), *found.get(family, ())]
+    return found
 
 
 def span_text(low: int, high: int, family: str) -> str:

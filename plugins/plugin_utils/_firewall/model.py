@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .services import Port
+from .services import Port, braces
 
 FAMILIES = ("ipv4", "ipv6")
 SUFFIX = {"ipv4": "4", "ipv6": "6"}
@@ -30,6 +30,8 @@ class Zone:
     devices: tuple[str, ...]
     ports: tuple[Port, ...]
     """services that the router offers to it"""
+    subnets: Hosts
+    """family -> its prefixes, where it has only a part of its devices; one value each"""
     options: Options
     where: str
 
@@ -64,6 +66,10 @@ class Rule:
     """None: whoever"""
     destinations: Hosts | None
     families: tuple[str, ...]
+    macs: tuple[str, ...]
+    """Ethernet addresses that it comes from; none: whichever"""
+    times: tuple[str, ...]
+    """the matches of the time at which it holds; none: always"""
     options: Options
     where: str
 
@@ -72,9 +78,23 @@ class Rule:
         return self.options[option]
 
     @property
+    def conditions(self) -> str:
+        """The matches beside families, ports and addresses; empty where there are none."""
+        macs = f"ether saddr {braces(self.macs)}" if self.macs else ""
+        return " ".join(filter(None, (macs, *self.times)))
+
+    @property
     def open(self) -> bool:
         """Does it take everything?"""
-        limits = (self["limit"], self["connections"], self.ports, self.sources, self.destinations)
+        limits = (
+            self["limit"],
+            self["connections"],
+            self.ports,
+            self.sources,
+            self.destinations,
+            self.macs,
+            self.times,
+        )
         return not any(limits) and self["family"] == "both"
 
 
@@ -88,12 +108,44 @@ class PortForward:
     ports: tuple[Port, ...]
     ipv4: str
     ipv6: str
+    """what comes after ``daddr``: an address, or how it ends"""
     target_port: int | None
+    """the first of those at the server"""
     address: str
     """the router's own one that is dialled; empty: whichever"""
     sources: Hosts | None
     hairpin: tuple[str, ...]
     where: str
+    number: int
+    """its place in the description, from 0"""
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """What the router takes itself, wherever it was sent to."""
+
+    zones: tuple[str, ...]
+    ports: tuple[Port, ...]
+    sources: Hosts | None
+    destinations: Hosts | None
+    families: tuple[str, ...]
+    target_port: int | None
+    where: str
+    to: tuple[str, ...] = ()
+    """none: the router"""
+
+    @property
+    def taken(self) -> tuple[Port, ...]:
+        """The ports at which it arrives."""
+        if self.target_port is None:
+            return self.ports
+        protocols = dict.fromkeys(port.protocol for port in self.ports)
+        return tuple(Port(protocol, self.target_port, self.target_port) for protocol in protocols)
+
+    @property
+    def offers(self) -> bool:
+        """Does the router take all of it, also what was sent to itself?"""
+        return self.target_port is None and self.sources is None and self.destinations is None
 
 
 @dataclass(frozen=True)
@@ -106,8 +158,21 @@ class SourceNat:
     families: tuple[str, ...]
     action: str
     address: str
+    """one, a range, or a prefix that the sources' own prefix becomes"""
+    ports: tuple[str, ...]
+    """the only ones to be used, as nft takes them; empty: any"""
     map: str
     where: str
+    number: int
+    """its place in the description, from 0"""
+
+    @property
+    def network(self) -> str:
+        """The prefix that the sources are in, where it becomes another one; else nothing."""
+        if "/" not in self.address or self.sources is None:
+            return ""
+        ((network,),) = self.sources.values()
+        return network
 
 
 @dataclass(frozen=True)
@@ -147,13 +212,16 @@ class Firewall:
     input: Sequence[Rule]
     forward: Sequence[Rule]
     port_forwards: Sequence[PortForward]
+    redirect: Sequence[Redirect]
     source_nat: Sequence[SourceNat]
     blocklists: Sequence[Blocklist]
     log: Options
     extra: Mapping[str, Sequence[tuple[str, str]]]
     """place -> (the key that it comes from, the text) of each"""
+    changing: frozenset[str] = frozenset()
+    """sets whose elements come and go by themselves, as a match names them: ``@name4``"""
     exclusions: Sequence[Exclusion] = field(default=())
 
     def devices(self, *zones: str) -> list[str]:
-        """The devices of these zones, in order."""
-        return [device for zone in zones for device in self.zones[zone].devices]
+        """The devices of these zones, in order, each once."""
+        return list(dict.fromkeys(device for zone in zones for device in self.zones[zone].devices))

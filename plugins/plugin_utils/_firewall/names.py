@@ -23,10 +23,12 @@ from .spec import VALUES
 ROUTER = "flow_offload_router"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
 SERVICE = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
+DURATION = re.compile(r"(?=[0-9]*[1-9])(?:[1-9][0-9]{0,3}d)?(?:[0-9]{1,4}h)?(?:[0-9]{1,4}m)?(?:[0-9]{1,6}s)?\Z")
+"""days, hours, minutes and seconds, in this order and not all zero"""
 SIZE = re.compile(r"[1-9][0-9]{2,3}\Z")
 SMALLEST = 536
 """bytes; no host of the Internet asks for smaller segments (RFC 9293)"""
-RESERVED = ("bogons", "limit_", "connections_")
+RESERVED = ("bogons", "limit_", "connections_", "moved_ports_")
 # Words that not every nft from 1.0.6 to 1.1.7 takes for the name of a set, a map or a counter (tried, one by one)
 KEYWORD = re.compile(
     r"""(
@@ -90,6 +92,21 @@ def refuse_keyword(name: str, where: str) -> None:
         raise OffloadError(f"{where}: {name} is an nft keyword", f"use another name, such as my_{name}")
 
 
+def _refuse_overlap(device: str, other: Zone, name: str, subnets: Hosts, where: str) -> None:
+    """Raise OffloadError for two zones on one device that no address tells apart."""
+    if not subnets and not other.subnets:
+        problem = f"{where}.devices: a device is in two zones ({device} in {other.name} and in {name})"
+        raise OffloadError(problem, "leave it in one of them, or give one its subnets there")
+    for family in subnets.keys() & other.subnets.keys():
+        spans = [
+            [elements.address_span(elements.Line(text, where))[1] for text in values[0].strip("{ }").split(", ")]
+            for values in (subnets[family], other.subnets[family])
+        ]
+        if len(elements.merge([*spans[0], *spans[1]])) < len(spans[0]) + len(spans[1]):
+            problem = f"{where}.subnets: some of it is in zone {other.name} too, which has {device} as well"
+            raise OffloadError(problem, "have each address in one zone")
+
+
 class Names:
     """Everything that a description gives a name to. ``files`` are the texts of the files that it names."""
 
@@ -100,6 +117,8 @@ class Names:
         self.services = {name: services.read_services(ports, {}, name) for name, ports in services.SERVICES.items()}
         self.sets: dict[str, str] = {}
         """name -> addresses or ports"""
+        self.changing: set[str] = set()
+        """sets whose elements come and go by themselves, as a match names them: ``@name4``"""
         self.maps: dict[str, tuple[str, str]] = {}
         """name -> key and value"""
         self.declared: list[Declared] = []
@@ -163,14 +182,35 @@ class Names:
     def _add_set(self, where: str, item: Options) -> None:
         name = self._new_name(item, where)
         lines = self._lines(item, where)
+        timeout = self._timeout(item, where)
+        flags = "interval,timeout" if timeout else "interval"
         self.sets[name] = item["type"]
+        if timeout:
+            self.changing |= {f"@{name}{end}" for end in ("", *SUFFIX.values())}
         if item["type"] == "ports":
-            self.declared.append(Declared("set", name, "inet_service", tuple(elements.merge_ports(lines)), where))
+            ports = tuple(elements.merge_ports(lines))
+            self.declared.append(Declared("set", name, "inet_service", ports, where, flags, timeout))
             return
+        for line in lines[: len(item["elements"])]:  # lists that others publish may hold what no packet has
+            elements.refuse_bare_suffix(line, "write the whole address, or the suffix into a rule, as '::1:2/-64'")
         found = elements.merge_addresses(lines)
         for family in self.families:
             values = tuple(found.get(family, ()))
-            self.declared.append(Declared("set", name + SUFFIX[family], f"{family}_addr", values, where))
+            self.declared.append(
+                Declared("set", name + SUFFIX[family], f"{family}_addr", values, where, flags, timeout)
+            )
+
+    def _timeout(self, item: Options, where: str) -> str:
+        """How long an element stays that a program on the router adds, as nft takes it; empty for ever."""
+        if item["timeout"] is None:
+            return ""
+        where = f"{where}.timeout"
+        require_match(DURATION, item["timeout"], where, "a time such as 90s, 1h or 1d12h was expected")
+        if item["elements"] or item["file"]:
+            key = "elements" if item["elements"] else "file"
+            problem = f"{where}: the elements in {key} would be gone after that time"
+            raise OffloadError(problem, "leave one of the two out; elements of such a set come while the router runs")
+        return str(item["timeout"])
 
     def _add_map(self, where: str, item: Options) -> None:
         name = self._new_name(item, where)
@@ -188,15 +228,16 @@ class Names:
             raise OffloadError(f"{where}.name: {name} could be taken for a pair of zones", "leave 'to_' out of it")
         if not item["devices"]:
             raise OffloadError(f"{where}.devices: zone {name} has no device", "name one, or leave the zone out")
+        subnets = self._subnets(item, where)
         for device in item["devices"]:
             device_name(device, f"{where}.devices")
             if held.get(device) == name:
                 raise OffloadError(
                     f"{where}.devices: {device} is listed twice in zone {name}", "take one of the two out"
                 )
-            if device in held:
-                problem = f"{where}.devices: a device is in two zones ({device} in {held[device]} and in {name})"
-                raise OffloadError(problem, "leave it in one of them")
+            for sharing in self.zones.values():
+                if device in sharing.devices:
+                    _refuse_overlap(device, sharing, name, subnets, where)
             held[device] = name
         if overlap := find_overlap(held):
             pattern, other = overlap
@@ -211,7 +252,21 @@ class Names:
             require_match(SIZE, item["mss"], f"{where}.mss", "a segment size such as 1360, or pmtu, was expected")
             require_within(int(item["mss"]), SMALLEST, 9999, f"{where}.mss")
         ports = self.read_ports(item["services"], f"{where}.services")
-        self.zones[name] = Zone(name, tuple(item["devices"]), ports, item, where)
+        self.zones[name] = Zone(name, tuple(item["devices"]), ports, subnets, item, where)
+
+    def _subnets(self, item: Options, where: str) -> Hosts:
+        """Family -> the prefixes of a zone that has only a part of its devices, as one value."""
+        refuse_empty(item, where, "subnets")
+        lines = [elements.Line(text, f"{where}.subnets") for text in item["subnets"] or ()]
+        found = {
+            family: values for family, values in elements.merge_addresses(lines).items() if family in self.families
+        }
+        if lines and not found:
+            problem = (
+                f"{where}.subnets has addresses of the other family only, and {ROUTER}.family is {self.families[0]}"
+            )
+            raise OffloadError(problem, "leave one of the two out")
+        return {family: [services.braces(values)] for family, values in found.items()}
 
     def read_ports(self, texts: Sequence[str] | None, where: str) -> tuple[Port, ...]:
         """Services by name or as ports; sets of ports must exist."""
@@ -243,8 +298,8 @@ class Names:
         """Addresses and ``@sets`` by family; None where there are none, which is everyone."""
         if not texts:
             return None
-        literal = elements.merge_addresses(elements.Line(item, where) for item in texts if not item.startswith("@"))
-        found = {family: [services.braces(values)] for family, values in literal.items() if family in self.families}
+        literal = elements.host_matches(elements.Line(item, where) for item in texts if not item.startswith("@"))
+        found = {family: values for family, values in literal.items() if family in self.families}
         for item in dict.fromkeys(texts):
             if item.startswith("@"):
                 if self.sets.get(item[1:]) != "addresses":

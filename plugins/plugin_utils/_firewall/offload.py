@@ -50,6 +50,9 @@ def _exclusion(where: str, item: Mapping[str, Any], names: Names | None) -> Excl
     devices = [device_name(device, f"{where}.devices") for device in item["devices"]]
     if names is not None:
         zones = names.read_zones(item["zones"], f"{where}.zones")
+        if parted := [zone for zone in zones if names.zones[zone].subnets]:
+            problem = f"{where}.zones: {parted[0]} has only a part of its devices"
+            raise OffloadError(problem, f"name the subnets of {parted[0]} in addresses instead")
         devices += [device for zone in zones for device in names.zones[zone].devices]
     if item["packets"] is not None and not 1 <= item["packets"] <= 1_000_000:
         raise OffloadError(
@@ -98,8 +101,7 @@ def _hosts(where: str, texts: Sequence[str], names: Names | None) -> Hosts | Non
         return names.read_hosts(texts, where)
     if named := [item for item in texts if item.startswith("@")]:
         raise OffloadError(f"{where}: only flow_offload_ruleset: router has sets ({named[0]})", "write the addresses")
-    found = elements.merge_addresses(elements.Line(item, where) for item in texts)
-    return {family: [services.braces(values)] for family, values in found.items()} or None
+    return elements.host_matches(elements.Line(item, where) for item in texts) or None
 
 
 def _mark(text: str, where: str) -> str:
@@ -150,14 +152,17 @@ def render_exclusion(exclusion: Exclusion) -> list[str]:
     return [f"{' '.join(line)} return" for line in matches]
 
 
-def add_feeding_rule(text: Text, exclusions: Sequence[Exclusion], extra: Sequence[str]) -> str:
+def add_feeding_rule(
+    text: Text, exclusions: Sequence[Exclusion], extra: Sequence[str], ahead: Sequence[str] = ()
+) -> str:
     """The rule for the forward chain that feeds the flowtable.
 
-    With exclusions, or ``extra`` lines of the user's, it does so through a chain of its own, added to ``text``.
+    With exclusions, lines ``ahead`` of them, or ``extra`` ones of the user's, it does so through a chain of its own,
+    which is added to ``text``.
     """
-    if not exclusions and not extra:
+    if not exclusions and not extra and not ahead:
         return f"{STATES} {FEED}"
-    lines: list[str] = []
+    lines = list(ahead)
     for exclusion in exclusions:
         lines += [f"# {exclusion.comment}", *render_exclusion(exclusion)]
     if extra:

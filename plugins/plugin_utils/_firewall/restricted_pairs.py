@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from .model import Firewall
+from .shared import list_shared
 
 OWN_RULES = ("table", "early", "mangle", "forward", "forward_last")
 """places of the user's own rules, which packets between open zones may meet as well"""
@@ -36,6 +37,8 @@ def restricted_pairs(firewall: Firewall) -> list[Pair]:
 def _is_open(firewall: Firewall, source: str, target: str) -> bool:
     """Does everything get through from one zone to the other, in both address families, whatever its addresses?"""
     ends = {source, target}
+    if any(ends & {*group.zones} for group in list_shared(firewall)):
+        return False
     if any(firewall.zones[zone]["bogons"] or firewall.zones[zone]["antispoof"] != "none" for zone in ends):
         return False
     if any(ends & {*blocklist.zones, *blocklist.to} for blocklist in firewall.blocklists):

@@ -52,13 +52,15 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "wireguard": ("udp/51820",),
     "zabbix-agent": ("tcp/10050",),
 }
+LAST_PORT = 65535
 WITH_PORTS = ("tcp", "udp", "sctp", "dccp")
-# What has no ports -> the match that it means; numbers, because not every router has names for these
+# What has no ports -> the match that it means; a number where nft 1.0.6 has no word of its own: it would look into
+# /etc/protocols, which not every router has
 PROTOCOLS = {
     "ah": "meta l4proto ah",
     "esp": "meta l4proto esp",
-    "gre": "meta l4proto gre",
-    "igmp": "ip protocol igmp",
+    "gre": "meta l4proto 47",
+    "igmp": "ip protocol 2",
     "ipip": "meta l4proto 4",
     "6in4": "meta l4proto 41",
     "ospf": "meta l4proto 89",
@@ -80,8 +82,8 @@ class Port:
     named: str = ""
 
     def moved(self, to: int | None) -> Port:
-        """The same protocol's port at the server."""
-        return self if to is None else Port(self.protocol, to, to)
+        """The same protocol's ports at the server, where the first one is ``to``."""
+        return self if to is None else Port(self.protocol, to, to + self.high - self.low)
 
 
 def span(low: int, high: int) -> str:
@@ -93,7 +95,7 @@ def read_span(text: str, where: str) -> tuple[int, int]:
     """``443`` or ``8000-8010`` -> first and last port; raises OffloadError."""
     match = re.match(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z", text)
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 1 <= low <= high <= 65535:
+    if not 1 <= low <= high <= LAST_PORT:
         raise OffloadError(f"{where}: {text!r} is not a port", "write a port such as 443, or two such as 8000-8010")
     return low, high
 

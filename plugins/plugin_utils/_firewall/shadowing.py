@@ -63,9 +63,11 @@ class Shadowing:
         )
 
     def _values(self, value: str) -> list[Span]:
-        """What stands in an address match: ``192.0.2.1``, ``{ a, b }``, ``@name4``."""
+        """What stands in an address match: ``192.0.2.1``, ``{ a, b }``, ``@name4``. A mask has no spans."""
         if value.startswith("@"):
             return self._set(value[1:])
+        if value.startswith("& "):
+            return []
         return [_span(item, "") for item in value.strip("{ }").split(", ")]
 
 

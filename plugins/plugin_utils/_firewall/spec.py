@@ -31,6 +31,18 @@ PLACES = (
     "srcnat",
 )
 """where extra rules can go: ``table`` is beside the chains, the others are chains or their ends"""
+FORWARDED = ("tcp", "udp", "sctp", "gre", "esp")
+"""protocols of port forwards"""
+WEEKDAYS = {
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "fri": "Friday",
+    "sat": "Saturday",
+    "sun": "Sunday",
+}
+"""a day -> as nft has it"""
 KEYS = {"ipv4": "ipv4_addr", "ipv6": "ipv6_addr", "port": "inet_service", "mark": "mark"}
 VALUES = {**KEYS, "verdict": "verdict"}
 """what a map leads from and to -> nft's name of the type"""
@@ -62,6 +74,9 @@ RULE: dict[str, Any] = {
     "sources": NARROWS,
     "destinations": NARROWS,
     "family": FAMILY,
+    "source_mac": NARROWS,
+    "hours": TEXT,
+    "weekdays": {**NARROWS, "choices": list(WEEKDAYS)},
     "action": _choice("accept", "drop", "reject"),
     "limit": {
         "type": "dict",
@@ -83,6 +98,7 @@ ROUTER: dict[str, Any] = {
         options={
             "name": NEEDED,
             "devices": ZONES,
+            "subnets": NARROWS,
             "services": _list(),
             "masquerade": FLAG,
             "input": _choice("drop", "reject", "accept"),
@@ -96,7 +112,14 @@ ROUTER: dict[str, Any] = {
     ),
     "services": _list("dict", options={"name": NEEDED, "ports": {**ZONES}}),
     "sets": _list(
-        "dict", options={"name": NEEDED, "type": _choice("addresses", "ports"), "elements": _list(), "file": TEXT}
+        "dict",
+        options={
+            "name": NEEDED,
+            "type": _choice("addresses", "ports"),
+            "elements": _list(),
+            "file": TEXT,
+            "timeout": TEXT,
+        },
     ),
     "maps": _list(
         "dict",
@@ -116,14 +139,25 @@ ROUTER: dict[str, Any] = {
             "name": NEEDED,
             "from": ZONES,
             "to": NEEDED,
-            "protocols": {"type": "list", "elements": "str", "choices": ["tcp", "udp"], "default": ["tcp"]},
-            "port": NEEDED,
+            "protocols": {"type": "list", "elements": "str", "choices": list(FORWARDED), "default": ["tcp"]},
+            "port": TEXT,
             "address": TEXT,
             "ipv4": TEXT,
             "ipv6": TEXT,
             "target_port": {"type": "int"},
             "sources": NARROWS,
             "hairpin": _list(),
+        },
+    ),
+    "redirect": _list(
+        "dict",
+        options={
+            "from": ZONES,
+            "services": {"type": "list", "elements": "str", "required": True},
+            "sources": NARROWS,
+            "destinations": NARROWS,
+            "family": FAMILY,
+            "target_port": {"type": "int"},
         },
     ),
     "source_nat": _list(
@@ -134,6 +168,7 @@ ROUTER: dict[str, Any] = {
             "destinations": NARROWS,
             "action": _choice("snat", "masquerade", "none"),
             "address": TEXT,
+            "ports": NARROWS,
             "map": TEXT,
         },
     ),
@@ -202,7 +237,8 @@ def normalised(value: Any, option: Mapping[str, Any], where: str) -> Any:
         return value.replace("\r\n", "\n").removesuffix("\n").split("\n") if value.strip() else []
     if isinstance(value, str) and option["type"] == "list":
         return [item.strip() for item in value.split(",")]
-    return [] if value is None and option == NARROWS else value
+    narrows = option["type"] == "list" and not {"default", "required"} & option.keys()
+    return [] if value is None and narrows else value
 
 
 def _shown(value: Any, options: Mapping[str, Any]) -> str:

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 
 from . import offload
 from .addresses import address_chains
+from .changing import changing_input, changing_pairs, slow_rules
 from .model import SUFFIX, Declared, Firewall, Rule
 from .services import PING, matches
+from .shared import list_shared, part, zones_of_devices
 from .text import IP, Text, base_chain, quote_devices, variants, vmap
 
 # RFC 4890: errors that connections depend on, and what keeps a link going. Ping comes after the rules for it.
@@ -46,6 +49,8 @@ DHCP = {
     "ipv4": 'meta nfproto ipv4 udp sport 67 udp dport 68 accept comment "DHCP client"',
     "ipv6": 'ip6 saddr fe80::/10 udp dport 546 accept comment "DHCPv6 client"',
 }
+OPEN = "ct status & expected == 0 ct state established ct direction original"
+"""not what a helper expects, which no rule but that of the first connection allowed"""
 CLAMP = "tcp flags & (syn | rst) == syn tcp option maxseg size set"
 LOG_PREFIX = 120
 """bytes; the kernel takes 127 (NF_LOG_PREFIXLEN)"""
@@ -89,7 +94,7 @@ class Table:
                 "reject with icmpx admin-prohibited",
             ]
             text.chain("refuse", lines, "action, input and forward: reject", later=True)
-        comments = [f"zone {zone.name}: {', '.join(zone.devices)}" for zone in zones]
+        comments = [f"zone {zone.name}: {', '.join((*zone.devices, *(zone['subnets'] or ())))}" for zone in zones]
         return text.rendered(table, ["flow_offload_router", *comments])
 
     def extra(self, place: str) -> list[str]:
@@ -141,7 +146,12 @@ class Table:
         zones = {name: list(self._early(name)) for name in self.firewall.zones}
         comment = "Before connection tracking: flow_offload_router.blocklists, zones.bogons, zones.antispoof"
         first = base_chain("filter", "prerouting", "raw", "accept")
-        self.text.dispatch("early", first, "iifname", self.firewall, zones, comment, self.extra("early"))
+        spoofed = (
+            [f"fib saddr . iif oif missing {self.text.counter('spoofed')} drop"] if list_shared(self.firewall) else []
+        )
+        self.text.dispatch(
+            "early", first, "iifname", self.firewall, zones, comment, self.extra("early"), of_shared=spoofed
+        )
 
     def _early(self, name: str) -> Iterator[str]:
         zone, families = self.firewall.zones[name], self.firewall.families
@@ -179,6 +189,7 @@ class Table:
         firewall = self.firewall
         lines = [
             *self.families(),
+            *self._judge_input_again(),
             "ct state { established, related } accept",
             *(line for family in firewall.families for line in LINK_ICMP[family]),
             f"ct state invalid {self.text.counter('invalid')} drop",
@@ -192,16 +203,23 @@ class Table:
         first = base_chain("filter", "input", "filter", "drop")
         self.text.dispatch("input", first, "iifname", firewall, zones, comment, lines, "goto")
 
-    def _input(self, name: str) -> Iterator[str]:
-        """A zone's services, the rules for it, its policy."""
+    def _input(self, name: str, again: bool = False) -> Iterator[str]:
+        """A zone's services, the rules for it, its policy; ``again`` as in ``rule``."""
         zone, families = self.firewall.zones[name], self.firewall.families
         if zone.ports:
             yield f"# {zone.where}.services: {', '.join(dict.fromkeys(zone['services']))}"
             for match in matches(zone.ports, families[0] if len(families) == 1 else "both"):
                 yield f"{match} accept"
+        for entry in self.firewall.redirect:
+            if name in entry.zones:
+                yield f"# {entry.where}"
+                as_sent = entry.target_port is None and entry.destinations is None
+                end = "accept" if as_sent else "ct status dnat accept"
+                for match in variants(families, entry.families, entry.taken, entry.sources):
+                    yield f"{match} {end}"
         for number, rule in enumerate(self.firewall.input):
             if name in rule.zones:
-                yield from self.rule(rule, f"input_{number}")
+                yield from self.rule(rule, f"input_{number}", again)
         if zone["input"] != "accept" and not any(port.protocol == "ping" for port in zone.ports):
             yield from (f"{PING[family]} accept" for family in families)
         yield from self.end("input", name)
@@ -220,7 +238,10 @@ class Table:
         """Add the chain for what crosses the router, with the rule that feeds the flowtable, and one for each pair."""
         firewall, text = self.firewall, self.text
         lines = [*self.families(), f"ct state invalid {text.counter('invalid')} drop"]
-        lines.append(offload.add_feeding_rule(text, firewall.exclusions, self.extra("fast_path")))
+        changing = changing_pairs(firewall)
+        lines += self._judge_forward_again(changing)
+        slow = slow_rules(firewall, changing)
+        lines.append(offload.add_feeding_rule(text, firewall.exclusions, self.extra("fast_path"), slow))
         lines.append("ct state { established, related } accept")
         if "ipv6" in firewall.families:
             lines.append('icmpv6 type { 130-143, 148, 149, 151-153 } drop comment "RFC 4890: of one link only"')
@@ -244,12 +265,38 @@ class Table:
         order = {name: number for number, name in enumerate(self.firewall.zones)}
         return sorted(pairs, key=lambda pair: (order[pair[0]], order[pair[1]]))
 
-    def _device_pairs(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-        """From device to device, and the chain for it."""
+    def _device_pairs(self, pairs: Iterable[tuple[str, str]], before: str = "") -> Iterator[tuple[str, str]]:
+        """From device to device, and the chain for it, whose name begins with ``before``."""
+        pairs = list(pairs)
+        zones = zones_of_devices(self.firewall)
+        shared = {device: group for group in list_shared(self.firewall) for device in group.devices}
+        parted: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
+        seen: set[tuple[str, str]] = set()
         for one, other in pairs:
-            for device in self.firewall.zones[one].devices:
-                for target in self.firewall.zones[other].devices:
-                    yield f'"{device}" . "{target}"', f"jump {one}_to_{other}"
+            for device, target in product(self.firewall.zones[one].devices, self.firewall.zones[other].devices):
+                if device not in shared and target not in shared:
+                    yield f'"{device}" . "{target}"', f"jump {before}{one}_to_{other}"
+                elif (device, target) not in seen:
+                    seen.add((device, target))
+                    ends = zones[device], zones[target]
+                    if ends not in parted:
+                        parted[ends] = f"to_zones_{before}{len(parted)}"
+                        comment = f"zones of what comes from {device} and goes to {target}"
+                        self.text.chain(parted[ends], self._pair_parts(*ends, pairs, before), comment, later=True)
+                    yield f'"{device}" . "{target}"', f"jump {parted[ends]}"
+
+    def _pair_parts(
+        self, sources: Sequence[str], targets: Sequence[str], pairs: Sequence[tuple[str, str]], before: str
+    ) -> Iterator[str]:
+        """The rules that tell the pairs of zones of two devices apart, by addresses."""
+        for one, other, family in product(sources, targets, self.firewall.families):
+            source, target = (part(self.firewall, one, sources, family), part(self.firewall, other, targets, family))
+            if source is None or target is None:
+                continue
+            ip = IP[family]
+            ends = [f"{ip} {side} {prefixes}" for side, prefixes in (("saddr", source), ("daddr", target)) if prefixes]
+            verdict = f"goto {before}{one}_to_{other}" if (one, other) in pairs else "return"
+            yield f"{' '.join(ends) or f'meta nfproto {family}'} {verdict}"
 
     def _blocked_ahead(self) -> Iterator[str]:
         """Connections to where nobody should go."""
@@ -262,11 +309,11 @@ class Table:
                 if zone.name in blocklist.to:
                     yield from self._blocked(blocklist.name, "daddr", blocklist.log, match)
 
-    def _pair(self, one: str, other: str) -> list[str]:
+    def _pair(self, one: str, other: str, again: bool = False) -> list[str]:
         lines: list[str] = []
         for number, rule in enumerate(self.firewall.forward):
             if one in rule.zones and other in rule.to:
-                lines += self.rule(rule, f"forward_{number}")
+                lines += self.rule(rule, f"forward_{number}", again)
         for entry in self.firewall.port_forwards:
             if other != entry.to or one not in (*entry.zones, *entry.hairpin):
                 continue
@@ -279,6 +326,30 @@ class Table:
                 found = variants((), ("ipv6",), entry.ports, entry.sources, {"ipv6": [entry.ipv6]})
                 lines += [f"{match} accept" for match in found]
         return lines
+
+    # --- connections that are open, and that a rule may decide about in another way now
+
+    def _judge_input_again(self) -> list[str]:
+        changing = changing_input(self.firewall)
+        for zone, found in changing.items():
+            self._judge_again(zone, found, list(self._input(zone, again=True)))
+        chains = {zone: f"to_check_{zone}" for zone in changing}
+        devices = self.text.by_zone("check", self.firewall, "saddr", chains, "jump")
+        return vmap(f"{OPEN} iifname", devices) if devices else []
+
+    def _judge_forward_again(self, changing: Mapping[tuple[str, str], list[str]]) -> list[str]:
+        for (one, other), found in changing.items():
+            lines = [*self._pair(one, other, again=True), f"goto forward_{one}"]
+            self._judge_again(f"{one}_to_{other}", found, lines)
+        return vmap(f"{OPEN} iifname . oifname", self._device_pairs(changing, "to_check_")) if changing else []
+
+    def _judge_again(self, name: str, found: Iterable[str], lines: Sequence[str]) -> None:
+        """Add the chain for the connections that ``found`` matches, and the one that judges them by ``lines``."""
+        comment = "open connections that rules with hours, or with sets that change, may decide about"
+        self.text.chain(
+            f"to_check_{name}", [f"{match} goto to_again_{name}".strip() for match in found], comment, later=True
+        )
+        self.text.chain(f"to_again_{name}", lines, later=True)
 
     def _mss(self) -> None:
         lines: list[str] = []
@@ -293,11 +364,15 @@ class Table:
 
     # --- a rule of flow_offload_router.input or .forward
 
-    def rule(self, rule: Rule, name: str) -> list[str]:
-        """Its lines in the chain of a zone or of a pair; limits and logging are in a chain that all of them share."""
+    def rule(self, rule: Rule, name: str, again: bool = False) -> list[str]:
+        """Its lines in the chain of a zone or of a pair; limits and logging are in a chain that all of them share.
+
+        ``again`` is for connections that are open: limits are for new ones, and these have been logged.
+        """
         found = variants(self.firewall.families, rule.families, rule.ports, rule.sources, rule.destinations)
+        found = [f"{rule.conditions} {match}".strip() for match in found]
         comment = f"# {rule.where}{': ' if rule['comment'] else ''}{rule['comment'] or ''}"
-        if rule["limit"] or rule["connections"] or rule["log"]:
+        if (rule["limit"] or rule["connections"] or rule["log"]) and not again:
             self._shared(rule, f"rule_{name}", name)
             return [comment, *(f"{match} goto rule_{name}".strip() for match in found)]
         verdict = self._verdict(rule)
@@ -344,7 +419,8 @@ class Table:
 
 def identity(rule: Rule) -> str:
     """Eight digits for what a rule is about, whatever its number: the same for the same connections."""
-    about = (rule.zones, rule.to, rule.ports, rule.sources, rule.destinations, rule.families)
+    about: tuple[object, ...] = (rule.zones, rule.to, rule.ports, rule.sources, rule.destinations, rule.families)
+    about += (rule.conditions,) if rule.conditions else ()
     return hashlib.sha256(repr(about).encode()).hexdigest()[:8]
 
 
@@ -354,7 +430,7 @@ def render_software(firewall: Firewall) -> str:
     Right before its chain for what crosses the router, which offloads what is established before all else. Empty where
     it would take more than exclusions to do the same: what the user adds there may use anything of the first table.
     """
-    if firewall.extra.get("fast_path"):
+    if firewall.extra.get("fast_path") or slow_rules(firewall, changing_pairs(firewall)):
         return ""
     return offload.render_software_table(firewall.exclusions, "filter - 1")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from .model import Declared, Firewall, Hosts, Options
 from .services import Port, braces, matches
+from .shared import list_shared, part
 
 WIDTH = 100
 IP = {"ipv4": "ip", "ipv6": "ip6"}
@@ -66,6 +67,8 @@ class Text:
     extra: list[str] = field(default_factory=list)
     later: list[str] = field(default_factory=list)
     """chains that others jump to: below all of those"""
+    named: set[str] = field(default_factory=set)
+    """the names of all chains"""
 
     def counter(self, name: str) -> str:
         """The statement; the counter is there from then on."""
@@ -80,6 +83,7 @@ class Text:
 
     def chain(self, name: str, lines: Iterable[str], comment: str = "", hook: str = "", later: bool = False) -> None:
         """Add a chain, with ``hook`` as the first line of a base chain; ``later`` puts it below all base chains."""
+        self.named.add(name)
         body = [hook] if hook else []
         body += lines
         head = [f"# {line}" for line in textwrap.wrap(comment, WIDTH)] if comment else []
@@ -96,18 +100,55 @@ class Text:
         comment: str,
         lines: Sequence[str] = (),
         verdict: str = "jump",
+        of_shared: Sequence[str] = (),
     ) -> None:
         """A chain at a hook, which sends packets on to the chain of their zone; zones without lines have none.
 
-        ``device`` is iifname or oifname, ``lines`` come first, ``verdict`` is jump or goto.
+        ``device`` is iifname or oifname, ``lines`` come first, ``verdict`` is jump or goto, ``of_shared`` are the first
+        lines for devices that zones share.
         """
         zones = {zone: body for zone, body in zones.items() if body}
-        if not zones and not lines:
+        chains = {zone: f"{name}_{zone}" for zone in zones}
+        pairs = self.by_zone(name, firewall, "saddr" if device == "iifname" else "daddr", chains, verdict, of_shared)
+        if not pairs and not lines:
             return
-        pairs = [(f'"{member}"', f"{verdict} {name}_{zone}") for zone in zones for member in firewall.devices(zone)]
         self.chain(name, [*lines, *(vmap(device, pairs) if pairs else [])], comment, hook)
         for zone, body in zones.items():
             self.chain(f"{name}_{zone}", body, f"zone {zone}")
+
+    def by_zone(
+        self,
+        name: str,
+        firewall: Firewall,
+        side: str,
+        chains: Mapping[str, str],
+        verdict: str,
+        of_shared: Sequence[str] = (),
+    ) -> list[tuple[str, str]]:
+        """(device, verdict) for each device whose zone is in ``chains``.
+
+        Those that zones share get a chain that looks at the address of that ``side``, saddr or daddr.
+        """
+        shared = list_shared(firewall)
+        parted = {device for group in shared for device in group.devices}
+        pairs = [
+            (f'"{device}"', f"{verdict} {chain}")
+            for zone, chain in chains.items()
+            for device in firewall.devices(zone)
+            if device not in parted
+        ]
+        for number, group in enumerate(shared):
+            lines = list(of_shared)
+            for zone in group.zones:
+                end = f"goto {chains[zone]}" if zone in chains else "return"
+                for family in firewall.families:
+                    if (own := part(firewall, zone, group.zones, family)) is not None:
+                        lines.append(f"{f'{IP[family]} {side} {own}' if own else f'meta nfproto {family}'} {end}")
+            if of_shared or any(zone in chains for zone in group.zones):
+                chain = f"to_zone_{name}_{number}"
+                self.chain(chain, lines, f"zones of {', '.join(group.devices)}: {', '.join(group.zones)}", later=True)
+                pairs += [(f'"{device}"', f"{verdict} {chain}") for device in group.devices]
+        return pairs
 
     def rendered(self, table: str, comments: Sequence[str]) -> str:
         """The text of the whole table, below its comments."""

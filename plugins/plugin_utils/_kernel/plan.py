@@ -23,13 +23,14 @@ from .._observe.parse.modules import LoadedModule, ModuleFacts, parse_module_fac
 from .._observe.parse.platform import parse_platform
 from .._observe.require import require_fw4
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT, ModuleState, Platform
+from .._systems.apt import Apt
 from .._systems.package_manager import Inventory, PackageManager, parse_upstream_version
 from .._systems.registry import (
-    find_init_system,
     find_package_manager,
     list_modules_files,
     list_package_managers,
     name_package_managers,
+    require_init_system,
 )
 from .._systems.verbs import InstallPackages, SimulateInstall, UninstallNew, UninstallPackages, UpdatePackages
 from .unload import add_modules_on_top, plan_unloading, predict_references
@@ -94,7 +95,7 @@ class KernelState:
     @property
     def manager(self) -> PackageManager | None:
         """None where none is known that can be used."""
-        return find_package_manager(self.platform.init, self.platform.commands)
+        return find_package_manager(self.platform.init, self.platform.commands, self.platform.systems)
 
     @property
     def record(self) -> Record:
@@ -113,7 +114,7 @@ def read_state(answer: Answer) -> KernelState:
     Raises OffloadError where the package manager cannot list what is installed, and for an incomplete answer.
     """
     platform = parse_platform(answer.require("platform").text)
-    manager = find_package_manager(platform.init, platform.commands)
+    manager = find_package_manager(platform.init, platform.commands, platform.systems)
     return KernelState(
         platform=platform,
         facts=parse_module_facts(answer.require("modules").text),
@@ -155,6 +156,7 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
 
     ``packages`` is the option: Debian's names. Raises OffloadError for a router that cannot be made to offload.
     """
+    init = require_init_system(state.platform.init)
     _require_kernel(state)
     manager, inventory = state.manager, state.inventory
     extra = _missing_modules_package(state)
@@ -175,14 +177,12 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
         modules=state.record.modules | (brought - state.facts.builtin),
     )
     boot = [name for name in FLOWTABLE_MODULES if state.modules[name] != "builtin"]
-    init = find_init_system(state.platform.init)
-    modules_list = init.modules_list if init else paths.MODULES_LOAD
-    if manager and manager.lists_modules and (extra or (_boot_loads(state) and modules_list not in state.files)):
+    if manager and manager.lists_modules and (extra or (_boot_loads(state) and init.modules_list not in state.files)):
         boot = []  # the package brings a list of its own
     changes = file_changes(
         state.files,
         {
-            modules_list: (paths.READABLE, _modules_list(boot)) if boot else None,
+            init.modules_list: (paths.READABLE, _modules_list(boot)) if boot else None,
             paths.KERNEL_FOUND: (paths.PRIVATE, record.text()) if record.text() else None,
         },
     )
@@ -204,7 +204,7 @@ def plan_present(state: KernelState, packages: Sequence[str]) -> Plan:
         ],
         dry_runs=[Step(f"install {', '.join(install)}", SimulateInstall(tuple(install)))] if install and known else [],
         diffs=[*_diffs(state, {**state.modules, **loaded}, installed=install), *changes.diffs],
-        result=_result(state, {**state.modules, **loaded}, record, boot, modules_list),
+        result=_result(state, {**state.modules, **loaded}, record, boot, init.modules_list),
         warnings=list(inventory.warnings) if install else [],
         system_scripts=manager.apply_scripts if manager else (),
     )
@@ -309,7 +309,7 @@ def _require_kernel(state: KernelState) -> None:
         raise OffloadError(
             f"Linux {release} was built without flowtables: there is no {', '.join(missing)}",
             "boot a kernel with CONFIG_NF_FLOW_TABLE, CONFIG_NF_FLOW_TABLE_INET and CONFIG_NFT_FLOW_OFFLOAD, such as "
-            "Debian's linux-image-amd64 or linux-image-arm64",
+            f"{(state.manager or Apt()).kernels}",
         )
 
 

@@ -30,9 +30,9 @@ from .._systems.registry import (
     find_init_scripts,
     find_init_system,
     list_features_paths,
-    name_init_systems,
     read_service_state,
     reports_features,
+    require_init_system,
 )
 from .verbs import SetFeature
 
@@ -133,8 +133,10 @@ def plan_present(state: NicState, devices: Sequence[str], features: Mapping[str,
     """Plan for features as requested, now and whenever a device appears; features no longer requested are restored.
 
     ``skip``: a device that cannot have them as requested is left out and named in the result, instead of an
-    OffloadError. A device that does not exist is an error either way, unless its features were set before.
+    OffloadError. A device that does not exist is an error either way, unless its features were set before, and so is
+    an init system that nothing of ours can be started by.
     """
+    require_init_system(state.platform.init)
     unplugged = [
         device for device in devices if device not in state.names and device in {key[0] for key in state.record}
     ]
@@ -211,12 +213,6 @@ def _plan(
         before += f"{device} {feature}: {was}\n"
         after += f"{device} {feature}: {value}\n"
     init = find_init_system(state.platform.init)
-    persistent = bool(record) and init is not None
-    if record and not persistent:
-        warnings.append(
-            "the features are set now, but nothing sets them at boot: this router runs none of the init systems that "
-            f"are supported ({name_init_systems()})"
-        )
     changes = file_changes(state.files, _files(record, init))
     leaving: list[Step] = []
     closing: list[Step] = []
@@ -232,7 +228,7 @@ def _plan(
         closing=closing,
         undo=list(reversed(undo)),
         diffs=[*([Diff("features", before, after)] if steps else []), *changes.diffs],
-        result={**result, "boot": {"persistent": persistent, "file": paths.FEATURES if record else ""}},
+        result={**result, "boot": {"persistent": bool(record), "file": paths.FEATURES if record else ""}},
         warnings=warnings,
         system_scripts=find_init_scripts(state.platform.init),
     )

@@ -41,16 +41,23 @@ class Platform:
     kernel: str
     """release, such as 6.12.48+deb13-cloud-amd64"""
     os_id: str = ""
+    os_like: tuple[str, ...] = ()
+    """what it comes of: ID_LIKE of /etc/os-release"""
     os_version: str = ""
     os_name: str = ""
     init: str = ""
-    """systemd, procd, or empty for any other"""
+    """systemd, procd, or another one by the name of sh/read/platform.sh; empty where it is not known"""
     commands: frozenset[str] = frozenset()
     """those of sh/read/platform.sh that the router has"""
     conntrack_file: bool | None = None
     """does this kernel show connection tracking in /proc/net/nf_conntrack (NF_CONNTRACK_PROCFS); None where it is not
     known, as while nothing tracks on a router without its kernel's configuration"""
     nft_version: tuple[int, ...] | None = None
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Its distribution, and what that comes of."""
+        return (self.os_id, *self.os_like)
 
     @property
     def kernel_version(self) -> tuple[int, int]:
@@ -386,6 +393,8 @@ class Direction(Share):
     leaves: str
     slow_flows: int = 0
     late_bytes: int = 0
+    slow_protocols: Mapping[str, int] = field(default_factory=dict)
+    """tcp, udp -> slow packets"""
 
 
 @dataclass(frozen=True)
@@ -424,7 +433,7 @@ class Sample:
     directions: tuple[Direction, ...] = ()
     """the slowest ones"""
     slow_protocols: Mapping[str, int] = field(default_factory=dict)
-    """tcp, udp -> slow packets"""
+    """'ipv4 tcp', a family and a protocol -> slow packets"""
     slow_bytes: int = 0
     """of late and slow packets"""
     bypassed_bytes: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from .._core.text import show
@@ -70,6 +71,11 @@ class RouterReport:
     findings: tuple[FindingReport, ...] = ()
 
     @property
+    def statuses(self) -> dict[str, str]:
+        """Name of a rung -> its status."""
+        return {rung.name: rung.status for rung in self.rungs}
+
+    @property
     def fails(self) -> bool:
         """Is any finding an error?"""
         return any(finding.severity == "error" for finding in self.findings)
@@ -83,6 +89,8 @@ class FleetReport:
     """
 
     routers: Mapping[str, RouterReport] = field(default_factory=dict)
+    made: datetime | None = None
+    """when the run ended, with its zone"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "routers", show(self.routers))

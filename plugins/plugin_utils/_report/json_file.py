@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Final
 
 from .fleet import FleetReport
 from .format import Format
 
+VERSION: Final = 1
+"""of the form, which docs/fleet_report.schema.json describes: another one where a reader of this one would go wrong"""
+
 
 class JsonFile(Format):
-    """``{"routers": {NAME: {"verdict": ..., "rung": ..., "unproven": ..., "rungs": ..., "findings": ...}}}``"""
+    """``{"version": 1, "made": ..., "routers": {NAME: {"verdict": ..., "rung": ..., "findings": ..., ...}}}``"""
 
     name = "JSON"
     target = "file"
@@ -23,4 +27,5 @@ class JsonFile(Format):
 
     def render(self, report: FleetReport) -> str:
         """One object with an indentation of two blanks."""
-        return json.dumps(asdict(report), indent=2) + "\n"
+        made = report.made and report.made.isoformat(timespec="seconds")
+        return json.dumps({"version": VERSION, **asdict(report), "made": made}, indent=2) + "\n"

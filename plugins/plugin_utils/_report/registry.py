@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from .csv_file import CsvFile
 from .format import Format
 from .json_file import JsonFile
+from .junit_file import JunitFile
+from .markdown_file import MarkdownFile
+from .prometheus_file import PrometheusFile
 from .screen import Screen
 
 DEFAULT_FILE: Format = JsonFile()
 """for a path that ends like the files of no format"""
-FORMATS: tuple[Format, ...] = (Screen(), DEFAULT_FILE)
+FORMATS: tuple[Format, ...] = (Screen(), DEFAULT_FILE, JunitFile(), MarkdownFile(), PrometheusFile(), CsvFile())
 
 
 def screen_formats() -> list[Format]:

@@ -27,8 +27,7 @@ from .._observe.parse.nft import (
     parse_objects,
 )
 from .._observe.parse.nft_errors import parse_errors
-from .._systems.init_system import RULESET_SCRIPTS
-from .._systems.registry import find_init_scripts, find_init_system, name_init_systems
+from .._systems.registry import find_init_scripts, find_init_system, require_init_system
 from . import history
 from .emergency import render_emergency
 from .flush import DevicePair, add_flush
@@ -315,12 +314,7 @@ def _plan(
     checking: bool,
     where: str,
 ) -> ConfirmedPlan:
-    init = find_init_system(state.platform.init)
-    if init is None:
-        warnings.append(
-            "the table is live, but nothing loads it at boot: this router runs none of the init systems that are "
-            f"supported ({name_init_systems()})"
-        )
+    init = require_init_system(state.platform.init)
     if is_old_table_another_owners(state):
         warnings.append(warn_of_foreign(" ".join(parse_our_table(state.files[paths.RULESET]) or ())))
     emergency = render_emergency(desired, state.ssh_ports)
@@ -329,13 +323,13 @@ def _plan(
         paths.RULESET: (paths.PRIVATE, desired.boot_text()),
         paths.DEVICES: (paths.PRIVATE, desired.attachments()),
         **({paths.SOFTWARE_LISTING: None} if desired.software is None else {}),
-        **(init.ruleset.written if init else RULESET_SCRIPTS),
+        **init.ruleset.written,
     }
     changes = file_changes(state.files, files)
     differing = changes.written
     texts = _live_change(state, desired, keep_elements)
     closing = _forget_fallback(state, warnings)
-    closing += init.plan_after_writing(init.ruleset, state.files, differing, state.service) if init else []
+    closing += init.plan_after_writing(init.ruleset, state.files, differing, state.service)
     dry = Step(f"validate table {desired.path}", DryLoad(_text_without_devices(state, desired, keep_elements)))
     obstacles = find_obstacles(desired.content, state.platform.kernel_version)
     by_trial = [one for one in obstacles if one.seen_in_namespace]

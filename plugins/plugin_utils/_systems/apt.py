@@ -15,8 +15,12 @@ from .package_manager import WAIT, PackageManager
 
 
 class Apt(PackageManager):
+    """Configuration that was edited stays when a package is removed, and goes with a purge."""
+
     name = "apt"
     command = "apt-get"
+    systems = frozenset({"debian", "ubuntu"})
+    kernels = "Debian's linux-image-amd64 or linux-image-arm64"
     read_scripts = ("read/apt",)
     apply_scripts = ("apply/apt",)
     remedies = (

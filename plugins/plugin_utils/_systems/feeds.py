@@ -122,6 +122,8 @@ class Feeds(PackageManager):
 
     init = "procd"
     distribution = "OpenWrt"
+    systems = frozenset({"openwrt"})
+    kernels = "that of OpenWrt's own images"
     read_scripts = ("read/feeds",)
     names: ClassVar = {"nftables": "nftables-json"}
     """fw4 needs an nft that speaks JSON"""
@@ -149,7 +151,7 @@ class Feeds(PackageManager):
 
     def read(self, answer: Answer) -> Inventory:
         """With the version of the package ``kernel``, and what is staged in UCI."""
-        lines = [line.partition("=") for line in answer.lines("image")]
+        lines = [line.partition("=") for line in answer.lines(f"{self.command}.image")]
         staged = [option for key, _equals, option in lines if key == "staged"]
         return replace(
             super().read(answer),

@@ -6,8 +6,8 @@
 """What is known of every package manager: how it is asked, what packages are called, how its errors read.
 
 One more is a file beside this one with a subclass of ``PackageManager``, a row in registry.py, its command in
-sh/read/platform.sh, and two fragments: in sh/read what its calls call, which print nothing on a router that has another
-one, and in sh/apply a function for each verb of verbs.py that is about packages. Pure: no I/O.
+sh/read/platform.sh, and two fragments: in sh/read what its calls call, which print nothing where its command is
+missing, and in sh/apply a function for each verb of verbs.py that is about packages. Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -62,7 +62,11 @@ class PackageManager(ABC):
     name: ClassVar[str]
     """as messages call it"""
     command: ClassVar[str]
-    """the command by which sh/read/platform.sh recognises it"""
+    """the command by which sh/read/platform.sh recognises it, and what the names of its sections begin with"""
+    systems: ClassVar[frozenset[str]]
+    """ID or ID_LIKE of /etc/os-release where it is the distribution's own"""
+    kernels: ClassVar[str]
+    """kernels of that distribution that have the flowtable modules, for messages"""
     init: ClassVar[str] = ""
     """init system of the only distribution it is supported on; empty: on any"""
     distribution: ClassVar[str] = ""
@@ -106,17 +110,23 @@ class PackageManager(ABC):
         return [self.names.get(package, package) for package in packages]
 
     def read(self, answer: Answer) -> Inventory:
-        """The sections that these calls print -> Inventory; OffloadError where what is installed cannot be listed."""
-        if "installed" in answer and not answer.ok("installed"):
-            output = answer.text("installed").strip()
+        """The sections that these calls print -> Inventory; OffloadError where what is installed cannot be listed.
+
+        A router may have several package managers, so the names of the sections begin with this one's command.
+        """
+        own = f"{self.command}."
+        if f"{own}installed" in answer and not answer.ok(f"{own}installed"):
+            output = answer.text(f"{own}installed").strip()
             raise OffloadError(
                 f"{self.name} cannot list what is installed: {output}", remedy_for(output, self.remedies)
             )
         return Inventory(
-            statuses=parse_statuses(answer.text("packages")),
-            candidates=parse_candidates(answer.text("candidates")),
-            removals={package: self.parse_removal(part.text) for package, part in answer.each("removal.").items()},
-            used={p: tuple(part.text.split("\n")) for p, part in answer.each("used.").items() if part.text},
+            statuses=parse_statuses(answer.text(f"{own}packages")),
+            candidates=parse_candidates(answer.text(f"{own}candidates")),
+            removals={
+                package: self.parse_removal(part.text) for package, part in answer.each(f"{own}removal.").items()
+            },
+            used={p: tuple(part.text.split("\n")) for p, part in answer.each(f"{own}used.").items() if part.text},
         )
 
     def explain(self, output: str, image: str) -> tuple[str, str] | None:

@@ -11,17 +11,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from .._core import paths
+from .._core.errors import OffloadError
 from .._core.sections import Answer, Call
 from .apk_openwrt import ApkOpenWrt
 from .apt import Apt
+from .dnf import Dnf
 from .init_system import RULESET_SCRIPTS, InitSystem, Service, ServiceState, Starter
 from .opkg import Opkg
 from .package_manager import PackageManager
+from .pacman import Pacman
 from .procd import Procd
 from .systemd import Systemd
+from .zypper import Zypper
 
-PACKAGE_MANAGERS: tuple[PackageManager, ...] = (Apt(), Opkg(), ApkOpenWrt())
-"""the first that a router has is used"""
+PACKAGE_MANAGERS: tuple[PackageManager, ...] = (Apt(), Dnf(), Zypper(), Pacman(), Opkg(), ApkOpenWrt())
+"""that of the router's distribution is used, else the first that it has"""
 INIT_SYSTEMS: tuple[InitSystem, ...] = (Systemd(), Procd())
 
 ServiceName = Literal["ruleset", "features"]
@@ -35,9 +39,13 @@ NOT_STARTED: Mapping[str, Starter] = {
 """with an init system that is not known: our scripts, which nothing there reports as enabled"""
 
 
-def find_package_manager(init: str, commands: Collection[str]) -> PackageManager | None:
-    """The package manager of a router with this init system and these commands (``Platform``); None: none is known."""
-    return next((one for one in list_package_managers(commands) if one.init in {"", init}), None)
+def find_package_manager(init: str, commands: Collection[str], systems: Collection[str]) -> PackageManager | None:
+    """The package manager of a router with this init system and these commands; None: none is known.
+
+    ``systems``: ID and ID_LIKE of its /etc/os-release. They decide where it has the managers of several distributions.
+    """
+    able = [one for one in list_package_managers(commands) if one.init in {"", init}]
+    return next((one for one in able if not one.systems.isdisjoint(systems)), able[0] if able else None)
 
 
 def list_package_managers(commands: Collection[str]) -> list[PackageManager]:
@@ -73,6 +81,18 @@ def name_init_systems() -> str:
 def find_init_system(name: str) -> InitSystem | None:
     """The init system that ``Platform.init`` names; None for one that is not known."""
     return next((init for init in INIT_SYSTEMS if init.name == name), None)
+
+
+def require_init_system(name: str) -> InitSystem:
+    """The init system that ``Platform.init`` names; OffloadError for one by which nothing of ours would be started."""
+    init = find_init_system(name)
+    if init is None:
+        raise OffloadError(
+            f"this router is started by {name or 'an init system that is not known'}, and this collection only by "
+            f"{name_init_systems()}: nothing would be there after a reboot; nothing was changed",
+            "use a router with one of these; offload_verify judges the others too",
+        )
+    return init
 
 
 def find_init_scripts(name: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .._observe.share import estimate_share
 from .._observe.state import Direction, Sample
 from .delivery import Delivery, see_delivery
 from .finding import Finding, Kind, RungResult, conclude_rung
@@ -164,23 +165,14 @@ def find_slow_share(subject: Subject) -> list[Finding]:
     groups = _group_slow_directions(subject, sample)
     if any(not find_exemption(subject, *key, one.family) for key, directions in groups.items() for one in directions):
         return []
-    total = sample.total
-    share = _slow_percentage(subject, sample)
-    if share is None or not sample.classed or _count_eligible(subject, sample) < subject.expectation.least_packets:
+    slow_class = _find_slow_class(subject, sample)
+    message = _describe_slow_share(subject, sample) or slow_class
+    if not message:
         return []
-    if subject.flows_in_hardware and not _has_packet_counts(subject):
-        return []
-    if share - (total.error or 0) <= subject.expectation.slow_share:
-        return []
-    protocols = " and ".join(sorted(sample.slow_protocols)) or "TCP and UDP"
     unlisted = {
         name for direction in sample.directions if direction.slow for name in subject.unlisted_devices(direction.enters)
     }
-    message = (
-        f"{share:g} % of the packets that could bypass the forward chain traversed it ({protocols}), more than"
-        f" {subject.expectation.slow_share} %"
-        + (f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else "")
-    )
+    message += f"; in no flowtable: {', '.join(sorted(unlisted))}" if unlisted else ""
     takers = list_takers(subject)
     found = SLOW_SHARE.found(message, describe_sample(sample), *describe_takers(takers), *_describe_directions(sample))
     guests = any(
@@ -190,6 +182,52 @@ def find_slow_share(subject: Subject) -> list[Finding]:
         return [replace(found, severity="info")]
     # of a share whose larger part may not have been counted, nobody knows how large it is
     return [replace(found, severity="warning") if takers else found]
+
+
+def _describe_slow_share(subject: Subject, sample: Sample) -> str:
+    """How much of all was slow, where it is more than the threshold; empty where it is not, or not known."""
+    share = _slow_percentage(subject, sample)
+    if share is None or not sample.classed or _count_eligible(subject, sample) < subject.expectation.least_packets:
+        return ""
+    if subject.flows_in_hardware and not _has_packet_counts(subject):
+        return ""
+    if share - (sample.total.error or 0) <= subject.expectation.slow_share:
+        return ""
+    protocols = " and ".join(sorted({key.partition(" ")[2] for key in sample.slow_protocols})) or "TCP and UDP"
+    return (
+        f"{share:g} % of the packets that could bypass the forward chain traversed it ({protocols}), more than"
+        f" {subject.expectation.slow_share} %"
+    )
+
+
+def _find_slow_class(subject: Subject, sample: Sample) -> str:
+    """The same of one family and protocol, which in the sum of all others can hide; empty where none is that slow.
+
+    Not where a rule may want it so, nor where a flow of it is in hardware: its packets are not known by protocol.
+    Taken packets whose protocol was not seen, for they came in inside of PPPoE, may all be of it.
+    """
+    uncounted = sample.unhooked or (subject.flows_in_hardware and not _has_packet_counts(subject))
+    if uncounted or not sample.classed or may_be_intended(subject):
+        return ""
+    taken = {f"{one.family} {one.protocol}": one.packets for one in sample.deliveries}
+    unseen = max(sample.total.bypassed - sum(taken.values()), 0)
+    flows = subject.state.flows
+    for key, packets in sorted(sample.slow_protocols.items(), key=lambda item: -item[1]):
+        family, _blank, protocol = key.partition(" ")
+        slow = packets - sum(
+            one.slow_protocols.get(protocol, 0)
+            for one in sample.directions
+            if one.family == family and find_exemption(subject, one.enters, one.leaves, family)
+        )
+        if slow < subject.expectation.least_packets or (flows is not None and flows.counts.get(f"{key} hardware")):
+            continue
+        share, error = estimate_share(slow, taken.get(key, 0) + unseen)
+        if (share or 0) - (error or 0) > subject.expectation.slow_share:
+            return (
+                f"{share:g} % of the packets of {key} that could bypass the forward chain traversed it, more than"
+                f" {subject.expectation.slow_share} %; of all together it is less"
+            )
+    return ""
 
 
 def find_missing_measurement(subject: Subject) -> list[Finding]:

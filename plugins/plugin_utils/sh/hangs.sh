@@ -110,7 +110,7 @@ _find_hung() {
         if (is_own(tool[pid]) || !(reader = reader_of(pid))) continue
         n = times[pid " " start[pid]] + 1
         print "seen", pid, start[pid], n
-        limit = tool[pid] ~ /^(opkg|apk|apt|dpkg)/ ? 12 : 3
+        limit = tool[pid] ~ /^(opkg|apk|apt|dpkg|dnf|rpm|zypper|pacman)/ ? 12 : 3
         # of a tool that another one started, that one is named
         above = parent[pid]
         while (above in parent && above != reader && is_own(tool[above])) above = parent[above]

@@ -8,9 +8,6 @@ Each example is taken from its guide, so what the guide prints is what runs here
 
 from __future__ import annotations
 
-import re
-import textwrap
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,29 +16,15 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kmod.nft_offload.plugins.filter.router_restricted_pairs import router_restricted_pairs
 
 from tests.unit.helpers.firewalls import needs_namespaces, rendered
+from tests.unit.helpers.guides import GUIDES, ROOT, blocks, example
 from tests.unit.helpers.network import BOGON, ELSEWHERE, HOST, ROUTER, SIDES, Network
 
-ROOT = Path(__file__).resolve().parents[3]
-GUIDES = sorted(path.stem.removeprefix("guide_") for path in (ROOT / "docs/docsite/rst").glob("guide_*.rst"))
 FILES = {"blocklist.txt": "198.51.100.0/24 ; SBL1\n2001:db8:51::/48 ; SBL2\n"}
 BOTH = pytest.mark.parametrize("version", [4, 6])
 
 
-def blocks(guide: str, language: str) -> list[str]:
-    """The texts of the guide's code blocks in that language."""
-    text = (ROOT / f"docs/docsite/rst/guide_{guide}.rst").read_text()
-    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", text, re.MULTILINE)
-    return [textwrap.dedent(block) for block in found]
-
-
-def example(guide: str) -> dict[str, Any]:
-    """The role's variables in the guide's play."""
-    (play,) = yaml.safe_load(blocks(guide, "yaml")[0])
-    return dict(play["vars"])
-
-
 def test_every_guide_is_here() -> None:
-    assert GUIDES == ["isp_edge", "migrating", "overlay", "router"]
+    assert GUIDES == ["isp_edge", "migrating", "overlay", "recipes", "router"]
 
 
 @pytest.mark.parametrize("guide", GUIDES)

@@ -54,7 +54,12 @@ def possible() -> bool:
 needs_namespaces = pytest.mark.skipif(not possible(), reason="needs root, nft, ip and network namespaces")
 
 
+NAMELESS = (
+    'for file in protocols services; do [ ! -e /etc/$file ] || mount --bind /dev/null /etc/$file; done; exec "$@"'
+)
+
+
 def nft(text: str, program: str = "nft", *more: str) -> subprocess.CompletedProcess[str]:
-    """nft reads the text in a namespace that is gone afterwards."""
-    command = ["unshare", "-n", program, *more, "-f", "-"]
+    """nft reads the text in a namespace that is gone afterwards, and as on a router that has no /etc/protocols."""
+    command = ["unshare", "-n", "-m", "sh", "-ec", NAMELESS, "sh", program, *more, "-f", "-"]
     return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)

@@ -435,13 +435,45 @@ BYPASSING = {
         "; in no flowtable: mgmt0",
     ),
     "slow flows on purpose": case(
-        with_sample(SOFT, "fast 4 lan0 100", "fast 4 wan0 100", "slow4 lan0 wan0 udp 3 650 7"),
+        with_sample(SOFT, "fast 4 lan0 100", "fast 4 wan0 100", "slow4 lan0 wan0 tcp 3 650 7"),
         "",
         "bypassing",
         expect=Expectation(slow_share=90),
     ),
+    "a protocol of one family is slow, which the sum hides": case(
+        with_sample(SOFT, *BOTH_WAYS, "traversed6 lan0 wan0 130 7", "slow6 lan0 wan0 udp 3 120 7"),
+        "bypassing.slow-share",
+        "offloading",
+        "100 % of the packets of ipv6 udp that could bypass the forward chain traversed it, more than 50 %",
+        bypassing="failed",
+    ),
+    "the same of few packets": case(
+        with_sample(SOFT, *BOTH_WAYS, "traversed6 lan0 wan0 90 7", "slow6 lan0 wan0 udp 3 80 7"), "", "bypassing"
+    ),
+    "the same, and it may be what came in by PPPoE": case(
+        with_sample(
+            SOFT,
+            *BOTH_WAYS,
+            "before4 wan0 300 9000",
+            "after4 wan0 0 0",
+            "traversed6 lan0 wan0 130 7",
+            "slow6 lan0 wan0 udp 3 120 7",
+        ),
+        "",
+        "bypassing",
+    ),
+    "the same, and flows of it are in the NIC": case(
+        with_sample(
+            replace(SOFT, flows=replace(flows(hardware=2), counts={"ipv6 udp hardware": 2})),
+            *BOTH_WAYS,
+            "traversed6 lan0 wan0 130 7",
+            "slow6 lan0 wan0 udp 3 120 7",
+        ),
+        "",
+        "bypassing",
+    ),
     "as many slow as fast, give or take": case(
-        with_sample(SOFT, "fast 4 lan0 100", "slow4 lan0 wan0 udp 3 105 7", "traversed4 lan0 wan0 110 7"),
+        with_sample(SOFT, "fast 4 lan0 100", "slow4 lan0 wan0 tcp 3 105 7", "traversed4 lan0 wan0 110 7"),
         "",
         "offloading",
         bypassing="unproven",
@@ -491,7 +523,7 @@ BYPASSING = {
         bypassing="unproven",
     ),
     "more flows than counters": case(
-        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "slow4 lan0 wan0 udp 1024 10240 7", "full slow4"),
+        with_sample(SOFT, "fast 4 lan0 9000", "fast 4 wan0 9000", "slow4 lan0 wan0 tcp 1024 10240 7", "full slow4"),
         "",
         "offloading",
         "than the counters have room for",

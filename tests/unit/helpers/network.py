@@ -19,7 +19,7 @@ from tests.unit.helpers.firewalls import rendered, without_flowtable
 
 contain()
 
-PORTS = (22, 25, 53, 80, 443, 546, 2222, 5060, 5353, 8080, 8443)
+PORTS = (22, 25, 53, 80, 442, 443, 546, 2222, 5060, 5353, 8080, 8443)
 SIDES = ("lan", "wan", "dmz")
 ROUTER = {
     "lan": {4: "10.10.0.1", 6: "fd00:10::1"},

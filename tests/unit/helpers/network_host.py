@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host of the packet tests: runs in a network namespace, takes one command per line, answers each with one line.
 
-Lines are literals of Python: a lab router has python3-minimal, which is without json. An argument is the seconds after
-which nothing will come any more. The servers answer every connection and every datagram with the address and port that
-they saw it come from.
+Lines are literals of Python: a lab router has python3-minimal, which is without json and queue. An argument is the
+seconds after which nothing will come any more. The servers answer every connection and every datagram with the address
+and port that they saw it come from.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import socket
 import struct
 import sys
 import threading
+import time
 from typing import Any
 
 PATIENCE = float(sys.argv[1]) if len(sys.argv) > 1 else 0.35
 ICMP = {socket.AF_INET: (socket.IPPROTO_ICMP, 8, 0), socket.AF_INET6: (socket.IPPROTO_ICMPV6, 128, 129)}
 
 held: list[socket.socket] = []
+arrived: dict[int, list[str]] = {}
+"""protocol of IP -> what ``hear`` noted"""
 
 
 def family_of(address: str) -> socket.AddressFamily:
@@ -89,6 +92,12 @@ def tcp(address: str, port: int, source: str = "", sport: int = 0, keep: bool = 
     else:
         connection.close()
     return seen
+
+
+def source_port(address: str, port: int) -> str:
+    """The port that the server saw a connection come from."""
+    with socket.create_connection((address, port), PATIENCE) as connection:
+        return connection.recv(200).decode().split()[1]
 
 
 def talk(data: str = "still there") -> str:
@@ -158,6 +167,38 @@ def ping(address: str) -> str:
             return "nothing"
         except OSError:
             return "refused"
+
+
+def hear(protocol: int) -> str:
+    """Note packets of this protocol of IP as they arrive, for ``heard``."""
+
+    def note(raw: socket.socket, header: bool) -> None:
+        while True:
+            data, peer = raw.recvfrom(4096)
+            body = data[(data[0] & 15) * 4 :] if header else data
+            arrived.setdefault(protocol, []).append(f"{peer[0]} {body[:4].hex()}")
+
+    for family in ICMP:
+        raw = socket.socket(family, socket.SOCK_RAW, protocol)
+        threading.Thread(target=note, args=(raw, family == socket.AF_INET), daemon=True).start()
+    return ""
+
+
+def heard(protocol: int) -> str:
+    """Source and first four bytes of the next of them; or nothing."""
+    until = time.monotonic() + PATIENCE
+    while not arrived.get(protocol) and time.monotonic() < until:
+        time.sleep(0.01)
+    return arrived[protocol].pop(0) if arrived.get(protocol) else "nothing"
+
+
+def raw(address: str, protocol: int, body: str, source: str = "") -> str:
+    """One packet of this protocol of IP with these bytes, as hexadecimal digits."""
+    with socket.socket(family_of(address), socket.SOCK_RAW, protocol) as sender:
+        if source:
+            sender.bind((source, 0))
+        sender.sendto(bytes.fromhex(body), (address, 0))
+    return ""
 
 
 def icmp6(address: str, kind: int, hops: int) -> str:

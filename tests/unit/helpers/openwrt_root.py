@@ -23,8 +23,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.arguments i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.router import Router
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
 
-from lab.openwrt.programs import NoBusybox
 from lab.openwrt.root import RELEASES, THIS_MACHINE, make_root
+from lab.programs import NoBusybox
 from tests.unit.helpers.events import end_guards
 from tests.unit.helpers.shells import NONCE
 

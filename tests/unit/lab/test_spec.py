@@ -18,9 +18,10 @@ from lab.spec import Spec, parse, parse_all
         ("edge=forky", Spec("edge", "forky", "offload")),
         ("edge-hw=trixie/offload", Spec("edge-hw", "trixie", "offload")),
         ("e2=bookworm/plain", Spec("e2", "bookworm", "plain")),
+        ("edge=alpine-3.23", Spec("edge", "alpine-3.23", "plain")),
     ],
 )
-def test_what_is_left_out_is_trixie_and_offload(text: str, spec: Spec) -> None:
+def test_what_is_left_out_is_trixie_and_the_best_nic(text: str, spec: Spec) -> None:
     assert parse(text) == spec
 
 
@@ -40,6 +41,7 @@ def test_what_is_left_out_is_trixie_and_offload(text: str, spec: Spec) -> None:
         ("edge=trixie/", "unknown kind of NIC"),
         ("edge=trixie/e1000", "unknown kind of NIC: e1000"),
         ("edge=trixie/plain/more", "unknown kind of NIC"),
+        ("edge=alpine-3.23/offload", "no NIC of the kind offload"),
     ],
 )
 def test_a_bad_spec_is_refused_with_a_remedy(text: str, complaint: str) -> None:

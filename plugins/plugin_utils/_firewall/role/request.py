@@ -19,6 +19,7 @@ from ..model import Exclusion
 from ..offload import overlay, software_overlay
 from ..reader import read_router
 from ..restricted_pairs import Pair, restricted_pairs
+from ..shared import describe_unplaced
 from ..table import render, render_software
 from .variables import Values, read_devices, read_guests, refuse_patterns_in_hardware
 
@@ -65,6 +66,8 @@ class Request:
     """devices in zones of flow_offload_router, where that is loaded"""
     guests: tuple[str, ...] = ()
     """names and patterns of devices to list beside those that forward"""
+    warnings: tuple[str, ...] = ()
+    """what the description leaves out, maybe without meaning to"""
 
     @property
     def mode(self) -> str:
@@ -134,7 +137,7 @@ def read_request(values: Values, there: OnController) -> Request:
             return render(described), render_software(described)
 
         render_router(())  # what it refuses is refused before the router is asked anything
-        return Request(values, devices, render_router, pairs, zoned, guests)
+        return Request(values, devices, render_router, pairs, zoned, guests, tuple(describe_unplaced(firewall)))
     if ruleset in ("auto", "overlay"):
         exclude = values["flow_offload_exclude"]
 

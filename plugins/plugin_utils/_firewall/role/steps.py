@@ -369,6 +369,7 @@ def _zone_warnings(request: Request, devices: Mapping[str, Device]) -> list[str]
     """
     if not request.zoned:
         return []
+    warnings = [*request.warnings]
     absent = sorted(name for name in set(request.zoned) - devices.keys() if not is_pattern(name))
     zoned = set(expand(request.zoned, devices.keys()))
     unzoned = sorted(
@@ -380,7 +381,6 @@ def _zone_warnings(request: Request, devices: Mapping[str, Device]) -> list[str]
         and device.kind not in ("loopback", "dummy")
         and name not in zoned
     )
-    warnings = []
     if absent:
         warnings.append(f"flow_offload_router.zones: not on this router now: {', '.join(absent)}")
     if unzoned:

@@ -29,6 +29,7 @@ def parse_platform(text: str) -> Platform:
         uid=-1 if uid is None else uid,
         kernel=values.get("kernel", ""),
         os_id=values.get("os.ID", ""),
+        os_like=tuple(values.get("os.ID_LIKE", "").split()),
         os_version=values.get("os.VERSION_ID", ""),
         os_name=values.get("os.PRETTY_NAME", ""),
         init=values.get("init", ""),

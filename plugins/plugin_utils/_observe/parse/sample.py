@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..._core.text import iterate_lines, read_decimal, read_number, split_words
+from ..share import estimate_share
 from ..state import Device, Direction, Entrance, Sample, Share, Taken
 from ..topology import find_hook_devices
 
@@ -43,7 +43,8 @@ class _Counts:
     late: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     slow: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     flows: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    protocols: Counter[str] = field(default_factory=Counter)
+    slow_protocols: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    """those of slow by protocol as well"""
     bypassed: Counter[tuple[str, str]] = field(default_factory=Counter)
     """before the flowtables, less what came after them"""
     unseen: Counter[str] = field(default_factory=Counter)
@@ -90,7 +91,7 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
         total=Share(traversed, late, slow, bypassed, percent, error),
         entrances=tuple(sorted(entrances, key=lambda entrance: -entrance.traversed - entrance.bypassed)[:MOST]),
         directions=tuple(sorted(directions, key=lambda found: (-found.late - found.slow, -found.traversed))[:MOST]),
-        slow_protocols=dict(counts.protocols),
+        slow_protocols=dict(_sum_slow_protocols(counts)),
         slow_bytes=counts.slow_bytes,
         bypassed_bytes=max(counts.bypassed_bytes, 0),
         nic_bytes=(+counts.unseen).total(),
@@ -139,7 +140,7 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
         case ["slow", enters, leaves, protocol, flows, packets, size] if _are_numbers([flows, packets, size]):
             counts.slow[family, enters, leaves] += read_number(packets)
             counts.flows[family, enters, leaves] += read_number(flows)
-            counts.protocols[PROTOCOLS.get(protocol, protocol)] += read_number(packets)
+            counts.slow_protocols[family, PROTOCOLS.get(protocol, protocol), enters, leaves] += read_number(packets)
             counts.slow_bytes += read_number(size)
         case ["before" | "after", device, packets, size] if _are_numbers([packets, size]):
             _count_passing(counts, name, family, device, packets, size)
@@ -234,9 +235,22 @@ def _list_directions(counts: _Counts, devices: Mapping[str, Device]) -> list[Dir
         traversed, late, slow = counts.traversed[key], counts.late[key], counts.slow[key]
         bypassed = _sum_bypassed(counts, family, find_hook_devices(devices, enters) or [enters])
         percent, error = estimate_share(late + slow, bypassed)
-        more = counts.flows[key], counts.late_bytes[key]
+        protocols = {
+            protocol: number
+            for (of, protocol, *devices), number in counts.slow_protocols.items()
+            if (of, *devices) == key
+        }
+        more = counts.flows[key], counts.late_bytes[key], protocols
         found.append(Direction(traversed, late, slow, bypassed, percent, error, family, enters, leaves, *more))
     return found
+
+
+def _sum_slow_protocols(counts: _Counts) -> Counter[str]:
+    """The slow packets by 'FAMILY PROTOCOL'."""
+    sums: Counter[str] = Counter()
+    for (family, protocol, _enters, _leaves), number in counts.slow_protocols.items():
+        sums[f"{family} {protocol}"] += number
+    return sums
 
 
 def _sum_bypassed(counts: _Counts, family: str, devices: Iterable[str]) -> int:
@@ -250,15 +264,3 @@ def _sum_taken(counts: _Counts) -> dict[str, int]:
     for (_family, device), packets in counts.bypassed.items():
         sums[device] += packets
     return dict((+sums).most_common(MOST_TAKEN))
-
-
-def estimate_share(part: int, rest: int) -> tuple[float | None, float | None]:
-    """Percent that ``part`` is of both, and the percentage points that it may be off by (Wilson's interval, 95 %)."""
-    whole = part + rest
-    if whole <= 0:
-        return None, None
-    z = 1.96
-    p = part / whole
-    middle = (p + z * z / (2 * whole)) / (1 + z * z / whole)
-    half = z / (1 + z * z / whole) * math.sqrt(p * (1 - p) / whole + z * z / (4 * whole * whole))
-    return round(100 * p, 2), round(100 * (half + abs(middle - p)), 2)

@@ -1,9 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
-# needs apply/kernel
-# Packages, through apt and dpkg (_systems/apt.py); apply/kernel.sh comes before this fragment. Each verb leaves nothing
-# behind when it fails.
-packages_new=
+# needs apply/packages
+# Packages, through apt and dpkg (_systems/apt.py). Each verb leaves nothing behind when it fails.
 
 _installed() {
   dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p'
@@ -11,8 +9,16 @@ _installed() {
 
 # needrestart would restart services of a running router because of a package that is not theirs
 _apt() {
-  _quiet env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq -y -o DPkg::Lock::Timeout=60 \
+  run_manager env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -qq -y -o DPkg::Lock::Timeout=60 \
     -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+}
+
+_install() {
+  _apt --no-install-recommends install "$@"
+}
+
+_remove_only() {
+  _apt purge "$@"
 }
 
 update_packages() {
@@ -22,22 +28,6 @@ update_packages() {
 # simulate_install PACKAGE...
 simulate_install() {
   _apt -s --no-install-recommends install "$@"
-}
-
-# install_packages PACKAGE...
-install_packages() {
-  _before=$(_installed)
-  _apt --no-install-recommends install "$@"
-  _rc=$?
-  packages_new=$(_installed | grep -vxF "$_before")
-  [ "$_rc" = 0 ] || uninstall_new
-  return "$_rc"
-}
-
-# uninstall_new: what install_packages brought, with what came along
-uninstall_new() {
-  # shellcheck disable=SC2086 # one word per package
-  [ -z "$packages_new" ] || _apt purge $packages_new
 }
 
 # uninstall_packages remove|purge PACKAGE...: with what came for them alone, which is what an autoremove would not take now

@@ -8,6 +8,8 @@ change=
 mine=
 # whether this shell has started a guard
 guarded=
+# whether what boots is what was confirmed, or the journal that makes it so is on disk
+journalled=
 # how nft lists what shall be loaded; empty where that is not known
 wanted=
 
@@ -220,7 +222,7 @@ load_guarded() {
   start_guard "$change"
   _id=$mine
   seconds_up
-  _until=$((up + $(cat "$change/limit") + 30))
+  _until=$((up + 3 * $(cat "$change/limit") + 30))
   _unguarded=$((up + 10))
   while read_events "$change" "$_id" && [ -z "$load" ] && [ -z "$decision" ]; do
     seconds_up
@@ -351,8 +353,9 @@ commit_change() {
     }
   fi
   committed=yes
+  [ "$#" = 0 ] || mv -f "$_list.new" "$_list" || return
+  journalled=yes
   [ "$#" != 0 ] || return 0
-  mv -f "$_list.new" "$_list" || return
   to_disk "${_list%/*}"
   finish_commit "$_list"
 }
@@ -461,10 +464,11 @@ abandon() {
 }
 
 # settle DIR ID: release the lock of a change that is done. What is staged stays for the confirmation or, once files are
-# being put in place, for the next boot; a guard that clears it later has decided later.
+# being put in place, for the next boot; a guard that clears it later has decided later. Where the journal could not be put
+# in place the lock stays: the guard tries on, once this shell has ended.
 settle() {
   change_home "$1"
-  if [ -n "$committed" ] && is_pending "$2"; then
+  if [ -n "$journalled" ] && is_pending "$2"; then
     # what was removed or enabled must outlast a power failure as the files do
     sync
     seconds_up

@@ -3,6 +3,8 @@
 # Users' traffic as a witness of a change: what is to be forwarded and what leaves, for some seconds before and after it.
 # Counted by two tables of our own, which only count. They are there while it counts, not while the change is loaded, so
 # that nobody takes them for somebody else's.
+#   came             at ingress, before all else: what was sent to an address of one of this router's links
+#   local            the input hook, before all rules: what of that is for the router itself; else it is to be forwarded
 #   arrived, passed  at ingress, right before and after all flowtables: what they took is the difference
 #   offered, forwarded  the forward hook, before and after all rules, without what a bridge forwards
 #   own              what the router itself sends
@@ -13,6 +15,8 @@
 # And the gateways of default routes: those that answered before must answer after it.
 witnessed=
 answered=
+_hooks=
+FIRST=-2147483648 # of two chains with the same priority the newer one comes first
 
 # watch_before SECONDS: count what the router forwards now; one second is enough where it is nothing
 watch_before() {
@@ -23,6 +27,7 @@ watch_before() {
   witnessed=$(_read_watch before)
   if printf '%s\n' "$witnessed" | awk '
     $1 == "offered" || $1 == "delivered" || $1 == "hardware" { sum += $NF }
+    $1 == "unwatched" { sum += 5 }
     END { exit sum >= 5 }
   '; then
     witnessed=
@@ -31,6 +36,7 @@ watch_before() {
     [ "$1" -le 1 ] || sleep "$(($1 - 1))"
     witnessed=$(_read_watch before)
     printf '%s\n' "$witnessed"
+    case $witnessed in *unwatched*) witnessed= ;; esac
   fi
   _end_watch
 }
@@ -164,26 +170,32 @@ _begin_watch() {
   _witness=nft_offload_witness_$((_now + 120))_$$
   _within 10 nft list tables 2>/dev/null | awk -v now="$_now" '
     $3 ~ /^nft_offload_witness_[0-9]+_[0-9]+$/ && split($3, part, "_") && part[4] < now { print $2, $3 }
-  ' | while read -r _family _table; do nft delete table "$_family" "$_table"; done >/dev/null 2>&1
+  ' | while read -r _family _table; do _within 10 nft delete table "$_family" "$_table" </dev/null; done >/dev/null 2>&1
   _fast=$(_within 10 nft list flowtables 2>/dev/null | _flowtable_priorities)
   [ -n "${_leaves-}" ] || {
     _upward=$(_default_devices)
     _nics=$(awk 'NR > 1 { print $3 }' /proc/net/pppoe 2>/dev/null)
     _leaves=$(_list_leaves)
   }
-  _egress=yes
   _start_sweeper
-  _out=$(_witness_tables | _within 20 nft -f - 2>&1) || {
-    # a kernel before 5.16 has no hook at egress
-    _egress=no
-    _out=$(_witness_tables | _within 20 nft -f - 2>&1) || {
-      printf 'unwatched %s\n' "${_out:-nft failed}" | head -n 1
-      _end_watch
-      return 1
-    }
+  _load_witness || {
+    printf 'unwatched %s\n' "${_out:-nft failed}" | head -n 1
+    _end_watch
+    return 1
   }
   read -r _watch_from _rest </proc/uptime
   _device_base=$(cat /proc/net/dev)
+}
+
+# _load_witness: a kernel before 5.16 has no hook at egress, and one may lack that at ingress. What was there before the
+# change is there after it, or the two do not compare.
+_load_witness() {
+  for _try in ${_hooks:-ingress,egress ingress none}; do
+    _hooks=$_try
+    _out=$(_witness_tables | _within 20 nft -f - 2>&1) && return
+    [ "$?" -lt 128 ] || break # it hung, and would again
+  done
+  return 1
 }
 
 # _within SECONDS COMMAND [ARGUMENT...]: an nft that hangs must not hold a change up, let alone one that is loaded. What is
@@ -334,13 +346,18 @@ _witness_tables() {
       _link_chain "arrived_$_side" "ingress devices = { $_any } priority $((${_fast% *} - 1))"
       _link_chain "passed_$_side" "ingress devices = { $_any } priority $((${_fast#* } + 1))"
     }
-    [ "$_egress" = yes ] || continue
     for _kind in ether none; do
       _some=$(_leaves_of "$_side" "$_kind")
+      [ -n "$_some" ] || continue
+      _to_us=
       _ours='counter comment "all"'
-      [ "$_kind" = none ] || _ours="$_ours
+      [ "$_kind" = none ] || {
+        _to_us="ether daddr != { $_macs } return"
+        _ours="$_ours
 ether saddr != { $_macs } return"
-      [ -z "$_some" ] || _link_chain "left_${_side}_$_kind" "egress devices = { $_some } priority 1000000" "$_ours"
+      }
+      case $_hooks in *ingress*) _link_chain "came_${_side}_$_kind" "ingress devices = { $_some } priority $FIRST" "$_to_us" ;; esac
+      case $_hooks in *egress) _link_chain "left_${_side}_$_kind" "egress devices = { $_some } priority 1000000" "$_ours" ;; esac
     done
   done
   echo "}"
@@ -351,6 +368,7 @@ ether saddr != { $_macs } return"
   _inet_chain offered "forward priority -1000000" iifname "$_routed"
   _inet_chain forwarded "forward priority 1000000" oifname "$_routed"
   _inet_chain own "output priority 1000000" oifname ""
+  _inet_chain local "input priority $FIRST" iifname "meta pkttype != host return"
   echo "}"
 }
 
@@ -388,11 +406,15 @@ _inet_chain() {
 # said on it is lost; what is acknowledged; and what opens a connection, or answers that
 _family_chain() {
   echo "chain $1_$2 {"
+  case $1:$2 in # the router puts together what is for itself before it counts
+  came_*:4) echo 'ip frag-off & 0x1fff != 0 return' ;;
+  came_*:6) echo 'frag frag-off != 0 return' ;;
+  esac
   echo 'counter comment "all"'
   echo 'meta l4proto != tcp return'
   echo 'tcp flags & psh == psh counter comment "data"'
   case $1 in
-  offered_*) echo 'tcp flags & (fin | syn | rst | ack) == syn counter comment "open"' ;;
+  came_* | local_* | offered_*) echo 'tcp flags & (fin | syn | rst | ack) == syn counter comment "open"' ;;
   *) echo 'tcp flags & (syn | rst | ack) == ack counter comment "ack"' ;;
   esac
   case $1 in forwarded_*) echo 'tcp flags & (fin | syn | rst | ack) == (syn | ack) counter comment "open"' ;; esac
@@ -402,9 +424,12 @@ _family_chain() {
 # _read_watch before|after: prints seconds SECONDS, and packets as offered|tried|said SIDE FAMILY PACKETS from a side, where
 # tried are those that open a TCP connection and said those with what it carries; delivered|answered|heard|acked SIDE FAMILY
 # PACKETS to a side, the same, and those that acknowledge; taken|left fast FAMILY PACKETS, of the fast path; hardware SIDE
-# PACKETS to a side. And unseen SIDE FAMILY where most of what is forwarded to there is not seen at egress, by what was
-# counted before the change. It is a number of packets (20) that ALIVE in _confirm/witness.py has too.
+# PACKETS to a side. Those that open a TCP connection to the router itself are to_router SIDE FAMILY PACKETS. Tried and said
+# have in them what comes to no rule for what is forwarded, for want of a route or by a rule before it; all packets of that
+# kind are stuck SIDE FAMILY PACKETS. And unseen SIDE FAMILY where most of what is forwarded to there is not seen at egress,
+# by what was counted before the change. It is a number of packets (20) that ALIVE in _confirm/witness.py has too.
 # A NIC counts every segment of what it sends, and nft the whole: only bytes can show that something went past nft.
+# Where nft does not list all of it, as when somebody flushed the ruleset meanwhile: unwatched WHY, and no number.
 _read_watch() {
   read -r _until _rest </proc/uptime
   {
@@ -414,9 +439,13 @@ _read_watch() {
     printf '%s\n' "$_device_base"
     echo --
     cat /proc/net/dev
-    _within 10 nft list table inet "$_witness" # first: what nft takes for it must not look like a loss
-    _within 10 nft list table netdev "$_witness"
-  } 2>/dev/null | awk -v egress="$_egress" -v when="$1" '
+    # what came, what is forwarded, what left: in this order, what comes while nft lists does not look like a loss
+    _within 10 nft list table netdev "$_witness" && echo whole
+    echo --
+    _within 10 nft list table inet "$_witness" && echo whole
+    _within 10 nft list table netdev "$_witness" && echo whole
+  } 2>/dev/null | awk -v hooks="$_hooks" -v when="$1" '
+    BEGIN { egress = hooks ~ /egress/ }
     function more(value) { return value > 0 ? value : 0 }
     function other(s) { return s == "up" ? "down" : "up" }
     function of(what, s, f, label) {
@@ -424,14 +453,23 @@ _read_watch() {
     }
     function taken(s, f, label) { return more(of("arrived", s, f, label) - of("passed", s, f, label)) }
     function seen(s, f, label) { return more(of("left", s, f, label) - of("own", s, f, label)) }
+    # what came from a side to be forwarded: less what is for the router itself, which may hand that on under a device of
+    # another side
+    function beyond(s, f, label) { return of("local", s, f, label) - of("came", s, f, label) }
+    function came(s, f, label) {
+      return more(-beyond(s, f, label) - (of("came", other(s), f, label) ? more(beyond(other(s), f, label)) : 0))
+    }
+    function met(s, f, label) { return of("offered", s, f, label) + taken(s, f, label) }
+    function max(a, b) { return a > b ? a : b }
     function passed(s, f, label) { return of("forwarded", s, f, label) + taken(other(s), f, label) }
     function out(s, f, label) { return (s, f) in unseen ? passed(s, f, label) : seen(s, f, label) }
     $1 == "time" { printf "seconds %.2f\n", $3 - $2 }
     $1 == "unseen" { unseen[$2, $3] = 1; next }
     $1 == "leaf" { side[$2 == "up" ? "up" : "down", $3] = 1; next }
-    $1 == "--" { second = 1; next }
+    $1 == "--" { part++; next }
+    $0 == "whole" { whole++; next }
     !chain && sub(/:/, " ") && NF > 12 {
-      sign = second ? 1 : -1
+      sign = part ? 1 : -1
       where = ("up", $1) in side ? "up" : ("down", $1) in side ? "down" : ""
       if (where) { bytes[where] += sign * $10; packets[where] += sign * $11 }
       next
@@ -441,7 +479,7 @@ _read_watch() {
       sub(/_(ether|none)/, "", chain)
       next
     }
-    /counter packets/ {
+    /counter packets/ && (chain ~ /^came_/) == (part < 2) {
       for (i = 1; i <= NF; i++) if ($i == "packets") { count = $(i + 1); size = $(i + 3) }
       label = $0
       sub(/.*comment "/, "", label)
@@ -450,10 +488,14 @@ _read_watch() {
       total[chain " " label] += size
     }
     END {
+      if (whole != 3) {
+        print "unwatched nft did not list what was counted"
+        exit
+      }
       for (f = 4; f <= 6; f += 2) for (n = 1; n <= 2; n++) {
         s = n == 1 ? "up" : "down"
         all = passed(s, f, "all")
-        if (egress != "yes" || when == "before" && all >= 20 && seen(s, f, "all") < all / 2) unseen[s, f] = 1
+        if (!egress || when == "before" && all >= 20 && seen(s, f, "all") < all / 2) unseen[s, f] = 1
         if ((s, f) in unseen) { print "unseen", s, f; blind[s] = 1 }
       }
       for (f = 4; f <= 6; f += 2) {
@@ -462,18 +504,20 @@ _read_watch() {
           s = n == 1 ? "up" : "down"
           fast += taken(s, f, "all")
           left += out(s, f, "all") - of("forwarded", s, f, "all")
-          printf "offered %s %d %.0f\n", s, f, of("offered", s, f, "all") + taken(s, f, "all")
+          printf "offered %s %d %.0f\n", s, f, met(s, f, "all")
+          printf "stuck %s %d %.0f\n", s, f, more(came(s, f, "all") - met(s, f, "all"))
           printf "delivered %s %d %.0f\n", s, f, out(s, f, "all")
-          printf "tried %s %d %.0f\n", s, f, of("offered", s, f, "open")
+          printf "tried %s %d %.0f\n", s, f, max(of("offered", s, f, "open"), came(s, f, "open"))
+          printf "to_router %s %d %.0f\n", s, f, of("local", s, f, "open")
           printf "answered %s %d %.0f\n", s, f, of("forwarded", s, f, "open")
-          printf "said %s %d %.0f\n", s, f, of("offered", s, f, "data") + taken(s, f, "data")
+          printf "said %s %d %.0f\n", s, f, max(met(s, f, "data"), came(s, f, "data"))
           printf "heard %s %d %.0f\n", s, f, out(s, f, "data")
           printf "acked %s %d %.0f\n", s, f, out(s, f, "ack")
         }
         printf "taken fast %d %.0f\n", f, fast
         printf "left fast %d %.0f\n", f, more(left)
       }
-      for (n = 1; n <= 2 && egress == "yes"; n++) {
+      for (n = 1; n <= 2 && egress; n++) {
         s = n == 1 ? "up" : "down"
         past = bytes[s] - total["left_" s " all"]
         if (past <= 0.15 * bytes[s] || s in blind) packets[s] = 0

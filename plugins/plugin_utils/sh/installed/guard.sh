@@ -6,10 +6,12 @@
 # Its directory holds all that it needs; it writes nothing but there. Before these lines stand events.sh with
 # what happens to a change, guard_tables.sh with how a table is put back, guard_others.sh with how those of others are
 # watched. Two guards watch over each change, in sessions of their own: one acts, and the other one stands by.
-#   limit     seconds that a load may take          timeout  seconds that it waits to be confirmed; 0: it does not
+#   limit     seconds that a load may take, from when it touches tables
+#   timeout  seconds that it waits to be confirmed; 0: it does not
 #   tables    family and name of each table that the change may touch
 #   before.N  table N as it was; empty: none        text.N   the text that made it, where nft cannot load what it lists
 #   others    all other tables, terse; other.full   what they held, where that was not too much to keep
+#   lost      those of them that could not be put back; unknown: whether any is lost
 #   expected  family and name of a table that must be live when it is confirmed, and the file beside which its listing is
 #             staged, or - where the table must be gone
 #   load.N    what to load, one after the other: a transaction of nft, or a script that takes load and restore
@@ -57,7 +59,7 @@ touches_tables() {
 }
 
 # restore ATTEMPT: every table; in between those that were not there, since they may hold devices that another one wants
-# back. Then what belongs to a script, and the tables of others: after five attempts what is lost of them is told.
+# back. Then what belongs to a script, and the tables of others.
 restore() {
   status=0
   gone=0
@@ -75,8 +77,7 @@ restore() {
   for text in load.*; do
     ! is_script "$text" || sh "./$text" restore </dev/null || status=1
   done
-  # only once: what they change later is theirs
-  if restore_others || [ "$1" -ge 5 ]; then rm -f others; else status=1; fi
+  restore_others "$1" || status=1
   return "$((status + gone))"
 }
 
@@ -196,11 +197,14 @@ hold() {
   read -r limit <limit
   read -r timeout <timeout
   if [ -z "$loading" ]; then
+    # a script renders and checks before it touches anything, at the pace of the router
+    prepares=0
+    ! is_script load.1 || prepares=$limit
     # what must undo it is armed before it is loaded
-    note deadline "$((up + limit + timeout))" && note loading && read_events . "$id" || return
+    note deadline "$((up + prepares + limit + timeout))" && note loading && read_events . "$id" || return
     [ -z "$decision" ] || return
     start_child load
-    load_until=$((up + limit))
+    load_until=$((up + prepares + limit))
   elif [ -n "$load" ]; then
     [ "$up" -lt "$deadline" ] || note undo "not confirmed within $timeout s"
   elif [ -z "$load_until" ]; then
@@ -215,7 +219,11 @@ hold() {
       ! is_script load.1 || who=fw4
       note failed && note undo "$who refused it (exit code $code)"
     fi
+  elif [ -z "$touching" ] && touches_tables; then
+    touching=yes
+    load_until=$((up + limit))
   elif [ "$up" -ge "$load_until" ]; then
+    [ -n "$touching" ] || limit=$((prepares + limit))
     note undo "it was not loaded within $limit s"
   fi
 }
@@ -274,7 +282,8 @@ finish() {
     finishing=$((up + 10))
     how=rolled_back
     [ "$load" != failed ] || how=failed
-    [ ! -s lost ] || reason="$reason; somebody else's is lost: $(awk '{ printf "%s%s", sep, $0; sep = ", " }' lost)"
+    [ ! -s lost ] || reason="$reason; but somebody else's is lost: $(print_file lost)"
+    [ ! -e unknown ] || reason="$reason; but whether the tables of others are as before could not be seen"
     [ ! -s told ] || reason="$reason; $(head -n 1 told)"
     outcome "$how" "$reason"
   fi
@@ -304,6 +313,7 @@ watch() {
   child=
   code=1
   load_until=
+  touching=
   undoing=
   undo_at=0
   attempt=0

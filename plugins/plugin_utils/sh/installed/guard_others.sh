@@ -21,12 +21,13 @@ is_whole() {
   [ "$(tail -n 1 "$1")" = @@ ]
 }
 
-# list_differing: lines new|changed FAMILY TABLE of others that came, or that are not as they were; @@ at the end
+# list_differing: lines new|changed FAMILY TABLE of others that came, or that are not as they were; @@ at the end. Nothing is
+# written: /run may be full.
 list_differing() {
-  list_others >others.now && is_whole others && is_whole others.now || return
+  is_whole others && now=$(list_others) && case $now in *@@) ;; *) false ;; esac || return
   {
     print_file others
-    print_file others.now
+    printf '%s\n' "$now"
   } | awk "$whole_lines"'
     BEGIN { now = 0 }
     $0 == "@@" { now++; name = ""; next }
@@ -64,12 +65,16 @@ END
   echo @@
 }
 
-# restore_others: where the load did not come to its good end
+# restore_others ATTEMPT: where the load did not come to its good end, and only once: what they change later is theirs. What
+# is not back after five attempts is lost. Where they cannot even be looked at, eight take two minutes; then that is told.
 restore_others() {
   read_events . "$id" || return
   [ "$load" != loaded ] && [ -e others ] || return 0
-  touched=$(list_touched) || return
-  printf '' >lost || return
+  touched=$(list_touched) || {
+    [ "$1" -ge 8 ] && mv others unknown
+    return
+  }
+  names=
   while read -r how family table; do
     case $how in
     @@) ;;
@@ -82,9 +87,12 @@ restore_others() {
       [ -n "$copy" ] && printf '%s\n' "$copy" >before.other && [ "$(print_file before.other)" = "$copy" ] &&
         back "$family" "$table" other </dev/null
       ;;
-    esac || printf 'table %s %s\n' "$family" "$table" >>lost
+    esac || names="${names:+$names, }table $family $table"
   done <<END
 $touched
 END
-  [ ! -s lost ]
+  if [ -z "$names" ]; then rm -f others; else
+    [ "$1" -ge 5 ] || return
+    if printf '%s\n' "$names" >lost && [ "$(print_file lost)" = "$names" ]; then rm -f others; else mv others unknown; fi
+  fi
 }

@@ -13,6 +13,9 @@ whole_lines='gsub(/"/, "\"") % 2 {
   }
 }'
 
+# kinds of a table's objects other than flowtables, in an order in which nft deletes them
+object_kinds='map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark'
+
 devices_here() {
   for device in /sys/class/net/*; do printf '%s ' "${device##*/}"; done
 }
@@ -36,8 +39,8 @@ transaction() {
     nft -s -t list table "$1" "$2" 2>/dev/null
     echo '@@'
     print_file "$3"
-  } | awk -v path="$1 $2" -v part="$4" -v here=" $(devices_here)" "$whole_lines"'
-    BEGIN { then = 0; order = split("map,set,chain,counter,quota,limit,ct helper,ct timeout,ct expectation,synproxy,secmark", kinds, ",") }
+  } | awk -v path="$1 $2" -v part="$4" -v objects="$object_kinds" -v here=" $(devices_here)" "$whole_lines"'
+    BEGIN { then = 0; order = split(objects, kinds, ",") }
     $0 == "@@" && !then { then = 1; next }
     !then && /^table / { live = 1 }
     /^\t[^\t].* [{]$/ {
@@ -175,6 +178,36 @@ anew() {
   printf 'table %s %s\ndelete table %s %s\n' "$1" "$2" "$1" "$2"
 }
 
+# keeping_flowtables FAMILY TABLE: nft text that empties the live table but for its flowtables, by the shell alone
+keeping_flowtables() (
+  listing=$(nft -s -t list table "$1" "$2") || return
+  printf 'flush table %s %s\n' "$1" "$2"
+  IFS=,
+  for kind in $object_kinds; do
+    while IFS= read -r line; do
+      case $line in
+      "	$kind "*" {")
+        line=${line#"	$kind "}
+        printf 'delete %s %s %s %s\n' "$kind" "$1" "$2" "${line% \{}"
+        ;;
+      esac
+    done <<END
+$listing
+END
+  done
+)
+
+# load_copy FAMILY TABLE N: the very copy, with nothing but nft; else in the emptied table, for a driver may not take a
+# flowtable while the one of before is bound
+load_copy() {
+  copy=before.$3
+  [ ! -e "text.$3" ] || copy=text.$3
+  copy=$(print_file "$copy")
+  load_text "$(anew "$1" "$2")
+$copy" "$(zone_of "$3")" || { emptied=$(keeping_flowtables "$1" "$2") && load_text "$emptied
+$copy" "$(zone_of "$3")"; }
+}
+
 # back FAMILY TABLE N: all at once; else without devices, which follow one by one; else in the place of the table; else
 # the very copy, which takes nothing but nft. Each is one transaction, so nothing is deleted before nft takes what replaces
 # it. A copy that is gone is no sign that there was no table. What sets hold is part of what was there.
@@ -190,8 +223,6 @@ back() {
   fi
   ! as_kept "$1" "$2" "$before" || return 0
   zone=$(zone_of "$3")
-  plain="$(anew "$1" "$2")
-$(print_file "$before")"
   if clear=$(transaction "$1" "$2" "$before" clear) && content=$(content "$@") && [ -n "$content" ] &&
     devices=$(transaction "$1" "$2" "$before" devices); then
     load_text "$clear
@@ -199,10 +230,10 @@ $content
 $devices" "$zone" && as_before "$1" "$2" "$before" && return 0
     load_text "$(transaction "$1" "$2" "$before" clear)
 $content" "$zone" || load_text "$(anew "$1" "$2")
-$content" "$zone" || load_text "$plain" utc || return
+$content" "$zone" || load_copy "$@" || return
     transaction "$1" "$2" "$before" devices | while read -r statement; do nft "$statement"; done
   else
-    load_text "$plain" utc || return
+    load_copy "$@" || return
   fi
   as_before "$1" "$2" "$before" || as_kept "$1" "$2" "$before"
 }

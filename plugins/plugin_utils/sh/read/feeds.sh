@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-3.0-or-later
+# needs read/packages
 # OpenWrt's packages, through opkg or apk, in the words that dpkg and apt have for it. Read by _systems/feeds.py.
 
 feeds_installed=
@@ -9,10 +10,10 @@ feeds_installed=
 _feed_manager() {
   [ -x /sbin/procd ] || return
   if has opkg; then
-    feeds_ask='opkg list-installed' feeds_list='opkg list' feeds_removal='opkg --noaction remove'
+    feeds_manager=opkg feeds_ask='opkg list-installed' feeds_list='opkg list' feeds_removal='opkg --noaction remove'
     feeds_version=' - \([^ ]*\).*'
   elif has apk; then
-    feeds_ask='apk list -I' feeds_list='apk list' feeds_removal='apk del --simulate'
+    feeds_manager=apk feeds_ask='apk list -I' feeds_list='apk list' feeds_removal='apk del --simulate'
     feeds_version='-\([0-9][^ ]*\) .*'
   else
     return 1
@@ -22,11 +23,11 @@ _feed_manager() {
 # read_feeds PACKAGE...: of each whether it is installed, and what the lists have of those that are not
 read_feeds() {
   _feed_manager || return 0
-  section installed _read_installed || return 0
-  section image _image
+  section "$feeds_manager.installed" _read_installed || return 0
+  section "$feeds_manager.image" _image
   [ -e /sys/module/nft_flow_offload ] || [ -n "$(_feed_version kmod-nft-offload)" ] || set -- "$@" kmod-nft-offload
-  section packages _feed_statuses "$@"
-  section candidates _feed_candidates "$@"
+  section "$feeds_manager.packages" _feed_statuses "$@"
+  section "$feeds_manager.candidates" _feed_candidates "$@"
 }
 
 # _read_installed: once; prints the manager's reason where it cannot list what is installed: opkg lets one in at a time
@@ -55,9 +56,7 @@ _version() {
 }
 
 _feed_statuses() {
-  for _package in "$@"; do
-    if [ -n "$(_feed_version "$_package")" ]; then echo "$_package installed"; else echo "$_package"; fi
-  done
+  for _package in "$@"; do print_status "$(_feed_version "$_package")" "$_package"; done
 }
 
 _feed_candidates() {
@@ -71,11 +70,10 @@ _feed_candidates() {
 # read_feed_removal RECORD: what the manager prints on the removal of each package that this collection brought
 read_feed_removal() {
   _feed_manager && [ -f "$1" ] || return 0
-  section installed _read_installed || return 0
-  while read -r _kind _package _found; do
-    if [ "$_kind" = package ] && [ -n "$(_feed_version "$_package")" ]; then
-      # shellcheck disable=SC2086 # a command and its arguments
-      section "removal.$_package" $feeds_removal "$_package"
-    fi
-  done <"$1"
+  section "$feeds_manager.installed" _read_installed || return 0
+  for _package in $(list_recorded "$1"); do
+    [ -n "$(_feed_version "$_package")" ] || continue
+    # shellcheck disable=SC2086 # a command and its arguments
+    section "$feeds_manager.removal.$_package" $feeds_removal "$_package"
+  done
 }

@@ -8,18 +8,41 @@ read_platform() {
 _platform() {
   echo "uid=$(id -u)"
   echo "kernel=$(uname -r)"
-  grep -E '^(ID|VERSION_ID|PRETTY_NAME)=' /etc/os-release 2>/dev/null | sed 's/^/os./'
+  grep -E '^(ID|ID_LIKE|VERSION_ID|PRETTY_NAME)=' /etc/os-release 2>/dev/null | sed 's/^/os./'
   if [ -d /run/systemd/system ]; then
     echo init=systemd
   elif [ -x /sbin/procd ]; then
     echo init=procd
+  else
+    echo "init=$(_other_init)"
   fi
-  for _command in nft ethtool ip conntrack modprobe udevadm systemctl apt-get opkg apk fw4 fw3 uci ubus; do
+  for _command in nft ethtool ip conntrack modprobe udevadm systemctl apt-get dnf zypper pacman opkg apk fw4 fw3 uci ubus; do
     has "$_command" && echo "has=$_command"
   done
   _conntrack_file
   has nft && echo "nft=$(nft --version 2>&1)"
   return 0
+}
+
+# _other_init: what starts services here, by the name that a message can have. sysvinit, busybox and OpenRC's own call their
+# first process init, and runit, s6 and dinit theirs by their name.
+_other_init() {
+  if [ -d /run/openrc ] || has openrc-run; then
+    echo openrc
+    return
+  fi
+  _first=$(cat /proc/1/comm 2>/dev/null)
+  case $_first in
+  runit*) echo runit ;;
+  s6-*) echo s6 ;;
+  init)
+    case $(ls -l /sbin/init 2>/dev/null) in
+    *busybox*) echo busybox ;;
+    *) echo sysvinit ;;
+    esac
+    ;;
+  *) echo "$_first" ;;
+  esac
 }
 
 # Is there a /proc/net/nf_conntrack on this kernel (NF_CONNTRACK_PROCFS)? It appears when something tracks.

@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import lzma
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab import images, labnic, suites
+from lab import labnic, suites
 from lab.host import LabError
-from lab.images import Image
 from lab.login import Command, Login, command_line
 from lab.openwrt import image, modules
 from lab.routers import Router
@@ -54,50 +51,6 @@ def test_nics_of_openwrt_share_their_block(monkeypatch: pytest.MonkeyPatch, rout
     monkeypatch.setattr(Login, "run", run)
     labnic.set_faults(router, "lan0", ["fake"])
     assert done == [f"echo {faults} >/sys/module/labnic/parameters/fault"]
-
-
-@pytest.mark.parametrize("part", ["uci.sh", "guest/sbin/procd", "root.py", "new"])
-def test_the_key_changes_with_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    shutil.copytree(image.HERE, tmp_path / "openwrt", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(image, "HERE", tmp_path / "openwrt")
-    before = image.recipe_key("openwrt-24.10")
-    assert before != image.recipe_key("openwrt-25.12")
-    with (tmp_path / "openwrt" / part).open("a") as file:
-        file.write("\n")
-    assert image.recipe_key("openwrt-24.10") != before
-
-
-def test_the_key_changes_with_the_debian_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = image.recipe_key("openwrt-24.10")
-    monkeypatch.setattr(images, "recipe_key", lambda _suite: "another")
-    assert image.recipe_key("openwrt-24.10") != before
-
-
-@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), LabError("no"), OSError("disk full")])
-@pytest.mark.parametrize("at", ["programs", "kernel_modules", "root", "flash", "result"])
-def test_an_interrupted_build_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str, trouble: BaseException
-) -> None:
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(images, "ensure", lambda suite: Image(suite, tmp_path / "base"))
-    monkeypatch.setattr(os, "getuid", lambda: 0)
-    (tmp_path / "images").mkdir()
-    monkeypatch.setattr(image, "tool", lambda name: name)
-    monkeypatch.setattr(image, "BUILD_SPACE", 0)
-
-    def stop(_self: image.Builder, *_arguments: object) -> None:
-        raise trouble
-
-    for step in ("programs", "kernel_modules", "root", "flash"):
-        monkeypatch.setattr(image.Builder, step, lambda *_arguments: None)
-    monkeypatch.setattr(image.Builder, "result", lambda self, _suite: (self.work / "result").mkdir())
-    with monkeypatch.context() as patch:
-        patch.setattr(image.Builder, at, stop)
-        with pytest.raises(type(trouble)):
-            suites.ensure("openwrt-24.10")
-    assert not list((tmp_path / "images").iterdir())
-    assert not list((tmp_path / "tmp").iterdir())
-    assert suites.ensure("openwrt-24.10") == image.find("openwrt-24.10")
 
 
 @pytest.fixture

@@ -22,9 +22,17 @@ def result_of(status: str, **change: bool) -> dict[str, Any]:
     return {"status": status, "result": {"change": change}}
 
 
+HALF = {
+    "status": "failed",
+    "result": {"msg": "r1: could not put the files in place: exit code 1; the change stays, but"},
+}
+
+
 @pytest.mark.parametrize(
     ("fault", "runs", "result", "claim"),
     [
+        (PLAIN, "new", HALF, ""),
+        (PLAIN, "old", HALF, "claims that the change stays"),
         (PLAIN, "new", result_of("ok", confirmed=True), ""),
         (PLAIN, "old", result_of("failed", rolled_back=True), ""),
         (PLAIN, "old", result_of("ok", confirmed=True), "ended ok"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.safety.faults import Fault
 from tests.safety.matrix import (
+    FORGOTTEN,
     PLUGINS,
     Run,
     add_run,
@@ -19,6 +20,7 @@ from tests.safety.matrix import (
     identify,
     list_sources,
     make_rows,
+    read_lost,
     read_runs,
     write_matrix,
 )
@@ -47,7 +49,21 @@ def test_runs_that_are_made_again(tmp_path: Path) -> None:
         add_run(run, place)
     forget_runs({("trixie", "nft hangs", 2)}, place)
     assert read_runs(SOURCES, place) == runs[:1]
-    assert "not reachable" in place.with_suffix(".forgotten").read_text()
+    assert "not reachable" in place.with_suffix(FORGOTTEN).read_text()
+
+
+def test_a_run_that_was_lost_is_not_forgotten(tmp_path: Path) -> None:
+    """It may be made again as often as somebody likes; that it was lost stays in the matrix."""
+    place = tmp_path / "runs.jsonl"
+    lost = replace(RUN, lost="not reachable")
+    for run in (lost, replace(lost, source="stale", lost="a mixture"), replace(RUN, number=2)):
+        add_run(run, place)
+    assert read_lost([lost], place) == [{"fault": "nft hangs", "kernel": "6.12", "lost": "a mixture"}]
+    forget_runs({("trixie", "nft hangs", 1)}, place)
+    add_run(RUN, place)
+    write_matrix([RUN], [], tmp_path)
+    found = json.loads((tmp_path / "matrix.json").read_text())["lost_before"]
+    assert [one["lost"] for one in found] == ["not reachable", "a mixture"]
 
 
 def test_a_row_for_each_fault_and_kernel(tmp_path: Path) -> None:
@@ -61,9 +77,10 @@ def test_a_row_for_each_fault_and_kernel(tmp_path: Path) -> None:
 def test_a_matrix_tells_what_is_not_made(tmp_path: Path) -> None:
     planned = [("trixie", "nft hangs"), ("forky", "nft hangs"), ("trixie", "nft lies")]
     runs = [RUN, replace(RUN, suite="forky", kernel="7.2", reached=False)]
-    write_matrix(runs, planned, tmp_path / "matrix.json")
+    write_matrix(runs, planned, tmp_path)
     matrix = json.loads((tmp_path / "matrix.json").read_text())
-    assert matrix == {"planned": 3, "missing": ["forky: nft hangs", "trixie: nft lies"], "rows": make_rows(runs)}
+    missing = ["forky: nft hangs", "trixie: nft lies"]
+    assert matrix == {"planned": 3, "missing": missing, "sources": 1, "lost_before": [], "rows": make_rows(runs)}
 
 
 def test_a_run_is_of_what_it_runs() -> None:

@@ -226,6 +226,13 @@ def test_files_that_are_half_in_place_are_told() -> None:
         carried(Line(loaded, half), change())
 
 
+def test_files_that_are_not_in_place_yet_are_told() -> None:
+    """The guard goes on trying; nobody calls that undone, or done."""
+    waits = Section(f"now=9\nbegan=1\ndeadline=99\nid={ID}\n", 0)
+    with pytest.raises(OffloadError, match="the change stays, but the files for boot are not in place yet"):
+        carried(Line(loaded, fails("commit_change", "mv: cannot move", change=waits)), change())
+
+
 def test_a_power_cut_after_the_files_were_in_place() -> None:
     marked = replace(change(), plan=replace(PLAN, records={paths.CONFIRMED: ("0644", f"{ID} 0123\n")}))
     there = {"step.0": Section("last=", 1), "change": Section("now=9", 0)}

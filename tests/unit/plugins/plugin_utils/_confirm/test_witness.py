@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.witness import (
     LONGEST,
+    NOTHING_CAME,
     SILENT,
     Count,
     TrafficVerdict,
@@ -237,7 +238,7 @@ def test_what_was_never_seen_to_be_answered_shows_nothing() -> None:
 
 def test_silence_is_said() -> None:
     found = judge(count(), Count(seconds=12.0))
-    warning = SILENT.format(families="IPv4 and IPv6")
+    warning = SILENT.format(traffic="IPv4 and IPv6", came=NOTHING_CAME)
     assert found.verdict == "silent" and found.warnings == (warning,) == tuple(found.as_result()["warnings"])
     assert not judge(count(), count()).warnings
 
@@ -250,12 +251,12 @@ def test_what_was_on_its_way_is_no_sign_of_life() -> None:
         delivered={(UP, 4): 57, (DOWN, 4): 40, (UP, 6): 60, (DOWN, 6): 39},
     )
     found = judge(before, Count(seconds=4.24, delivered={(DOWN, 4): 3}, left={4: 3}))
-    assert found.verdict == "silent" and found.warnings == (SILENT.format(families="IPv4 and IPv6"),)
+    assert found.verdict == "silent" and found.warnings == (SILENT.format(traffic="IPv4 and IPv6", came=NOTHING_CAME),)
 
 
 def test_a_family_that_falls_silent_beside_the_other_one_is_said() -> None:
     found = judge(count(), count(4.0, 6))
-    assert found.verdict == "kept" and found.warnings == (SILENT.format(families="IPv4"),)
+    assert found.verdict == "kept" and found.warnings == (SILENT.format(traffic="IPv4", came=NOTHING_CAME),)
 
 
 def test_what_nics_forward_is_no_silence() -> None:
@@ -302,8 +303,8 @@ def test_what_cannot_be_counted_is_said() -> None:
     assert not judge(Count(unwatched="no nft"), Count(unwatched="no nft")).warnings
     found = judge(count(), Count(unwatched="nft failed"))
     assert found.verdict == "unwatched" and found.reasons == ("nft failed",)
-    assert "counted before the change and could not be counted after it (nft failed)" in found.warnings[0]
-    assert "counted before the change and could not be counted after it, so" in judge(count(), None).warnings[0]
+    assert "could not be counted after the change (nft failed)" in found.warnings[0]
+    assert "could not be counted after the change, so" in judge(count(), None).warnings[0]
 
 
 def test_what_the_router_prints() -> None:
@@ -371,3 +372,104 @@ def test_a_share() -> None:
 def test_no_share(value: Any) -> None:
     with pytest.raises(OffloadError, match="traffic_witness: must be auto, off or a share above 0 and up to 1, got"):
         read_witness(value, 30, 0)
+
+
+def test_what_is_stuck_before_the_rules_for_what_is_forwarded() -> None:
+    """Dropped at prerouting: connections end one after the other, and nothing meets a rule that would count it."""
+    nothing: dict[Any, int] = {(side, n): 0 for side in (UP, DOWN) for n in (4, 6)}
+    after = count(
+        10.0, offered=nothing, delivered=nothing, tried=nothing, answered=nothing, said=nothing, heard=nothing,
+        acked=nothing, stuck={(DOWN, 4): 450, (DOWN, 6): 9},
+    )  # fmt: skip
+    found = judge(count(), after)
+    assert found.verdict == "stopped"
+    assert found.reasons == (
+        "IPv4 to the WAN side: 480 packets in 4 s before, 0 packets in 10 s after, and 450 that came in got no further "
+        "than a rule before they are forwarded, or had no route",
+    )
+
+
+@pytest.mark.parametrize("stuck", [{(UP, 4): 30}, {(DOWN, 4): 40}])
+def test_what_was_stuck_before_as_well(stuck: dict[Any, int]) -> None:
+    """The world sends what nobody asked for; users who are gone do not."""
+    nothing: dict[Any, int] = {}
+    before = count(stuck={key: packets // 2 for key, packets in stuck.items()})
+    after = count(
+        8.0, offered=nothing, delivered=nothing, tried=nothing, answered=nothing, said=nothing, heard=nothing,
+        acked=nothing, stuck=stuck,
+    )  # fmt: skip
+    assert judge(before, after).verdict == "silent"
+
+
+def test_a_flood_that_is_dropped_earlier_now() -> None:
+    """What was dropped where it is to be forwarded is dropped in prerouting now; users go on."""
+    flooded = count(offered={**count().offered, (UP, 4): 4280}, stuck={})
+    after = count(stuck={(UP, 4): 4000})
+    assert judge(flooded, after).verdict == "kept"
+
+
+@pytest.mark.parametrize(("before", "after", "stopped"), [(0, 40, True), (30, 75, False), (0, 9, False)])
+def test_connections_that_a_rule_turns_to_the_router(before: int, after: int, stopped: bool) -> None:
+    """None is answered from elsewhere any more. The controller's own are few."""
+    found = judge(
+        count(to_router={(DOWN, 4): before}),
+        count(8.0, tried={}, answered={(DOWN, 6): 40}, to_router={(DOWN, 4): after}),
+    )
+    assert (found.verdict == "stopped") is stopped
+
+
+@pytest.mark.parametrize("packets", [15, 200])
+def test_a_few_packets_that_are_stuck_say_nothing(packets: int) -> None:
+    nothing: dict[Any, int] = {}
+    after = count(
+        8.0, offered=nothing, delivered=nothing, tried=nothing, answered=nothing, said=nothing, heard=nothing,
+        acked=nothing, stuck={(UP, 4): packets},
+    )  # fmt: skip
+    assert judge(count(), after).verdict == "silent"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_nft_did_not_list_is_no_number(when: str) -> None:
+    """A router whose counters were gone is not one that forwards nothing, nor one whose NIC does it all."""
+    unread = parse_count("seconds 4.31\nunwatched nft did not list what was counted\n")
+    assert unread is not None and not any(unread.hardware.values())
+    found = judge(unread, count()) if when == "before" else judge(count(), unread)
+    assert (found.verdict, found.reasons) == ("unwatched", ("nft did not list what was counted",))
+    (warning,) = found.warnings
+    assert f"could not be counted {when} the change (nft did not list what was counted)" in warning
+
+
+@pytest.mark.parametrize(
+    ("stuck", "offered", "verdict"),
+    [(1400, 12, "stopped"), (190, 0, "stopped"), (19, 0, "silent"), (40, 30, "kept")],
+)
+def test_users_without_tcp_get_no_further(stuck: int, offered: int, verdict: str) -> None:
+    """What has no answer sends ever less, so the longer the router looks the fewer they are."""
+    alive = Count(4.0, offered={(DOWN, 4): 1500}, delivered={(UP, 4): 1500})
+    found = judge(alive, Count(12.0, {(DOWN, 4): offered}, {(DOWN, 4): stuck}, {(UP, 4): offered}))
+    assert found.verdict == verdict
+    if verdict != "stopped":
+        (warning,) = found.warnings
+        assert f"{offered} packets came in that met the rules for what is forwarded, and {stuck} that got" in warning
+
+
+def test_what_the_world_sends_unasked_stops_nothing() -> None:
+    """A rule that drops scans early, while what was delivered to the LAN side just ended."""
+    alive = Count(4.0, offered={(UP, 4): 1500}, delivered={(DOWN, 4): 1500})
+    found = judge(alive, Count(12.0, stuck={(UP, 4): 200}))
+    assert found.verdict == "silent" and "and 200 that got no further" in found.warnings[0]
+
+
+def test_one_direction_that_ends_is_told() -> None:
+    """As for users of UDP behind a masquerade that is gone: what they send leaves, and nothing comes back."""
+    both = {(UP, 4): 300, (DOWN, 4): 300}
+    found = judge(Count(4.0, both, {}, both), Count(4.0, {(DOWN, 4): 300}, {}, {(UP, 4): 300}))
+    assert found.verdict == "kept"
+    assert found.warnings == (SILENT.format(traffic="IPv4 to the LAN side", came=NOTHING_CAME),)
+
+
+def test_less_that_is_forwarded_still_is_no_silence() -> None:
+    both, few = {(UP, 4): 3000, (DOWN, 4): 3000}, {(UP, 4): 12, (DOWN, 4): 12}
+    assert judge(Count(4.0, both, {}, both), Count(12.0, few, {}, few)) == TrafficVerdict(
+        "kept", (), Count(4.0, both, {}, both), Count(12.0, few, {}, few)
+    )

@@ -22,6 +22,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
     compose,
     fragment,
     parse,
+    with_needed,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._fw4 import plan as _fw4
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import plan as _kernel
@@ -338,7 +339,11 @@ def test_fragments_lose_only_what_a_reader_needs() -> None:
 @pytest.mark.parametrize("manager", PACKAGE_MANAGERS, ids=lambda manager: manager.name)
 def test_fragments_that_meet_in_a_script_name_no_function_alike(manager: PackageManager) -> None:
     """The later one would take the place of the other without a word."""
-    of_others = {script for other in PACKAGE_MANAGERS for script in other.apply_scripts} - {*manager.apply_scripts}
+    scripts = {
+        other.name: {part for script in other.apply_scripts for part in with_needed(script)}
+        for other in PACKAGE_MANAGERS
+    }
+    of_others = set().union(*scripts.values()) - scripts[manager.name]
     names = [name for name in NAMES if name not in of_others]
     defined = [
         (function, name)

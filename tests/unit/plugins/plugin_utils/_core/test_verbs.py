@@ -11,7 +11,7 @@ from dataclasses import fields
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.verbs import GiveUp
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import SCRIPTS, with_needed
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import (
     PrintSection,
     Remove,
@@ -26,12 +26,12 @@ for _room in ROOMS:
     importlib.import_module(f"ansible_collections.kmod.nft_offload.plugins.plugin_utils.{_room}.verbs")
 OURS = [verb for verb in Verb.__subclasses__() if verb.__module__.startswith("ansible_collections.")]
 VERBS = sorted(OURS, key=lambda verb: verb.function())
-OF_PACKAGES = {script for manager in PACKAGE_MANAGERS for script in manager.apply_scripts}
+NEEDED = {m.name: {part for name in m.apply_scripts for part in with_needed(name)} for m in PACKAGE_MANAGERS}
+OF_PACKAGES = set().union(*NEEDED.values())
 ALL = {f"apply/{file.stem}" for file in (SCRIPTS / "apply").glob("*.sh")}
 APPLY = {
     manager.name: "\n".join(
-        (SCRIPTS / f"{name}.sh").read_text()
-        for name in ("prelude", *sorted(ALL - OF_PACKAGES | set(manager.apply_scripts)))
+        (SCRIPTS / f"{name}.sh").read_text() for name in ("prelude", *sorted(ALL - OF_PACKAGES | NEEDED[manager.name]))
     )
     for manager in PACKAGE_MANAGERS
 }

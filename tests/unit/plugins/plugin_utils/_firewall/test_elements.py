@@ -125,5 +125,5 @@ def test_services_are_matches() -> None:
     assert matches("ipsec") == ["udp dport { 500, 4500 }", "meta l4proto esp"]
     assert matches("ping") == ["icmp type echo-request", "icmpv6 type echo-request"]
     assert matches("ping", family="ipv6") == ["icmpv6 type echo-request"]
-    assert matches("igmp") == ["ip protocol igmp"]
+    assert matches("igmp") == ["ip protocol 2"]
     assert matches("igmp", family="ipv6") == []

@@ -106,6 +106,11 @@ def test_refused_exclusions(exclude: Any, error: str) -> None:
 def test_exclusions_of_a_router_know_its_names() -> None:
     text = router_ruleset(GOOD, exclude=[{"zones": ["dmz"], "addresses": ["@some"], "services": ["tcp/@web"]}])
     assert 'meta l4proto tcp ct original proto-dst @web ip daddr @some4 oifname "dmz0" return' in text
+    parted = GOOD | {"zones": [*GOOD["zones"], {"name": "iot", "devices": ["dmz0"], "subnets": ["10.66.0.0/24"]}]}
+    with pytest.raises(
+        AnsibleFilterError, match=r"exclude\[0\]\.zones: iot has only a part of its devices.*in addresses"
+    ):
+        router_ruleset(parted, exclude=[{"zones": ["iot"]}])
     with pytest.raises(AnsibleFilterError, match=r"flow_offload_exclude\[0\]\.zones names dxz, but the zones are"):
         router_ruleset(GOOD, exclude=[{"zones": ["dxz"]}])
 
@@ -194,6 +199,9 @@ def test_restricted_pairs() -> None:
     assert not is_open(forward=[{**RULE, "limit": {"rate": "9/second"}}])
     assert not is_open(forward=[RULE], blocklists=[{"set": "some", "from": "wan"}])
     assert not is_open(forward=[RULE], zones=[{**zone, "bogons": True} for zone in GOOD["zones"]])
+    iot = {"name": "iot", "devices": ["lan0"], "subnets": ["10.66.0.0/24"]}
+    assert not is_open(forward=[RULE], zones=[*GOOD["zones"], iot])
+    assert not is_open(forward=[{**RULE, "hours": "21:00-06:00"}])
     assert not is_open(forward=[RULE], extra=[{"place": "forward", "rules": ["drop"]}])
     with pytest.raises(AnsibleFilterError, match="zones is empty"):
         router_restricted_pairs({})

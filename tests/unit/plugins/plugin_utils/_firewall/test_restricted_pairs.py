@@ -135,8 +135,6 @@ def test_what_conntrack_says_is_told(net: Network, tmp_path: Path) -> None:
 
 
 @needs_namespaces
-# skipped only where pytest is run without `make system`, never by make test
-@pytest.mark.skipif(shutil.which("conntrack") is None, reason="needs conntrack, which make system brings")
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_tightened_policy(net: Network, version: int) -> None:
     """The connection that is forbidden now ends; the one beside it goes on, and so does one that is judged anew."""

@@ -34,7 +34,13 @@ NEEDS = {
     "nft_flow_offload": ("nf_tables", "nfnetlink", "nf_flow_table", "nf_conntrack", "libcrc32c"),
 }
 BROUGHT = {*FLOWTABLE_MODULES, "nf_conntrack", "libcrc32c", "nf_tables", "nfnetlink_hook"}
-DEBIAN = Platform(uid=0, kernel="6.12.117+deb13-amd64", os_id="debian", commands=frozenset({"apt-get", "systemctl"}))
+DEBIAN = Platform(
+    uid=0,
+    kernel="6.12.117+deb13-amd64",
+    os_id="debian",
+    init="systemd",
+    commands=frozenset({"apt-get", "systemctl"}),
+)
 
 
 def facts(state: str = "available", live: dict[str, LoadedModule] | None = None, **kernel: bool) -> ModuleFacts:
@@ -189,6 +195,28 @@ def test_ubuntu_has_a_package_for_the_modules() -> None:
     assert extra in plan.steps[0].verb.call
     with pytest.raises(OffloadError, match="built without flowtables"):
         plan_present(with_packages(ubuntu, statuses={**BARE.inventory.statuses, extra: "installed"}), TOOLS)
+
+
+def test_fedora_and_rhel_have_one_too_for_exactly_this_kernel() -> None:
+    release = "6.12.0-55.el10.x86_64"
+    platform = replace(DEBIAN, os_id="rhel", kernel=release, commands=frozenset({"dnf", "nft", "ethtool"}))
+    rhel = replace(BARE, platform=replace(platform, nft_version=(1, 1, 1)), facts=facts("missing"))
+    plan = plan_present(with_packages(rhel, candidates={f"kernel-modules-core-{release}": "6.12.0"}), TOOLS)
+    assert plan.steps[0].verb.call == ("install_packages", f"kernel-modules-core-{release}")
+    assert plan.steps[1].verb.call[0] == "load_modules"
+
+
+@pytest.mark.parametrize(
+    ("os_id", "command", "kernels"),
+    [
+        ("opensuse-leap", "zypper", "kernel-default, in the place of kernel-default-base"),
+        ("arch", "pacman", "Arch's linux"),
+    ],
+)
+def test_a_kernel_is_named_and_never_installed(os_id: str, command: str, kernels: str) -> None:
+    platform = replace(DEBIAN, os_id=os_id, commands=frozenset({command}))
+    with pytest.raises(OffloadError, match=f"built without flowtables.*{kernels}"):
+        plan_present(replace(BARE, platform=platform, facts=facts("missing")), TOOLS)
 
 
 def platform(**changes: Any) -> KernelState:
@@ -353,15 +381,15 @@ def test_sections_become_a_state() -> None:
     answer = {
         "platform": Section("uid=0\nkernel=6.12.1\nhas=apt-get", 0),
         "modules": Section("tree=yes", 0),
-        "packages": Section("nftables installed\nethtool ", 0),
-        "candidates": Section("ethtool:\n  Candidate: 1:6.1-1", 0),
+        "apt-get.packages": Section("nftables installed\nethtool ", 0),
+        "apt-get.candidates": Section("ethtool:\n  Candidate: 1:6.1-1", 0),
         f"file.{paths.KERNEL_FOUND}": Section("package nftables not-installed\nmodule nf_tables", 0),
         "tables": Section("table ip a\ntable inet b", 0),
         "flowtables": Section("table ip a {\n}\ntable inet b {\n\tflowtable f {\n\t}\n}", 0),
-        "removal.nftables": Section("Remv nftables [1]", 0),
-        "used.nftables": Section("/etc/nftables.conf was edited", 0),
-        "removal.ethtool": Section("", 0),
-        "used.ethtool": Section("", 3),
+        "apt-get.removal.nftables": Section("Remv nftables [1]", 0),
+        "apt-get.used.nftables": Section("/etc/nftables.conf was edited", 0),
+        "apt-get.removal.ethtool": Section("", 0),
+        "apt-get.used.ethtool": Section("", 3),
     }
     state = _kernel.read_state(Answer(answer))
     assert state.inventory.statuses == {"nftables": "installed", "ethtool": ""}

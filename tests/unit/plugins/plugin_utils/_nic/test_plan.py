@@ -17,7 +17,6 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState, plan_absent, plan_present
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import name_init_systems
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.systemd import Systemd
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,13 +179,10 @@ def test_switch_ports_share_the_nic_behind_them() -> None:
     ).changed
 
 
-def test_without_systemd_the_record_is_kept_and_a_warning_told() -> None:
-    plan = present(replace(FRESH, platform=replace(SYSTEMD, init="")), "lan0")
-    assert list(plan.files) == [paths.FEATURES]
-    assert not plan.closing
-    assert "nothing sets them at boot" in plan.warnings[0]
-    assert f"({name_init_systems()})" in plan.warnings[0]
-    assert plan.result["boot"]["persistent"] is False
+def test_where_nothing_sets_them_at_boot_they_are_not_set() -> None:
+    with pytest.raises(OffloadError, match="started by runit, and this collection only by systemd, procd"):
+        present(replace(FRESH, platform=replace(SYSTEMD, init="runit")), "lan0")
+    assert not plan_absent(replace(FRESH, platform=replace(SYSTEMD, init="runit"))).changed
 
 
 WITHOUT = replace(FRESH, platform=replace(SYSTEMD, commands=frozenset()))
@@ -243,15 +239,14 @@ def test_absent_tells_of_a_feature_that_became_fixed() -> None:
 
 FEATURES = st.builds(Feature, st.booleans(), st.booleans())
 STATES = st.builds(
-    lambda nics, systemd: NicState(
-        platform=replace(SYSTEMD, init="systemd" if systemd else ""),
+    lambda nics: NicState(
+        platform=SYSTEMD,
         names=frozenset(nics),
         nics={name: Nic("d", features) for name, features in nics.items()},
     ),
     st.dictionaries(
         st.sampled_from(["a", "b", "c"]), st.dictionaries(st.sampled_from(["f", "g"]), FEATURES, max_size=2), min_size=1
     ),
-    st.booleans(),
 )
 
 

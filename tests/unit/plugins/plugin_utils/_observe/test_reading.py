@@ -55,7 +55,7 @@ def test_a_router_with_traffic(suite: str) -> None:
     state = read_state(answer(suite, "router"))
     assert state.not_understood == ()
     assert state.platform.kernel_version == KERNELS[suite]
-    manager = find_package_manager(state.platform.init, state.platform.commands)
+    manager = find_package_manager(state.platform.init, state.platform.commands, state.platform.systems)
     assert manager and manager.name == "apt"
     assert set(state.kernel.modules) == set(FLOWTABLE_MODULES)
     assert set(state.kernel.modules.values()) == {"loaded"}

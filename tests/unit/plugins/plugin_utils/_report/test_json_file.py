@@ -24,5 +24,5 @@ def test_each_router_has_what_offload_verify_returned() -> None:
 
 def test_no_router_is_an_empty_object() -> None:
     text = JsonFile().render(FleetReport())
-    assert json.loads(text) == {"routers": {}}
+    assert json.loads(text) == {"version": 1, "made": None, "routers": {}}
     assert text.endswith("}\n")

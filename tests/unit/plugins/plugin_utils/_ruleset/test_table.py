@@ -222,6 +222,6 @@ def test_what_stays_is_not_deleted() -> None:
 
 def test_the_guard_removes_in_the_same_order() -> None:
     """It has to undo a change while no controller is there, so it has a list of its own."""
-    order = re.search(r'order = split\("([^"]+)", kinds, ","\)', paths.installed("guard_tables.sh"))
+    order = re.search(r"object_kinds='([^']+)'", paths.installed("guard_tables.sh"))
     assert order is not None
     assert tuple(order[1].split(",")) == REMOVAL_ORDER

@@ -180,7 +180,7 @@ def test_what_keeps_a_package() -> None:
 
 def test_the_image_and_what_is_staged() -> None:
     image = Section("kernel=6.6.110~aaaa-r1\nstaged=firewall.cfg01e63d.input\nstaged=network.lan.ipaddr", 0)
-    inventory = OPKG.read(Answer({"installed": Section("", 0), "image": image}))
+    inventory = OPKG.read(Answer({"opkg.installed": Section("", 0), "opkg.image": image}))
     assert inventory.image == "6.6.110~aaaa-r1"
     assert "firewall.cfg01e63d.input, network.lan.ipaddr" in inventory.warnings[0]
-    assert not OPKG.read(Answer({"image": Section("kernel=1", 0)})).warnings
+    assert not OPKG.read(Answer({"opkg.image": Section("kernel=1", 0)})).warnings

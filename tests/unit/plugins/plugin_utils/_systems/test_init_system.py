@@ -8,22 +8,29 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.action import nic_features, ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import Plan, Step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import (
     SCRIPTS,
     Answer,
     Call,
     Section,
+    compose,
     fragment,
+    parse,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Verb
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import plan as _kernel
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel.plan import KernelState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan as _nic
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic.plan import Nic, NicState
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import read_boot
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.modules import ModuleFacts
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import FRAGMENTS, list_calls
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
@@ -39,6 +46,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_sys
 )
 
 from tests.unit.helpers.ruleset_states import FRESH, present
+from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 
 # --- what holds for every row
 
@@ -237,8 +245,43 @@ def test_verifying_sees_what_boot_will_start() -> None:
     assert read_boot(Answer(answer | PLANTED)).enabled == dict.fromkeys(enabled, True) | {"/etc/sprout/table": False}
 
 
-def test_without_the_row_boot_starts_nothing() -> None:
-    plan = present(replace(FRESH, platform=replace(FRESH.platform, init="sprout")))
-    assert set(plan.files) == {paths.RULESET, paths.DEVICES, *RULESET_SCRIPTS}
-    assert "nothing loads it at boot" in plan.warnings[0]
-    assert f"({registry.name_init_systems()})" in plan.warnings[0]
+@pytest.mark.parametrize("name", ["sprout", "sysvinit", "runit", ""])
+def test_without_the_row_it_is_refused(name: str) -> None:
+    platform = replace(FRESH.platform, init=name)
+    reason = f"started by {name or 'an init system that is not known'}, and this collection only by "
+    with pytest.raises(OffloadError, match=f"{reason}{registry.name_init_systems()}: .*nothing was changed"):
+        present(replace(FRESH, platform=platform))
+    with pytest.raises(OffloadError, match=reason):
+        _nic.plan_present(NicState(platform=platform, names=frozenset()), ["lan0"], {"hw-tc-offload": True}, skip=True)
+    with pytest.raises(OffloadError, match=reason):
+        _kernel.plan_present(KernelState(platform=platform, facts=ModuleFacts()), [])
+
+
+@pytest.mark.parametrize("name", ["sprout", ""])
+def test_what_is_there_can_be_taken_back(name: str) -> None:
+    state = replace(FRESH, platform=replace(FRESH.platform, init=name), files={paths.RULESET_SCRIPT: ""})
+    assert paths.RULESET_SCRIPT in _ruleset.plan_absent(state, "inet", "nft_offload", "00000000").removed
+
+
+# what the machine of the test has, and what it shall be taken for
+INITS = [
+    ("mkdir openrc; comm=init", "openrc"),
+    ("comm=runit-init", "runit"),
+    ("comm=s6-svscan", "s6"),
+    ("comm=dinit", "dinit"),
+    ("comm=init; link=/bin/busybox", "busybox"),
+    ("comm=init; link=/lib/sysvinit/init", "sysvinit"),
+]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("machine", "name"), INITS, ids=[name for _machine, name in INITS])
+def test_others_are_named(shell: list[str], machine: str, name: str, tmp_path: Path) -> None:
+    """With a file for /proc/1/comm, a link for /sbin/init and a directory for /run/openrc."""
+    script = compose(NONCE, ("read/platform",), [("section", "init", "_other_init")])
+    for path, own in (("/proc/1/comm", "comm"), ("/sbin/init", "init"), ("/run/openrc", "openrc")):
+        assert path in script
+        script = script.replace(path, own)
+    prepare = f"{machine}\necho $comm >comm; ln -s ${{link:-/nowhere}} init\n"
+    answer = parse(run_script(shell, f"{prepare}{script.replace('has openrc-run', 'false')}", tmp_path), NONCE)
+    assert answer.text("init") == name

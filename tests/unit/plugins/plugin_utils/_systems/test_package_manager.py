@@ -41,7 +41,7 @@ class TestEveryRow:
     def test_it_is_recognised(self, manager: PackageManager) -> None:
         commands = re.search(r"for _command in (.*); do", fragment("read/platform"))
         assert commands and manager.command in commands[1].split(), "sh/read/platform.sh has to look for its command"
-        assert registry.find_package_manager(manager.init, {"nft", manager.command}) is manager
+        assert registry.find_package_manager(manager.init, {"nft", manager.command}, ()) is manager
         assert registry.list_package_managers({manager.command}) == [manager]
 
     def test_one_distribution_is_named(self, manager: PackageManager) -> None:
@@ -57,8 +57,25 @@ class TestEveryRow:
 
 
 def test_a_command_of_another_distribution_is_none() -> None:
-    assert registry.find_package_manager("systemd", {"apk"}) is None
+    assert registry.find_package_manager("systemd", {"apk"}, ()) is None
     assert [manager.name for manager in registry.list_package_managers({"apk"})] == ["apk"]
+
+
+@pytest.mark.parametrize(
+    ("systems", "command"),
+    [
+        (("debian", ""), "apt-get"),
+        (("fedora", ""), "dnf"),
+        (("rocky", "rhel", "centos", "fedora"), "dnf"),
+        (("opensuse-tumbleweed", "opensuse", "suse"), "zypper"),
+        (("arch",), "pacman"),
+        (("endeavouros", "arch"), "pacman"),
+        (("unknown",), "apt-get"),
+    ],
+)
+def test_the_distribution_decides_where_a_router_has_several(systems: tuple[str, ...], command: str) -> None:
+    found = registry.find_package_manager("systemd", {"pacman", "zypper", "dnf", "apt-get"}, systems)
+    assert found is not None and found.command == command
 
 
 def test_versions() -> None:
@@ -82,6 +99,8 @@ def test_no_text_is_too_much(lines: list[tuple[str, str]]) -> None:
 
 class Crate(PackageManager):
     name = command = "crate"
+    systems = frozenset({"crateos"})
+    kernels = "CrateOS's"
     read_scripts = ("read/crate",)
     apply_scripts = ("apply/crate",)
     names: ClassVar = {"nftables": "nft-tools"}
@@ -102,10 +121,10 @@ class Crate(PackageManager):
 
 
 ANSWER = {
-    "platform": Section("uid=0\nkernel=6.12.1\nhas=crate", 0),
+    "platform": Section("uid=0\nkernel=6.12.1\ninit=systemd\nhas=crate", 0),
     "modules": Section("tree=yes", 0),
-    "packages": Section("nft-tools \nethtool installed\nmodules-6.12.1 ", 0),
-    "candidates": Section("nft-tools:\n  Candidate: 1.1.3\nmodules-6.12.1:\n  Candidate: 6.12.1", 0),
+    "crate.packages": Section("nft-tools \nethtool installed\nmodules-6.12.1 ", 0),
+    "crate.candidates": Section("nft-tools:\n  Candidate: 1.1.3\nmodules-6.12.1:\n  Candidate: 6.12.1", 0),
 }
 
 
@@ -134,8 +153,8 @@ def test_there_and_back() -> None:
     assert "package nft-tools not-installed\n" in record
     removal = {
         f"file.{paths.KERNEL_FOUND}": Section(record, 0),
-        "removal.nft-tools": Section("nft-tools firewall", 0),
-        "removal.modules-6.12.1": Section("modules-6.12.1", 0),
+        "crate.removal.nft-tools": Section("nft-tools firewall", 0),
+        "crate.removal.modules-6.12.1": Section("modules-6.12.1", 0),
     }
     gone = _kernel.plan_absent(_kernel.read_state(Answer(ANSWER | removal)), checking=False)
     assert [step.verb.call for step in gone.steps] == [("uninstall_packages", "purge", "modules-6.12.1")]
@@ -161,7 +180,7 @@ def test_its_errors_are_explained(output: str, says: str) -> None:
 @pytest.mark.usefixtures("crate")
 def test_it_does_not_list_what_is_installed() -> None:
     with pytest.raises(OffloadError, match=r"crate cannot list what is installed: crate is busy.*wait for it"):
-        _kernel.read_state(Answer(ANSWER | {"installed": Section("crate is busy", 1)}))
+        _kernel.read_state(Answer(ANSWER | {"crate.installed": Section("crate is busy", 1)}))
 
 
 def test_without_the_row_nothing_is_installed() -> None:

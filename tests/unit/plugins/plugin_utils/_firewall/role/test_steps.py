@@ -386,6 +386,19 @@ def test_devices_that_forward_and_are_in_no_zone() -> None:
     assert plan_steps(request(**FIREWALL), debian())[1] == []
 
 
+def test_a_family_that_no_subnet_places_is_named() -> None:
+    zones: list[dict[str, Any]] = [{"name": "lan", "devices": "lan0", "services": ["ssh"]}]
+    zones += [{"name": "iot", "devices": "lan0", "subnets": ["10.66.0.0/24"]}]
+    asked = request(**{**FIREWALL, "flow_offload_router": {"zones": zones}})
+    assert asked.warnings == (
+        "flow_offload_router.zones[0]: ipv6 through lan0 is dropped, because the subnets of iot have none, and so "
+        "nothing tells their hosts from those of lan",
+    )
+    assert asked.warnings[0] in plan_steps(asked, debian())[1]
+    zones[1]["subnets"].append("fd00:66::/64")
+    assert request(**{**FIREWALL, "flow_offload_router": {"zones": zones}}).warnings == ()
+
+
 def test_numbers_are_refused_all_at_once() -> None:
     with pytest.raises(OffloadError) as caught:
         variables.read_variables({"flow_offload_sample": -1, "flow_offload_slow_share": 101})

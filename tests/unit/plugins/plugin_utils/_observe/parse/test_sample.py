@@ -10,11 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import (
-    MOST,
-    estimate_share,
-    parse_sample,
-)
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.sample import MOST, parse_sample
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.share import estimate_share
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import (
     Device,
     Direction,
@@ -182,11 +179,13 @@ after4 lan1 202 20000
             Entrance(5, 0, 0, 0, None, None, "ipv6", "br0", ("lan0", "lan1")),
         ),
         directions=(
-            Direction(112, 0, 100, 200, *estimate_share(100, 200), "ipv4", "br0", "wan0.7", 3),
+            Direction(
+                112, 0, 100, 200, *estimate_share(100, 200), "ipv4", "br0", "wan0.7", 3, 0, {"tcp": 60, "udp": 40}
+            ),
             Direction(30, 25, 0, 75, *estimate_share(25, 75), "ipv4", "wan0.7", "br0", 0, 2000),
             Direction(5, 0, 0, 0, None, None, "ipv6", "br0", "wan0.7"),
         ),
-        slow_protocols={"tcp": 60, "udp": 40},
+        slow_protocols={"ipv4 tcp": 60, "ipv4 udp": 40},
         slow_bytes=12000,
         bypassed_bytes=20900,
         taken={"lan0": 200, "wan0": 115},

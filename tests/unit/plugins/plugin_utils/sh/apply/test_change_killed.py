@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import change as change_module
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import guard_script, raise_failed_change
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
 
@@ -270,6 +271,30 @@ def test_whoever_puts_the_files_in_place_is_killed(router: Sandbox) -> None:
     assert router.settled()
     assert (router.table(), router.etc("ruleset.nft"), outcome(router)[0]) == (NEW, NEW, "confirmed")
     assert not (router.place / "etc/committing").exists()
+
+
+@pytest.mark.parametrize("place", ["committing.new", "ruleset.nft.nft-offload-new"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_file_cannot_be_put_in_place_at_first(router: Sandbox, place: str, times: int) -> None:
+    """As on a file system that is read-only for a moment. The lock is let go only once a boot would do the rest."""
+    change = router.change()
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    failed = router.place / "failed"
+    failed.touch()
+    router.before(
+        "mv",
+        f'case "$*" in *{place}*) [ "$(wc -l <{failed})" -ge {times} ] || {{ echo x >>{failed}; exit 1; }} ;; esac',
+    )
+    answer = router.run([*change.calls(change.phases()[1]), ("read_change", paths.RUN)], "192.0.2.1 2 192.0.2.2 22")
+    kept = "are not in place yet: the router goes on trying" if place == "committing.new" else "the change is confirmed"
+    with pytest.raises(OffloadError, match=kept):
+        raise_failed_change(change, change.phases()[1], answer)
+    assert failed.read_text()
+    assert router.settled()
+    assert (router.table(), outcome(router)[0]) == (NEW, "confirmed")
+    journal = router.place / "etc/committing"
+    assert router.etc("ruleset.nft") == NEW or "ruleset.nft" in journal.read_text()
+    assert not journal.with_name("committing.new").exists()
 
 
 def test_whoever_confirmed_it_is_killed_before_the_files_are_in_place(

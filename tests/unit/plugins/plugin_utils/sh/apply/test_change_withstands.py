@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,8 +21,10 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm import change as change_module
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import raise_failed_change
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer
 
 from tests.unit.helpers.events import has_event, list_guards
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
@@ -330,6 +333,40 @@ def test_a_foreign_table_that_a_text_may_mean_is_put_back(router: Sandbox, text:
         raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.settled()
     assert (router.table(), router.table("foreign")) == (OLD, FOREIGN)
+
+
+@pytest.mark.parametrize(
+    ("fails", "told"),
+    [
+        ('case "$(cat)" in *foreign*) exit 1 ;; esac', "; but somebody else's is lost: table inet foreign"),
+        ('case "$*" in *ruleset) exit 1 ;; esac', "; but whether the tables of others are as before could not be seen"),
+    ],
+    ids=["it cannot be put back", "it cannot be looked at"],
+)
+def test_a_foreign_table_that_stays_lost_is_told(
+    router: Sandbox, monkeypatch: pytest.MonkeyPatch, fails: str, told: str
+) -> None:
+    """By the task too, whatever else it could undo."""
+    at_once = change_module.guard_script().replace("pause < 30 ? pause * 2 : 60", "1")
+    monkeypatch.setattr(change_module, "guard_script", lambda: at_once)
+    router.set_table(FOREIGN, "foreign")
+    broken = router.place / "broken"
+    does = f"rm -f {router.place}/tables/inet-foreign; touch {broken}; sed -n '/^table inet t/,$p' load.1 >only"
+    text = router.place / "text"
+    # the text that nft gets is read once
+    tried = f'case "$*" in "-f -") cat >{text}; exec <{text} ;; esac; ' + fails.replace("$(cat)", f"$(cat {text})")
+    router.before(
+        "nft",
+        f'case "$*" in "-f load.1") {does}; exec "$0.real" -f only ;; esac; [ ! -e {broken} ] || {{ {tried}; }}',
+    )
+    change = router.change(router.plan(f"flush ruleset\n{NEW}"))
+    answer = router.load(change)
+    assert router.settled()
+    assert (router.table(), router.table("foreign")) == (OLD, None)
+    assert outcome(router)[1].endswith(told)
+    seen = router.run([("read_change", paths.RUN)])
+    with pytest.raises(OffloadError, match=re.escape(told)):
+        raise_failed_change(change, change.phases()[0], Answer({**answer, **seen}))
 
 
 def test_words_in_a_listing_are_no_sign_that_a_table_is_gone(router: Sandbox) -> None:

@@ -178,7 +178,7 @@ def test_what_is_not_seen_at_egress(router: Router) -> None:
 def test_egress_is_not_given_up_after_the_change(router: Router) -> None:
     """That nothing leaves any more is what it is there for."""
     router.write("dead", NETDEV.replace("packets 260", "packets 9"))
-    once = "if [ $(grep -c 'list table netdev' log) -gt 2 ]; then cat dead; else cat netdev; fi ;;"
+    once = "if [ $(grep -c 'list table netdev' log) -gt 4 ]; then cat dead; else cat netdev; fi ;;"
     router.write("nft", NFT.replace("cat netdev ;;", once))
     answer = router.run(("watch_before", "4"), ("watch_after", "4", "2", "10"))
     assert counted(answer, "watch_before").delivered["down", 4] == 260
@@ -211,9 +211,19 @@ def test_the_fast_path_is_counted_right_around_it(router: Router, priority: str,
     assert found == {("arrived", str(lowest)), ("passed", str(highest))}
 
 
-def test_without_a_flowtable_nothing_is_counted_at_ingress(router: Router) -> None:
+def test_without_a_flowtable_nothing_is_counted_around_one(router: Router) -> None:
     router.run(("watch_before", "4"))
-    assert "ingress" not in (router.place / "loaded").read_text()
+    loaded = (router.place / "loaded").read_text()
+    assert "arrived" not in loaded and "passed" not in loaded
+
+
+def test_without_hooks_at_links(router: Router) -> None:
+    """What is to be forwarded counts from the forward hook on."""
+    refuses = "cat >text; cat text >>loaded; ! grep -q 'hook [a-z]*gress' text || exit 1;"
+    router.write("nft", NFT.replace("cat >>loaded;", refuses))
+    before = counted(router.run(("watch_before", "4")), "watch_before")
+    assert before.offered["down", 4] > 0 and not sum(before.stuck.values()) and not before.unwatched
+    assert (router.place / "loaded").read_text().count("table inet nft_offload_witness") == 3
 
 
 def test_nothing_of_it_stays(router: Router) -> None:
@@ -271,13 +281,13 @@ def test_it_counts_on_while_less_is_forwarded(router: Router) -> None:
     """Until what was counted before is there again; the numbers are read each second."""
     once = router.run(("watch_before", "4"), ("watch_after", "4", "12", "10"))
     reads = router.log().count("list table netdev")
-    assert parse_count(once.text("watch_after")) is not None and reads == 3
+    assert parse_count(once.text("watch_after")) is not None and reads == 2 * 3
     dead = NETDEV.replace("packets 260", "packets 2").replace("packets 300", "packets 2")
     router.write("dead", dead)
     router.write(
         "nft",
         NFT.replace(
-            "cat netdev ;;", "if [ $(grep -c 'list table netdev' log) -gt 2 ]; then cat dead; else cat netdev; fi ;;"
+            "cat netdev ;;", "if [ $(grep -c 'list table netdev' log) -gt 4 ]; then cat dead; else cat netdev; fi ;;"
         ),
     )
     router.write("log")

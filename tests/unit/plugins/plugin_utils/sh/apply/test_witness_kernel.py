@@ -58,6 +58,13 @@ while time.monotonic() < end:
     if port == 7000: one.recv(65536)
     time.sleep(pause)
 """
+CALLS = """
+import socket, sys, time
+while True:
+    try: socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()
+    except OSError: pass
+    time.sleep(0.1)
+"""
 NFT_BEFORE_LINUX_6_16 = """#!/bin/sh
 if [ "$*" = "-f -" ]; then
   text=$(cat)
@@ -205,6 +212,87 @@ def test_what_a_rule_at_ingress_drops(users: Users) -> None:
     assert found.verdict == "kept", found.reasons
 
 
+EARLY = {
+    "prerouting": (
+        "nft 'table inet x { chain p { type filter hook prerouting priority -300; iifname lan0 ONLY drop; }; }'"
+    ),
+    "ingress": (
+        "nft 'table netdev x { chain i { type filter hook ingress device lan0 priority -500; "
+        "meta protocol ip ONLY drop; }; }'"
+    ),
+    "no route": "ip rule add iif lan0 TO blackhole",
+}
+"""what keeps users' packets from the rules for what is forwarded; ONLY or TO: which of them"""
+
+
+def early(kind: str, to: str = "") -> str:
+    """The command, for all packets from the LAN side, or for those to one address."""
+    return EARLY[kind].replace("ONLY", f"ip daddr {to}" if to else "").replace("TO", f"to {to}" if to else "")
+
+
+@pytest.mark.parametrize("kind", EARLY)
+def test_what_stops_before_it_is_forwarded(users: Users, kind: str) -> None:
+    users.start("wan", SINK)
+    for _number in range(3):
+        users.start("lan", TALK, WAN, 7000, 60, 0.05)
+    users.flood()
+    found = users.judge(early(kind))
+    assert found.verdict == "stopped", found.as_result()
+    assert "IPv4 to the WAN side" in found.reasons[0] and "got no further than a rule" in found.reasons[0]
+    assert found.before is not None and found.before.stuck["down", 4] <= 3, "nothing was stuck before"
+
+
+def test_what_is_for_the_router_itself_hides_nothing_of_the_other_side(users: Users) -> None:
+    """Backups go to the router, more than there is of all else, while nothing comes in from the WAN side any more."""
+    users.flood()
+    for _number in range(3):
+        users.start("lan", FLOOD, "10.10.0.1")
+    found = users.judge(early("prerouting").replace("lan0", "wan0"))
+    assert found.verdict == "stopped", found.as_result()
+    assert "IPv4 to the LAN side" in found.reasons[0]
+
+
+@pytest.mark.parametrize("size", [500, 4000], ids=["whole", "in fragments"])
+def test_who_is_silent_while_much_goes_to_the_router(users: Users, size: int) -> None:
+    """The router puts fragments together before it takes them; some are between two listings of nft."""
+    users.network.run(
+        "nft", "add table inet y; add chain inet y f { type filter hook forward priority 0; ct state new; }"
+    )
+    users.flood()
+    lunch = " ".join(str(one.pid) for one in users.programs)
+    backup = FLOOD.replace("500", str(size))
+    users.start("lan", f"import time; time.sleep(4)\n{backup}", "10.10.0.1")
+    found = users.judge(f"kill {lunch}; sleep 0.5")
+    assert found.verdict in ("silent", "kept"), found.reasons
+
+
+def test_new_connections_that_a_rule_turns_to_the_router(users: Users) -> None:
+    """Where nobody takes them."""
+    users.start("wan", SINK)
+    users.start("lan", TALK, WAN, 7000, 60, 0.05)
+    for _number in range(2):
+        users.start("lan", CALLS, WAN, 7000)
+    users.settle("lan", "wan")
+    found = users.judge(
+        "nft 'table ip x { chain p { type nat hook prerouting priority -100; "
+        "iifname lan0 meta l4proto tcp redirect to :1; }; }'"
+    )
+    assert found.verdict == "stopped", found.as_result()
+    assert "new connections" in found.reasons[0]
+
+
+@pytest.mark.parametrize("kind", EARLY)
+def test_who_is_silent_beside_what_was_dropped_early_all_along(users: Users, kind: str) -> None:
+    """A blocklist before routing drops as much as ever; the users have gone to lunch."""
+    users.flood()
+    flood = users.start("lan", FLOOD, "198.51.100.7")
+    users.network.run("sh", "-c", early(kind, "198.51.100.7"))
+    users.settle("lan")
+    lunch = " ".join(str(one.pid) for one in users.programs if one is not flood)
+    found = users.judge(f"kill {lunch}; sleep 0.5")
+    assert found.verdict in ("silent", "kept"), found.reasons
+
+
 def test_a_device_that_goes_away_meanwhile(users: Users, tmp_path: Path) -> None:
     """Linux before 6.16 refuses a chain for a device that is not there."""
     real = subprocess.run(["sh", "-c", "command -v nft"], capture_output=True, text=True, check=True).stdout.strip()
@@ -216,3 +304,21 @@ def test_a_device_that_goes_away_meanwhile(users: Users, tmp_path: Path) -> None
     users.flood()
     found = users.judge(f"ip link delete vpn0; {forward('policy drop')}", tmp_path)
     assert found.verdict == "stopped", found.as_result()
+
+
+def test_who_flushes_all_rules_while_it_counts(users: Users) -> None:
+    """As a firewall of somebody else does when it is reloaded. What nft does not list was not counted."""
+    users.flood()
+    found = users.judge(f"{forward('policy drop')}; (sleep 2.5; nft flush ruleset) >/dev/null 2>&1 &")
+    assert (found.verdict, found.reasons) == ("unwatched", ("nft did not list what was counted",))
+    assert found.after is not None and not any(found.after.hardware.values())
+    assert "could not be counted after the change" in found.warnings[0]
+
+
+def test_users_without_tcp_that_stop_before_they_are_forwarded(users: Users) -> None:
+    """Who has no answer sends less, as here by half: that is not a third of what came before, and all of what comes."""
+    many = [users.start("lan", FLOOD.replace("0.01", "0.03"), WAN) for _number in range(4)]
+    users.settle("lan")
+    found = users.judge(f"kill {many[0].pid} {many[1].pid} {many[2].pid}; {early('prerouting')}")
+    assert found.verdict == "stopped", found.as_result()
+    assert "IPv4 to the WAN side" in found.reasons[0]

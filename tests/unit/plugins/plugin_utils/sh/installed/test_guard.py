@@ -111,6 +111,31 @@ def test_a_flowtable_that_is_the_same_stays(router: Sandbox) -> None:
     assert router.table() == listing()
 
 
+@pytest.mark.parametrize("readable", [True, False], ids=["nft-reads-its-listing", "nft-reads-only-the-text"])
+def test_without_awk_a_flowtable_that_hardware_has_stays(router: Sandbox, readable: bool) -> None:
+    """A driver takes no second one while the first is bound, so the table cannot be made again in one transaction."""
+    awk = router.place / "bin/awk"
+    awk.write_text("#!/bin/sh\nexit 127\n")
+    awk.chmod(0o755)
+    live = listing(chain="\tset gone {\n\t\ttype mark\n\t}\n\n\tct helper sip {\n\t}\n\n\tchain other {\n\t}\n")
+    router.set_table(live)
+    pending = prepare(router.place, listing())
+    if not readable:
+        (pending / "text.1").write_text(f"# as it was written\n{listing()}")
+    assert start_guard(router).wait(60) == 0
+    lines, outcome = nft_lines(router), (router.home / "last").read_text()
+    assert ("# as it was written" in lines) == (not readable)
+    emptied = [
+        "flush table inet t",
+        "delete set inet t gone",
+        "delete chain inet t other",
+        "delete ct helper inet t sip",
+    ]
+    assert [line for line in lines if line in emptied] == emptied
+    assert "rolled_back" in outcome
+    assert router.table() == listing()
+
+
 def test_only_the_devices_that_differ_come_and_go(router: Sandbox) -> None:
     router.set_table(listing(devices='"new0"'))
     lines, _outcome = rollback(router, listing(devices="lo, away0"))

@@ -136,7 +136,7 @@ def test_counts_what_traverses_the_chain(tmp_path: Path) -> None:
         assert all(abs(direction.slow - direction.traversed) <= 5 for direction in sample.directions)
         assert 1 <= sample.seconds < 1.9
         assert (sample.total.late, sample.total.bypassed, sample.total.share) == (0, 0, 100.0)
-        assert (sample.classed, sample.unhooked, set(sample.slow_protocols)) == (True, "", {"udp"})
+        assert (sample.classed, sample.unhooked, set(sample.slow_protocols)) == (True, "", {"ipv4 udp", "ipv6 udp"})
     for family in ("ip", "ip6"):
         sample = sampled((tmp_path / f"answer.{family}").read_text())
         assert {direction.family for direction in sample.directions} == {"ipv4" if family == "ip" else "ipv6"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs of a router like OpenWrt: from this machine, or from packages unpacked into a directory."""
+"""Programs for a router that is not Debian's: from this machine, or from packages unpacked into a directory."""
 
 from __future__ import annotations
 
@@ -69,13 +69,17 @@ class Programs:
 
     def install(self, program: Path, root: Path, to: str) -> None:
         """Copy a program, with its libraries, to the path ``to`` of a root directory."""
+        self.install_libraries(program, root)
+        (root / to).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(program, root / to)
+
+    def install_libraries(self, program: Path, root: Path) -> None:
+        """Copy a program's libraries to a root directory."""
         for library, place in self.libraries(program):
             target = root / place
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.exists():
                 shutil.copy(library, target)
-        (root / to).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(program, root / to)
 
     def busybox(self) -> Path:
         """A busybox whose shell runs only the applets in PATH; raises NoBusybox where there is none."""
