@@ -27,7 +27,7 @@ REQUIRED = {"edge-hw": 7, "edge-sw": 5, "edge-owrt": 7}
 """router -> the rung that it must reach at least"""
 ROUTERS = ["edge-hw=trixie/offload", "edge-sw=trixie/plain", "edge-owrt=openwrt-25.12/offload"]
 OUT = Path("build/demo")
-REPORTS = ("json", "xml", "md", "prom", "csv")
+REPORTS = ("json", "html", "xml", "md", "prom", "csv")
 """endings of the names of its files, the first for this program"""
 TRAFFIC_SECONDS = 90
 TRAFFIC_RATE = 10  # packets a second per flow, so that three routers on two cores are quick to answer

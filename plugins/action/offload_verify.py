@@ -49,7 +49,9 @@ class ActionModule(OffloadAction):
         result = {
             **verdict.as_result(),
             "offload": {kind: list(names) for kind, names in subject.offload_devices.items()},
+            "drivers": _list_drivers(subject),
             "summary": summarise(subject, verdict),
+            "expected": {"expect": expectation.expect, "require": expectation.require, "devices": options["devices"]},
             "flows": _count_flows(state.flows),
             "sample": asdict(state.sample) if state.sample else None,
             "kernel": state.platform.kernel,
@@ -87,6 +89,13 @@ def _build_expectation(options: Options) -> Expectation:
         slow_share=options["slow_share"],
         least_packets=options["least_packets"],
     )
+
+
+def _list_drivers(subject: Subject) -> dict[str, str]:
+    """The drivers of the devices in flowtables, as far as they are known."""
+    names = [name for listed in subject.offload_devices.values() for name in listed]
+    found = {name: subject.state.devices[name].driver for name in names if name in subject.state.devices}
+    return {name: driver for name, driver in found.items() if driver}
 
 
 def _list_problems(verdict: Verdict, expectation: Expectation) -> list[str]:

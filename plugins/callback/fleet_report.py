@@ -14,8 +14,10 @@ version_added: 0.1.0
 author:
   - the kmod.nft_offload authors (@kmod)
 description:
-  - At the end of a playbook run shows the seven rungs of every router with their status and evidence, and what was
-    found.
+  - At the end of a playbook run shows how many routers of the run, and of each of its groups, are well, a line for each
+    router, and what was found on those that are not. With C(-v) it shows every router in full, its seven rungs with
+    their status and evidence. On the way it tells after each tenth of a run of 20 routers or more how far it has come.
+  - Where the terminal's own callback writes JSON, all of that goes to the standard error.
   - Takes the last result of M(kmod.nft_offload.offload_verify) for each router. A router that could not be reached,
     that was never verified, or whose last M(kmod.nft_offload.offload_verify) failed before it had a verdict, is shown
     as such.
@@ -24,7 +26,8 @@ options:
   path:
     description:
       - Files for the report, separated by commas. The ending of a name decides on the format. C(.json) is JSON, which
-        is also written to a name with any other ending; C(.xml) is JUnit, for what shows the results of a CI job;
+        is also written to a name with any other ending; C(.html) is HTML, one file to look at, from a disk or from a CI
+        job's artifacts; C(.xml) is JUnit, for what shows the results of a CI job;
         C(.md) is Markdown, for a merge request or a chat; C(.prom) is Prometheus, for the textfile collector of its
         node exporter; C(.csv) is CSV, for a spreadsheet.
       - A file is replaced in one step, so that a reader never sees half of it. A link by its name is replaced, not
@@ -36,39 +39,61 @@ options:
     ini:
       - section: callback_kmod_nft_offload_fleet_report
         key: path
+  before:
+    description:
+      - An earlier report as JSON to compare this one with, C(better), C(worse), C(new) and C(gone). The rung of the
+        verdict decides, and where it is the same, whether there are errors or warnings.
+      - It may be one of the files of O(path), which is then the report of the run before.
+    type: path
+    env:
+      - name: KMOD_NFT_OFFLOAD_REPORT_BEFORE
+    ini:
+      - section: callback_kmod_nft_offload_fleet_report
+        key: before
 requirements:
   - Enable it with C(callbacks_enabled=kmod.nft_offload.fleet_report), or C(ANSIBLE_CALLBACKS_ENABLED).
 notes:
   - "The JSON file holds C(version) (1, of this form), C(made) (when the run ended) and one object C(routers), with a
     key for each router: C(verdict) (name of the highest rung proven, or C(none)), C(rung) (its number, 0 to 7),
-    C(unproven), C(rungs) and C(findings) as M(kmod.nft_offload.offload_verify) returns them, of each finding C(id),
-    C(severity), C(message) and C(remedy). C(docs/fleet_report.schema.json) of this collection is its JSON Schema."
+    C(unproven), C(rungs), C(kernel), C(firewall), C(expected), C(offload) and C(drivers) as
+    M(kmod.nft_offload.offload_verify) returns them, C(findings) less their evidence, the paths in C(flows), C(total)
+    and C(directions) of C(sample), and the C(groups) of the inventory. C(changes) are routers with what became of them
+    since the report O(before), which was made at C(compared). C(docs/fleet_report.schema.json) of this collection is
+    its JSON Schema. M(kmod.nft_offload.merge_reports) reads it again."
   - In the JUnit file a rung that is unproven or does not apply is a skipped case, one that failed or has an error among
     its findings a failure, and a router without a verdict an error.
   - "The gauges of the Prometheus file are C(nft_offload_verified), C(nft_offload_rung), C(nft_offload_findings) (by
     C(id) and C(severity)) and C(nft_offload_report_timestamp_seconds)."
 seealso:
   - module: kmod.nft_offload.offload_verify
+  - module: kmod.nft_offload.merge_reports
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.callback import CallbackBase
 
+from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._report.fleet import (
     FleetReport,
     RouterReport,
+    compare_reports,
     parse_result,
     report_not_verified,
     report_unreachable,
 )
+from ..plugin_utils._report.json_file import parse_report
 from ..plugin_utils._report.registry import choose_file_format, screen_formats
 from ..plugin_utils._report.writing import replace_file
 
 ACTION = "kmod.nft_offload.offload_verify"
+LONG_RUN = 20
+"""routers from which on it is told how far a run has come"""
 
 
 class CallbackModule(CallbackBase):
@@ -82,6 +107,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hosts: dict[str, tuple[Any, str]] = {}  # name -> the inventory's hostvars, the play's connection
+        self._groups: dict[str, list[str]] = {}
         self._routers: dict[str, RouterReport] = {}
         self._failures: dict[str, str] = {}
 
@@ -89,6 +115,10 @@ class CallbackModule(CallbackBase):
         variables = play.get_variable_manager().get_vars(play=play)
         for name in variables.get("ansible_play_hosts_all", ()):
             self._hosts[str(name)] = (variables["hostvars"], play.connection)
+        for group, members in variables.get("groups", {}).items():
+            if group not in ("all", "ungrouped"):
+                for name in members:
+                    self._groups.setdefault(str(name), []).append(str(group))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._keep_verdict(result)
@@ -99,13 +129,13 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         name, _task, data = _unpack(result)
-        self._routers[name] = report_unreachable(_message_of(data))
+        self._keep(name, report_unreachable(_message_of(data)))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        report = self.report()
-        for screen in screen_formats():
+        report = self._compared(self.report())
+        for screen in screen_formats(self._display.verbosity):
             for line, color in screen.lines(report, self._display.columns):
-                self._display.display(line, color=color)
+                self._show(line, color)
         for path in self.get_option("path") or ():
             try:
                 replace_file(Path(path), choose_file_format(Path(path)).render(report))
@@ -113,13 +143,28 @@ class CallbackModule(CallbackBase):
                 reason = getattr(error, "strerror", None) or error
                 self._display.warning(f"the fleet report could not be written to {path}: {reason}")
 
+    def _compared(self, report: FleetReport) -> FleetReport:
+        """With what became of its routers since the report of the option ``before``."""
+        if not (path := self.get_option("before")):
+            return report
+        try:
+            return compare_reports(report, parse_report(Path(path).read_text(encoding="utf-8"), path))
+        except OffloadError as error:
+            self._display.warning(f"nothing is compared: {error}")
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self._display.warning(f"nothing is compared: {path}: {reason}")
+        return report
+
     def report(self) -> FleetReport:
         """Every router by name, those without a result among them."""
         routers = dict(self._routers)
         for name, (hostvars, connection) in self._hosts.items():
             if name not in routers and hostvars[name].get("ansible_connection", connection) != "local":
                 routers[name] = report_not_verified(self._failures.get(name, ""))
-        return FleetReport(dict(sorted(routers.items())), datetime.now(UTC))
+        groups = {name: tuple(sorted({*self._groups.get(name, ())})) for name in routers}
+        placed = {name: replace(router, groups=groups[name]) for name, router in routers.items()}
+        return FleetReport(dict(sorted(placed.items())), datetime.now(UTC))
 
     def _keep_verdict(self, result: Any) -> bool:
         """Keep what offload_verify found; False for any other task.
@@ -129,8 +174,21 @@ class CallbackModule(CallbackBase):
         name, task, data = _unpack(result)
         if ACTION not in (getattr(task, "resolved_action", None), task.action):
             return False
-        self._routers[name] = parse_result(data) or report_not_verified(_failure_of(result))
+        self._keep(name, parse_result(data) or report_not_verified(_failure_of(result)))
         return True
+
+    def _keep(self, name: str, router: RouterReport) -> None:
+        """Keep what is known of a router, and tell how far a long run has come."""
+        is_new = name not in self._routers
+        self._routers[name] = router
+        done, number = len(self._routers), len(self._hosts)
+        if is_new and number >= LONG_RUN and done * 10 // number > (done - 1) * 10 // number:
+            states = [router.state for router in self._routers.values()]
+            self._show(f"fleet report: {done} of {number} routers, {states.count('well')} of them well")
+
+    def _show(self, line: str, color: str | None = None) -> None:
+        """A line on the terminal; beside a callback that writes JSON there, on the standard error."""
+        self._display.display(line, color=color, stderr="json" in str(constants.DEFAULT_STDOUT_CALLBACK))
 
 
 def _unpack(result: Any) -> tuple[str, Any, Mapping[str, Any]]:

@@ -98,3 +98,36 @@ attributes:
     details:
       - The router that is read and changed is the one delegated to.
 """
+
+    # For modules that work on the controller alone.
+    CONTROLLER = r"""
+options: {}
+attributes:
+  platform:
+    description: The kind of operating system that the module works on.
+    support: full
+    platforms: posix
+  action:
+    description: Runs on the controller as an action plugin.
+    support: full
+    details:
+      - It asks the host of the task nothing.
+  async:
+    description: Works with the C(async) keyword.
+    support: none
+  become:
+    description: Works with the C(become) keywords.
+    support: N/A
+    details:
+      - Nothing is run on a host.
+  connection:
+    description: Reaches the router through the connection plugin of the task.
+    support: N/A
+    details:
+      - No connection is made.
+  delegation:
+    description: Works with the C(delegate_to) keyword.
+    support: N/A
+    details:
+      - Nothing is run on a host.
+"""

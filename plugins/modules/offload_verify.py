@@ -159,8 +159,29 @@ offload:
   sample:
     hardware: [lan0, lan1, wan0]
     software: [wg0]
+drivers:
+  description: Device to its driver, of those in RV(offload), as far as it is known.
+  returned: when the router could be read
+  type: dict
+  sample: {lan0: mtk_soc_eth, lan1: mtk_soc_eth, wan0: mtk_soc_eth}
+expected:
+  description: What the task demanded.
+  returned: when the router could be read
+  type: dict
+  contains:
+    expect:
+      description: O(expect).
+      type: str
+    require:
+      description: O(require).
+      type: str
+    devices:
+      description: O(devices).
+      type: list
+      elements: str
+  sample: {expect: hardware, require: hardware, devices: [lan0, wan0]}
 summary:
-  description: The same in one line, and the verdict.
+  description: RV(offload) in one line, and the verdict.
   returned: when the router could be read
   type: str
   sample: hardware for lan0, lan1, wan0; software for wg0 (hardware)

@@ -26,6 +26,7 @@ type busybox|busybox
 type nft|nftables
 type ip|iproute2
 type conntrack|conntrack
+type chromium|chromium
 $python -c 'import ensurepip, venv'|python3-venv
 EOF
 )

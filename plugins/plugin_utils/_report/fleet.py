@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from .._core.text import show
 from .._verify.finding import Kind
@@ -58,8 +58,72 @@ class FindingReport:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What the task demanded of the router: options of offload_verify."""
+
+    expect: str
+    """hardware, software, disabled or any"""
+    require: str
+    """name of the rung that had to be proven"""
+    devices: tuple[str, ...]
+    """that had to be in a flowtable"""
+
+
+@dataclass(frozen=True)
+class Offload:
+    """Devices by where flowtables offload; one in a flowtable of each kind is with hardware."""
+
+    hardware: tuple[str, ...]
+    software: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Forwarded flows out of the sample of connection tracking, by path."""
+
+    hardware: int
+    software: int
+    slow: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Packets over the sample."""
+
+    traversed: int
+    """through the forward chain"""
+    late: int
+    """of these, of offloaded flows"""
+    slow: int
+    """of these, of flows that are established and not offloaded"""
+    bypassed: int
+    """taken by the flowtables before it"""
+    share: float | None
+    """percent that late and slow ones are of them and the bypassed; None where there are none"""
+
+
+@dataclass(frozen=True)
+class Direction(Counts):
+    """What came in at one device and left by another, of one address family."""
+
+    family: str
+    enters: str
+    leaves: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was measured over ``seconds``."""
+
+    seconds: float
+    total: Counts
+    directions: tuple[Direction, ...]
+    """the slowest first"""
+
+
+@dataclass(frozen=True)
 class RouterReport:
-    """What is known of one router."""
+    """What is known of one router, by the names that offload_verify returns it with."""
 
     verdict: str = "none"
     """name of the highest rung proven, or none"""
@@ -69,6 +133,20 @@ class RouterReport:
     rungs: tuple[RungReport, ...] = ()
     """all seven; none of a router that was not verified"""
     findings: tuple[FindingReport, ...] = ()
+    groups: tuple[str, ...] = ()
+    """of the inventory that it is in, less all and ungrouped"""
+    kernel: str = ""
+    """release; empty where it is not known, as the firewall"""
+    firewall: str = ""
+    """who else is in charge of rules, comma separated"""
+    expected: Expected | None = None
+    offload: Offload = Offload((), ())
+    drivers: Mapping[str, str] = field(default_factory=dict)
+    """of these devices"""
+    flows: Flows | None = None
+    """None where connection tracking could not be read"""
+    sample: Sample | None = None
+    """None where nothing was measured"""
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -76,9 +154,48 @@ class RouterReport:
         return {rung.name: rung.status for rung in self.rungs}
 
     @property
+    def worst(self) -> FindingReport | None:
+        """The first error, else the first warning."""
+        return next(
+            (found for severity in ("error", "warning") for found in self.findings if found.severity == severity), None
+        )
+
+    @property
     def fails(self) -> bool:
         """Is any finding an error?"""
-        return any(finding.severity == "error" for finding in self.findings)
+        return bool(self.worst and self.worst.severity == "error")
+
+    @property
+    def state(self) -> str:
+        """One of STATES."""
+        if not self.rungs:
+            return "unknown"
+        return "failed" if self.fails else "warned" if self.worst else "well"
+
+
+STATES: Final = {
+    "failed": "with errors",
+    "unknown": "without a verdict",
+    "warned": "with warnings",
+    "well": "well",
+}
+"""state of a router, what is worse first -> how a count of such routers reads"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a router since an earlier report."""
+
+    kind: str
+    """one of CHANGES"""
+    verdict: str
+    """the earlier one, or none; of a new router too"""
+    state: str
+    """the earlier one, of STATES; empty of a new router"""
+
+
+CHANGES: Final = ("worse", "better", "gone", "new")
+"""a router that is as it was has none"""
 
 
 @dataclass(frozen=True)
@@ -91,9 +208,45 @@ class FleetReport:
     routers: Mapping[str, RouterReport] = field(default_factory=dict)
     made: datetime | None = None
     """when the run ended, with its zone"""
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    """router -> what became of it; of those that are gone too. Empty where nothing is compared"""
+    compared: datetime | None = None
+    """when the earlier report was made that ``changes`` compares with"""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "routers", show(self.routers))
+        object.__setattr__(self, "changes", show(self.changes))
+
+
+def compare_reports(report: FleetReport, before: FleetReport) -> FleetReport:
+    """The report with what became of its routers since an earlier one.
+
+    The verdict's rung decides, and where it is the same the state.
+    """
+    changes = {}
+    for name in dict.fromkeys((*report.routers, *before.routers)):
+        now, then = report.routers.get(name), before.routers.get(name)
+        if kind := _tell_change(now, then):
+            changes[name] = Change(kind, then.verdict if then else "none", then.state if then else "")
+    return replace(report, changes=changes, compared=before.made)
+
+
+def _tell_change(now: RouterReport | None, then: RouterReport | None) -> str:
+    """One of CHANGES; empty where there is none."""
+    if now is None or then is None:
+        return "gone" if now is None else "new"
+    order = list(STATES)
+    after, earlier = (((one.rung, order.index(one.state))) for one in (now, then))
+    return "better" if after > earlier else "worse" if after < earlier else ""
+
+
+def merge_reports(reports: Sequence[FleetReport]) -> FleetReport:
+    """The routers of all; of one that several have, what the report says that was made last. Without comparisons."""
+    routers: dict[str, RouterReport] = {}
+    made = [report.made for report in reports if report.made]
+    for report in sorted(reports, key=lambda one: one.made.timestamp() if one.made else 0.0):
+        routers |= report.routers
+    return FleetReport(dict(sorted(routers.items())), max(made, default=None))
 
 
 def parse_result(result: Mapping[str, Any]) -> RouterReport | None:
@@ -106,13 +259,46 @@ def parse_result(result: Mapping[str, Any]) -> RouterReport | None:
     if not done or "verdict" not in done[-1] or "rungs" not in done[-1]:
         return None
     item = done[-1]
+    return parse_router(item)
+
+
+def parse_router(item: Mapping[str, Any]) -> RouterReport:
+    """One router, as offload_verify returns it and as a JSON report has it; raises what a wrong form raises."""
+    offload, expected = item.get("offload") or {}, item.get("expected")
+    flows, sample = item.get("flows"), item.get("sample")
     return RouterReport(
         verdict=str(item["verdict"]),
         rung=int(item["rung"]),
         unproven=_strings(item["unproven"]),
         rungs=tuple(_rung_report(rung) for rung in item["rungs"]),
         findings=tuple(_finding_report(finding) for finding in item["findings"]),
+        groups=_strings(item.get("groups", ())),
+        kernel=str(item.get("kernel", "")),
+        firewall=str(item.get("firewall", "")),
+        expected=Expected(str(expected["expect"]), str(expected["require"]), _strings(expected["devices"]))
+        if expected
+        else None,
+        offload=Offload(_strings(offload.get("hardware", ())), _strings(offload.get("software", ()))),
+        drivers={str(device): str(driver) for device, driver in (item.get("drivers") or {}).items()},
+        flows=Flows(*(int(flows[name]) for name in ("hardware", "software", "slow"))) if flows else None,
+        sample=_parse_sample(sample) if sample else None,
     )
+
+
+def _parse_sample(sample: Mapping[str, Any]) -> Sample:
+    """``sample`` of a result."""
+    directions = (
+        Direction(**_parse_counts(one), family=str(one["family"]), enters=str(one["enters"]), leaves=str(one["leaves"]))
+        for one in sample["directions"]
+    )
+    return Sample(float(sample["seconds"]), Counts(**_parse_counts(sample["total"])), tuple(directions))
+
+
+def _parse_counts(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of Counts in ``sample.total`` of a result, or in one of its directions."""
+    packets = {name: int(counts[name]) for name in ("traversed", "late", "slow", "bypassed")}
+    share = counts["share"]
+    return {**packets, "share": None if share is None else float(share)}
 
 
 def _is_skipped(item: Any) -> bool:

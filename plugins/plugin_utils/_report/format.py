@@ -28,8 +28,8 @@ class Format(ABC):
 
     name: ClassVar[str]
     """for messages, such as JSON"""
-    target: ClassVar[Literal["screen", "file"]]
-    """what it writes: lines on the terminal at the end of a run, or a file"""
+    target: ClassVar[Literal["screen", "full screen", "file"]]
+    """what it writes: lines on the terminal at the end of a run, these where details are wanted (-v), or a file"""
     suffix: ClassVar[str] = ""
     """ending of the names of its files, such as .json; empty for the screen"""
 

@@ -11,20 +11,31 @@ from pathlib import PurePath
 
 from .csv_file import CsvFile
 from .format import Format
+from .html_file import HtmlFile
 from .json_file import JsonFile
 from .junit_file import JunitFile
 from .markdown_file import MarkdownFile
 from .prometheus_file import PrometheusFile
-from .screen import Screen
+from .screen import FullScreen, Screen
 
 DEFAULT_FILE: Format = JsonFile()
 """for a path that ends like the files of no format"""
-FORMATS: tuple[Format, ...] = (Screen(), DEFAULT_FILE, JunitFile(), MarkdownFile(), PrometheusFile(), CsvFile())
+FORMATS: tuple[Format, ...] = (
+    Screen(),
+    FullScreen(),
+    DEFAULT_FILE,
+    HtmlFile(),
+    JunitFile(),
+    MarkdownFile(),
+    PrometheusFile(),
+    CsvFile(),
+)
 
 
-def screen_formats() -> list[Format]:
-    """Formats that are shown on the terminal at the end of a run."""
-    return [format for format in FORMATS if format.target == "screen"]
+def screen_formats(verbosity: int) -> list[Format]:
+    """Formats that are shown on the terminal at the end of a run with so many ``-v``."""
+    target = "full screen" if verbosity else "screen"
+    return [format for format in FORMATS if format.target == target]
 
 
 def choose_file_format(path: PurePath) -> Format:

@@ -3,55 +3,160 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""The report on the terminal: each router with its rungs, their evidence, and its findings with their remedies."""
+"""The report on the terminal: totals, a line for each router, and what is not well in full."""
 
 from __future__ import annotations
 
 import textwrap
+from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from .fleet import FleetReport, RouterReport
+from .._verify.finding import RUNGS
+from .fleet import CHANGES, STATES, FleetReport, RouterReport
 from .format import Format, Line
 
-COLORS = {"proven": "green", "failed": "red", "unproven": "yellow", "error": "red", "warning": "bright purple"}
-"""status of a rung or severity of a finding -> color"""
+COLORS = {
+    "proven": "green",
+    "failed": "red",
+    "unproven": "yellow",
+    "error": "red",
+    "warning": "bright purple",
+    "unknown": "red",
+    "warned": "bright purple",
+    "well": "green",
+    "worse": "red",
+    "better": "green",
+}
+"""status of a rung, severity of a finding, state of a router, or what became of it -> color"""
+SIGNS = {"proven": "+", "unproven": "?", "failed": "x", "not_applicable": "."}
+"""status of a rung -> its sign in a router's line, which any terminal can show"""
 NARROWEST, USUAL = 60, 80
 """columns"""
+_VERDICT = max(map(len, RUNGS))
+_BESIDE_NAME = 44
+"""columns at least for what stands beside a router's name"""
 
 
-class Screen(Format):
+class _Terminal(Format):
     """Lines with colours, wrapped at the terminal's width."""
-
-    name = "screen"
-    target = "screen"
 
     def render(self, report: FleetReport) -> str:
         """The lines of a terminal of USUAL columns, without colours."""
         return "".join(f"{line.text}\n" for line in self.lines(report, USUAL))
 
     def lines(self, report: FleetReport, width: int) -> Iterator[Line]:
-        """A head, then each router behind an empty line; nothing for no router."""
-        if not report.routers:
+        """A head, totals, routers, then details; nothing for no router."""
+        if not report.routers and not report.changes:
             return
         width = max(width, NARROWEST)
         yield Line("")
         yield Line(f"FLEET REPORT {'*' * (width - 13)}")
+        yield from _total_lines(report, width)
+        yield Line("")
+        yield from _table_lines(report, width)
         for name, router in report.routers.items():
-            yield Line("")
-            yield from _router_lines(name, router, width)
+            yield from self.details(name, router, width)
         yield Line("")
 
+    @abstractmethod
+    def details(self, name: str, router: RouterReport, width: int) -> Iterator[Line]:
+        """What there is on one router behind the table, with an empty line before it."""
 
-def _router_lines(name: str, router: RouterReport, width: int) -> Iterator[Line]:
-    """Its verdict, its rungs with their evidence, its findings with their remedies."""
+
+class Screen(_Terminal):
+    """The findings of routers that are not well."""
+
+    name = "screen"
+    target = "screen"
+
+    def details(self, name: str, router: RouterReport, width: int) -> Iterator[Line]:
+        """Its errors and warnings with their remedies; nothing for one that is well."""
+        if router.state != "well":
+            yield Line("")
+            yield from _headlines(name, router, width)
+            yield from _finding_lines(router, width, ("error", "warning"))
+
+
+class FullScreen(_Terminal):
+    """Every router in full."""
+
+    name = "screen in full"
+    target = "full screen"
+
+    def details(self, name: str, router: RouterReport, width: int) -> Iterator[Line]:
+        """Its rungs with their evidence, its findings with their remedies."""
+        yield Line("")
+        yield from _headlines(name, router, width)
+        for result in router.rungs:
+            head = f"  {result.number} {result.name:<12}{result.status.replace('_', ' '):<15}"
+            color = COLORS.get(result.status)
+            for number, line in enumerate(_wrap(result.evidence or result.findings or ("",), width, len(head))):
+                yield Line(f"{'' if number else head:<{len(head)}}{line}".rstrip(), color)
+        yield from _finding_lines(router, width, ("error", "warning", "info"))
+
+
+def _total_lines(report: FleetReport, width: int) -> Iterator[Line]:
+    """How many routers there are of each state: of all, and of each group where there are several."""
+    yield from _total_line("all", report.routers.values(), width)
+    groups: dict[str, list[RouterReport]] = {}
+    for router in report.routers.values():
+        for group in router.groups:
+            groups.setdefault(group, []).append(router)
+    for group, routers in sorted(groups.items()) if len(groups) > 1 else ():
+        yield from _total_line(group, routers, width)
+    since = f" since {report.compared:%Y-%m-%d %H:%M %Z}" if report.compared else ""
+    for kind in CHANGES:
+        if names := [name for name, change in report.changes.items() if change.kind == kind]:
+            for line in _wrap([f"{kind}{since}: {', '.join(names)}"], width, 0):
+                yield Line(line, COLORS.get(kind))
+
+
+def _total_line(group: str, routers: Iterable[RouterReport], width: int) -> Iterator[Line]:
+    found = Counter(router.state for router in routers)
+    states = [state for state in STATES if found[state]]
+    parts = ", ".join(f"{found[state]} {STATES[state]}" for state in states)
+    number = found.total()
+    for line in _wrap([f"{group}: {number} router{'s' * (number != 1)}: {parts or 'none'}"], width, 0):
+        yield Line(line, COLORS.get(states[0]) if states else None)
+
+
+def _table_lines(report: FleetReport, width: int) -> Iterator[Line]:
+    """A line for each router, those that are worst off first."""
+    order = list(STATES)
+    routers = sorted(report.routers.items(), key=lambda one: order.index(one[1].state))
+    room = min(max([len("router"), *map(len, report.routers)]), width - _BESIDE_NAME)
+    numbers = "".join(str(number) for number in range(1, len(RUNGS) + 1))
+    yield Line(f"{'router':<{room}}  {'verdict':<{_VERDICT}}  {numbers}   slow  offloads")
+    for name, router in routers:
+        signs = "".join(SIGNS.get(router.statuses.get(rung, ""), " ") for rung in RUNGS)
+        share = router.sample and router.sample.total.share
+        slow = "" if share is None else f"{share:.0f} %"
+        cells = f"  {router.verdict:<{_VERDICT}}  {signs}  {slow:>5}  "
+        *before, last = textwrap.wrap(name, room) or [""]
+        first, *after = _wrap([_describe_offload(router)], width, room + len(cells))
+        indent = " " * (room + len(cells))
+        for line in (*before, f"{last:<{room}}{cells}{first}".rstrip(), *(f"{indent}{line}" for line in after)):
+            yield Line(line, COLORS.get(router.state))
+    yield Line(", ".join(f"{sign} {status.replace('_', ' ')}" for status, sign in SIGNS.items()))
+
+
+def _describe_offload(router: RouterReport) -> str:
+    """Where which devices offload; empty where none does."""
+    kinds = (("hardware", router.offload.hardware), ("software", router.offload.software))
+    return "; ".join(f"{kind} {', '.join(devices)}" for kind, devices in kinds if devices)
+
+
+def _headlines(name: str, router: RouterReport, width: int) -> Iterator[Line]:
     rung = f" (rung {router.rung} of 7)" if router.rung else ""
-    yield Line(f"{name}: {router.verdict}{rung}", "red" if router.fails else "green" if router.rung else None)
-    for result in router.rungs:
-        head = f"  {result.number} {result.name:<12}{result.status.replace('_', ' '):<15}"
-        color = COLORS.get(result.status)
-        for number, line in enumerate(_wrap(result.evidence or result.findings or ("",), width, len(head))):
-            yield Line(f"{'' if number else head:<{len(head)}}{line}".rstrip(), color)
+    for line in _wrap([f"{name}: {router.verdict}{rung}"], width, 0):
+        yield Line(line, COLORS.get(router.state))
+
+
+def _finding_lines(router: RouterReport, width: int, severities: Iterable[str]) -> Iterator[Line]:
     for finding in router.findings:
+        if finding.severity not in severities:
+            continue
         color = COLORS.get(finding.severity)
         for line in _wrap([f"{finding.severity} {finding.id}: {finding.message}"], width, 2):
             yield Line(f"  {line}", color)

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import (
+    FindingReport,
     FleetReport,
     RouterReport,
+    RungReport,
     parse_result,
     report_unreachable,
 )
@@ -21,6 +25,28 @@ HEALTHY: dict[str, Any] = verdict_on(router()).as_result()
 BROKEN: dict[str, Any] = verdict_on(FEATURES["off"].state).as_result()
 
 
+MEASURED: dict[str, Any] = {
+    "kernel": "6.12.48+deb13-cloud-amd64",
+    "firewall": "nftables",
+    "expected": {"expect": "hardware", "require": "bypassing", "devices": ["lan0", "wan0"]},
+    "offload": {"hardware": ["lan0", "wan0"], "software": ["wg0"]},
+    "drivers": {"lan0": "labnic", "wan0": "labnic"},
+    "flows": {"total": 6, "maximum": 65536, "hardware": 4, "software": 1, "slow": 0},
+    "sample": {
+        "seconds": 3.04,
+        "total": {"traversed": 14, "late": 0, "slow": 2, "bypassed": 896, "share": 0.2, "error": 0.4},
+        "directions": [
+            {
+                **{"family": "ipv4", "enters": enters, "leaves": leaves, "share": share, "slow_flows": 1},
+                **{"traversed": 7, "late": 0, "slow": 1, "bypassed": 448},
+            }
+            for enters, leaves, share in (("eth9", "wan0", 100.0), ("lan0", "wg0", 2.5), ("lan0", "wan0", None))
+        ],
+    },
+}
+"""what offload_verify returns beside its verdict, as far as the report keeps it"""
+
+
 def router_report(result: dict[str, Any]) -> RouterReport:
     """The report on one router, from a task's result that has a verdict."""
     found = parse_result(result)
@@ -30,8 +56,30 @@ def router_report(result: dict[str, Any]) -> RouterReport:
 
 FLEET = FleetReport(
     {
-        "edge-hw": router_report(HEALTHY),
+        "edge-hw": replace(router_report({**HEALTHY, **MEASURED}), groups=("berlin", "edge")),
         "edge-sw": router_report(BROKEN),
         "gone": report_unreachable("timed out"),
     }
 )
+BEFORE = FleetReport(
+    {"edge-hw": FLEET.routers["edge-sw"], "edge-sw": FLEET.routers["edge-hw"], "lost": FLEET.routers["edge-hw"]},
+    datetime(2026, 11, 1, 12, tzinfo=UTC),
+)
+"""an earlier one: edge-hw is better since, edge-sw worse, gone is new and lost is gone"""
+HOSTILE = [
+    "</system-out><testcase/>&amp;]]>\ufffe\x00",
+    "| a | b |\n# head\n`code` ``` <script>alert(1)</script> ![x](http://a/) @all \\| x",
+    'x"} 99\nnft_offload_rung{router="other"} 7\n\\',
+    "=HYPERLINK(1)\n-2+3",
+    "@SUM(1)",
+    "``",
+    "",
+]
+
+
+def hostile(text: str) -> RouterReport:
+    """A router that wrote this wherever a router can."""
+    finding = FindingReport("bound.device-missing", "error", text, text)
+    return RouterReport(
+        rungs=(RungReport(1, "supported", "failed", (text,), (finding.id,)),), findings=(finding, replace(finding))
+    )

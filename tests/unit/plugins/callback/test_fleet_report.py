@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.callback import fleet_report
 
-from tests.unit.helpers.reports import HEALTHY
+from tests.unit.helpers.reports import FLEET, HEALTHY
 
 ROOT = Path(__file__).resolve().parents[4]
 ACTION = "kmod.nft_offload.offload_verify"
@@ -109,25 +110,31 @@ controller ansible_connection=local
 """
 
 
-def test_a_whole_run(tmp_path: Path) -> None:
-    """This machine is read as if it were a router, one cannot be reached, one stops before it is verified."""
-    (tmp_path / "play.yml").write_text(PLAYBOOK)
-    (tmp_path / "inventory").write_text(INVENTORY)
-    report = tmp_path / "fleet.json"
-    done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", "inventory", "play.yml"],
-        cwd=tmp_path,
+def play(place: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run play.yml there with the callback; its report goes to fleet.json."""
+    return subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "inventory", "play.yml", *arguments],
+        cwd=place,
         env={
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"),
-            "ANSIBLE_HOME": str(tmp_path / "home"),
+            "ANSIBLE_HOME": str(place / "home"),
             "ANSIBLE_CALLBACKS_ENABLED": "kmod.nft_offload.fleet_report",
-            "KMOD_NFT_OFFLOAD_REPORT": str(report),
+            "KMOD_NFT_OFFLOAD_REPORT": "fleet.json",
+            **environment,
         },
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_a_whole_run(tmp_path: Path) -> None:
+    """This machine is read as if it were a router, one cannot be reached, one stops before it is verified."""
+    (tmp_path / "play.yml").write_text(PLAYBOOK)
+    (tmp_path / "inventory").write_text(INVENTORY)
+    report = tmp_path / "fleet.json"
+    done = play(tmp_path)
     assert report.exists(), done.stdout + done.stderr
     routers = json.loads(report.read_text())["routers"]
     assert sorted(routers) == ["gone", "stopped", "this"]
@@ -138,15 +145,67 @@ def test_a_whole_run(tmp_path: Path) -> None:
         assert (finding["id"], finding["severity"]) == (id, "error")
         assert finding["message"] and finding["remedy"]
     assert "Stop for one: it is not our day" in routers["stopped"]["findings"][0]["message"]
-    assert "FLEET REPORT" in done.stdout and "1 supported" in done.stdout
+    assert "FLEET REPORT" in done.stdout and "1 supported" not in done.stdout
+    assert routers["this"]["groups"] == routers["gone"]["groups"] == ["routers"]
+    assert routers["this"]["expected"] == {"expect": "any", "require": "supported", "devices": []}
+    assert routers["this"]["kernel"] == platform.release()
 
 
-def warnings_at_the_end(path: Path) -> list[str]:
+def test_beside_json_the_terminal_has_nothing_but_json(tmp_path: Path) -> None:
+    """A callback that writes JSON to the standard output, and the report of the last run to compare with."""
+    (tmp_path / "play.yml").write_text(PLAYBOOK)
+    (tmp_path / "inventory").write_text("[routers]\nthis ansible_connection=local\n[helper]\n")
+    (tmp_path / "callbacks").mkdir()
+    (tmp_path / "callbacks" / "own_json.py").write_text(JSON_CALLBACK)
+    before = json.dumps({"version": 1, "made": None, "routers": {}, "changes": {}, "compared": None})
+    (tmp_path / "fleet.json").write_text(before)
+    done = play(
+        tmp_path,
+        ANSIBLE_CALLBACK_PLUGINS=str(tmp_path / "callbacks"),
+        ANSIBLE_STDOUT_CALLBACK="own_json",
+        KMOD_NFT_OFFLOAD_REPORT_BEFORE="fleet.json",
+    )
+    assert json.loads(done.stdout) == {"ended": True}, done.stdout
+    assert "FLEET REPORT" in done.stderr
+    assert json.loads((tmp_path / "fleet.json").read_text())["changes"]["this"]["kind"] == "new"
+
+
+JSON_CALLBACK = """
+from ansible.plugins.callback import CallbackBase
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "own_json"
+
+    def v2_playbook_on_stats(self, stats):
+        print('{"ended": true}')
+"""
+
+
+@pytest.mark.parametrize(("routers", "lines"), [(19, 0), (20, 10), (1000, 10), (25, 10)])
+def test_long_runs_tell_how_far_they_have_come(routers: int, lines: int) -> None:
+    callback = fleet_report.CallbackModule()
+    shown: list[str] = []
+    callback._display = SimpleNamespace(display=lambda line, **_how: shown.append(line))
+    callback._hosts = {f"r{number}": ({}, "ssh") for number in range(routers)}
+    for name in callback._hosts:
+        callback._keep(name, FLEET.routers["edge-hw"])
+        callback._keep(name, FLEET.routers["edge-sw"])
+    assert len(shown) == lines
+    if lines:
+        assert shown[-1] == f"fleet report: {routers} of {routers} routers, 1 of them well"
+
+
+def warnings_at_the_end(path: Path, before: Path | None = None) -> list[str]:
     """What the callback warns of when a run without routers ends, and the report goes to this path."""
     callback = fleet_report.CallbackModule()
     warned: list[str] = []
-    callback._display = SimpleNamespace(columns=80, display=lambda *_args, **_kwargs: None, warning=warned.append)
-    callback.get_option = lambda _name: [str(path)]
+    callback._display = SimpleNamespace(
+        columns=80, verbosity=0, display=lambda *_args, **_kwargs: None, warning=warned.append
+    )
+    callback.get_option = {"path": [str(path)], "before": before and str(before)}.get
     callback.v2_playbook_on_stats(None)
     return warned
 
@@ -162,3 +221,13 @@ def test_a_report_that_cannot_be_encoded_is_a_warning(tmp_path: Path, monkeypatc
     (warned,) = warnings_at_the_end(tmp_path / "fleet.txt")
     assert "fleet.txt: 'utf-8' codec can't encode" in warned
     assert list(tmp_path.iterdir()) == [], "nothing half-written stays"
+
+
+@pytest.mark.parametrize(("text", "reason"), [(None, "No such file or directory"), ("{}", "is no JSON report")])
+def test_a_report_that_cannot_be_compared_with_is_a_warning(tmp_path: Path, text: str | None, reason: str) -> None:
+    before = tmp_path / "before.json"
+    if text is not None:
+        before.write_text(text)
+    (warned,) = warnings_at_the_end(tmp_path / "fleet.json", before)
+    assert warned.startswith(f"nothing is compared: {before}") and reason in warned
+    assert (tmp_path / "fleet.json").exists()

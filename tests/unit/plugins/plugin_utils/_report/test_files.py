@@ -19,8 +19,6 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.csv_file 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import (
     FindingReport,
     FleetReport,
-    RouterReport,
-    RungReport,
     report_not_verified,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.json_file import JsonFile
@@ -31,27 +29,10 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.helpers.reports import FLEET
+from tests.unit.helpers.reports import FLEET, HOSTILE, hostile
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).resolve().parents[5] / "docs/fleet_report.schema.json").read_text())
 MADE = datetime(2026, 11, 30, 22, 30, 5, 123, tzinfo=UTC)
-HOSTILE = [
-    "</system-out><testcase/>&amp;]]>\ufffe\x00",
-    "| a | b |\n# head\n`code` ``` <script>alert(1)</script> ![x](http://a/) @all \\| x",
-    'x"} 99\nnft_offload_rung{router="other"} 7\n\\',
-    "=HYPERLINK(1)\n-2+3",
-    "@SUM(1)",
-    "``",
-    "",
-]
-
-
-def hostile(text: str) -> RouterReport:
-    """A router that wrote this wherever a router can."""
-    finding = FindingReport("bound.device-missing", "error", text, text)
-    return RouterReport(
-        rungs=(RungReport(1, "supported", "failed", (text,), (finding.id,)),), findings=(finding, replace(finding))
-    )
 
 
 @pytest.mark.parametrize("made", [MADE, None])

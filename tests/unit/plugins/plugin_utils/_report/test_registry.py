@@ -98,13 +98,14 @@ def test_a_further_format_is_a_class_and_a_row(tmp_path: Path, monkeypatch: pyte
     """The callback, its options and the other formats stay as they are."""
     monkeypatch.setattr(registry, "FORMATS", (*FORMATS, CountFile(), CountLine()))
     assert choose_file_format(PurePath("fleet.json")).name == "JSON"
-    assert [format.name for format in screen_formats()] == ["screen", "count line"]
+    assert [format.name for format in screen_formats(0)] == ["screen", "count line"]
+    assert [format.name for format in screen_formats(1)] == ["screen in full"]
     assert list(CountLine().lines(FLEET, 80)) == [Line("2")]
     callback = fleet_report.CallbackModule()
     shown: list[str] = []
-    callback._display = SimpleNamespace(columns=80, display=lambda line, color: shown.append(line))
+    callback._display = SimpleNamespace(columns=80, verbosity=0, display=lambda line, **_how: shown.append(line))
     paths = [str(tmp_path / "fleet.count"), str(tmp_path / "fleet.json")]
-    callback.get_option = lambda _name: paths
+    callback.get_option = {"path": paths, "before": None}.get
     callback._routers.update(FLEET.routers)
     callback.v2_playbook_on_stats(None)
     assert (tmp_path / "fleet.count").read_text() == "2\n"

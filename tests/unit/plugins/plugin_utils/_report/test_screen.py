@@ -5,33 +5,81 @@
 
 from __future__ import annotations
 
-import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import FleetReport
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.screen import Screen
+from dataclasses import replace
 
-from tests.unit.helpers.reports import BROKEN, FLEET, router_report
+import pytest
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import FleetReport, compare_reports
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.format import Format
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.screen import FullScreen, Screen
+
+from tests.unit.helpers.reports import BEFORE, BROKEN, FLEET, router_report
+
+LONG = {f"router-of-a-site-with-a-very-long-name-{number}.example.org": FLEET.routers["edge-hw"] for number in (1, 2)}
 
 
 @pytest.mark.parametrize("width", [20, 60, 79, 200])
-def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    lines = [line for line, _color in Screen().lines(FLEET, width)]
+@pytest.mark.parametrize("screen", [Screen(), FullScreen()])
+def test_no_line_is_wider_than_the_terminal(screen: Format, width: int) -> None:
+    fleet = FleetReport({**FLEET.routers, **LONG})
+    lines = [line for line, _color in screen.lines(compare_reports(fleet, BEFORE), width)]
     assert max(len(line) for line in lines) <= max(width, 60)
-    text = "\n".join(lines)
+
+
+def test_a_line_for_each_router_the_worst_first() -> None:
+    lines = [line for line, _color in Screen().lines(FLEET, 100)]
+    place = lines.index("router   verdict     1234567   slow  offloads")
+    assert lines[place + 1 : place + 5] == [
+        "edge-sw  loaded      ++x++?x",
+        "gone     none",
+        "edge-hw  hardware    +++++?+    0 %  hardware lan0, wan0; software wg0",
+        "+ proven, ? unproven, x failed, . not applicable",
+    ]
+
+
+def test_only_what_is_not_well_is_shown_in_full() -> None:
+    text = Screen().render(FLEET)
+    assert (
+        "edge-sw: loaded (rung 2 of 7)\n  error configured.feature-off: " in text and "    remedy: turn it on" in text
+    )
+    assert "\ngone: none\n  error fleet.unreachable: " in text
+    assert "edge-hw: " not in text and "7 hardware" not in text
+
+
+def test_in_full_each_rung_has_its_evidence() -> None:
+    text = FullScreen().render(FLEET)
     for words in ("edge-hw: hardware (rung 7 of 7)", "edge-sw: loaded (rung 2 of 7)", "7 hardware", "[HW_OFFLOAD]"):
         assert words in text
-    assert "error configured.feature-off: " in text and "    remedy: turn it on" in text
-    assert "\ngone: none\n  error fleet.unreachable: " in text
+
+
+def test_totals_of_all_and_of_each_group() -> None:
+    lines = [line for line, _color in Screen().lines(FLEET, 100)]
+    assert lines[2:5] == [
+        "all: 3 routers: 1 with errors, 1 without a verdict, 1 well",
+        "berlin: 1 router: 1 well",
+        "edge: 1 router: 1 well",
+    ]
+    only = FleetReport({name: replace(router, groups=("edge",)) for name, router in FLEET.routers.items()})
+    assert "edge: " not in Screen().render(only), "one group is what all are"
+
+
+def test_what_became_of_them_since() -> None:
+    lines = [line for line, _color in Screen().lines(compare_reports(FLEET, BEFORE), 100)]
+    for line in ("worse since 2026-11-01 12:00 UTC: edge-sw", "better since 2026-11-01 12:00 UTC: edge-hw"):
+        assert line in lines
+    assert "gone since 2026-11-01 12:00 UTC: lost" in lines and "new since 2026-11-01 12:00 UTC: gone" in lines
 
 
 def test_the_status_colors_its_rung() -> None:
     report = FleetReport({"edge": router_report(BROKEN)})
-    colors = {line.split()[1]: color for line, color in Screen().lines(report, 200) if line[:3].strip().isdigit()}
+    lines = FullScreen().lines(report, 200)
+    colors = {line.split()[1]: color for line, color in lines if line[:3].strip().isdigit()}
     assert (colors["loaded"], colors["configured"], colors["bypassing"]) == ("green", "red", "yellow")
 
 
-def test_nothing_is_shown_of_no_router() -> None:
-    assert list(Screen().lines(FleetReport(), 80)) == []
-    assert Screen().render(FleetReport()) == ""
+@pytest.mark.parametrize("screen", [Screen(), FullScreen()])
+def test_nothing_is_shown_of_no_router(screen: Format) -> None:
+    assert list(screen.lines(FleetReport(), 80)) == []
+    assert screen.render(FleetReport()) == ""
 
 
 def test_the_text_is_that_of_a_terminal_of_80_columns() -> None:
