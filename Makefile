@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit systems try fuzz docs-check artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role clean
+        ansible-lint unit systems try fuzz docs-check site artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role bench-report clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,15 @@ fuzz: venv ## 5,000 made-up texts for each property instead of 100: an hour, or 
 docs-check: venv ## ansible-doc of every plugin and role
 	$(PYTEST) tests/docs --junitxml=$(RESULTS)/docs-check.xml
 
+# Every warning is an error: a page that no menu leads to, a link that leads nowhere.
+site: venv $(COLLECTION) ## the documentation as a site: build/site/html/index.html
+	rm -rf build/site
+	mkdir -p build/site/rst
+	ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/collections antsibull-docs collection --use-current --squash-hierarchy \
+	  --fail-on-error --dest-dir build/site/rst kmod.nft_offload
+	cp docs/site/conf.py build/site/rst
+	sphinx-build --quiet --fail-on-warning build/site/rst build/site/html
+
 artifact: venv
 	@rm -f build/kmod-nft_offload-*.tar.gz
 	ansible-galaxy collection build --output-path build
@@ -203,6 +212,9 @@ cost: system venv ## what a verify costs with up to a million connections
 
 bench-role: system venv ## what a run of the role costs the controller, with one router and with fifty
 	$(PYTHON_WITH_COLLECTION) -m bench.role $(ROLE_BENCH)
+
+bench-report: system venv ## what a fleet report costs, and its page in a browser
+	$(PYTHON_WITH_COLLECTION) -m bench.report $(REPORT_BENCH)
 
 # Each scenario ends in pytest-testinfra; one that ran no test there is a failure.
 molecule: venv ## Molecule scenarios
