@@ -16,8 +16,9 @@ from ..plugin_utils._core.router import Router
 from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, require_whole, validate_sample
 from ..plugin_utils._observe.state import Flows
 from ..plugin_utils._verify.finding import RUNGS, Expectation
+from ..plugin_utils._verify.overview import describe_traffic, list_drivers
 from ..plugin_utils._verify.subject import Subject
-from ..plugin_utils._verify.verdict import Verdict, judge, summarise
+from ..plugin_utils._verify.verdict import judge, summarise
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "expect": {"type": "str", "choices": ["hardware", "software", "disabled", "any"], "default": "any"},
@@ -49,17 +50,19 @@ class ActionModule(OffloadAction):
         result = {
             **verdict.as_result(),
             "offload": {kind: list(names) for kind, names in subject.offload_devices.items()},
-            "drivers": _list_drivers(subject),
+            "drivers": list_drivers(subject),
             "summary": summarise(subject, verdict),
             "expected": {"expect": expectation.expect, "require": expectation.require, "devices": options["devices"]},
+            "shortfall": verdict.shortfall(expectation),
             "flows": _count_flows(state.flows),
+            "traffic": asdict(traffic) if (traffic := describe_traffic(subject)) else None,
             "sample": asdict(state.sample) if state.sample else None,
             "kernel": state.platform.kernel,
             "firewall": ", ".join(state.firewalls),
         }
         if notes := [f"{f.id}: {f.message}" for f in verdict.findings if f.severity == "warning"]:
             result["warnings"] = [f"{router.name}: {note}" for note in notes]
-        if problems := _list_problems(verdict, expectation):
+        if problems := [*verdict.errors(), *filter(None, [result["shortfall"]])]:
             result |= {"failed": True, "msg": f"{router.name}: {' | '.join(problems)}"}
         return result
 
@@ -89,19 +92,6 @@ def _build_expectation(options: Options) -> Expectation:
         slow_share=options["slow_share"],
         least_packets=options["least_packets"],
     )
-
-
-def _list_drivers(subject: Subject) -> dict[str, str]:
-    """The drivers of the devices in flowtables, as far as they are known."""
-    names = [name for listed in subject.offload_devices.values() for name in listed]
-    found = {name: subject.state.devices[name].driver for name in names if name in subject.state.devices}
-    return {name: driver for name, driver in found.items() if driver}
-
-
-def _list_problems(verdict: Verdict, expectation: Expectation) -> list[str]:
-    """Everything that makes the task fail, each with its remedy."""
-    shortfall = verdict.shortfall(expectation)
-    return verdict.errors() + ([shortfall] if shortfall else [])
 
 
 def _count_flows(flows: Flows | None) -> dict[str, Any] | None:

@@ -33,6 +33,7 @@ options:
       - A file is replaced in one step, so that a reader never sees half of it. A link by its name is replaced, not
         followed. The umask decides who can read a new file; one that is there already is made readable for nobody else.
       - Without a path none is written.
+      - Nothing is shown or written at the end of a run that had no routers.
     type: pathlist
     env:
       - name: KMOD_NFT_OFFLOAD_REPORT
@@ -41,9 +42,12 @@ options:
         key: path
   before:
     description:
-      - An earlier report as JSON to compare this one with, C(better), C(worse), C(new) and C(gone). The rung of the
-        verdict decides, and where it is the same, whether there are errors or warnings.
-      - It may be one of the files of O(path), which is then the report of the run before.
+      - An earlier report as JSON to compare this one with. A router is C(better) or C(worse) where the state in which
+        it is (without a verdict, with errors, with warnings, well) is another one, where a rung was proven and failed
+        or does not apply now, and where there are findings beside those of before; C(new), or C(absent) from this run.
+        That a rung is not proven any more is no change, for at night there is no traffic to prove it with.
+      - It may be one of the files of O(path), which is then the report of the run before. A run over a part of the
+        fleet leaves a report on that part there.
     type: path
     env:
       - name: KMOD_NFT_OFFLOAD_REPORT_BEFORE
@@ -56,10 +60,10 @@ notes:
   - "The JSON file holds C(version) (1, of this form), C(made) (when the run ended) and one object C(routers), with a
     key for each router: C(verdict) (name of the highest rung proven, or C(none)), C(rung) (its number, 0 to 7),
     C(unproven), C(rungs), C(kernel), C(firewall), C(expected), C(offload) and C(drivers) as
-    M(kmod.nft_offload.offload_verify) returns them, C(findings) less their evidence, the paths in C(flows), C(total)
-    and C(directions) of C(sample), and the C(groups) of the inventory. C(changes) are routers with what became of them
-    since the report O(before), which was made at C(compared). C(docs/fleet_report.schema.json) of this collection is
-    its JSON Schema. M(kmod.nft_offload.merge_reports) reads it again."
+    M(kmod.nft_offload.offload_verify) returns them, C(findings) less their evidence, the paths in C(flows), C(traffic),
+    and the C(groups) of the inventory. C(comparison) has the C(changes) of routers since the report O(before), which
+    was C(made) then. C(docs/fleet_report.schema.json) of this collection is its JSON Schema.
+    M(kmod.nft_offload.merge_reports) reads it again."
   - In the JUnit file a rung that is unproven or does not apply is a skipped case, one that failed or has an error among
     its findings a failure, and a router without a verdict an error.
   - "The gauges of the Prometheus file are C(nft_offload_verified), C(nft_offload_rung), C(nft_offload_findings) (by
@@ -107,7 +111,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hosts: dict[str, tuple[Any, str]] = {}  # name -> the inventory's hostvars, the play's connection
-        self._groups: dict[str, list[str]] = {}
+        self._groups: dict[str, set[str]] = {}
         self._routers: dict[str, RouterReport] = {}
         self._failures: dict[str, str] = {}
 
@@ -118,7 +122,7 @@ class CallbackModule(CallbackBase):
         for group, members in variables.get("groups", {}).items():
             if group not in ("all", "ungrouped"):
                 for name in members:
-                    self._groups.setdefault(str(name), []).append(str(group))
+                    self._groups.setdefault(str(name), set()).add(str(group))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         self._keep_verdict(result)
@@ -132,26 +136,32 @@ class CallbackModule(CallbackBase):
         self._keep(name, report_unreachable(_message_of(data)))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        report = self._compared(self.report())
+        report = self.report()
+        if not report.routers:
+            # of another playbook: what is known of the fleet stays as it is
+            return
+        report = self._compare(report)
         for screen in screen_formats(self._display.verbosity):
             for line, color in screen.lines(report, self._display.columns):
                 self._show(line, color)
         for path in self.get_option("path") or ():
             try:
                 replace_file(Path(path), choose_file_format(Path(path)).render(report))
-            except (OSError, UnicodeError) as error:
+            except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
                 self._display.warning(f"the fleet report could not be written to {path}: {reason}")
 
-    def _compared(self, report: FleetReport) -> FleetReport:
+    def _compare(self, report: FleetReport) -> FleetReport:
         """With what became of its routers since the report of the option ``before``."""
         if not (path := self.get_option("before")):
             return report
         try:
             return compare_reports(report, parse_report(Path(path).read_text(encoding="utf-8"), path))
+        except FileNotFoundError:
+            self._show(f"fleet report: there is no {path} yet to compare with")
         except OffloadError as error:
             self._display.warning(f"nothing is compared: {error}")
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             self._display.warning(f"nothing is compared: {path}: {reason}")
         return report
@@ -162,7 +172,7 @@ class CallbackModule(CallbackBase):
         for name, (hostvars, connection) in self._hosts.items():
             if name not in routers and hostvars[name].get("ansible_connection", connection) != "local":
                 routers[name] = report_not_verified(self._failures.get(name, ""))
-        groups = {name: tuple(sorted({*self._groups.get(name, ())})) for name in routers}
+        groups = {name: tuple(sorted(self._groups.get(name, ()))) for name in routers}
         placed = {name: replace(router, groups=groups[name]) for name, router in routers.items()}
         return FleetReport(dict(sorted(placed.items())), datetime.now(UTC))
 
@@ -181,10 +191,11 @@ class CallbackModule(CallbackBase):
         """Keep what is known of a router, and tell how far a long run has come."""
         is_new = name not in self._routers
         self._routers[name] = router
-        done, number = len(self._routers), len(self._hosts)
+        number = sum(connection != "local" for _hostvars, connection in self._hosts.values())
+        done = len(self._routers)
         if is_new and number >= LONG_RUN and done * 10 // number > (done - 1) * 10 // number:
-            states = [router.state for router in self._routers.values()]
-            self._show(f"fleet report: {done} of {number} routers, {states.count('well')} of them well")
+            well = sum(one.state == "well" for one in self._routers.values())
+            self._show(f"fleet report: {done} of {number} routers, {well} of them well")
 
     def _show(self, line: str, color: str | None = None) -> None:
         """A line on the terminal; beside a callback that writes JSON there, on the standard error."""

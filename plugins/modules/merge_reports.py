@@ -16,8 +16,9 @@ author:
 description:
   - Takes the JSON files that the callback P(kmod.nft_offload.fleet_report#callback) wrote in several runs, of sites or
     of slices of a fleet, and writes one report on all their routers. With one file it renders that in other formats.
-  - Of a router that several reports have, the one that was made last counts.
-  - Works on the controller, and asks no router anything.
+  - Of a router that several reports have, the one that was made last counts, and of two that were made at the same time
+    the one that O(reports) has later.
+  - Works on the controller, once for all hosts of the task, and asks no router anything.
 extends_documentation_fragment:
   - kmod.nft_offload._attributes
   - kmod.nft_offload._attributes.actiongroup
@@ -36,7 +37,8 @@ attributes:
 options:
   reports:
     description:
-      - Files on the controller. Wildcards are expanded, C(**) for directories below each other.
+      - Files on the controller. Wildcards are expanded, C(**) for directories below each other, and stand for none of
+        the files in O(path).
     type: list
     elements: path
     required: true
@@ -44,7 +46,8 @@ options:
     description:
       - Files to write, on the controller. The ending of a name decides on the format, as with the option O(path) of
         P(kmod.nft_offload.fleet_report#callback).
-      - Each is replaced in one step, and left alone where it would not change.
+      - Each is replaced in one step, and left alone where it would not change. Where one cannot be written, those
+        before it are.
     type: list
     elements: path
     required: true
@@ -86,7 +89,7 @@ states:
   type: dict
   sample: {failed: 2, unknown: 1, warned: 0, well: 237}
 changes:
-  description: Routers that are V(worse), V(better), V(new) or V(gone) since O(before).
+  description: Routers that are V(worse) or V(better) than in O(before), V(new), or V(absent) from O(reports).
   returned: success
   type: dict
   sample: {edge-4: worse}

@@ -180,6 +180,13 @@ expected:
       type: list
       elements: str
   sample: {expect: hardware, require: hardware, devices: [lan0, wan0]}
+shortfall:
+  description:
+    - Why what O(require) or O(expect=disabled) demand is not shown, where no finding is an error. The task fails with
+      it. Empty where it is shown, and where an error says why not.
+  returned: when the router could be read
+  type: str
+  sample: ""
 summary:
   description: RV(offload) in one line, and the verdict.
   returned: when the router could be read
@@ -326,6 +333,35 @@ flows:
       hardware: {flows: 4, original: 300, reply: 300}
     carried_seconds: 3.11
     source: proc
+traffic:
+  description: What RV(sample) comes to; null where nothing was measured.
+  returned: when the router could be read
+  type: dict
+  contains:
+    seconds:
+      description: Seconds that it really took.
+      type: float
+    slow_share:
+      description:
+        - Percent of what could take the fast path that did not, as O(slow_share) is compared with it. Null where too
+          little was seen to tell.
+      type: float
+    bypassed:
+      description: Packets that the flowtables took before the forward chain.
+      type: int
+    directions:
+      description:
+        - By C(family) and the devices where packets come in (C(enters)) and go out (C(leaves)), those with the most
+          C(slow) packets first, at most 12. C(listed) is V(hardware) where a hardware flowtable has both devices, or
+          what is below them, V(software) where each is in some flowtable, else V(none).
+      type: list
+      elements: dict
+  sample:
+    seconds: 3.04
+    slow_share: 0.0
+    bypassed: 896
+    directions:
+      - {family: ipv4, enters: lan0, leaves: wan0, listed: hardware, slow: 0}
 sample:
   description:
     - What traversed the forward chain over the sample, and what the flowtables took before it; null where nothing was

@@ -53,7 +53,10 @@ GROUPS: Final = {
         "Not a rung: faults of others, of a kernel, a driver or nft, that such a router may have. They come with rung"
         " configured. Where one forbids hardware, flow_offload_mode: auto keeps to software."
     ),
-    "fleet": "Not a rung: what the fleet report shows for a router without a verdict.",
+    "fleet": (
+        "Not a rung: what the fleet report adds, for a router without a verdict, and for one of which more was demanded"
+        " than is shown."
+    ),
 }
 
 

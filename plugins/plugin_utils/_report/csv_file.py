@@ -15,7 +15,19 @@ from .._verify.finding import RUNGS
 from .fleet import FleetReport, RouterReport
 from .format import Format
 
-COLUMNS = ("router", "verdict", "rung", *RUNGS, "errors", "warnings", "findings", "messages", "remedies")
+COLUMNS = (
+    "router",
+    "state",
+    "verdict",
+    "rung",
+    *RUNGS,
+    "errors",
+    "warnings",
+    "change",
+    "findings",
+    "messages",
+    "remedies",
+)
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -32,15 +44,17 @@ class CsvFile(Format):
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for name, router in report.routers.items():
-            writer.writerow(map(_guard_cell, _list_cells(name, router)))
+            change = report.changes.get(name)
+            writer.writerow(map(_guard_cell, _list_cells(name, router, change.kind if change else "")))
         return text.getvalue()
 
 
-def _list_cells(name: str, router: RouterReport) -> Iterator[str]:
+def _list_cells(name: str, router: RouterReport, change: str) -> Iterator[str]:
     severities = [finding.severity for finding in router.findings]
-    yield from (name, router.verdict, str(router.rung))
+    yield from (name, router.state, router.stands, str(router.rung))
     yield from (router.statuses.get(rung, "").replace("_", " ") for rung in RUNGS)
     yield from (str(severities.count(severity)) for severity in ("error", "warning"))
+    yield change
     yield " ".join(dict.fromkeys(finding.id for finding in router.findings))
     yield "; ".join(finding.message for finding in router.findings)
     yield "; ".join(dict.fromkeys(finding.remedy for finding in router.findings))

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from .._core.text import show
-from .._verify.finding import Kind
+from .._verify.finding import Kind, Severity, Status
+from .._verify.overview import Traffic
+from .reading import build, prune
 
 UNREACHABLE = Kind(
     "fleet.unreachable",
@@ -30,7 +32,35 @@ NOT_VERIFIED = Kind(
     " did not run, or failed before it could read the router.",
     "find out why the play stopped for this router, then run kmod.nft_offload.offload_verify on it",
 )
-KINDS = (UNREACHABLE, NOT_VERIFIED)
+FALLS_SHORT = Kind(
+    "fleet.falls-short",
+    "error",
+    "What was demanded of the router is not shown",
+    "The task demanded a rung (require), or that offload is off (expect: disabled). Nothing was found to be wrong, but"
+    " not all of it was seen either, and what is not seen is not proven. The task failed for it.",
+    "see the message; where it is traffic that was missing, verify again while there is some, or require a lower rung",
+)
+KINDS = (UNREACHABLE, NOT_VERIFIED, FALLS_SHORT)
+
+State = Literal["unknown", "failed", "warned", "well"]
+STATES: Final[Mapping[State, str]] = {
+    "failed": "with errors",
+    "unknown": "without a verdict",
+    "warned": "with warnings",
+    "well": "well",
+}
+"""state of a router, what is worse first -> how a count of such routers reads"""
+_FROM_THE_WORST: Final[tuple[State, ...]] = ("unknown", "failed", "warned", "well")
+"""for a comparison: a router that is seen again, with an error, is better than one of which nothing is known"""
+
+ChangeKind = Literal["worse", "better", "absent", "new"]
+CHANGES: Final[Mapping[ChangeKind, str]] = {
+    "worse": "worse",
+    "better": "better",
+    "absent": "not in this run",
+    "new": "new",
+}
+"""what became of a router -> how it reads; one that is as it was has none"""
 
 
 @dataclass(frozen=True)
@@ -39,8 +69,7 @@ class RungReport:
 
     number: int
     name: str
-    status: str
-    """proven, unproven, failed or not_applicable"""
+    status: Status
     evidence: tuple[str, ...]
     findings: tuple[str, ...]
     """ids"""
@@ -51,8 +80,7 @@ class FindingReport:
     """One finding on one router."""
 
     id: str
-    severity: str
-    """info, warning or error"""
+    severity: Severity
     message: str
     remedy: str
 
@@ -61,8 +89,7 @@ class FindingReport:
 class Expected:
     """What the task demanded of the router: options of offload_verify."""
 
-    expect: str
-    """hardware, software, disabled or any"""
+    expect: Literal["hardware", "software", "disabled", "any"]
     require: str
     """name of the rung that had to be proven"""
     devices: tuple[str, ...]
@@ -70,11 +97,11 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Offload:
-    """Devices by where flowtables offload; one in a flowtable of each kind is with hardware."""
+class Listed:
+    """Devices by the flowtables that list them; one in a flowtable of each kind is with hardware."""
 
-    hardware: tuple[str, ...]
-    software: tuple[str, ...]
+    hardware: tuple[str, ...] = ()
+    software: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,41 +111,6 @@ class Flows:
     hardware: int
     software: int
     slow: int
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Packets over the sample."""
-
-    traversed: int
-    """through the forward chain"""
-    late: int
-    """of these, of offloaded flows"""
-    slow: int
-    """of these, of flows that are established and not offloaded"""
-    bypassed: int
-    """taken by the flowtables before it"""
-    share: float | None
-    """percent that late and slow ones are of them and the bypassed; None where there are none"""
-
-
-@dataclass(frozen=True)
-class Direction(Counts):
-    """What came in at one device and left by another, of one address family."""
-
-    family: str
-    enters: str
-    leaves: str
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What was measured over ``seconds``."""
-
-    seconds: float
-    total: Counts
-    directions: tuple[Direction, ...]
-    """the slowest first"""
 
 
 @dataclass(frozen=True)
@@ -140,12 +132,12 @@ class RouterReport:
     firewall: str = ""
     """who else is in charge of rules, comma separated"""
     expected: Expected | None = None
-    offload: Offload = Offload((), ())
+    offload: Listed = Listed()
     drivers: Mapping[str, str] = field(default_factory=dict)
     """of these devices"""
     flows: Flows | None = None
     """None where connection tracking could not be read"""
-    sample: Sample | None = None
+    traffic: Traffic | None = None
     """None where nothing was measured"""
 
     @property
@@ -166,36 +158,38 @@ class RouterReport:
         return bool(self.worst and self.worst.severity == "error")
 
     @property
-    def state(self) -> str:
-        """One of STATES."""
+    def state(self) -> State:
+        """How it is, in a word."""
         if not self.rungs:
             return "unknown"
         return "failed" if self.fails else "warned" if self.worst else "well"
 
-
-STATES: Final = {
-    "failed": "with errors",
-    "unknown": "without a verdict",
-    "warned": "with warnings",
-    "well": "well",
-}
-"""state of a router, what is worse first -> how a count of such routers reads"""
+    @property
+    def stands(self) -> str:
+        """The verdict for people: of a router that is to be without offload, and is, there is no rung to tell."""
+        disabled = self.expected is not None and self.expected.expect == "disabled"
+        return "off" if disabled and self.rungs and not self.fails else self.verdict
 
 
 @dataclass(frozen=True)
 class Change:
     """What became of a router since an earlier report."""
 
-    kind: str
-    """one of CHANGES"""
-    verdict: str
-    """the earlier one, or none; of a new router too"""
-    state: str
-    """the earlier one, of STATES; empty of a new router"""
+    kind: ChangeKind
+    verdict: str = "none"
+    """the earlier one"""
+    state: State | None = None
+    """the earlier one; None of a new router"""
 
 
-CHANGES: Final = ("worse", "better", "gone", "new")
-"""a router that is as it was has none"""
+@dataclass(frozen=True)
+class Comparison:
+    """What became of routers since an earlier report."""
+
+    made: datetime | None
+    """when that was made"""
+    changes: Mapping[str, Change]
+    """by name, those that are absent too"""
 
 
 @dataclass(frozen=True)
@@ -208,40 +202,62 @@ class FleetReport:
     routers: Mapping[str, RouterReport] = field(default_factory=dict)
     made: datetime | None = None
     """when the run ended, with its zone"""
-    changes: Mapping[str, Change] = field(default_factory=dict)
-    """router -> what became of it; of those that are gone too. Empty where nothing is compared"""
-    compared: datetime | None = None
-    """when the earlier report was made that ``changes`` compares with"""
+    comparison: Comparison | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "routers", show(self.routers))
-        object.__setattr__(self, "changes", show(self.changes))
+        object.__setattr__(self, "comparison", show(self.comparison))
+
+    @property
+    def changes(self) -> Mapping[str, Change]:
+        """Of the comparison; empty without one."""
+        return self.comparison.changes if self.comparison else {}
 
 
 def compare_reports(report: FleetReport, before: FleetReport) -> FleetReport:
-    """The report with what became of its routers since an earlier one.
-
-    The verdict's rung decides, and where it is the same the state.
-    """
+    """The report with what became of its routers since an earlier one."""
     changes = {}
     for name in dict.fromkeys((*report.routers, *before.routers)):
         now, then = report.routers.get(name), before.routers.get(name)
-        if kind := _tell_change(now, then):
-            changes[name] = Change(kind, then.verdict if then else "none", then.state if then else "")
-    return replace(report, changes=changes, compared=before.made)
+        if now is None or then is None:
+            kind: ChangeKind | None = "new" if then is None else "absent"
+        else:
+            kind = _tell_change(now, then)
+        if kind:
+            changes[name] = Change(kind, then.verdict, then.state) if then else Change(kind)
+    return replace(report, comparison=Comparison(before.made, changes))
 
 
-def _tell_change(now: RouterReport | None, then: RouterReport | None) -> str:
-    """One of CHANGES; empty where there is none."""
-    if now is None or then is None:
-        return "gone" if now is None else "new"
-    order = list(STATES)
-    after, earlier = (((one.rung, order.index(one.state))) for one in (now, then))
-    return "better" if after > earlier else "worse" if after < earlier else ""
+def _tell_change(now: RouterReport, then: RouterReport) -> ChangeKind | None:
+    """The state decides, then what was found. None where it is as it was.
+
+    That a rung is not proven any more is none: at night there is no traffic to prove it with. One that does not apply
+    any more is, as where a flowtable has left the hardware; but not where another thing was demanded.
+    """
+    states = [_FROM_THE_WORST.index(one.state) for one in (now, then)]
+    if states[0] != states[1]:
+        return "better" if states[0] > states[1] else "worse"
+    if now.expected != then.expected:
+        return None
+    for status in ("failed", "not_applicable"):
+        lost, won = _list_proven(then, now, status), _list_proven(now, then, status)
+        if lost != won and not (lost and won):
+            return "worse" if lost else "better"
+    found, earlier = ({one.id for one in router.findings if one.severity != "info"} for router in (now, then))
+    return "worse" if found > earlier else "better" if found < earlier else None
+
+
+def _list_proven(one: RouterReport, other: RouterReport, status: str) -> set[str]:
+    """Rungs that are proven in ``one`` and have that status in ``other``."""
+    return {name for name, found in one.statuses.items() if found == "proven" and other.statuses.get(name) == status}
 
 
 def merge_reports(reports: Sequence[FleetReport]) -> FleetReport:
-    """The routers of all; of one that several have, what the report says that was made last. Without comparisons."""
+    """The routers of all, without comparisons.
+
+    Of a router that several have, what the report says that was made last; of two that were made at the same time, or
+    have no time, the later one in ``reports``.
+    """
     routers: dict[str, RouterReport] = {}
     made = [report.made for report in reports if report.made]
     for report in sorted(reports, key=lambda one: one.made.timestamp() if one.made else 0.0):
@@ -250,55 +266,18 @@ def merge_reports(reports: Sequence[FleetReport]) -> FleetReport:
 
 
 def parse_result(result: Mapping[str, Any]) -> RouterReport | None:
-    """What the report keeps of a task result of offload_verify, of a loop's last one; None where it has no verdict.
-
-    Values become plain ones: from ansible-core 2.19 on they carry tags that a format must not see.
-    """
+    """What the report keeps of a task result of offload_verify, of a loop's last one; None where it has no verdict."""
     items = result.get("results")
     done = [item for item in (items if isinstance(items, list) else [result]) if not _is_skipped(item)]
     if not done or "verdict" not in done[-1] or "rungs" not in done[-1]:
         return None
-    item = done[-1]
-    return parse_router(item)
-
-
-def parse_router(item: Mapping[str, Any]) -> RouterReport:
-    """One router, as offload_verify returns it and as a JSON report has it; raises what a wrong form raises."""
-    offload, expected = item.get("offload") or {}, item.get("expected")
-    flows, sample = item.get("flows"), item.get("sample")
-    return RouterReport(
-        verdict=str(item["verdict"]),
-        rung=int(item["rung"]),
-        unproven=_strings(item["unproven"]),
-        rungs=tuple(_rung_report(rung) for rung in item["rungs"]),
-        findings=tuple(_finding_report(finding) for finding in item["findings"]),
-        groups=_strings(item.get("groups", ())),
-        kernel=str(item.get("kernel", "")),
-        firewall=str(item.get("firewall", "")),
-        expected=Expected(str(expected["expect"]), str(expected["require"]), _strings(expected["devices"]))
-        if expected
-        else None,
-        offload=Offload(_strings(offload.get("hardware", ())), _strings(offload.get("software", ()))),
-        drivers={str(device): str(driver) for device, driver in (item.get("drivers") or {}).items()},
-        flows=Flows(*(int(flows[name]) for name in ("hardware", "software", "slow"))) if flows else None,
-        sample=_parse_sample(sample) if sample else None,
-    )
-
-
-def _parse_sample(sample: Mapping[str, Any]) -> Sample:
-    """``sample`` of a result."""
-    directions = (
-        Direction(**_parse_counts(one), family=str(one["family"]), enters=str(one["enters"]), leaves=str(one["leaves"]))
-        for one in sample["directions"]
-    )
-    return Sample(float(sample["seconds"]), Counts(**_parse_counts(sample["total"])), tuple(directions))
-
-
-def _parse_counts(counts: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of Counts in ``sample.total`` of a result, or in one of its directions."""
-    packets = {name: int(counts[name]) for name in ("traversed", "late", "slow", "bypassed")}
-    share = counts["share"]
-    return {**packets, "share": None if share is None else float(share)}
+    try:
+        found: RouterReport = build(RouterReport, prune(RouterReport, done[-1]), "the result")
+    except ValueError:
+        return None
+    if not (shortfall := str(done[-1].get("shortfall") or "")):
+        return found
+    return replace(found, findings=(*found.findings, _keep(FALLS_SHORT, shortfall)))
 
 
 def _is_skipped(item: Any) -> bool:
@@ -317,27 +296,10 @@ def report_not_verified(reason: str) -> RouterReport:
 
 def _report_unknown(kind: Kind, message: str) -> RouterReport:
     """A router of which nothing is known but why."""
-    finding = kind.found(message)
-    kept = FindingReport(finding.id, finding.severity, finding.message, finding.remedy)
-    return RouterReport(findings=(kept,))
+    return RouterReport(findings=(_keep(kind, message),))
 
 
-def _rung_report(rung: Mapping[str, Any]) -> RungReport:
-    """One of ``rungs`` of a result."""
-    return RungReport(
-        number=int(rung["number"]),
-        name=str(rung["name"]),
-        status=str(rung["status"]),
-        evidence=_strings(rung["evidence"]),
-        findings=_strings(rung["findings"]),
-    )
-
-
-def _finding_report(finding: Mapping[str, Any]) -> FindingReport:
-    """One of ``findings`` of a result."""
-    return FindingReport(*(str(finding[key]) for key in ("id", "severity", "message", "remedy")))
-
-
-def _strings(values: Any) -> tuple[str, ...]:
-    """Values as plain strings."""
-    return tuple(str(value) for value in values)
+def _keep(kind: Kind, message: str) -> FindingReport:
+    """A finding of this kind, as a report keeps it."""
+    found = kind.found(message)
+    return FindingReport(found.id, found.severity, found.message, found.remedy)

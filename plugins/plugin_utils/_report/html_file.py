@@ -50,11 +50,13 @@ class HtmlFile(Format):
             report=report,
             rungs=RUNGS,
             states={words: found[state] for state, words in STATES.items()},
-            changes={kind: changes[kind] for kind in CHANGES},
+            changes={words: changes[kind] for kind, words in CHANGES.items()},
+            change_words=CHANGES,
             order={state: number for number, state in enumerate(STATES)},
             style=style,
             script=script,
-            policy=f"default-src 'none'; style-src {_source(style)}; script-src {_source(script)}",
+            policy=f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src {_source(style)};"
+            f" script-src {_source(script)}",
             data=_as_data(report),
         )
         return f"{text}\n"
@@ -68,9 +70,14 @@ def _source(text: str) -> str:
 def _as_data(report: FleetReport) -> str:
     """The routers as JSON that can stand in an element ``script``: nothing in it ends the element."""
     routers = {
-        name: {**asdict(router), "state": router.state, "change": asdict(change) if change else None}
+        name: {
+            **asdict(router),
+            "state": router.state,
+            "stands": router.stands,
+            "change": asdict(change) if change else None,
+        }
         for name, router in report.routers.items()
         for change in [report.changes.get(name)]
     }
-    text = json.dumps(routers, separators=(",", ":"))
+    text = json.dumps(routers, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

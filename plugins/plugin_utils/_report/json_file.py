@@ -8,14 +8,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from .._core.errors import OffloadError
-from .fleet import CHANGES, Change, FleetReport, parse_router
+from .fleet import FleetReport
 from .format import Format
+from .reading import build
 
 VERSION: Final = 1
 """of the form, which docs/fleet_report.schema.json describes: another one where a reader of this one would go wrong"""
@@ -30,31 +30,32 @@ class JsonFile(Format):
 
     def render(self, report: FleetReport) -> str:
         """One object with an indentation of two blanks."""
-        times = {"made": report.made, "compared": report.compared}
-        written = {name: time and time.isoformat(timespec="seconds") for name, time in times.items()}
-        return json.dumps({"version": VERSION, **asdict(report), **written}, indent=2) + "\n"
+        written = {"version": VERSION, **asdict(report)}
+        return json.dumps(written, indent=2, allow_nan=False, default=_write_time) + "\n"
 
 
 def parse_report(text: str, name: str) -> FleetReport:
     """The report that a JSON file holds; raises OffloadError, with ``name`` for the file, where it is none of ours."""
     try:
-        written = json.loads(text)
-        if written["version"] != VERSION:
-            raise ValueError(f"its form has the version {written['version']!r}, and this collection reads {VERSION}")
-        made, compared = (written[key] and datetime.fromisoformat(written[key]) for key in ("made", "compared"))
-        routers = {str(router): parse_router(found) for router, found in written["routers"].items()}
-        changes = {str(router): _parse_change(found) for router, found in written["changes"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = f"{error} is missing in it" if isinstance(error, KeyError) else error
+        report: FleetReport = build(FleetReport, _read_object(text), "it")
+    except (ValueError, RecursionError) as error:
         raise OffloadError(
-            f"{name} is no JSON report of fleet_report: {reason}",
+            f"{name} is no JSON report of fleet_report: {error}",
             "name a file that the callback kmod.nft_offload.fleet_report of this version wrote as JSON",
         ) from None
-    return FleetReport(routers, made, changes, compared)
+    return report
 
 
-def _parse_change(change: Mapping[str, Any]) -> Change:
-    """One of ``changes``."""
-    if change["kind"] not in CHANGES:
-        raise ValueError(f"{change['kind']!r} is no change")
-    return Change(*(str(change[key]) for key in ("kind", "verdict", "state")))
+def _read_object(text: str) -> dict[str, Any]:
+    """The object of a file less its version; raises ValueError."""
+    written = json.loads(text)
+    if not isinstance(written, dict) or "version" not in written:
+        raise ValueError("it is not an object with a version")
+    version = written.pop("version")
+    if version is True or version != VERSION:
+        raise ValueError(f"its form has the version {version!r:.80}, and this collection reads {VERSION}")
+    return written
+
+
+def _write_time(value: datetime) -> str:
+    return value.isoformat(timespec="seconds")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from .._verify.finding import RUNGS
-from .fleet import FleetReport, RouterReport
+from .fleet import CHANGES, FleetReport, RouterReport
 from .format import Format
 
 SIGNS = {"proven": "✓", "unproven": "?", "failed": "✗", "not_applicable": "·"}
@@ -38,17 +38,22 @@ class MarkdownFile(Format):
 def _lines(report: FleetReport) -> Iterator[str]:
     yield "# Fleet report"
     yield ""
-    verdicts = Counter(router.verdict for router in report.routers.values())
+    verdicts = Counter(router.stands for router in report.routers.values())
     failing = sum(router.fails for router in report.routers.values())
+    number = len(report.routers)
     yield (
-        f"**{len(report.routers)} routers, {failing} with errors.** "
+        f"**{number} router{'s' * (number != 1)}, {failing} with errors.** "
         f"Verdicts: {', '.join(f'{_span(name)} {number}' for name, number in verdicts.most_common()) or 'none'}."
     )
+    for kind, words in CHANGES.items():
+        if names := [name for name, change in report.changes.items() if change.kind == kind]:
+            yield ""
+            yield f"{words[0].upper()}{words[1:]}: {', '.join(map(_span, names))}."
     yield ""
     yield f"| router | verdict | {' | '.join(f'{number} {name}' for number, name in enumerate(RUNGS, start=1))} |"
     yield f"|---|---|{':-:|' * len(RUNGS)}"
     yield from (
-        f"| {_cell(name)} | {_cell(router.verdict)} |{_signs(router)}" for name, router in report.routers.items()
+        f"| {_cell(name)} | {_cell(router.stands)} |{_signs(router)}" for name, router in report.routers.items()
     )
     yield ""
     yield ", ".join(f"{sign} {status.replace('_', ' ')}" for status, sign in SIGNS.items())

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -34,8 +35,10 @@ SIGNS = {"proven": "+", "unproven": "?", "failed": "x", "not_applicable": "."}
 NARROWEST, USUAL = 60, 80
 """columns"""
 _VERDICT = max(map(len, RUNGS))
-_BESIDE_NAME = 44
-"""columns at least for what stands beside a router's name"""
+_BESIDE_NAME = 50
+"""columns at least for what stands beside a router's name, with room for a device"""
+_MOST_NAMES = 20
+"""of routers on a line that lists them"""
 
 
 class _Terminal(Format):
@@ -105,10 +108,12 @@ def _total_lines(report: FleetReport, width: int) -> Iterator[Line]:
             groups.setdefault(group, []).append(router)
     for group, routers in sorted(groups.items()) if len(groups) > 1 else ():
         yield from _total_line(group, routers, width)
-    since = f" since {report.compared:%Y-%m-%d %H:%M %Z}" if report.compared else ""
-    for kind in CHANGES:
+    before = report.comparison and report.comparison.made
+    since = f" since {before:%Y-%m-%d %H:%M} {before.tzname()}" if before else ""
+    for kind, words in CHANGES.items():
         if names := [name for name, change in report.changes.items() if change.kind == kind]:
-            for line in _wrap([f"{kind}{since}: {', '.join(names)}"], width, 0):
+            more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+            for line in _wrap([f"{words}{since}: {', '.join(names[:_MOST_NAMES])}{more}"], width, 0):
                 yield Line(line, COLORS.get(kind))
 
 
@@ -125,31 +130,32 @@ def _table_lines(report: FleetReport, width: int) -> Iterator[Line]:
     """A line for each router, those that are worst off first."""
     order = list(STATES)
     routers = sorted(report.routers.items(), key=lambda one: order.index(one[1].state))
-    room = min(max([len("router"), *map(len, report.routers)]), width - _BESIDE_NAME)
+    room = min(max([len("router"), *map(_count_columns, report.routers)]), width - _BESIDE_NAME)
     numbers = "".join(str(number) for number in range(1, len(RUNGS) + 1))
-    yield Line(f"{'router':<{room}}  {'verdict':<{_VERDICT}}  {numbers}   slow  offloads")
+    yield Line(f"{'router':<{room}}  {'verdict':<{_VERDICT}}  {numbers}   slow  in flowtables")
     for name, router in routers:
         signs = "".join(SIGNS.get(router.statuses.get(rung, ""), " ") for rung in RUNGS)
-        share = router.sample and router.sample.total.share
-        slow = "" if share is None else f"{share:.0f} %"
-        cells = f"  {router.verdict:<{_VERDICT}}  {signs}  {slow:>5}  "
-        *before, last = textwrap.wrap(name, room) or [""]
-        first, *after = _wrap([_describe_offload(router)], width, room + len(cells))
+        share = router.traffic.slow_share if router.traffic else None
+        slow = "" if share is None else f"{share:.0f} %" if not 0 < share < 1 else "<1 %"
+        cells = f"  {router.stands:<{_VERDICT}}  {signs}  {slow:>5}  "
+        *before, last = _wrap([name], room + 1, 0)
+        first, *after = _wrap([_describe_listed(router)], width, room + len(cells))
         indent = " " * (room + len(cells))
-        for line in (*before, f"{last:<{room}}{cells}{first}".rstrip(), *(f"{indent}{line}" for line in after)):
+        row = f"{last}{' ' * (room - _count_columns(last))}{cells}{first}".rstrip()
+        for line in (*before, row, *(f"{indent}{line}" for line in after)):
             yield Line(line, COLORS.get(router.state))
     yield Line(", ".join(f"{sign} {status.replace('_', ' ')}" for status, sign in SIGNS.items()))
 
 
-def _describe_offload(router: RouterReport) -> str:
-    """Where which devices offload; empty where none does."""
+def _describe_listed(router: RouterReport) -> str:
+    """Which flowtables list which devices; empty where none does."""
     kinds = (("hardware", router.offload.hardware), ("software", router.offload.software))
     return "; ".join(f"{kind} {', '.join(devices)}" for kind, devices in kinds if devices)
 
 
 def _headlines(name: str, router: RouterReport, width: int) -> Iterator[Line]:
     rung = f" (rung {router.rung} of 7)" if router.rung else ""
-    for line in _wrap([f"{name}: {router.verdict}{rung}"], width, 0):
+    for line in _wrap([f"{name}: {router.stands}{rung}"], width, 0):
         yield Line(line, COLORS.get(router.state))
 
 
@@ -167,5 +173,14 @@ def _finding_lines(router: RouterReport, width: int, severities: Iterable[str]) 
 def _wrap(texts: Iterable[str], width: int, indent: int) -> Iterator[str]:
     """Each text on lines of its own, with room for an indentation; an empty one is one empty line."""
     for text in texts:
-        lines = textwrap.wrap(text, width - indent - 1, subsequent_indent="  ", break_on_hyphens=False)
-        yield from lines or [""]
+        room = width - indent - 1
+        if _count_columns(text) > len(text):
+            room //= 2  # a line may be of wide characters alone
+        yield from textwrap.wrap(text, room, subsequent_indent="  ", break_on_hyphens=False) or [""]
+
+
+def _count_columns(text: str) -> int:
+    """Columns of a terminal: ideographs take two, marks on a letter none."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
+    )

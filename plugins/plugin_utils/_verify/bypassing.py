@@ -442,6 +442,15 @@ def _is_bypassing(subject: Subject, sample: Sample) -> bool:
     return subject.flows_in_hardware > 0 and sum(_list_nic_bytes(subject, sample).values()) >= 64 * least
 
 
+def judge_slow_share(subject: Subject) -> float | None:
+    """Percent of what could bypass the chain that traversed it; None where too little was seen to tell."""
+    sample = subject.state.sample
+    if sample is None or not sample.classed or not subject.flowtables:
+        return None
+    enough = _count_eligible(subject, sample) >= subject.expectation.least_packets or _is_bypassing(subject, sample)
+    return _slow_percentage(subject, sample) if enough else None
+
+
 def _slow_percentage(subject: Subject, sample: Sample) -> float | None:
     """Percent of the packets that could bypass the chain that traversed it; None where the rest is not known.
 

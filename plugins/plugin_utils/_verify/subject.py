@@ -255,9 +255,13 @@ class Subject:
         return name in self.listed_devices or any(lower in self.listed_devices for lower in self.hook_devices(name))
 
     def _list_serving(self, name: str) -> frozenset[str]:
-        """Paths of the flowtables, judged or not, that have the device, or some of what is below it."""
+        """Paths of these flowtables."""
+        return frozenset(flowtable.path for flowtable in self.serving_flowtables(name))
+
+    def serving_flowtables(self, name: str) -> list[Flowtable]:
+        """The flowtables, judged or not, that have the device, or some of what is below it."""
         around = dict.fromkeys((name, *self.hook_devices(name)))
-        return frozenset(flowtable.path for device in around for flowtable in self.device_flowtables(device))
+        return [flowtable for device in around for flowtable in self.device_flowtables(device)]
 
     def _list_tops(self, name: str) -> list[str]:
         """What stands on a device, and nothing on that; itself where nothing does."""

@@ -32,15 +32,18 @@ MEASURED: dict[str, Any] = {
     "offload": {"hardware": ["lan0", "wan0"], "software": ["wg0"]},
     "drivers": {"lan0": "labnic", "wan0": "labnic"},
     "flows": {"total": 6, "maximum": 65536, "hardware": 4, "software": 1, "slow": 0},
-    "sample": {
+    "shortfall": "",
+    "traffic": {
         "seconds": 3.04,
-        "total": {"traversed": 14, "late": 0, "slow": 2, "bypassed": 896, "share": 0.2, "error": 0.4},
+        "slow_share": 0.2,
+        "bypassed": 896,
         "directions": [
-            {
-                **{"family": "ipv4", "enters": enters, "leaves": leaves, "share": share, "slow_flows": 1},
-                **{"traversed": 7, "late": 0, "slow": 1, "bypassed": 448},
-            }
-            for enters, leaves, share in (("eth9", "wan0", 100.0), ("lan0", "wg0", 2.5), ("lan0", "wan0", None))
+            {"family": "ipv4", "enters": enters, "leaves": leaves, "listed": listed, "slow": slow}
+            for enters, leaves, listed, slow in (
+                ("eth9", "wan0", "none", 2),
+                ("br-lan", "wg0", "software", 0),
+                ("br-lan", "wan0", "hardware", 0),
+            )
         ],
     },
 }
@@ -65,7 +68,7 @@ BEFORE = FleetReport(
     {"edge-hw": FLEET.routers["edge-sw"], "edge-sw": FLEET.routers["edge-hw"], "lost": FLEET.routers["edge-hw"]},
     datetime(2026, 11, 1, 12, tzinfo=UTC),
 )
-"""an earlier one: edge-hw is better since, edge-sw worse, gone is new and lost is gone"""
+"""an earlier one: edge-hw is better since, edge-sw worse, gone is new and lost is absent"""
 HOSTILE = [
     "</system-out><testcase/>&amp;]]>\ufffe\x00",
     "| a | b |\n# head\n`code` ``` <script>alert(1)</script> ![x](http://a/) @all \\| x",

@@ -29,12 +29,12 @@ function fill(made, attributes, children) {
 /** What a router can be chosen by -> its values. */
 const CHOICES = {
   state: (router) => [router.state],
-  verdict: (router) => [router.verdict],
+  verdict: (router) => [router.stands],
   finding: (router) => router.findings.map((finding) => finding.id),
   group: (router) => router.groups,
   kernel: (router) => (router.kernel ? [router.kernel] : []),
   driver: (router) => Object.values(router.drivers),
-  "since then": (router) => (router.change ? [router.change.kind] : []),
+  change: (router) => (router.change ? [router.change.kind] : []),
 };
 const searched = new Map(
   Object.entries(routers).map(([name, router]) => [
@@ -51,7 +51,7 @@ function buildControls() {
   form.append(element("label", {}, "search", element("input", { type: "search", name: "search" })));
   for (const [choice, list] of Object.entries(CHOICES)) {
     const values = [...new Set(Object.values(routers).flatMap(list))].sort();
-    if (values.length < 2 && choice !== "since then") continue;
+    if (values.length < 2 && choice !== "change") continue;
     if (!values.length) continue;
     const options = values.map((value) => element("option", { value }, value));
     form.append(element("label", {}, choice, element("select", { name: choice }, element("option", { value: "" }, "any"), ...options)));
@@ -136,10 +136,10 @@ function readName(text) {
 
 function page(router) {
   const parts = [paragraph([router.state, router.groups.join(", "), router.kernel, router.firewall])];
-  if (router.change) parts.push(paragraph([`${router.change.kind} since the earlier report (${router.change.verdict})`]));
+  if (router.change) parts.push(paragraph([changeOf(router.change)]));
   if (router.findings.length) parts.push(section("What was found", ...router.findings.map(findingOf)));
   if (router.expected) parts.push(section("Desired and actual", desired(router)));
-  if (router.sample || router.flows) parts.push(section("Traffic", ...traffic(router)));
+  if (router.traffic || router.flows) parts.push(section("Traffic", ...traffic(router)));
   if (router.rungs.length) parts.push(section("Rungs", element("ul", { class: "rungs" }, ...router.rungs.map(rungOf))));
   return parts;
 }
@@ -168,17 +168,20 @@ function rungOf(rung) {
   return element("li", {}, status, element("ul", {}, ...lines.map((line) => element("li", {}, line))));
 }
 
+function changeOf({ kind, verdict, state }) {
+  return state ? `${kind} than in the earlier report (${state}, ${verdict})` : "not in the earlier report";
+}
+
 function desired(router) {
+  const { expect, require, devices } = router.expected;
   const { hardware, software } = router.offload;
-  const listed = [...hardware, ...software];
-  const actual = hardware.length ? "hardware" : software.length ? "software" : "none";
-  const missing = router.expected.devices.filter((device) => !listed.includes(device));
-  const lines = [
-    ["mode", router.expected.expect, actual],
-    ["rung", router.expected.require, router.verdict],
-    ["devices", router.expected.devices.join(", ") || "any", (listed.join(", ") || "none") + (missing.length ? `; missing: ${missing.join(", ")}` : "")],
-    ["drivers", "", Object.entries(router.drivers).map(([device, driver]) => `${device} ${driver}`).join(", ")],
-  ];
+  const listed = [["hardware", hardware], ["software", software]].filter(([, names]) => names.length);
+  const status = (router.rungs.find((rung) => rung.name === require)?.status ?? "none").replace("_", " ");
+  const lines = [["flowtables", expect, listed.map(([kind, names]) => `${kind}: ${names.join(", ")}`).join("; ") || "none"]];
+  if (expect !== "disabled") {
+    lines.push(["rung", require, status], ["devices", devices.join(", ") || "any", [...hardware, ...software].join(", ") || "none"]);
+  }
+  lines.push(["drivers", "", Object.entries(router.drivers).map(([device, driver]) => `${device} ${driver}`).join(", ")]);
   const head = ["", "desired", "actual"].map((text) => (text ? element("th", { scope: "col" }, text) : element("td")));
   return element(
     "table",
@@ -194,50 +197,39 @@ function traffic(router) {
     const { hardware, software, slow } = router.flows;
     parts.push(paragraph([`flows of the sample: ${hardware} in hardware`, `${software} in software`, `${slow} slow`]));
   }
-  if (!router.sample) return parts;
-  const { total, seconds, directions } = router.sample;
-  const share = total.share === null ? "no share is known" : `${total.share} % slow`;
-  parts.push(paragraph([`${share} over ${seconds} s`, `${total.traversed} packets through the forward chain`, `${total.bypassed} before it`]));
-  if (directions.length) parts.push(drawing(router, directions));
+  if (!router.traffic) return parts;
+  const { seconds, slow_share: share, bypassed, directions } = router.traffic;
+  const slow = share === null ? "too little was seen to tell how much was slow" : `${share} % of what could be offloaded was slow`;
+  parts.push(paragraph([`over ${seconds} s`, slow, `flowtables took ${bypassed} packets`]));
+  if (directions.length) parts.push(drawing(directions));
   return parts;
 }
 
-/** How packets from one device to another go: through hardware, software, or no flowtable. */
-function pathOf(router, { enters, leaves }) {
-  const { hardware, software } = router.offload;
-  if ([enters, leaves].every((device) => hardware.includes(device))) return "hardware";
-  if ([enters, leaves].every((device) => hardware.includes(device) || software.includes(device))) return "software";
-  return "slow";
-}
+/** What takes packets from one device to another, as flowtables list these. */
+const THROUGH = { hardware: "hardware flowtable", software: "flowtable, in software", none: "not in one flowtable" };
 
-/** One line a direction: where it comes in, the flowtable that takes it, where it goes out. */
-function drawing(router, directions) {
-  const lines = directions.map((direction) => {
-    const path = pathOf(router, direction);
-    const through = path === "slow" ? "no flowtable" : `${path} flowtable`;
-    const share = direction.share === null ? "" : `, ${direction.share} % slow`;
-    return { path, direction, through, text: `${direction.family} ${direction.enters} to ${direction.leaves}: ${through}${share}` };
-  });
+/** One line a direction: where it comes in, the flowtable that lists both ends, where it goes out. */
+function drawing(directions) {
   const height = 46;
+  const texts = directions.map(({ family, enters, leaves, listed, slow }) => `${family} ${enters} to ${leaves}: ${THROUGH[listed]}, ${slow} slow packets`);
   const picture = drawn("svg", {
     class: "flow",
     role: "img",
-    viewBox: `0 0 700 ${height * lines.length}`,
-    "aria-label": lines.map((line) => line.text).join("; "),
+    viewBox: `0 0 700 ${height * directions.length}`,
+    "aria-label": texts.join("; "),
   });
-  for (const [index, { path, direction, through }] of lines.entries()) {
+  for (const [index, { family, enters, leaves, listed, slow }] of directions.entries()) {
     const middle = height * index + height / 2;
-    const share = direction.share === null ? direction.family : `${direction.family}, ${direction.share} % slow`;
     picture.append(
       drawn(
         "g",
-        { class: path },
-        ...box(60, middle, 110, direction.enters),
-        ...box(270, middle, 190, through),
-        ...box(640, middle, 110, direction.leaves),
+        { class: listed },
+        ...box(60, middle, 110, enters),
+        ...box(270, middle, 190, THROUGH[listed]),
+        ...box(640, middle, 110, leaves),
         ...arrow(115, 175, middle),
         ...arrow(365, 585, middle),
-        drawn("text", { x: 475, y: middle - 12 }, share),
+        drawn("text", { x: 475, y: middle - 12 }, `${family}, ${slow} slow packets`),
       ),
     );
   }

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,30 @@ from tests.unit.helpers.reports import BEFORE, FLEET
 ROOT = Path(__file__).resolve().parents[4]
 
 
-def report(place: Path, *arguments: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+def test_a_wildcard_stands_for_no_output_and_a_name_for_itself(slices: Path) -> None:
+    """A retired router would stay for ever, and a bracket in a name is no wildcard where the file is there."""
+    (slices / "slices/0.json").rename(slices / "slices/b[1].json")
+    (slices / "slices/all.json").write_text(JsonFile().render(BEFORE))
+    done = report(slices, files=["slices/b[1].json", "slices/*.json"], path=["slices/all.json"])
+    assert "changed=1" in done.stdout, done.stdout
+    assert list(parse_report((slices / "slices/all.json").read_text(), "it").routers) == list(FLEET.routers)
+
+
+def test_beside_the_callback_the_report_stays(slices: Path) -> None:
+    """With the environment of the run that wrote the reports."""
+    environment = {
+        "ANSIBLE_CALLBACKS_ENABLED": "kmod.nft_offload.fleet_report",
+        "KMOD_NFT_OFFLOAD_REPORT": "fleet.json",
+        "KMOD_NFT_OFFLOAD_REPORT_BEFORE": "fleet.json",
+    }
+    done = report(slices, files=["slices/*.json"], path=["fleet.json"], environment=environment)
+    assert "changed=1" in done.stdout and "FLEET REPORT" not in done.stdout, done.stdout + done.stderr
+    assert len(parse_report((slices / "fleet.json").read_text(), "it").routers) == 3
+
+
+def report(
+    place: Path, *arguments: str, environment: Mapping[str, str] | None = None, **variables: Any
+) -> subprocess.CompletedProcess[str]:
     """Run the collection's playbook ``report`` there."""
     command = [str(Path(sys.executable).parent / "ansible-playbook"), "kmod.nft_offload.report"]
     return subprocess.run(
@@ -32,6 +56,7 @@ def report(place: Path, *arguments: str, **variables: Any) -> subprocess.Complet
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build/collections"),
             "ANSIBLE_HOME": str(place / "home"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
+            **(environment or {}),
         },
         capture_output=True,
         text=True,
@@ -49,7 +74,10 @@ def slices(tmp_path: Path) -> Path:
 
 
 def test_slices_become_one_report_in_any_format(slices: Path) -> None:
-    wanted = {"files": ["slices/0.json", "slices/*.json"], "path": ["out/fleet.json", "out/fleet.html", "fleet.csv"]}
+    wanted: dict[str, Any] = {
+        "files": ["slices/0.json", "slices/*.json"],
+        "path": ["out/fleet.json", "out/fleet.html", "fleet.csv"],
+    }
     checked = report(slices, "--check", **wanted)
     assert "changed=1" in checked.stdout and not (slices / "out").exists(), checked.stdout
     done = report(slices, **wanted, before="before.json")
@@ -58,7 +86,7 @@ def test_slices_become_one_report_in_any_format(slices: Path) -> None:
     assert (merged.routers, merged.made) == (FLEET.routers, BEFORE.made)
     assert {name: change.kind for name, change in merged.changes.items()} == {
         **{"edge-hw": "better", "edge-sw": "worse"},
-        **{"gone": "new", "lost": "gone"},
+        **{"gone": "new", "lost": "absent"},
     }
     assert (slices / "out/fleet.html").read_text().startswith("<!DOCTYPE html>")
     again = report(slices, **wanted, before="before.json")
@@ -73,6 +101,8 @@ def test_slices_become_one_report_in_any_format(slices: Path) -> None:
         ({"files": ["bad.json"]}, "option reports: bad.json is no JSON report of fleet_report"),
         ({"files": ["slices/0.json"], "before": "bad.json"}, "option before: bad.json is no JSON report"),
         ({"files": ["slices/0.json"], "path": ["slices"]}, "option path: slices cannot be written: Is a directory"),
+        ({"files": ["slices/0.json"], "path": ["a\0b"]}, "cannot be written: embedded null byte"),
+        ({"files": []}, "option reports names no file"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_written(slices: Path, variables: dict[str, Any], words: str) -> None:

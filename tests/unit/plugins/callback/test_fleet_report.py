@@ -157,7 +157,7 @@ def test_beside_json_the_terminal_has_nothing_but_json(tmp_path: Path) -> None:
     (tmp_path / "inventory").write_text("[routers]\nthis ansible_connection=local\n[helper]\n")
     (tmp_path / "callbacks").mkdir()
     (tmp_path / "callbacks" / "own_json.py").write_text(JSON_CALLBACK)
-    before = json.dumps({"version": 1, "made": None, "routers": {}, "changes": {}, "compared": None})
+    before = json.dumps({"version": 1, "made": None, "routers": {}, "comparison": None})
     (tmp_path / "fleet.json").write_text(before)
     done = play(
         tmp_path,
@@ -167,7 +167,7 @@ def test_beside_json_the_terminal_has_nothing_but_json(tmp_path: Path) -> None:
     )
     assert json.loads(done.stdout) == {"ended": True}, done.stdout
     assert "FLEET REPORT" in done.stderr
-    assert json.loads((tmp_path / "fleet.json").read_text())["changes"]["this"]["kind"] == "new"
+    assert json.loads((tmp_path / "fleet.json").read_text())["comparison"]["changes"]["this"]["kind"] == "new"
 
 
 JSON_CALLBACK = """
@@ -199,8 +199,9 @@ def test_long_runs_tell_how_far_they_have_come(routers: int, lines: int) -> None
 
 
 def warnings_at_the_end(path: Path, before: Path | None = None) -> list[str]:
-    """What the callback warns of when a run without routers ends, and the report goes to this path."""
+    """What the callback warns of when a run ends, and the report goes to this path."""
     callback = fleet_report.CallbackModule()
+    callback._routers.update(FLEET.routers)
     warned: list[str] = []
     callback._display = SimpleNamespace(
         columns=80, verbosity=0, display=lambda *_args, **_kwargs: None, warning=warned.append
@@ -223,11 +224,34 @@ def test_a_report_that_cannot_be_encoded_is_a_warning(tmp_path: Path, monkeypatc
     assert list(tmp_path.iterdir()) == [], "nothing half-written stays"
 
 
-@pytest.mark.parametrize(("text", "reason"), [(None, "No such file or directory"), ("{}", "is no JSON report")])
-def test_a_report_that_cannot_be_compared_with_is_a_warning(tmp_path: Path, text: str | None, reason: str) -> None:
+@pytest.mark.parametrize(("text", "reason"), [("{}", "is no JSON report"), ("\udc80", "can't decode")])
+def test_a_report_that_cannot_be_compared_with_is_a_warning(tmp_path: Path, text: str, reason: str) -> None:
     before = tmp_path / "before.json"
-    if text is not None:
-        before.write_text(text)
+    before.write_text(text, errors="surrogateescape")
     (warned,) = warnings_at_the_end(tmp_path / "fleet.json", before)
     assert warned.startswith(f"nothing is compared: {before}") and reason in warned
     assert (tmp_path / "fleet.json").exists()
+
+
+def test_the_first_run_has_nothing_to_compare_with(tmp_path: Path) -> None:
+    assert warnings_at_the_end(tmp_path / "fleet.json", tmp_path / "fleet.json") == []
+
+
+def test_a_run_without_routers_leaves_the_report_alone(tmp_path: Path) -> None:
+    """Of another playbook, where ansible.cfg enables the callback and names its files."""
+    (tmp_path / "play.yml").write_text(
+        "- hosts: localhost\n  gather_facts: false\n  tasks: [{ansible.builtin.debug: }]\n"
+    )
+    (tmp_path / "inventory").write_text("localhost ansible_connection=local\n")
+    (tmp_path / "fleet.json").write_text("as it was")
+    done = play(tmp_path, KMOD_NFT_OFFLOAD_REPORT_BEFORE="fleet.json")
+    assert done.returncode == 0 and "FLEET" not in done.stdout and done.stderr == ""
+    assert (tmp_path / "fleet.json").read_text() == "as it was"
+
+
+def test_a_damaged_result_is_no_verdict() -> None:
+    task = SimpleNamespace(resolved_action=ACTION, action="offload_verify", get_name=lambda: "Verify")
+    callback = fleet_report.CallbackModule()
+    for result in (HEALTHY, {**HEALTHY, "rung": None}):
+        callback.v2_runner_on_ok(SimpleNamespace(host=Host(), task=task, result=result))
+    assert callback.report().routers["edge"].state == "unknown"

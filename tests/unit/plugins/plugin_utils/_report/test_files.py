@@ -19,17 +19,20 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.csv_file 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import (
     FindingReport,
     FleetReport,
+    compare_reports,
     report_not_verified,
 )
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.html_file import HtmlFile
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.json_file import JsonFile
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.junit_file import JunitFile
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.markdown_file import MarkdownFile
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.prometheus_file import PrometheusFile
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import Severity
 from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.unit.helpers.reports import FLEET, HOSTILE, hostile
+from tests.unit.helpers.reports import BEFORE, FLEET, HOSTILE, hostile
 
 SCHEMA: dict[str, Any] = json.loads((Path(__file__).resolve().parents[5] / "docs/fleet_report.schema.json").read_text())
 MADE = datetime(2026, 11, 30, 22, 30, 5, 123, tzinfo=UTC)
@@ -72,7 +75,8 @@ def test_each_rung_is_a_case_of_junit() -> None:
 def test_what_stands_at_no_rung_is_a_case_of_its_own() -> None:
     found = FindingReport("fleet.odd", "warning", "what of it", "look at it")
     router = replace(FLEET.routers["edge-hw"], findings=(found,))
-    for severity, kinds in (("warning", []), ("error", [Failure])):
+    outcomes: list[tuple[Severity, list[type]]] = [("warning", []), ("error", [Failure])]
+    for severity, kinds in outcomes:
         report = FleetReport({"r": replace(router, findings=(replace(found, severity=severity),))})
         (suite,) = JUnitXml.fromstring(JunitFile().render(report).encode())
         last = list(suite)[-1]
@@ -118,7 +122,7 @@ def test_csv_has_a_row_for_each_router_and_no_formula(text: str) -> None:
     head, *rows = csv.reader(io.StringIO(CsvFile().render(report)))
     assert tuple(head) == COLUMNS and {len(row) for row in rows} == {len(COLUMNS)}
     assert [row[0] for row in rows] == [*FLEET.routers, "hostile"]
-    assert [row[3] for row in rows] == ["proven", "proven", "", "failed"]
+    assert [row[4] for row in rows] == ["proven", "proven", "", "failed"]
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@")) or "\n" in cell]
 
 
@@ -134,3 +138,23 @@ def test_markdown_has_nothing_but_code_of_a_router(text: str) -> None:
     assert kinds <= {"text", "code_inline", "strong_open", "strong_close", "softbreak"}
     plain = "".join(child.content for token in tokens for child in token.children or () if child.type == "text")
     assert "alert" not in plain and "@all" not in plain and "SUM" not in plain
+
+
+def test_people_are_told_what_has_changed() -> None:
+    report = compare_reports(FLEET, BEFORE)
+    text = MarkdownFile().render(report)
+    for line in ("Worse: `edge-sw`.", "Better: `edge-hw`.", "Not in this run: `lost`.", "New: `gone`."):
+        assert f"\n{line}\n" in text
+    _head, *rows = csv.reader(io.StringIO(CsvFile().render(report)))
+    assert [row[COLUMNS.index("change")] for row in rows] == ["better", "worse", "new"]
+    assert "**1 router, 1 with errors.**" in MarkdownFile().render(FleetReport({"gone": FLEET.routers["gone"]}))
+
+
+def test_no_format_writes_what_is_no_number() -> None:
+    """A browser would read none of the page's data."""
+    router = FLEET.routers["edge-hw"]
+    assert router.traffic
+    odd = FleetReport({"r": replace(router, traffic=replace(router.traffic, slow_share=float("nan")))})
+    for format in (JsonFile(), HtmlFile()):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            format.render(odd)

@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import (
     Change,
+    Expected,
     FleetReport,
+    RouterReport,
     compare_reports,
     merge_reports,
     parse_result,
     report_not_verified,
     report_unreachable,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding import RUNGS, Status
 
 from tests.unit.helpers.reports import BEFORE, BROKEN, FLEET, HEALTHY, router_report
 
@@ -69,19 +71,66 @@ def test_what_became_of_a_router() -> None:
     assert found.changes == {
         "edge-hw": Change("better", "loaded", "failed"),
         "edge-sw": Change("worse", "hardware", "well"),
-        "gone": Change("new", "none", ""),
-        "lost": Change("gone", "hardware", "well"),
+        "gone": Change("new"),
+        "lost": Change("absent", "hardware", "well"),
     }
-    assert (found.routers, found.compared) == (FLEET.routers, BEFORE.made)
+    assert found.comparison and found.comparison.made == BEFORE.made and found.routers == FLEET.routers
     assert compare_reports(FLEET, FLEET).changes == {}
 
 
-def test_on_the_same_rung_the_state_decides() -> None:
-    well = FLEET.routers["edge-hw"]
-    warned = replace(well, findings=(replace(FLEET.routers["edge-sw"].findings[0], severity="warning"),))
-    assert warned.state == "warned"
-    for now, then, kind in ((warned, well, "worse"), (well, warned, "better")):
-        assert compare_reports(FleetReport({"r": now}), FleetReport({"r": then})).changes["r"].kind == kind
+WELL, FAILED, GONE = FLEET.routers.values()
+WARNED = replace(WELL, findings=(replace(FAILED.findings[0], severity="warning"),))
+WARNED_TWICE = replace(WARNED, findings=(*WARNED.findings, replace(FAILED.findings[1], severity="warning")))
+
+
+def with_statuses(*statuses: Status) -> RouterReport:
+    """The one that is well, with these statuses of its last rungs."""
+    kept = WELL.rungs[: 7 - len(statuses)]
+    rungs = (
+        *kept,
+        *(replace(rung, status=status) for rung, status in zip(WELL.rungs[len(kept) :], statuses, strict=True)),
+    )
+    return replace(WELL, rungs=rungs)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "kind"),
+    [
+        (WELL, WARNED, "worse"),
+        (WARNED, WELL, "better"),
+        (WARNED, WARNED_TWICE, "worse"),
+        (WARNED_TWICE, WARNED, "better"),
+        (FAILED, GONE, "worse"),
+        (GONE, FAILED, "better"),
+        (with_statuses("proven", "proven", "proven"), with_statuses("unproven", "unproven", "unproven"), None),
+        (with_statuses("proven"), with_statuses("not_applicable"), "worse"),
+        (with_statuses("not_applicable"), with_statuses("proven"), "better"),
+        (WELL, replace(with_statuses("not_applicable"), expected=Expected("disabled", "bound", ())), None),
+        (replace(FAILED, rung=5), WELL, "better"),
+        (WELL, replace(FAILED, rung=7), "worse"),
+    ],
+)
+def test_the_state_decides_then_what_was_found(then: RouterReport, now: RouterReport, kind: str | None) -> None:
+    changes = compare_reports(FleetReport({"r": now}), FleetReport({"r": then})).changes
+    assert (changes["r"].kind if changes else None) == kind
+
+
+def test_what_was_demanded_and_not_shown_is_an_error() -> None:
+    """The task fails without an error among its findings."""
+    found = router_report({**HEALTHY, "shortfall": "rung bypassing must be shown, but is unproven"})
+    assert (found.state, found.fails, found.verdict) == ("failed", True, "hardware")
+    assert found.worst and found.worst.id == "fleet.falls-short" and "but is unproven" in found.worst.message
+
+
+def test_a_router_that_is_to_be_off_and_is_has_no_rung_to_tell() -> None:
+    off = replace(WELL, verdict="none", rung=0, expected=Expected("disabled", "bound", ()))
+    assert (off.stands, off.state) == ("off", "well")
+    assert replace(off, findings=FAILED.findings).stands == "none" and WELL.stands == "hardware"
+
+
+@pytest.mark.parametrize("damage", [{"rung": None}, {"findings": None}, {"traffic": {"seconds": 3}}, {"rungs": ["x"]}])
+def test_a_damaged_result_is_none(damage: dict[str, Any]) -> None:
+    assert parse_result({**HEALTHY, **damage}) is None
 
 
 def test_of_a_router_in_several_reports_the_last_counts() -> None:

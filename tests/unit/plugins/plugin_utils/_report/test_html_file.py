@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import FleetReport, compare_reports
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import (
+    Expected,
+    FleetReport,
+    Listed,
+    compare_reports,
+)
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.html_file import HtmlFile
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -75,9 +80,11 @@ def test_the_table_has_a_sign_for_each_rung(open_report: Open) -> None:
     shapes = [sign.split('"')[1] if '"' in sign else "" for sign in signs]
     assert shapes[:14] == [*"✔✔✔✔✔?✔", *"✔✔✖✔✔?✖"] and set(shapes[14:]) == {""}
     totals = page.locator(".totals").inner_text().split("\n")
-    for total in ("3 routers", "1 with errors", "1 without a verdict", "1 well", "1 worse", "1 gone"):
+    for total in ("3 routers", "1 with errors", "1 without a verdict", "1 well", "1 worse", "1 not in this run"):
         assert total in totals
     assert "lost (hardware)" in page.locator("main").inner_text()
+    legend = page.locator(".legend .status").all_inner_texts()
+    assert legend == ["proven", "unproven", "failed", "not applicable"]
 
 
 def test_filters_and_order(open_report: Open) -> None:
@@ -103,14 +110,25 @@ def test_the_page_of_a_router_by_keyboard(open_report: Open) -> None:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="edge-hw")
     text = dialog.inner_text()
-    for words in ("better since the earlier report (loaded)", "7 hardware: proven", "[HW_OFFLOAD]", "lan0 labnic"):
+    for words in (
+        "better than in the earlier report (failed, loaded)",
+        "7 hardware: proven",
+        "[HW_OFFLOAD]",
+        "lan0 labnic",
+    ):
         assert words in text
     picture = dialog.get_by_role("img").get_attribute("aria-label")
     assert picture == (
-        "ipv4 eth9 to wan0: no flowtable, 100 % slow; ipv4 lan0 to wg0: software flowtable, 2.5 % slow; "
-        "ipv4 lan0 to wan0: hardware flowtable"
+        "ipv4 eth9 to wan0: not in one flowtable, 2 slow packets; "
+        "ipv4 br-lan to wg0: flowtable, in software, 0 slow packets; "
+        "ipv4 br-lan to wan0: hardware flowtable, 0 slow packets"
     )
-    assert [cell.strip() for cell in dialog.locator("tbody tr").first.all_inner_texts()] == ["mode\thardware\thardware"]
+    lines = [row.split("\t") for row in dialog.locator("tbody tr").all_inner_texts()]
+    assert lines[:3] == [
+        ["flowtables", "hardware", "hardware: lan0, wan0; software: wg0"],
+        ["rung", "bypassing", "unproven"],
+        ["devices", "lan0, wan0", "lan0, wan0, wg0"],
+    ]
     page.keyboard.press("Escape")
     assert not dialog.is_visible() and not page.url.endswith("edge-hw")
     assert page.evaluate("document.activeElement.textContent") == "edge-hw"
@@ -135,10 +153,26 @@ def test_nothing_stands_in_the_way_of_a_screen_reader(open_report: Open, scheme:
         assert found.violations_count == 0, found.generate_report()
 
 
+def test_a_router_that_is_to_be_off_is_not_asked_for_a_rung(open_report: Open) -> None:
+    off = replace(FLEET.routers["edge-hw"], verdict="none", rung=0, expected=Expected("disabled", "bound", ()))
+    page = open_report(FleetReport({"off": replace(off, offload=Listed())}), "#off")
+    lines = page.get_by_role("dialog").locator("tbody tr").all_inner_texts()
+    assert [line.split("\t") for line in lines] == [
+        ["flowtables", "disabled", "none"],
+        ["drivers", "", "lan0 labnic, wan0 labnic"],
+    ]
+    assert page.locator("#routers tbody td").nth(1).inner_text() == "off"
+
+
 def test_a_narrow_page_scrolls_the_table_alone(open_report: Open) -> None:
     for fragment in ("", "#edge-hw"):
         page = open_report(COMPARED, fragment, viewport={"width": 360, "height": 640})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    drivers = {f"interface{number:05}": "a_driver_with_a_long_name" for number in range(30)}
+    page = open_report(FleetReport({"r": replace(FLEET.routers["edge-hw"], drivers=drivers)}), "#r")
+    assert page.evaluate(
+        "(({scrollWidth, clientWidth}) => scrollWidth <= clientWidth)(document.querySelector('dialog'))"
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,7 +205,9 @@ def test_a_hostile_router_is_text(open_report: Open, text: str) -> None:
 def test_without_scripts_the_table_is_there(open_report: Open) -> None:
     page = open_report(COMPARED, java_script_enabled=False)
     assert names(page) == ["edge-hw", "edge-sw", "gone"]
-    assert not page.locator("form").is_visible() and "need scripts" in page.locator("main").inner_text()
+    text = page.locator("main").inner_text()
+    assert not page.locator("form").is_visible() and "need scripts" in text
+    assert "error configured.feature-off: hw-tc-offload is off on wan0" in text and "Remedy: turn it on" in text
 
 
 def test_in_print_there_are_all_rows_and_no_form(open_report: Open) -> None:
@@ -182,6 +218,15 @@ def test_in_print_there_are_all_rows_and_no_form(open_report: Open) -> None:
         "(({backgroundColor, color}) => [backgroundColor, color])(getComputedStyle(document.documentElement))"
     )
     assert (ground, text) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
+
+
+def test_in_print_a_router_has_its_page_alone(open_report: Open) -> None:
+    page = open_report(COMPARED, "#edge-hw", viewport={"width": 800, "height": 300})
+    page.emulate_media(media="print")
+    assert not page.locator("main").is_visible() and page.get_by_text("7 hardware: proven").is_visible()
+    assert page.evaluate(
+        "(({scrollHeight, clientHeight}) => scrollHeight <= clientHeight)(document.querySelector('dialog'))"
+    )
 
 
 def test_two_thousand_routers(open_report: Open) -> None:
@@ -196,5 +241,8 @@ def test_two_thousand_routers(open_report: Open) -> None:
 def test_the_policy_is_of_this_style_and_script() -> None:
     text = HtmlFile().render(FLEET)
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
-    assert policy.startswith("default-src &#39;none&#39;; style-src &#39;sha256-") and "unsafe" not in policy
+    assert (
+        policy.startswith("default-src &#39;none&#39;; base-uri &#39;none&#39;; form-action &#39;none&#39;;")
+        and "unsafe" not in policy
+    )
     assert "http://www.w3.org/2000/svg" in text and not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)

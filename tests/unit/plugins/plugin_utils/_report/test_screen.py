@@ -14,7 +14,10 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.screen im
 
 from tests.unit.helpers.reports import BEFORE, BROKEN, FLEET, router_report
 
-LONG = {f"router-of-a-site-with-a-very-long-name-{number}.example.org": FLEET.routers["edge-hw"] for number in (1, 2)}
+LONG = {
+    name: FLEET.routers["edge-hw"]
+    for name in ("router-of-a-site-with-a-very-long-name.example.org", "柏林" * 18, "柏林")
+}
 
 
 @pytest.mark.parametrize("width", [20, 60, 79, 200])
@@ -22,16 +25,18 @@ LONG = {f"router-of-a-site-with-a-very-long-name-{number}.example.org": FLEET.ro
 def test_no_line_is_wider_than_the_terminal(screen: Format, width: int) -> None:
     fleet = FleetReport({**FLEET.routers, **LONG})
     lines = [line for line, _color in screen.lines(compare_reports(fleet, BEFORE), width)]
-    assert max(len(line) for line in lines) <= max(width, 60)
+    assert max(len(line) + line.count("柏") + line.count("林") for line in lines) <= max(width, 60)
+    cells = [line for line in lines if "hardware    +++++?+" in line]
+    assert len({line.index("hardware") + line.count("柏") + line.count("林") for line in cells}) == 1
 
 
 def test_a_line_for_each_router_the_worst_first() -> None:
     lines = [line for line, _color in Screen().lines(FLEET, 100)]
-    place = lines.index("router   verdict     1234567   slow  offloads")
+    place = lines.index("router   verdict     1234567   slow  in flowtables")
     assert lines[place + 1 : place + 5] == [
         "edge-sw  loaded      ++x++?x",
         "gone     none",
-        "edge-hw  hardware    +++++?+    0 %  hardware lan0, wan0; software wg0",
+        "edge-hw  hardware    +++++?+   <1 %  hardware lan0, wan0; software wg0",
         "+ proven, ? unproven, x failed, . not applicable",
     ]
 
@@ -66,7 +71,17 @@ def test_what_became_of_them_since() -> None:
     lines = [line for line, _color in Screen().lines(compare_reports(FLEET, BEFORE), 100)]
     for line in ("worse since 2026-11-01 12:00 UTC: edge-sw", "better since 2026-11-01 12:00 UTC: edge-hw"):
         assert line in lines
-    assert "gone since 2026-11-01 12:00 UTC: lost" in lines and "new since 2026-11-01 12:00 UTC: gone" in lines
+    assert (
+        "not in this run since 2026-11-01 12:00 UTC: lost" in lines and "new since 2026-11-01 12:00 UTC: gone" in lines
+    )
+
+
+def test_a_list_of_names_has_an_end() -> None:
+    many = FleetReport({f"r{number}": FLEET.routers["gone"] for number in range(1000)})
+    (line,) = [
+        line for line, _color in Screen().lines(compare_reports(many, FleetReport()), 200) if "and 980 more" in line
+    ]
+    assert line.startswith("new: r0, r1, ")
 
 
 def test_the_status_colors_its_rung() -> None:
