@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit systems try fuzz docs-check site artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role bench-report clean
+        ansible-lint unit systems try fuzz docs-check site artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role bench-report report-pictures clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -146,6 +146,7 @@ site: venv $(COLLECTION) ## the documentation as a site: build/site/html/index.h
 	ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/build/collections antsibull-docs collection --use-current --squash-hierarchy \
 	  --fail-on-error --dest-dir build/site/rst kmod.nft_offload
 	cp docs/site/conf.py build/site/rst
+	cp -r docs/docsite/images build/site/rst
 	sphinx-build --quiet --fail-on-warning build/site/rst build/site/html
 
 artifact: venv
@@ -212,6 +213,9 @@ cost: system venv ## what a verify costs with up to a million connections
 
 bench-role: system venv ## what a run of the role costs the controller, with one router and with fifty
 	$(PYTHON_WITH_COLLECTION) -m bench.role $(ROLE_BENCH)
+
+report-pictures: system venv ## write the pictures of the HTML report that the guide shows
+	$(PYTHON_WITH_COLLECTION) -m tests.tools.report_pictures
 
 bench-report: system venv ## what a fleet report costs, and its page in a browser
 	$(PYTHON_WITH_COLLECTION) -m bench.report $(REPORT_BENCH)

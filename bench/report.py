@@ -17,8 +17,9 @@ from pathlib import Path
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet import FleetReport
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.html_file import HtmlFile
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.registry import FORMATS
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from tests.unit.helpers.browser import open_browser, open_page
 from tests.unit.helpers.reports import FLEET
 
 RUNS = 5
@@ -58,7 +59,7 @@ def measure_page(report: FleetReport, browser: Browser) -> None:
         path.write_text(HtmlFile().render(report), encoding="utf-8")
         found: list[tuple[float, float, float]] = []
         for _run in range(RUNS):
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page = open_page(browser, viewport={"width": 1280, "height": 800})
             page.goto(path.as_uri())
             # the browser notes a paint some frames after it
             page.wait_for_function(f"({PAINT.replace('[0].startTime', '.length > 0')})()")
@@ -70,16 +71,13 @@ def measure_page(report: FleetReport, browser: Browser) -> None:
 
 def main() -> None:
     numbers = [int(word) for word in sys.argv[1:]] or [10, 100, 1000, 2000]
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--enable-precise-memory-info"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+    with open_browser(["--enable-precise-memory-info"]) as browser:
         print(f"Chromium {browser.version}; medians of {RUNS}")
         for number in numbers:
             print(f"{number} routers")
             report = fleet(number)
             measure_formats(report)
             measure_page(report, browser)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+
+from tests.unit.helpers.browser import open_browser, open_page
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "build/site/html"
@@ -28,14 +30,11 @@ def site() -> None:
 def page() -> Iterator[Page]:
     """A page of a browser that is asked for no host; whatever it complains of fails the test."""
     said: list[str] = []
-    with sync_playwright() as playwright:
-        # Debian's own, and root has no sandbox
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page()
+    with open_browser() as browser:
+        page = open_page(browser)
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: None if request.url.startswith("file:") else said.append(request.url))
         yield page
-        browser.close()
     assert said == []
 
 

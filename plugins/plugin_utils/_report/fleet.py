@@ -170,6 +170,11 @@ class RouterReport:
         disabled = self.expected is not None and self.expected.expect == "disabled"
         return "off" if disabled and self.rungs and not self.fails else self.verdict
 
+    def describe_listed(self) -> str:
+        """Which flowtables list which devices; empty where none does."""
+        kinds = (("hardware", self.offload.hardware), ("software", self.offload.software))
+        return "; ".join(f"{kind} {', '.join(devices)}" for kind, devices in kinds if devices)
+
 
 @dataclass(frozen=True)
 class Change:

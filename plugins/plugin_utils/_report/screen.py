@@ -139,18 +139,12 @@ def _table_lines(report: FleetReport, width: int) -> Iterator[Line]:
         slow = "" if share is None else f"{share:.0f} %" if not 0 < share < 1 else "<1 %"
         cells = f"  {router.stands:<{_VERDICT}}  {signs}  {slow:>5}  "
         *before, last = _wrap([name], room + 1, 0)
-        first, *after = _wrap([_describe_listed(router)], width, room + len(cells))
+        first, *after = _wrap([router.describe_listed()], width, room + len(cells))
         indent = " " * (room + len(cells))
         row = f"{last}{' ' * (room - _count_columns(last))}{cells}{first}".rstrip()
         for line in (*before, row, *(f"{indent}{line}" for line in after)):
             yield Line(line, COLORS.get(router.state))
     yield Line(", ".join(f"{sign} {status.replace('_', ' ')}" for status, sign in SIGNS.items()))
-
-
-def _describe_listed(router: RouterReport) -> str:
-    """Which flowtables list which devices; empty where none does."""
-    kinds = (("hardware", router.offload.hardware), ("software", router.offload.software))
-    return "; ".join(f"{kind} {', '.join(devices)}" for kind, devices in kinds if devices)
 
 
 def _headlines(name: str, router: RouterReport, width: int) -> Iterator[Line]:

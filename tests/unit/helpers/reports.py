@@ -28,7 +28,7 @@ BROKEN: dict[str, Any] = verdict_on(FEATURES["off"].state).as_result()
 MEASURED: dict[str, Any] = {
     "kernel": "6.12.48+deb13-cloud-amd64",
     "firewall": "nftables",
-    "expected": {"expect": "hardware", "require": "bypassing", "devices": ["lan0", "wan0"]},
+    "expected": {"expect": "hardware", "require": "bound", "devices": ["lan0", "wan0"]},
     "offload": {"hardware": ["lan0", "wan0"], "software": ["wg0"]},
     "drivers": {"lan0": "labnic", "wan0": "labnic"},
     "flows": {"total": 6, "maximum": 65536, "hardware": 4, "software": 1, "slow": 0},

@@ -21,8 +21,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.fleet imp
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report.html_file import HtmlFile
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.unit.helpers.browser import open_browser, open_page
 from tests.unit.helpers.reports import BEFORE, FLEET, HOSTILE, hostile
 
 COMPARED = replace(compare_reports(FLEET, BEFORE), made=datetime(2026, 11, 30, 22, 30, tzinfo=UTC))
@@ -32,11 +33,8 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        # Debian's own, and root has no sandbox
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with open_browser() as found:
+        yield found
 
 
 @pytest.fixture
@@ -48,7 +46,7 @@ def open_report(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     def open_it(report: FleetReport, fragment: str = "", **options: Any) -> Page:
         path = tmp_path / "fleet.html"
         path.write_text(HtmlFile().render(report), encoding="utf-8")
-        page = browser.new_page(**options)
+        page = open_page(browser, **options)
         pages.append(page)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
@@ -126,7 +124,7 @@ def test_the_page_of_a_router_by_keyboard(open_report: Open) -> None:
     lines = [row.split("\t") for row in dialog.locator("tbody tr").all_inner_texts()]
     assert lines[:3] == [
         ["flowtables", "hardware", "hardware: lan0, wan0; software: wg0"],
-        ["rung", "bypassing", "unproven"],
+        ["rung", "bound", "proven"],
         ["devices", "lan0, wan0", "lan0, wan0, wg0"],
     ]
     page.keyboard.press("Escape")
