@@ -144,6 +144,8 @@ def _unconfirmed(change: Change, answer: Answer, at: int | None, reason: str, *l
     pending = parse_change(answer.text("change")).pending
     if pending is not None and pending.id == change.id:
         reason = f"{reason}; {pending}"
+    elif outcome is None and (later := parse_change(answer.text("change")).last) is not None:
+        reason = f"how it ended is not known, for change {later.id} was made since ({later.word}). {reason}"
     elif outcome is None:
         reason = f"{reason}; the router knows nothing of this change, as after a restart"
     elif outcome.word == "broken" or outcome.reason not in (reason, STEP_FAILED, *logged):

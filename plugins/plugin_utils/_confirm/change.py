@@ -381,6 +381,8 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
         outcome = f"the change is confirmed, and the steps before it stay done; {describe_left(steps, step)}"
     elif ended is not None and (ended.word == "broken" or LOSS in ended.reason):
         outcome = ended.reason
+    elif _is_pending(change, answer):
+        outcome = f"what the router runs is not as before yet: {parse_change(answer.text('change')).pending}"
     elif undone is not None and undone.rc != 0:
         outcome = f"what went before could not be undone ({undone.text.strip()})"
     raise StepError(step, output, outcome)

@@ -8,7 +8,8 @@
 #   deadline SECONDS                   when the router undoes it, in seconds since boot; the last one counts
 #   loading, loaded, failed            the load; loading counts only before the change is decided
 #   confirmed PID START SECONDS, undo REASON     the first of them decides
-#   committed PID START, withdrawn REASON        the first of them decides what becomes of a change that was confirmed
+#   committed PID START, withdrawn REASON        the first of them decides what becomes of a change that was confirmed; the
+#                                      first of those that committed it and live puts the files in place
 #   seen                               what nft printed was read
 #   undone                             what was there is there again
 
@@ -48,7 +49,7 @@ read_events() {
     committed)
       case $decision/$loading in
       confirmed/* | /) decision=committed owner=$_rest ;;
-      committed/*) owner=$_rest ;;
+      committed/*) owner_lives || owner=$_rest ;;
       esac
       ;;
     withdrawn) [ "$decision" != confirmed ] || decision=undo reason=$_rest ;;
@@ -135,7 +136,7 @@ finish_commit() {
     [ ! -e "$_file.nft-offload-new" ] || mv -f "$_file.nft-offload-new" "$_file" || return
     to_disk "${_file%/*}"
   done <"$1"
-  rm -f "$1"
+  rm -f "$1" && to_disk "${1%/*}"
 }
 
 # to_disk PATH: an older sync knows no files, and does it for all of them

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # apply/steps.sh and read/change.sh set the rest
+# shellcheck disable=SC2154,SC2034 # apply/steps.sh and read/change.sh set the rest, and apply/steps.sh reads some
 # SPDX-License-Identifier: GPL-3.0-or-later
 # needs events apply/steps apply/checks read/change read/login
 # A change of the firewall that is confirmed or undone. The files of a change are listed in sh/installed/guard.sh.
@@ -12,6 +12,12 @@ guarded=
 journalled=
 # how nft lists what shall be loaded; empty where that is not known
 wanted=
+# checks that were made
+checked=0
+# whether another shell has done what is left to do
+over=
+# for apply/steps
+holder=as_holder
 
 # begin DIR CONFIRMED LAST ID TIMEOUT LIMIT GUARD [FAMILY TABLE TEXT]...: take the lock, and copy what the router runs.
 # CONFIRMED is the file that names the ruleset confirmed last, and LAST its text as it was read; TEXT is the file that made
@@ -19,8 +25,8 @@ wanted=
 begin() {
   change_home "$1"
   (umask 077 && mkdir -p "$home") && chmod 0700 "$home" || return
-  for _gone in "$home"/gone.*; do rm -rf "$_gone"; done
-  mkdir -m 0700 "$home/pending" 2>/dev/null || { take_over "$home/pending" && mkdir -m 0700 "$home/pending"; } || {
+  mkdir -m 0700 "$home/pending" 2>/dev/null ||
+    { take_over "$home/pending" && { [ -n "$empty" ] || mkdir -m 0700 "$home/pending"; }; } || {
     _change
     return 1
   }
@@ -36,6 +42,7 @@ begin() {
     echo "its events could not be written to $home/pending, or another change was quicker"
     return 1
   }
+  for _gone in "$home"/gone.*; do rm -rf "$_gone"; done
   if ! finish_commit "${1%/*}/committing"; then
     echo "what was confirmed before could not be put in place"
   elif ! clear_leftovers "${1%/*}"; then
@@ -43,8 +50,7 @@ begin() {
   elif [ "$(cat "$1" 2>/dev/null)" != "$2" ]; then
     echo "another change was confirmed since the router was read: $(cat "$1" 2>/dev/null)"
   else
-    shift 2
-    keep_all "$@" && return
+    keep journal "${1%/*}/committing" && shift 2 && keep_all "$@" && return
   fi
   change=
   unlock "$mine"
@@ -58,10 +64,14 @@ clear_leftovers() {
     _left=${_left%.nft-offload-new}.nft-offload-new
     [ ! -f "$_left" ] || rm -f "$_left" || return
   done
+  for _left in "$1"/committing.*; do [ ! -f "$_left" ] || rm -f "$_left" || return; done
 }
 
 # unlock [ID]: in one rename; of that change, or of one that has no events, and of no other one that came in between
 unlock() {
+  _released=
+  read -r _released _rest 2>/dev/null <"$home/pending/events"
+  [ "$_released" = "$1" ] || return
   _released=
   mv "$home/pending" "$home/gone.$$" && read -r _released _rest 2>/dev/null <"$home/gone.$$/events"
   [ "$_released" = "$1" ] || {
@@ -69,6 +79,13 @@ unlock() {
     return 1
   }
   rm -rf "$home/gone.$$"
+}
+
+# as_holder VERB [ARGUMENT...]: a shell that was stopped for long goes on in nobody else's change
+as_holder() {
+  [ -z "$over" ] || return 0
+  [ -z "$mine" ] || is_mine || return
+  "$@"
 }
 
 # is_mine: whether the pending change is still the one of this shell, which may have been stopped for long
@@ -83,8 +100,15 @@ is_mine() {
 
 # keep_all ID TIMEOUT LIMIT GUARD [FAMILY TABLE TEXT]...
 keep_all() {
+  # in the environment of what the guard starts: nobody else can have it in that of a process of theirs
+  { read -r _mark </proc/sys/kernel/random/uuid; } 2>/dev/null || _mark=$change
+  keep mark "$_mark" || return
   keep id "$1" && keep timeout "$2" && keep limit "$3" || return
-  keep journal '' && keep guard.new "$4" && mv "$change/guard.new" "$change/guard" && keep connection "$(ssh_connection)" && keep outcome "$(printf '%4000s.' '')" || return
+  _over=$(ssh_connection) || {
+    echo "over which connection this is could not be seen"
+    return 1
+  }
+  keep guard.new "$4" && mv "$change/guard.new" "$change/guard" && keep connection "$_over" && keep outcome "$(printf '%4000s.' '')" || return
   keep printed.load '' && keep printed.restore '' && keep staged '' && keep made '' && keep tables '' && keep expected '' || return
   shift 4
   _number=0
@@ -92,12 +116,23 @@ keep_all() {
     _number=$((_number + 1))
     echo "$1 $2" >>"$change/tables" || return
     # in the zone in which the guard reads it; empty must mean that there is none: an undo then deletes the table
-    _live=$(umask 077 && TZ=UTC0 nft -s list table "$1" "$2" 2>"$change/problem") || grep -q 'Error:.*No such file' "$change/problem" || {
+    if _live=$(umask 077 && TZ=UTC0 nft -s list table "$1" "$2" 2>"$change/problem"); then
+      case $_live in
+      "table $1 $2 {"*'}') ;;
+      *)
+        echo "what nft lists of table $1 $2 has no beginning or no end"
+        return 1
+        ;;
+      esac
+    elif grep -q 'Error:.*No such file' "$change/problem"; then
+      _live=
+    else
       cat "$change/problem"
       return 1
-    }
+    fi
     keep "before.$_number" "$_live" || return
-    [ "$3" = - ] || [ ! -f "$3" ] || keep "text.$_number" "$(cat "$3")" || return
+    # without it what nft lists must do, see copies
+    [ "$3" = - ] || ! _text=$(cat "$3" 2>/dev/null) || [ -z "$_text" ] || keep "text.$_number" "$_text" || return
     shift 3
   done
   sh "$change/guard" copies
@@ -116,10 +151,11 @@ keep() {
 # take_over DIR: a change that nothing guards any more, and that nobody is about to begin or to put in place. A guard is
 # started again, which brings it to its end.
 take_over() {
+  empty=
   if [ ! -s "$1/events" ]; then
-    # one that has only begun has none yet; one of an older version never has
+    # one that has only begun has none yet; one of an older version never has. Whoever writes the first ones has it.
     sleep 5
-    [ ! -s "$1/events" ] && [ ! -e "$1/guard" ] && unlock
+    [ ! -s "$1/events" ] && [ ! -e "$1/guard" ] && empty=yes
     return
   fi
   guarded "$1"
@@ -156,7 +192,7 @@ wait_for_end() {
   seconds_up
   _until=$((up + 90))
   _unguarded=$((up + 5))
-  while [ "$(cat "$1/id" 2>/dev/null)" = "$2" ]; do
+  while has_id "$1" "$2"; do
     seconds_up
     [ "$up" -lt "$_until" ] || return
     ! guarded "$1" || _unguarded=$((up + 5))
@@ -248,7 +284,8 @@ load_guarded() {
 # sh does, with 2 when a fork fails. Not for the next change, which has the same place.
 start_guard() {
   guarded=yes
-  _guarded=$(cat "$1/id")
+  _guarded=
+  read -r _guarded 2>/dev/null <"$1/id"
   # no setsid and no nohup on a small router
   if has setsid; then
     setsid /bin/sh "$1/guard" supervise "$_guarded" </dev/null >/dev/null 2>&1 &
@@ -259,7 +296,7 @@ start_guard() {
     # shellcheck disable=SC2016 # for that shell to expand
     systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$_guarded-$$" \
       -p Restart=on-failure -p RestartSec=1 -p StartLimitIntervalSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
-      /bin/sh -c 'cd "$0" 2>/dev/null && [ "$(cat id)" = "$1" ] || exit 0; exec /bin/sh ./guard watch' \
+      /bin/sh -c 'cd "$0" 2>/dev/null && read -r id <id && [ "$id" = "$1" ] || exit 0; exec /bin/sh ./guard watch' \
       "$1" "$_guarded" </dev/null >/dev/null 2>&1 &
   else
     # nobody's child, deaf to hangups, and with no end of the connection in hand
@@ -270,7 +307,14 @@ start_guard() {
 
 # is_pending ID
 is_pending() {
-  [ "$(cat "$home/pending/id" 2>/dev/null)" = "$1" ]
+  has_id "$home/pending" "$1"
+}
+
+# has_id DIR ID: by the shell alone, for a tool that fails is no sign that it is over
+has_id() {
+  _held=
+  read -r _held 2>/dev/null <"$1/id"
+  [ "$_held" = "$2" ]
 }
 
 # hold DIR ID: go on with a change that an earlier exec began
@@ -286,9 +330,14 @@ hold() {
 
 # confirm NEW: decide for the change. NEW is "new" when the connection must be another one than the one that loaded it.
 confirm() {
-  _now_over=$(ssh_connection)
-  if [ "$1" = new ] && [ -n "$_now_over" ] && [ "$_now_over" = "$(cat "$change/connection")" ]; then
-    echo "this is the SSH connection that loaded it: it proves nothing"
+  if ! _now_over=$(ssh_connection) || [ ! -e "$change/connection" ]; then
+    echo "over which connection this is could not be seen"
+    return 1
+  fi
+  _loaded_over=
+  read -r _loaded_over <"$change/connection"
+  if [ "$1" = new ] && [ -n "$_loaded_over" ] && { [ -z "$_now_over" ] || [ "$_now_over" = "$_loaded_over" ]; }; then
+    echo "this is the SSH connection that loaded it, or none: it proves nothing"
     return 1
   fi
   _id=$mine
@@ -329,35 +378,70 @@ normalise_listing() {
 }
 
 # commit_change JOURNAL PATH...: every staged file into place. Once JOURNAL is there, the next boot would do what is left.
+# One shell at a time does it: the first of those that committed it and live.
 commit_change() {
   _list=$1
   shift
-  [ -z "$change" ] || is_mine || return
+  decision=
+  [ -z "$change" ] || { is_mine && read_events "$change" "$mine"; } || return
+  [ "$decision" != committed ] || [ -z "$(living_owner)" ] || {
+    await_commit
+    return
+  }
   for _file in "$@"; do
     [ ! -e "$_file.nft-offload-new" ] || to_disk "$_file.nft-offload-new" || return
-    [ -e "$_file.nft-offload-new" ] || [ -e "$_file" ] || {
+    # the one before may have been killed behind its last rename
+    [ -e "$_file.nft-offload-new" ] || { { [ -z "$change" ] || [ "$decision" = committed ]; } && [ -e "$_file" ]; } || {
       echo "$_file.nft-offload-new: it was staged, and is gone"
       return 1
     }
   done
-  if [ "$#" != 0 ]; then (umask 077 && printf '%s\n' "$@" >"$_list.new") && to_disk "$_list.new" || return; fi
+  _new=$_list.${mine:-new}
+  if [ "$#" != 0 ]; then (umask 077 && printf '%s\n' "$@" >"$_new") && to_disk "$_new" || return; fi
   if [ -n "$change" ]; then
-    _id=$mine
-    [ "$#" = 0 ] || keep journal "$_list" || return
-    identify && record "$change" "$_id" committed "$identity"
-    read_events "$change" "$_id"
-    [ -z "$loading" ] || [ "$decision" = committed ] || {
-      rm -f "$_list.new"
+    identify && record "$change" "$mine" committed "$identity"
+    read_events "$change" "$mine"
+    # where it is over, neither its beginning nor its decision is there
+    if [ "$decision" != committed ] || [ -z "$begun_at" ]; then
+      rm -f "$_new"
       echo "it is being rolled back${reason:+: $reason}"
       return 1
+    fi
+    [ "$owner" = "$identity" ] || {
+      await_commit
+      return
     }
   fi
   committed=yes
-  [ "$#" = 0 ] || mv -f "$_list.new" "$_list" || return
+  [ "$#" = 0 ] || mv -f "$_new" "$_list" || return
   journalled=yes
   [ "$#" != 0 ] || return 0
   to_disk "${_list%/*}"
   finish_commit "$_list"
+}
+
+# living_owner: who committed it, if that is another one than this shell, and lives
+living_owner() {
+  identify
+  [ "$owner" = "$identity" ] || ! owner_lives || echo "$owner"
+}
+
+# await_commit: another shell, or a guard, puts the files in place. What it does not finish, the guard does.
+await_commit() {
+  committed=yes
+  seconds_up
+  _until=$((up + 90))
+  while has_id "$change" "$mine"; do
+    seconds_up
+    [ "$up" -lt "$_until" ] || {
+      echo "who confirmed it first still puts the files in place"
+      return 1
+    }
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  over=yes
+  read -r _id _word _rest 2>/dev/null <"$home/last"
+  [ "$_id $_word" = "$mine confirmed" ]
 }
 
 # check_here SECONDS COMMAND [ARGUMENT...]: a small router has no timeout(1). A check that takes too long is ended, with all
@@ -366,10 +450,14 @@ commit_change() {
 check_here() {
   _limit=$1
   shift
+  _mark=
+  read -r _mark 2>/dev/null <"$change/mark"
+  checked=$((checked + 1))
+  _mark="NFT_OFFLOAD_CHECK=${_mark:-$change} $$ $checked"
   rm -f "$change/checked" "$change/check"
   {
     {
-      export NFT_OFFLOAD_CHECK="$change"
+      export "${_mark?}"
       "$@"
       _code=$?
       (umask 077 && echo "$_code" >"$change/checked.new")
@@ -382,7 +470,7 @@ check_here() {
   while [ ! -e "$change/checked" ]; do
     seconds_up
     if [ "$up" -gt "$_until" ]; then
-      end_marked "NFT_OFFLOAD_CHECK=$change" "$_child"
+      end_marked "$_mark" "$_child"
       echo "no answer within $_limit s"
       return 1
     fi
@@ -392,7 +480,7 @@ check_here() {
   read -r _code 2>/dev/null <"$change/checked"
   # the last of what it printed; what it left behind may hold that back, and stays where the check is a good one
   _has_printed || [ "$_code" = 0 ] || {
-    end_marked "NFT_OFFLOAD_CHECK=$change"
+    end_marked "$_mark"
     _has_printed
   }
   [ ! -e "$change/check" ] || show_check 2000 "$@"
@@ -468,7 +556,7 @@ abandon() {
 # in place the lock stays: the guard tries on, once this shell has ended.
 settle() {
   change_home "$1"
-  if [ -n "$journalled" ] && is_pending "$2"; then
+  if [ -n "$journalled" ] && is_pending "$2" && read_events "$change" "$2" && [ -z "$(living_owner)" ]; then
     # what was removed or enabled must outlast a power failure as the files do
     sync
     seconds_up

@@ -6,13 +6,16 @@ live=
 committed=
 staged=
 made=
+# the function that a step is run by, where not every shell may take it
+holder=
 
 # step N VERB [ARGUMENT...]: unless an earlier one failed
 step() {
   [ -z "$failed" ] || return 0
   _step=$1
   shift
-  if section "step.$_step" "$@"; then
+  # shellcheck disable=SC2086 # or none
+  if section "step.$_step" $holder "$@"; then
     case $1 in stage | removable | dry_load | rehearse) ;; *) live=yes ;; esac
   else
     failed=$_step

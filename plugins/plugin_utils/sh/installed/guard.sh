@@ -7,6 +7,8 @@
 # what happens to a change, guard_tables.sh with how a table is put back, guard_others.sh with how those of others are
 # watched. Two guards watch over each change, in sessions of their own: one acts, and the other one stands by.
 #   limit     seconds that a load may take, from when it touches tables
+#   mark      a secret: it is in the environment of what the guard starts, so that nobody else's process has it
+#   journal   path of the list of files that are being put in place
 #   timeout  seconds that it waits to be confirmed; 0: it does not
 #   tables    family and name of each table that the change may touch
 #   before.N  table N as it was; empty: none        text.N   the text that made it, where nft cannot load what it lists
@@ -29,6 +31,8 @@ umask 077
 unset TZ
 trap '' HUP PIPE
 read -r id <id
+mark=
+read -r mark 2>/dev/null <mark
 
 # log TEXT: not waited for, since what reads it may be what the change has cut off
 log() {
@@ -139,7 +143,8 @@ copies() {
     }
     if problem=$(printf '%s\n' "$clear" "$body" | utc nft -c -f - 2>&1); then
       rm -f "text.$number"
-    elif ! { printf '%s\n' "$clear" && content "$family" "$table" "$number"; } | nft -c -f - >/dev/null 2>&1; then
+    elif [ ! -s "text.$number" ] ||
+      ! { printf '%s\n' "$clear" && print_file "text.$number"; } | nft -c -f - >/dev/null 2>&1; then
       echo "nft could not load again what it lists of table $family $table now, so this change could not be undone: $problem"
       return 1
     fi
@@ -165,7 +170,7 @@ note() {
 
 # start_child ACTION...: marked, so that whoever comes later finds it and all that it started
 start_child() {
-  NFT_OFFLOAD_CHANGE="$PWD $id $1" /bin/sh ./guard "$@" </dev/null >"printed.$1" 2>&1 5>&- &
+  NFT_OFFLOAD_CHANGE="$mark $id $1" /bin/sh ./guard "$@" </dev/null >"printed.$1" 2>&1 5>&- &
   child=$!
 }
 
@@ -188,8 +193,8 @@ child_ended() {
 end_children() {
   [ -z "$child" ] || kill -9 "$child" 2>/dev/null
   child=
-  [ -n "$load" ] || end_marked "NFT_OFFLOAD_CHANGE=$PWD $id load" || return
-  end_marked "NFT_OFFLOAD_CHANGE=$PWD $id restore"
+  [ -n "$load" ] || end_marked "NFT_OFFLOAD_CHANGE=$mark $id load" || return
+  end_marked "NFT_OFFLOAD_CHANGE=$mark $id restore"
 }
 
 # hold: load it, and wait for its confirmation
@@ -263,13 +268,14 @@ fail() {
   pause=$((pause < 30 ? pause * 2 : 60))
 }
 
-# complete_commit: whoever puts the files in place was killed
+# complete_commit: whoever puts the files in place was killed. Once this guard is the one that does it, no shell goes on.
 complete_commit() {
-  if [ -s journal ]; then
-    read -r journal <journal
-    [ ! -e "$journal.new" ] || mv -f "$journal.new" "$journal" || return
-    finish_commit "$journal" || return
+  if [ "$owner" != "$identity" ]; then
+    note committed "$identity" && read_events . "$id" && [ "$owner" = "$identity" ] || return
   fi
+  read -r journal <journal || return
+  [ ! -e "$journal.$id" ] || mv -f "$journal.$id" "$journal" || return
+  finish_commit "$journal" || return
   outcome confirmed ""
   release && exit 0
 }
@@ -331,7 +337,7 @@ watch() {
     if [ "$active" != "$identity" ]; then
       stand_by
     elif [ "$decision" = committed ]; then
-      owner_lives || complete_commit
+      if [ "$owner" = "$identity" ] || ! owner_lives; then complete_commit; fi
     elif [ "$decision" = confirmed ]; then
       # the controller may try again, when the answer was lost
       [ "$up" -lt "$((confirmed_at + 90))" ] || { owner_lives && [ "$up" -lt "$((confirmed_at + 300))" ]; } ||

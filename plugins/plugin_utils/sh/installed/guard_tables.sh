@@ -202,7 +202,7 @@ END
 load_copy() {
   copy=before.$3
   [ ! -e "text.$3" ] || copy=text.$3
-  copy=$(print_file "$copy")
+  copy=$(print_file "$copy") && [ -n "$copy" ] || return
   load_text "$(anew "$1" "$2")
 $copy" "$(zone_of "$3")" || { emptied=$(keeping_flowtables "$1" "$2") && load_text "$emptied
 $copy" "$(zone_of "$3")"; }

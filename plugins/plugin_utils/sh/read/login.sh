@@ -18,15 +18,32 @@ _login() {
   if _is_tunnel "$_device"; then echo tunnel=yes; fi
 }
 
-# The connection that this shell was started over; become takes it out of the environment, but not out of /proc
+# The connection that this shell was started over; become takes it out of the environment, but not out of /proc. Empty where
+# it came over none; fails where that cannot be seen.
 ssh_connection() {
   _process=$$
   while [ "${_process:-0}" -gt 1 ]; do
-    _found=$(tr '\000' '\n' 2>/dev/null <"/proc/$_process/environ" | sed -n 's/^SSH_CONNECTION=//p')
-    [ -z "$_found" ] || break
-    _process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$_process/status")
+    # of another user's, as that of sshd is to one who is not root
+    if [ -r "/proc/$_process/environ" ]; then
+      _found=$(tr '\000' '\n' 2>/dev/null <"/proc/$_process/environ") || return
+      _found="
+$_found
+"
+      case $_found in
+      *'
+SSH_CONNECTION='*)
+        _found=${_found#*'
+SSH_CONNECTION='}
+        echo "${_found%%'
+'*}"
+        return
+        ;;
+      esac
+    fi
+    _parent=
+    while read -r _key _value; do [ "$_key" != PPid: ] || _parent=$_value; done <"/proc/$_process/status" || return
+    _process=$_parent
   done
-  echo "$_found"
 }
 
 # _is_tunnel DEVICE: one without hardware whose packets travel in others. Types are ARPHRD_* of linux/if_arp.h: none

@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, the kmod.nft_offload authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an attacker found: shells that are stopped at the worst moment, tools that lie, guests who get in the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.carry_out import carry_out
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change import Change, raise_failed_change
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import Check
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call
+
+from tests.unit.helpers.events import add_event, has_event
+from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
+
+THIRD = NEW.replace("policy drop", "policy accept").replace("priority 0", "priority 5")
+PATIENCE = 120
+"""seconds; a busy machine is slow"""
+
+
+def await_true(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@contextmanager
+def beside(act: Callable[[], Answer]) -> Iterator[list[Answer]]:
+    """Runs it in a thread, until its end behind the block; its answer is in the list then."""
+    answers: list[Answer] = []
+    thread = threading.Thread(target=lambda: answers.append(act()))
+    thread.start()
+    yield answers
+    thread.join(PATIENCE)
+    assert answers
+
+
+def load(router: Sandbox, change: Change) -> None:
+    raise_failed_change(change, change.phases()[0], router.load(change))
+
+
+def hold_until(router: Sandbox, tool: str, pattern: str, name: str) -> None:
+    """The first call of the tool that fits stops, once NAME is there, until NAME-go is."""
+    flag = router.place / name
+    waits = f"[ -e {flag} ] || {{ : >{flag}; while [ ! -e {flag}-go ]; do sleep 0.1; done; }}"
+    router.before(tool, f'case "$*" in {pattern}) {waits} ;; esac')
+
+
+def test_a_confirming_shell_that_was_stopped_puts_no_file_of_the_next_change_in_place(router: Sandbox) -> None:
+    (router.place / "etc/ruleset.nft").write_text(OLD)
+    first, second = router.change(), router.change(router.plan(THIRD), name="2-00000002", timeout=6)
+    load(router, first)
+    hold_until(router, "sync", "*", "hung")
+    with beside(lambda: router.confirm(first)) as answers:
+        await_true((router.place / "hung").exists)
+        await_true(lambda: has_event(router.pending, "confirmed"))
+        add_event(router.pending, "withdrawn its files were not put in place")  # as the guard does after 300 s
+        assert router.settled()
+        assert (router.table(), outcome(router)[0], router.etc("ruleset.nft")) == (OLD, "rolled_back", OLD)
+        load(router, second)
+        (router.place / "hung-go").touch()
+    failed = failed_step(first.phases()[1], answers[0])
+    assert failed is not None and failed[0].summary == "put the files in place"
+    assert router.settled()
+    assert (router.table(), outcome(router)[0], router.etc("ruleset.nft")) == (OLD, "rolled_back", OLD)
+    assert not list((router.place / "etc").glob("committing*"))
+
+
+def test_of_two_shells_that_confirm_one_puts_the_files_in_place(router: Sandbox) -> None:
+    """The connection was lost, the shell lives on, and the controller tries again."""
+    (router.place / "etc/ruleset.nft").write_text(OLD)
+    first = router.change()
+    load(router, first)
+    hold_until(router, "sync", f"{router.place}/etc", "slow")
+    with beside(lambda: router.confirm(first)) as one:
+        await_true((router.place / "slow").exists)
+        with beside(lambda: router.confirm(first, "192.0.2.1 3 192.0.2.2 22")) as two:
+            time.sleep(2)
+            assert not two and router.pending.exists(), "it waits"
+            (router.place / "slow-go").touch()
+    for answers in (one, two):
+        assert failed_step(first.phases()[1], answers[0]) is None
+    assert (router.table(), router.etc("ruleset.nft"), outcome(router)[0]) == (NEW, NEW, "confirmed")
+    assert router.settled() and not list((router.place / "etc").glob("committing*"))
+
+
+def test_a_second_shell_goes_on_where_the_first_was_killed(router: Sandbox) -> None:
+    (router.place / "etc/ruleset.nft").write_text(OLD)
+    first = router.change()
+    load(router, first)
+    flag = router.place / "killed"
+    router.before("mv", f'case "$*" in *committing*) [ -e {flag} ] || {{ : >{flag}; kill -9 $PPID; }} ;; esac')
+    with pytest.raises(OffloadError):
+        router.confirm(first)
+    assert flag.exists() and router.etc("ruleset.nft") == OLD
+    again = router.confirm(first, "192.0.2.1 3 192.0.2.2 22")
+    assert failed_step(first.phases()[1], again) is None
+    assert router.settled()
+    assert (router.table(), router.etc("ruleset.nft"), outcome(router)[0]) == (NEW, NEW, "confirmed")
+
+
+def test_a_guest_with_our_mark_does_not_keep_it_from_being_undone(router: Sandbox) -> None:
+    """The id of a change stands in the arguments of its guard, for everybody to see; the mark is a secret."""
+    change = router.change(timeout=3)
+    loop = 'while :; do for i in 1 2 3 4 5 6; do X="NFT_OFFLOAD_CHANGE=$1" sleep 0.3 & done; sleep 0.05; done'
+    mark = f"{router.pending} {change.id} restore"
+    guest = subprocess.Popen(["sh", "-c", loop, "guest", mark], start_new_session=True)
+    try:
+        load(router, change)
+        assert router.settled()
+    finally:
+        os.killpg(guest.pid, signal.SIGKILL)
+    assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
+
+
+def refused(router: Sandbox, change: Change) -> str:
+    """Why it is not loaded; the router runs what it ran."""
+    with pytest.raises(OffloadError) as raised:
+        load(router, change)
+    assert router.settled() and router.table() == OLD
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("printed", ["", "table inet t {", "}"])
+def test_a_listing_that_is_none_is_no_copy(router: Sandbox, printed: str) -> None:
+    """nft exits with 0. Taken for a router without the table, an undo would delete it."""
+    router.before("nft", f'case "$*" in "-s list table inet t") echo "{printed}"; exit 0 ;; esac')
+    assert "has no beginning or no end" in refused(router, router.change(timeout=2))
+
+
+def test_a_text_that_cannot_be_read_is_no_copy(router: Sandbox) -> None:
+    """And nft cannot load what it lists."""
+    text = router.place / "etc/ruleset.nft"
+    text.write_text(OLD)
+    refuses = 'case $(cat) in *"policy accept"*) echo "Error: syntax" >&2; exit 1 ;; esac; exit 0'
+    router.before("nft", f'case "$*" in "-c -f -") {refuses} ;; esac')
+    router.before("cat", f'[ "$1" != {text} ] || {{ echo "cat: I/O error" >&2; exit 1; }}')
+    plan = replace(router.plan(), sources={("inet", "t"): str(text)})
+    assert "so this change could not be undone" in refused(router, router.change(plan, timeout=3))
+
+
+def test_a_change_that_is_live_is_not_called_undone(router: Sandbox) -> None:
+    """cat cannot be run behind the load, so that the listing cannot be staged, nor anything else that needs it."""
+    change = router.change(timeout=8)
+    flag = router.place / "loaded"
+    router.before("nft", f'case "$*" in "-f load.1") : >{flag} ;; esac')
+    cat = router.before(
+        "cat", f'[ ! -e {flag} ] || case $(tr "\\000" " " </proc/$PPID/cmdline) in *guard*) ;; *) exit 1 ;; esac'
+    )
+    answer = router.load(change)
+    with pytest.raises(OffloadError) as raised:
+        raise_failed_change(change, change.phases()[0], answer)
+    assert router.table() == OLD or "nothing was left changed" not in str(raised.value)
+    cat.unlink()
+    assert router.settled() and router.table() == OLD
+
+
+class Away:
+    """A router whose connection needs nothing."""
+
+    def reconnect(self, shared: bool = True) -> None:
+        pass
+
+
+def test_how_a_change_ended_that_was_overtaken_is_not_known(router: Sandbox) -> None:
+    """It was confirmed, the answer was lost, and another controller's change was confirmed since."""
+    first, second = router.change(), router.change(router.plan(THIRD), name="2-00000002")
+    first = replace(first, plan=replace(first.plan, records={paths.CONFIRMED: ("0600", "1-00000001\n")}))
+    overtakes = {"last_confirmed": "1-00000001", "records": {paths.CONFIRMED: ("0600", "2-00000002\n")}}
+    second = replace(second, plan=replace(second.plan, **overtakes))
+    execs: list[int] = []
+
+    def run(calls: Sequence[Call]) -> Answer:
+        execs.append(1)
+        answer = router.run([*calls, ("read_change", paths.RUN)], f"192.0.2.1 {len(execs)} 192.0.2.2 22")
+        if len(execs) == 2:
+            load(router, second)
+            assert failed_step(second.phases()[1], router.confirm(second, "192.0.2.1 99 192.0.2.2 22")) is None
+            raise AnsibleConnectionFailure("reset by peer")
+        return answer
+
+    settled = carry_out(Away(), run, first)  # type: ignore[arg-type]
+    reason = settled.change["reason"]
+    assert not settled.confirmed and reason.startswith(
+        "how it ended is not known, for change 2-00000002 was made since"
+    )
+
+
+@pytest.mark.parametrize("tool", ["tr"])
+def test_a_connection_that_cannot_be_seen_proves_nothing(router: Sandbox, tool: str) -> None:
+    change = router.change(timeout=6)
+    load(router, change)
+    router.before(tool, "exit 1")
+    failed = failed_step(change.phases()[1], router.confirm(change, "192.0.2.1 1 192.0.2.2 22"))
+    assert failed is not None and "could not be seen" in failed[1]
+
+
+def test_a_check_ends_what_it_started_and_nothing_of_another_change(router: Sandbox) -> None:
+    daemon = f"sleep {900_000 + os.getpid()}"
+    good = replace(router.change(), checks=[Check(True, "command", f"setsid {daemon} >/dev/null 2>&1 & true", 0, 5)])
+    load(router, good)
+    assert failed_step(good.phases()[1], router.confirm(good)) is None
+    daemons = running(daemon)
+    bad = replace(
+        router.change(router.plan(THIRD), name="2-00000002"), checks=[Check(True, "command", "sleep 60", 0, 1)]
+    )
+    load(router, bad)
+    router.confirm(bad)
+    left = running(daemon)
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    assert daemons and left == daemons
+
+
+def running(command: str) -> list[int]:
+    """Processes with this command line, of this test alone: no other one has that number of seconds."""
+    found = subprocess.run(["pgrep", "-xf", command], capture_output=True, text=True, check=False).stdout
+    return [int(number) for number in found.split()]
+
+
+def test_what_was_staged_has_to_be_there(router: Sandbox) -> None:
+    """Also where there is an older file in its place."""
+    (router.place / "etc/ruleset.nft").write_text(OLD)
+    change = router.change(timeout=6)
+    load(router, change)
+    (router.place / "etc/ruleset.nft.nft-offload-new").unlink()
+    failed = failed_step(change.phases()[1], router.confirm(change))
+    assert failed is not None and "it was staged, and is gone" in failed[1]
+
+
+def test_a_lock_that_was_only_begun_is_taken_by_who_writes_into_it_first(router: Sandbox) -> None:
+    """No rename takes another shell's change away: the first one was stopped right behind making the directory."""
+    first, second = router.change(timeout=5), router.change(name="1-00000002", timeout=5)
+    flag = router.place / "made"
+    stops = f'[ -e {flag} ] || {{ : >{flag}; /bin/mkdir "$@"; while [ ! -e {flag}-go ]; do sleep 0.1; done; exit 0; }}'
+    router.before("mkdir", f'case "$*" in *pending*) {stops} ;; esac')
+    with beside(lambda: router.load(first)) as answers:
+        await_true(flag.exists)
+        load(router, second)
+        assert has_event(router.pending, "loaded")
+        (router.place / "made-go").touch()
+    failed = failed_step(first.phases()[0], answers[0])
+    assert failed is not None and failed[0].summary == "keep a copy of what the router runs"
+    assert (router.pending / "id").read_text() == "1-00000002\n"
+    assert router.settled() and router.table() == OLD
