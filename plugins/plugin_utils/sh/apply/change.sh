@@ -382,35 +382,32 @@ normalise_listing() {
 commit_change() {
   _list=$1
   shift
-  decision=
-  [ -z "$change" ] || { is_mine && read_events "$change" "$mine"; } || return
-  [ "$decision" != committed ] || [ -z "$(living_owner)" ] || {
-    await_commit
-    return
-  }
+  [ -z "$change" ] || is_mine || return
   for _file in "$@"; do
     [ ! -e "$_file.nft-offload-new" ] || to_disk "$_file.nft-offload-new" || return
-    # the one before may have been killed behind its last rename
-    [ -e "$_file.nft-offload-new" ] || { { [ -z "$change" ] || [ "$decision" = committed ]; } && [ -e "$_file" ]; } || {
+    # a step before, or another shell, may have put it in place
+    [ -e "$_file.nft-offload-new" ] || [ -e "$_file" ] || {
       echo "$_file.nft-offload-new: it was staged, and is gone"
       return 1
     }
   done
-  _new=$_list.${mine:-new}
-  if [ "$#" != 0 ]; then (umask 077 && printf '%s\n' "$@" >"$_new") && to_disk "$_new" || return; fi
+  # whole by this name, since a guard may go on with it
+  _new=$_list.${mine:-new}.$$
+  if [ "$#" != 0 ]; then
+    (umask 077 && printf '%s\n' "$@" >"$_list.part.$$") && to_disk "$_list.part.$$" && mv -f "$_list.part.$$" "$_new" || return
+  fi
   if [ -n "$change" ]; then
     identify && record "$change" "$mine" committed "$identity"
-    read_events "$change" "$mine"
-    # where it is over, neither its beginning nor its decision is there
-    if [ "$decision" != committed ] || [ -z "$begun_at" ]; then
+    await_turn
+    if [ -n "$over" ]; then
       rm -f "$_new"
-      echo "it is being rolled back${reason:+: $reason}"
+      return
+    fi
+    if [ "$decision" != committed ] || [ "$owner" != "$identity" ]; then
+      rm -f "$_new"
+      echo "${reason:-another shell has confirmed it, and does not end}"
       return 1
     fi
-    [ "$owner" = "$identity" ] || {
-      await_commit
-      return
-    }
   fi
   committed=yes
   [ "$#" = 0 ] || mv -f "$_new" "$_list" || return
@@ -420,28 +417,23 @@ commit_change() {
   finish_commit "$_list"
 }
 
-# living_owner: who committed it, if that is another one than this shell, and lives
-living_owner() {
-  identify
-  [ "$owner" = "$identity" ] || ! owner_lives || echo "$owner"
-}
-
-# await_commit: another shell, or a guard, puts the files in place. What it does not finish, the guard does.
-await_commit() {
-  committed=yes
+# await_turn: until this shell is the one that puts the files in place; sets over where another one, or a guard, has
+await_turn() {
   seconds_up
   _until=$((up + 90))
-  while has_id "$change" "$mine"; do
+  while read_events "$change" "$mine"; do
+    # where it is over, neither its beginning nor its decision is there
+    [ -n "$begun_at" ] || break
+    [ "$decision" = committed ] && [ "$owner" != "$identity" ] || return 0
+    committed=yes
     seconds_up
-    [ "$up" -lt "$_until" ] || {
-      echo "who confirmed it first still puts the files in place"
-      return 1
-    }
+    [ "$up" -lt "$_until" ] || return 0
     sleep 0.1 2>/dev/null || sleep 1
   done
-  over=yes
+  decision=
+  reason="it is over"
   read -r _id _word _rest 2>/dev/null <"$home/last"
-  [ "$_id $_word" = "$mine confirmed" ]
+  [ "$_id $_word" != "$mine confirmed" ] || over=yes committed=yes
 }
 
 # check_here SECONDS COMMAND [ARGUMENT...]: a small router has no timeout(1). A check that takes too long is ended, with all
@@ -556,7 +548,7 @@ abandon() {
 # in place the lock stays: the guard tries on, once this shell has ended.
 settle() {
   change_home "$1"
-  if [ -n "$journalled" ] && is_pending "$2" && read_events "$change" "$2" && [ -z "$(living_owner)" ]; then
+  if [ -n "$journalled" ] && is_pending "$2"; then
     # what was removed or enabled must outlast a power failure as the files do
     sync
     seconds_up

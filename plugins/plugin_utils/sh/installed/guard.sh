@@ -31,8 +31,7 @@ umask 077
 unset TZ
 trap '' HUP PIPE
 read -r id <id
-mark=
-read -r mark 2>/dev/null <mark
+{ read -r mark <mark; } 2>/dev/null || mark=$PWD
 
 # log TEXT: not waited for, since what reads it may be what the change has cut off
 log() {
@@ -274,7 +273,7 @@ complete_commit() {
     note committed "$identity" && read_events . "$id" && [ "$owner" = "$identity" ] || return
   fi
   read -r journal <journal || return
-  [ ! -e "$journal.$id" ] || mv -f "$journal.$id" "$journal" || return
+  for new in "$journal.$id".*; do [ ! -e "$new" ] || mv -f "$new" "$journal" || return; done
   finish_commit "$journal" || return
   outcome confirmed ""
   release && exit 0
