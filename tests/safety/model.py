@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A model of how a change is loaded, confirmed and undone, and a search through everything that can happen in it.
 
-The actors are the exec that loads, the one that confirms, one that gives up, two guards, the program that loads, and
-the next controller. Each is a row of small steps. Between any two of them any other actor may go on, be killed, or wait
-as long as it likes, time may pass, and the power may be cut. ``explore`` visits every state that this can lead to, and
-returns what is wrong with one. docs/docsite/rst/guarantee.rst explains it in words.
+The actors are the exec that loads, two that confirm, since a controller tries again where an answer was lost and the
+first exec may live on, one that gives up, two guards, the program that loads, and the next controller. Each is a row of
+small steps. Between any two of them any other actor may go on, be killed, or wait as long as it likes, time may pass,
+and the power may be cut. ``explore`` visits every state that this can lead to, and returns what is wrong with one.
+docs/docsite/rst/guarantee.rst explains it in words.
 
 A step is as large as what the router does in one system call, where it matters: an append, a rename, a look.
 usage: make model
@@ -40,6 +41,7 @@ RULES = {
     "kept until journalled": "a lock is released once a boot would finish what is confirmed, whatever failed",
     "confirmer counts": "nobody takes a change over while its confirming exec lives",
     "own directory": "an actor writes into its own change only",
+    "one commits": "of those that committed a change the first one that lives puts its files in place",
 }
 """what the protocol consists of; the search must find a fault when any one of them is left out"""
 
@@ -48,6 +50,10 @@ GUARDS = (0, 1)
 TAKER = 2  # a further guard, which the next controller starts for a change that it finds left behind
 DEAD = ("", "down", "gone", "end")
 STOPPED = "stopped at "
+EXECS = (0, 1)
+"""the execs that confirm; the second one comes where the first one's answer was lost and it lives on"""
+GUARD = 2
+"""what a guard's number is among those that commit"""
 COMMITTING = ("confirmed", "read", "committed", "read again", "journal", "place", "placed", "release")
 """the steps of a confirming exec"""
 
@@ -71,7 +77,9 @@ class State(NamedTuple):
     program: str = ""
     """what loads: forked (nobody can tell what it is yet), seen, loading, loaded, done; empty: none"""
     loader: str = "begin"
-    confirmer: str = ""
+    confirmers: tuple[str, str] = ("", "")
+    committers: tuple[int, ...] = ()
+    """who committed it, in that order, less those that died: EXECS, and guards from GUARD on"""
     quitter: str = ""
     guards: tuple[str, str, str] = ("", "", "")
     """where each is; down: killed, to be started again; gone: killed for good; end: ended by itself"""
@@ -151,29 +159,52 @@ def _note(s: State, event: str, rules: frozenset[str]) -> State:
 
 
 def _confirmer(s: State, rules: frozenset[str]) -> Iterator[Step]:
-    at = s.confirmer
-    following = dict(zip(COMMITTING, (*COMMITTING[1:], ""), strict=True)).get(at, "")
-    if not at and s.lock == OURS and s.load == "loaded" and s.live == "new" and s.decision in ("", "confirmed"):
+    first, second = s.confirmers
+    works = s.lock == OURS and s.load == "loaded" and s.live == "new" and s.decision in ("", "confirmed", "committed")
+    if works and not first and s.decision != "committed":
         # the controller may be gone
-        yield Step("confirmer: everything works", s._replace(confirmer=COMMITTING[0]), fair=False)
-    elif at in ("confirmed", "committed"):
-        after = _note(s, at, rules)._replace(confirmer=following)
+        yield Step("confirmer 0: everything works", _go(s, 0, COMMITTING[0]), fair=False)
+    if works and first and not second:
+        yield Step("confirmer 1: the answer was lost", _go(s, 1, COMMITTING[0]), fair=False)
+    for who in EXECS:
+        yield from _confirm(s, who, rules)
+
+
+def _confirm(s: State, who: int, rules: frozenset[str]) -> Iterator[Step]:
+    at = s.confirmers[who]
+    name = f"confirmer {who}"
+    following = dict(zip(COMMITTING, (*COMMITTING[1:], ""), strict=True)).get(at, "")
+    if at in ("confirmed", "committed"):
+        after = _go(_note(s, at, rules), who, following)
+        if at == "committed" and after.lock == OURS and after.decision == "committed":
+            after = after._replace(committers=(*after.committers, who))
         if "committed before files" not in rules and s.lock == OURS:
             after = after._replace(journal=True)
-        yield Step(f"confirmer: notes {at}", after)
-    elif at.startswith("read"):
-        goes_on = s.decision in (("confirmed", "committed") if at == "read" else ("committed",))
-        goes_on = s.lock == OURS and (goes_on or "confirmer reads back" not in rules)
-        yield Step("confirmer: reads back", s._replace(confirmer=following if goes_on else ""))
+        yield Step(f"{name}: notes {at}", after)
+    elif at == "read":
+        goes_on = s.lock == OURS and (s.decision in ("confirmed", "committed") or "confirmer reads back" not in rules)
+        yield Step(f"{name}: reads back", _go(s, who, following if goes_on else ""))
+    elif at == "read again":
+        goes_on = s.lock == OURS and (s.decision == "committed" or "confirmer reads back" not in rules)
+        # else it waits for its turn
+        if not goes_on or "one commits" not in rules or s.committers[:1] in ((), (who,)):
+            yield Step(f"{name}: reads back again", _go(s, who, following if goes_on else ""))
     elif at:
-        after = _commit(s, at, rules)._replace(confirmer=following)
+        after = _go(_commit(s, at, rules), who, following)
         if not following and not after.wrong:
             after = after._replace(told=s.told or "confirmed")
-        yield Step(f"confirmer: {at}", after)
+        yield Step(f"{name}: {at}", after)
         if at != "release":
             goes_on = at != "journal" or "kept until journalled" not in rules
             # where the journal is not there, the task says that the files are not in place yet, which is no promise
-            yield Step(f"confirmer: {at} fails", s._replace(confirmer="release" if goes_on else ""), fair=False)
+            yield Step(f"{name}: {at} fails", _go(s, who, "release" if goes_on else ""), fair=False)
+
+
+def _go(s: State, who: int, at: str) -> State:
+    """A confirming exec goes on to a step; it has ended, or was killed, where that is empty."""
+    first, second = (at if one == who else other for one, other in enumerate(s.confirmers))
+    committers = s.committers if at else tuple(one for one in s.committers if one != who)
+    return s._replace(confirmers=(first, second), committers=committers)
 
 
 def _commit(s: State, at: str, rules: frozenset[str]) -> State:
@@ -194,7 +225,7 @@ def _released(s: State) -> State:
     """The lock is gone with all that is in its directory. Who still writes there reaches nobody."""
     if s.lock == NEXT:
         return s._replace(wrong="released another change's lock")
-    return s._replace(lock=FREE, load="", armed=False, late=False)
+    return s._replace(lock=FREE, load="", armed=False, late=False, committers=())
 
 
 def _quitter(s: State, rules: frozenset[str]) -> Iterator[Step]:
@@ -212,8 +243,11 @@ def _quitter(s: State, rules: frozenset[str]) -> Iterator[Step]:
 
 def _set(s: State, who: int, at: str) -> State:
     first, second, taker = (at if one == who else other for one, other in enumerate(s.guards))
-    order = s.order if at not in DEAD else tuple(one for one in s.order if one != who)
-    return s._replace(guards=(first, second, taker), order=order)
+    if at in DEAD:
+        order = tuple(one for one in s.order if one != who)
+        committers = tuple(one for one in s.committers if one != GUARD + who)
+        s = s._replace(order=order, committers=committers)
+    return s._replace(guards=(first, second, taker))
 
 
 def _guard(s: State, who: int, rules: frozenset[str]) -> Iterator[Step]:
@@ -285,10 +319,11 @@ def _look(s: State, who: int, rules: frozenset[str]) -> Iterator[Step]:
         yield Step(f"{name}: undoes", _set(s, who, "kill" if s.load else "release"))
     elif s.decision == "confirmed" and "withdrawn" in rules:
         # the guard cannot know that nobody goes on, so it waits for some minutes
-        yield Step(f"{name}: notes withdrawn", _note(s, "withdrawn", rules), fair=not s.confirmer)
+        yield Step(f"{name}: notes withdrawn", _note(s, "withdrawn", rules), fair=not any(s.confirmers))
     elif s.decision == "committed":
-        if "finished" in rules and (not s.confirmer or "confirmer counts" not in rules):
-            yield Step(f"{name}: finishes", _set(s, who, "journal"))
+        if "finished" in rules and (not set(s.committers) & set(EXECS) or "confirmer counts" not in rules):
+            after = _set(s, who, "journal")
+            yield Step(f"{name}: finishes", after._replace(committers=(*after.committers, GUARD + who)))
     elif not s.decision and not s.load:
         yield Step(f"{name}: loads", _set(s, who, "mark"))
     elif not s.decision and (s.load == "loading" or s.late):
@@ -308,7 +343,7 @@ def _next(s: State, rules: frozenset[str]) -> Iterator[Step]:
     elif s.lock == NEXT:
         yield Step("next: releases it", s._replace(lock=FREE), by_next=True)
     taken = s.guards[TAKER] and not s.guards[TAKER].startswith(STOPPED)
-    if s.lock != OURS or taken or (s.confirmer and "confirmer counts" in rules):
+    if s.lock != OURS or taken or (any(s.confirmers) and "confirmer counts" in rules):
         return
     if s.order and _overdue(s, s.order[0]):
         yield Step(f"next: kills guard {s.order[0]}, which is stopped", _set(s, s.order[0], "down"), by_next=True)
@@ -323,8 +358,9 @@ def _kills(s: State) -> Iterator[Step]:
     killed = s._replace(kills=s.kills + 1)
     if s.loader not in ("", "begin"):
         yield Step("loader killed", killed._replace(loader=""), fair=False)
-    if s.confirmer:
-        yield Step("confirmer killed", killed._replace(confirmer=""), fair=False)
+    for who in EXECS:
+        if s.confirmers[who]:
+            yield Step(f"confirmer {who} killed", _go(killed, who, ""), fair=False)
     if s.quitter not in ("", "end"):
         yield Step("quitter killed", killed._replace(quitter="end"), fair=False)
     if s.program in ("forked", "seen", "loading", "loaded"):
