@@ -186,9 +186,10 @@ def _confirm(s: State, who: int, rules: frozenset[str]) -> Iterator[Step]:
         yield Step(f"{name}: reads back", _go(s, who, following if goes_on else ""))
     elif at == "read again":
         goes_on = s.lock == OURS and (s.decision == "committed" or "confirmer reads back" not in rules)
-        # else it waits for its turn
         if not goes_on or "one commits" not in rules or s.committers[:1] in ((), (who,)):
             yield Step(f"{name}: reads back again", _go(s, who, following if goes_on else ""))
+        else:
+            yield Step(f"{name}: waits for its turn no longer", _go(s, who, ""))
     elif at:
         after = _go(_commit(s, at, rules), who, following)
         if not following and not after.wrong:
