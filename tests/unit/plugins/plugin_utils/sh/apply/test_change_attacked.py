@@ -182,8 +182,8 @@ def test_how_a_change_ended_that_was_overtaken_is_not_known(router: Sandbox) -> 
     """It was confirmed, the answer was lost, and another controller's change was confirmed since."""
     first, second = router.change(), router.change(router.plan(THIRD), name="2-00000002")
     first = replace(first, plan=replace(first.plan, records={paths.CONFIRMED: ("0600", "1-00000001\n")}))
-    overtakes = {"last_confirmed": "1-00000001", "records": {paths.CONFIRMED: ("0600", "2-00000002\n")}}
-    second = replace(second, plan=replace(second.plan, **overtakes))
+    records = {paths.CONFIRMED: ("0600", "2-00000002\n")}
+    second = replace(second, plan=replace(second.plan, last_confirmed="1-00000001", records=records))
     execs: list[int] = []
 
     def run(calls: Sequence[Call]) -> Answer:
