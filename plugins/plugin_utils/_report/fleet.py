@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from .._core.text import show
 from .._verify.finding import Kind, Severity, Status
 from .._verify.overview import Traffic
-from .reading import build, prune
+from .values import build, prune
 
 UNREACHABLE = Kind(
     "fleet.unreachable",
@@ -97,7 +97,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedDevices:
     """Devices by the flowtables that list them; one in a flowtable of each kind is with hardware."""
 
     hardware: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class RouterReport:
     firewall: str = ""
     """who else is in charge of rules, comma separated"""
     expected: Expected | None = None
-    offload: Listed = Listed()
+    offload: ListedDevices = ListedDevices()
     drivers: Mapping[str, str] = field(default_factory=dict)
     """of these devices"""
     flows: Flows | None = None

@@ -15,7 +15,7 @@ from typing import Any, Final
 from .._core.errors import OffloadError
 from .fleet import FleetReport
 from .format import Format
-from .reading import build
+from .values import build
 
 VERSION: Final = 1
 """of the form, which docs/fleet_report.schema.json describes: another one where a reader of this one would go wrong"""

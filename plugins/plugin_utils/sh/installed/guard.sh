@@ -9,7 +9,7 @@
 #   limit     seconds that a load may take, from when it touches tables
 #   mark      a secret: it is in the environment of what the guard starts, so that nobody else's process has it
 #   journal   path of the list of files that are being put in place
-#   timeout  seconds that it waits to be confirmed; 0: it does not
+#   timeout   seconds that it waits to be confirmed; 0: it does not
 #   tables    family and name of each table that the change may touch
 #   before.N  table N as it was; empty: none        text.N   the text that made it, where nft cannot load what it lists
 #   others    all other tables, terse; other.full   what they held, where that was not too much to keep
