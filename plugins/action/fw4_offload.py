@@ -34,7 +34,8 @@ class ActionModule(ConfirmedAction):
     def reading_calls(self, options: Options) -> Sequence[Call]:
         return [
             *super().reading_calls(options),
-            ("read_files", *_fw4.OWN_FILES, *_fw4.LEFTOVERS),
+            ("read_files", *_fw4.OWN_FILES),
+            ("read_leftovers", *_fw4.STAGED),
             ("read_fw4",),
             ("read_fw4_pending", paths.RUN),
         ]

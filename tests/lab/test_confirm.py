@@ -111,7 +111,7 @@ def test_checks(router: Live) -> None:
     checks = [
         {"reach": "203.0.113.2"},
         {"resolve": "localhost"},
-        {"command": "test -e /run/nft-offload/pending"},
+        {"command": "ls /run/nft-offload/pending/*"},
         {"from": "controller", "command": "true"},
     ]
     assert load(router, rules(), checks=checks).result["change"]["confirmed"]
@@ -128,8 +128,8 @@ def test_checks(router: Live) -> None:
 
 def test_a_pending_change_is_reported(router: Live) -> None:
     router.sh(
-        "mkdir -p /run/nft-offload/pending; read -r up _ </proc/uptime; cd /run/nft-offload/pending; "
-        "echo 7-00000007 >id; echo 7-00000007 begun 1 0 ${up%.*} >events"
+        "mkdir -p /run/nft-offload/pending/7-00000007; cd /run/nft-offload/pending/7-00000007; "
+        "read -r up _ </proc/uptime; echo 7-00000007 >id; echo 7-00000007 begun 1 0 ${up%.*} . >events"
     )
     task = router.module("ruleset", content=rules(), flowtables=[FLOWTABLE])
     assert task.status == "failed" and "change 7-00000007 is pending" in task.msg

@@ -158,9 +158,9 @@ exec busybox {tool} "$@"
 EOT
 chmod +x /bin/{tool}"""
 MOMENTS = {
-    "before the file is in place": POWER_CUT.format(tool="sync", pattern="firewall.nft-offload-new", before=""),
+    "before the file is in place": POWER_CUT.format(tool="sync", pattern="firewall.*.nft-offload-new", before=""),
     "when the file is in place": POWER_CUT.format(
-        tool="mv", pattern="firewall.nft-offload-new*/etc/config/firewall", before='busybox mv "$@";'
+        tool="mv", pattern="firewall.*.nft-offload-new*/etc/config/firewall", before='busybox mv "$@";'
     ),
 }
 

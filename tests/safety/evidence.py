@@ -20,8 +20,8 @@ EVIDENCE = PLACE / "evidence"
 
 # The file of events goes with its change. A second name in the same file system keeps it, until a reboot.
 RECORDER = """cat >/root/recorder <<'EOT'
-. /root/stages
 while sleep 0.5; do
+  . /root/stages
   if [ -e $pending/events ]; then
     read -r id _rest <$pending/events
     [ -e $home/../.events.$id ] || ln $pending/events $home/../.events.$id

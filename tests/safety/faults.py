@@ -146,7 +146,9 @@ UNDOES = called('*"-f -"*', when="undoing")
 
 def lower_limit(seconds: int = 10) -> str:
     """A load that hangs is ended after so many seconds, and not after a minute."""
-    return when_reached("[ -e $pending/tables ]", f"[ ! -e $pending/limit ] || echo {seconds} >$pending/limit", "limit")
+    return when_reached(
+        "look; [ -e $pending/tables ]", f"[ ! -e $pending/limit ] || echo {seconds} >$pending/limit", "limit"
+    )
 
 
 HANGS = "sleep 300 & sleep 301"
@@ -327,7 +329,7 @@ ENDS_GUARD = {
     "sessions killed": (KILL_SESSIONS, TRIXIE),
     "the guard's number is another's": (TAKES_NUMBER, SOME),
 }
-LOOKALIKES = """for name in 'guard watch' 'guard supervise' /run/nft-offload/pending/load.1 load.1; do
+LOOKALIKES = """for name in 'guard watch' 'guard supervise' /run/nft-offload/pending/1-0000dead/load.1 load.1; do
   su guest -s /bin/sh -c "exec sh -c 'sleep 999; :' $name" >/dev/null 2>&1 &
 done
 sleep 0.5"""
@@ -608,8 +610,8 @@ FILES = [
     ),
     Fault(
         "a directory where the file should be",
-        prepare="mkdir /etc/nft-offload/confirmed.nft-offload-new",
-        heal="rmdir /etc/nft-offload/confirmed.nft-offload-new",
+        prepare="mkdir /etc/nft-offload/committing",
+        heal="rmdir /etc/nft-offload/committing",
     ),
     Fault("/run full", DROPS_SSH, prepare=fill("/run"), suites=DEBIAN),
     Fault(
@@ -664,7 +666,8 @@ OTHER_RELOADS = "nft 'add rule inet others forward tcp dport 26 reject'"
 HAVE_OTHERS = "nft list table inet others || nft 'table inet others { chain forward { }; }'"
 GONE = stand_in("nft", LOADS, "ip link set lan0 down; ip link set lan0 name gone0")
 SOFTWARE = {"flowtables": [{"name": "ft", "devices": ["lan0", "wan0"], "offload": "software"}]}
-DEAD = "mkdir -p /run/nft-offload/pending; echo 1-0000dead begun 4194300 1 1 >/run/nft-offload/pending/events"
+DEAD = """cd /run && mkdir -p nft-offload/pending/1-0000dead
+echo 1-0000dead begun 4194300 1 1 . >nft-offload/pending/1-0000dead/events"""
 """begun a second after the boot, by a process that is none"""
 SURROUNDINGS = [
     # Linux 7.2 takes the name of a device that is away, so that nothing fails
@@ -723,10 +726,10 @@ SURROUNDINGS = [
     Fault("a lock of a dead controller", prepare=DEAD, options=PATIENT, ends=("new",)),
     Fault(
         "a lock of a dead controller, without anything in it",
-        prepare="mkdir -p /run/nft-offload/pending",
+        prepare="mkdir -p /run/nft-offload/pending/1-0000dead",
         options=PATIENT,
         ends=("new", "old"),
-        heal="rmdir /run/nft-offload/pending 2>/dev/null || true",
+        heal="rmdir /run/nft-offload/pending/1-0000dead 2>/dev/null || true",
         suites=TRIXIE,
     ),
 ]

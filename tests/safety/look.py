@@ -81,11 +81,11 @@ class Known:
 LOOK = """
 exec 2>/dev/null
 section() {{ echo "@@@ $1"; }}
-section pending; ls -d /run/nft-offload/pending /var/run/nft-offload/pending
+section pending; ls -d /run/nft-offload/pending/* /var/run/nft-offload/pending/*
 section devices; for device in lan0 wan0; do [ ! -e /sys/class/net/$device ] || echo $device; done
 section boot
 file={boot}
-[ ! -e ${{file%/*}}/committing ] || [ ! -e $file.nft-offload-new ] || file=$file.nft-offload-new
+[ ! -e ${{file%/*}}/committing ] || for staged in $file.*.nft-offload-new; do [ ! -e $staged ] || file=$staged; done
 cat $file
 section acted
 for word in reached acted; do [ ! -e /root/$word ] || echo $word; done

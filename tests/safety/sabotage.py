@@ -9,21 +9,20 @@ from __future__ import annotations
 # A shell reads the words of a command line without what is between them. A small router may have no pgrep.
 STAGES = r"""
 if [ -d /run ]; then home=/run/nft-offload; else home=/var/run/nft-offload; fi
-pending=$home/pending
+look() { for pending in $home/pending/*; do :; done; }
+look
 event() {
+  look
   [ -e $pending/events ] || return
   while read -r _id word _rest; do case $word in "$1") return 0 ;; esac; done <$pending/events
   return 1
 }
-locked() { [ -d $pending ]; }
-guarded() { [ -e $pending/guard.pid ] || event guard; }
-loaded() { [ -e $pending/loaded ] || event loaded; }
-confirmed() { [ -e $pending/confirmed ] || event confirmed; }
-undoing() {
-  for token in $pending/rolled_back $pending/rolling.*; do [ ! -e "$token" ] || return 0; done
-  event undo
-}
-over() { [ -e /root/begun ] && [ ! -d $pending ]; }
+locked() { look && [ -d $pending ]; }
+guarded() { event guard; }
+loaded() { event loaded; }
+confirmed() { event confirmed; }
+undoing() { event undo; }
+over() { look && [ -e /root/begun ] && [ ! -d $pending ]; }
 by() {
   caller=
   read -r caller </proc/$PPID/cmdline
@@ -67,7 +66,7 @@ child() {
 watchers() { matching '*guardwatch*'; }
 guards() { matching '*guardwatch*' '*guardsupervise*'; }
 acting() {
-  if [ -e $pending/guard.pid ]; then read -r pid _rest <$pending/guard.pid; echo "$pid"; return; fi
+  look
   while read -r _id word pid _rest; do
     [ "$word" != guard ] || [ ! -d "/proc/$pid" ] || { echo "$pid"; return; }
   done <$pending/events
@@ -161,9 +160,11 @@ def fill(directory: str) -> str:
 
 
 def read_only(directory: str) -> str:
-    """sh that makes it read-only, whatever is open there for writing."""
-    bind = f"mount --bind {directory} {directory}; mount -o remount,ro,bind {directory}"
-    return f"mount -o remount,ro {directory} || {{ {bind}; }}"
+    """sh that makes it read-only, whatever is open there for writing; a mount is refused while another one is made."""
+    bind = f"mount --bind {directory} {directory} && mount -o remount,ro,bind {directory}"
+    once = f"{{ mount -o remount,ro {directory} || {{ {bind}; }}; }}"
+    probe = f"! (: >{directory}/probe) 2>/dev/null"
+    return f"for _try in 1 2 3 4 5 6 7 8 9 10; do {once} && break; sleep 0.1; done; {probe}"
 
 
 def small(directory: str) -> str:

@@ -109,7 +109,7 @@ def weather(place: Path, shell: Sequence[str], seed: int) -> str:
         time.sleep(chance.random() * 2.5)
         one.strike()
     controller.join()
-    if not any((router.home / name).exists() for name in ("pending", "last")) and not one.log:
+    if not router.pending.exists() and not (router.home / "last").exists() and not one.log:
         return "nothing happened: is the place right?"
     guarded = bool(list_guards(router.pending))
     begun = time.monotonic()

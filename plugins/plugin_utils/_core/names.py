@@ -34,11 +34,14 @@ def stands_for(listed: str, name: str) -> bool:
 
 
 def expand(listed: Iterable[str], existing: Collection[str]) -> list[str]:
-    """The existing devices that names and patterns stand for, each once, in the order listed."""
+    """The existing devices that names and patterns stand for, each once, in the order listed.
+
+    A pattern stands for none whose name means something else to nft.
+    """
     found: dict[str, None] = {}
     for one in listed:
         if is_pattern(one):
-            found |= dict.fromkeys(sorted(name for name in existing if stands_for(one, name)))
+            found |= dict.fromkeys(sorted(name for name in existing if stands_for(one, name) and DEVICE.match(name)))
         elif one in existing:
             found[one] = None
     return list(found)

@@ -49,8 +49,8 @@ ABSENT = "-"
 OURS = re.compile(r"[^=]*[.]flow_offloading(_hw)?(=|$)|[^.=]*[.][^.=]*='?defaults'?$")
 """lines of `uci changes firewall` with one of our options, or a section for them"""
 OWN_FILES = (paths.FW4_FOUND, paths.FW4_KEEP, paths.CONFIRMED)
-LEFTOVERS = tuple(f"{path}.nft-offload-new" for path in (paths.FW4_FOUND, paths.FW4_KEEP, "/etc/config/.firewall"))
-"""what a power failure leaves of a change that was not confirmed"""
+STAGED = (paths.FW4_FOUND, paths.FW4_KEEP, "/etc/config/.firewall")
+"""files for which a power failure leaves what was staged by a change that was not confirmed"""
 SYSUPGRADE_KEEPS = f"{paths.FW4_FOUND}\n{paths.FW4_KEEP}\n"
 NO_FW4 = ConfirmedPlan(result={"offload": "disabled", "reason": "there is no fw4", "devices": [], "options": {}})
 """the plan for a router that has another firewall, and from which nothing is to be taken back"""
@@ -267,7 +267,8 @@ def _plan(
     repair: bool = True,
 ) -> ConfirmedPlan:
     """``repair``: a live firewall that is not what fw4 would make of its configuration is loaded once more."""
-    own = file_changes(state.files, {**files, **dict.fromkeys(LEFTOVERS)})
+    leftovers = [path for path in state.files if path.startswith(STAGED) and path.endswith(".nft-offload-new")]
+    own = file_changes(state.files, {**files, **dict.fromkeys(leftovers)})
     drifted = state.renders and (state.live != state.rendered or "table" not in state.loaded)
     refuse_pending(state.change)
     # an abandoned change is undone by whoever begins the next one, and is what is staged

@@ -27,6 +27,7 @@ from .parse.modules import parse_modules
 from .parse.nft import parse_flowtables
 from .parse.platform import parse_platform
 from .parse.ppe import parse_driver_table, parse_work
+from .parse.processor import parse_processor
 from .parse.rules import mark_first_rules, parse_exclusions, parse_rules
 from .parse.ruleset import parse_ruleset
 from .parse.sample import parse_sample
@@ -42,6 +43,7 @@ FRAGMENTS = (
     "read/devices",
     "read/conflicts",
     "read/conntrack",
+    "read/processor",
     "read/sample",
     "read/driver_table",
     "read/boot",
@@ -215,6 +217,7 @@ def read_state(answer: Answer) -> RouterState:
         work=parse_work(answer.text("work"), unknown),
         other_handlers=_read_other_handlers(answer),
         sample=parse_sample(answer.text("sample"), devices, unknown) if answer.ok("sample") else None,
+        processor=parse_processor(answer.text("processor"), unknown) if answer.ok("processor") else None,
         boot=kept,
         firewalls=tuple(_list_firewalls(answer, platform)),
         fw4=read_fw4(answer),

@@ -437,6 +437,7 @@ class Sample:
     slow_bytes: int = 0
     """of late and slow packets"""
     bypassed_bytes: int = 0
+    traversed_bytes: int = 0
     nic_bytes: int = 0
     """that NICs received and the kernel never saw, at least: more than twice of what it saw, and a header a packet"""
     nic_devices: Mapping[str, int] = field(default_factory=dict)
@@ -460,6 +461,35 @@ class Sample:
     """device that is listed -> packets that it sent, by its own counter"""
     nic_sent: Mapping[str, int] = field(default_factory=dict)
     """device that is listed -> bytes that its NIC sent and the kernel never saw, at least"""
+
+
+@dataclass(frozen=True)
+class Core:
+    """What one core of the processor did, in ticks of USER_HZ, of which a second has 100 (proc_stat(5))."""
+
+    ticks: int
+    """all of them"""
+    busy: int
+    """neither idle nor waiting for a disk"""
+    softirq: int
+    """of busy: in software interrupts, where the kernel forwards; a tick that finds it there counts whole"""
+    packets: int
+    """that it took from NICs or from other cores (/proc/net/softnet_stat: processed)"""
+    dropped: int
+    """packets that found its queue full"""
+    squeezed: int
+    """times that it stopped with packets left"""
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What the processor did while traffic was watched (sh/read/processor.sh)."""
+
+    seconds: float
+    cores: tuple[Core, ...]
+    """those that were there all the time"""
+    threaded: tuple[str, ...] = ()
+    """devices whose packets are taken by a thread (sysfs: threaded), which no software interrupt shows"""
 
 
 @dataclass(frozen=True)
@@ -538,6 +568,8 @@ class RouterState:
     boot: Boot
     sample: Sample | None = None
     """None: nothing was measured"""
+    processor: Processor | None = None
+    """None: no traffic was watched, or it could not be seen"""
     driver_table: DriverTable | None = None
     """None: no driver publishes one, or debugfs is not mounted"""
     work: Mapping[str, int] = field(default_factory=dict)

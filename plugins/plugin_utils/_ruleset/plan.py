@@ -286,15 +286,16 @@ def read_kept_table(ruleset: str, devices: str) -> DesiredTable:
             if (flowtable.family, flowtable.table) == (family, table)
         )
 
-    text, second, software_text = ruleset.partition(f"\n{SOFTWARE_HEAD}\n")
+    software_path = (our_table[0], f"{our_table[1]}{SOFTWARE}")
+    # not at a comment that reads like its first line
+    start = f"{SOFTWARE_HEAD}\ntable {' '.join(software_path)}\n"
+    text, second, software_text = ruleset.partition(f"\n{start}")
     software = None
     if second:
-        family, table = our_table[0], f"{our_table[1]}{SOFTWARE}"
         text += "\n"
-        software_text = f"{SOFTWARE_HEAD}\n{software_text}"
-        path = f"{family} {table}"
-        marked = f"\ntable {path} {{ {MARK}; }}\n" in software_text
-        software = SoftwareTable(family, table, "", read_flowtables(family, table, SOFTWARE_PRIORITY), marked)
+        software_text = start + software_text
+        marked = f"\ntable {' '.join(software_path)} {{ {MARK}; }}\n" in software_text
+        software = SoftwareTable(*software_path, "", read_flowtables(*software_path, SOFTWARE_PRIORITY), marked)
         software = replace(software, content=software_text.removeprefix(software.head()))
     flowtables = read_flowtables(*our_table, 0)
     marked = makes_marked(ruleset)

@@ -62,6 +62,10 @@ class Started:
     """what logger was told"""
 
 
+STAGED = ".9-0badcafe.nft-offload-new"
+"""what is behind the name of a file that a change staged"""
+
+
 class BootRouter:
     """``place`` is its directory, ``shell`` the words that start its shell."""
 
@@ -105,9 +109,9 @@ class BootRouter:
 
     def stage(self, name: str, content: str) -> None:
         """A file that a confirmed change wrote, and has not put in place yet."""
-        self.write(f"{name}.nft-offload-new", self._desired(content).boot_text())
+        self.write(f"{name}{STAGED}", self._desired(content).boot_text())
         with (self.home / "committing").open("a") as journal:
-            journal.write(f"{self.home}/{name}\n")
+            journal.write(f"{STAGED} {self.home}/{name}\n")
 
     def write(self, name: str, text: str) -> None:
         (self.home / name).write_text(text)

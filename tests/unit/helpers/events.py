@@ -14,7 +14,8 @@ from pathlib import Path
 def read_events(pending: Path) -> list[list[str]]:
     """The words of each event; none where nothing is pending."""
     with contextlib.suppress(OSError):
-        return [line.split()[1:] for line in (pending / "events").read_text(encoding="utf-8").splitlines()]
+        lines = (pending / "events").read_text(encoding="utf-8").splitlines()
+        return [line.removesuffix(" .").split()[1:] for line in lines]
     return []
 
 
@@ -27,7 +28,7 @@ def add_event(pending: Path, event: str) -> None:
     """Append one, as everybody does."""
     change = (pending / "id").read_text(encoding="utf-8").strip()
     with (pending / "events").open("a", encoding="utf-8") as events:
-        events.write(f"{change} {event}\n")
+        events.write(f"{change} {event} .\n")
 
 
 def list_guards(pending: Path) -> list[int]:

@@ -49,16 +49,22 @@ def flash(router: OpenWrt) -> dict[str, tuple[str, int]]:
     }
 
 
+def find_pending(router: OpenWrt) -> Path:
+    """The directory of the change that waits; one that does not exist where none does."""
+    changes = router.path("/var/run/nft-offload/pending")
+    return next(changes.glob("*"), changes / "none")
+
+
 def settled(router: OpenWrt, seconds: float = 60) -> bool:
     until = time.monotonic() + seconds
-    while router.path("/var/run/nft-offload/pending").exists() and time.monotonic() < until:
+    while find_pending(router).exists() and time.monotonic() < until:
         time.sleep(0.1)
-    return not router.path("/var/run/nft-offload/pending").exists()
+    return not find_pending(router).exists()
 
 
 def end_window(router: OpenWrt) -> None:
     """It is not confirmed in time, now."""
-    add_event(router.path("/var/run/nft-offload/pending"), "deadline 0")
+    add_event(find_pending(router), "deadline 0")
 
 
 class Lost(Execs):

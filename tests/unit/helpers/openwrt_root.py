@@ -145,7 +145,8 @@ class OpenWrt:
 
     def end(self) -> None:
         """End all guards that are still there, and what would start them again."""
-        end_guards(self.path("/var/run/nft-offload/pending"))
+        for change in self.path("/var/run/nft-offload/pending").glob("*"):
+            end_guards(change)
 
     def do(
         self,

@@ -25,6 +25,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.change i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.verbs import StageListing
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import HEADER
 
 from tests.unit.helpers.events import add_event, end_guards, list_guards
 from tests.unit.helpers.shells import NONCE
@@ -57,7 +58,11 @@ class Sandbox:
         self.sh.write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
         self.sh.chmod(0o755)
         self.home = place / "run/nft-offload"
-        self.pending = self.home / "pending"
+
+    @property
+    def pending(self) -> Path:
+        """The directory of the change that waits; one that does not exist where none does."""
+        return next((self.home / "pending").glob("*"), self.home / "pending" / "none")
 
     def table(self, name: str = "t") -> str | None:
         """What is live."""
@@ -74,8 +79,10 @@ class Sandbox:
     def plan(self, text: str = NEW, *more: str, tables: Sequence[tuple[str, str]] = (("inet", "t"),)) -> ConfirmedPlan:
         """Load the texts, and replace one file for boot."""
         path = str(self.place / "etc/ruleset.nft")
+        # as each text for a table of ours begins on a router
+        first = text if text.startswith("#!") else f"{HEADER}\n{text}"
         return ConfirmedPlan(
-            texts=[Transaction("load table inet t", part) for part in (text, *more)],
+            texts=[Transaction("load table inet t", part) for part in (first, *more)],
             tables=list(tables),
             files={path: ("0644", text)},
             listings=[StageListing(str(self.place / "etc/listing"), "inet", "t")],

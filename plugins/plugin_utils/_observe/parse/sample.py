@@ -61,6 +61,7 @@ class _Counts:
     """bytes that a device sent, less twice those that the kernel saw"""
     late_bytes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     slow_bytes: int = 0
+    traversed_bytes: int = 0
     bypassed_bytes: int = 0
 
 
@@ -94,6 +95,7 @@ def parse_sample(text: str, devices: Mapping[str, Device], unknown: list[str] | 
         slow_protocols=dict(_sum_slow_protocols(counts)),
         slow_bytes=counts.slow_bytes,
         bypassed_bytes=max(counts.bypassed_bytes, 0),
+        traversed_bytes=counts.traversed_bytes,
         nic_bytes=(+counts.unseen).total(),
         nic_devices=dict((+counts.unseen).most_common(MOST)),
         taken=_sum_taken(counts),
@@ -133,6 +135,7 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
             pass  # what a bridge passes on and br_netfilter shows to the forward chain is no business of a flowtable
         case ["traversed", enters, leaves, packets, size] if _are_numbers([packets, size]):
             counts.traversed[family, enters, leaves] += read_number(packets)
+            counts.traversed_bytes += read_number(size)
         case ["late", enters, leaves, packets, size] if _are_numbers([packets, size]):
             counts.late[family, enters, leaves] += read_number(packets)
             counts.late_bytes[family, enters, leaves] += read_number(size)

@@ -24,24 +24,33 @@ holder=as_holder
 # the table, or -.
 begin() {
   change_home "$1"
-  (umask 077 && mkdir -p "$home") && chmod 0700 "$home" || return
-  mkdir -m 0700 "$home/pending" 2>/dev/null ||
-    { take_over "$home/pending" && { [ -n "$empty" ] || mkdir -m 0700 "$home/pending"; }; } || {
+  (umask 077 && mkdir -p "$home/pending") && chmod 0700 "$home" "$home/pending" || return
+  find_pending
+  [ -z "$pending" ] || take_over "$pending" || {
     _change
     return 1
   }
-  change=$home/pending
   shift
-  mine=$3
+  mkdir -m 0700 "$home/pending/$3" || return
+  # of two that come at the same time, one sees the other at least
+  for _entry in "$home"/pending/*; do
+    [ "${_entry##*/}" = "$3" ] || {
+      rmdir "$home/pending/$3"
+      echo "another change was quicker"
+      return 1
+    }
+  done
   seconds_up
-  # not where this shell was stopped for so long that another one took over
   identify
-  (umask 077 && set -C && echo "$3 begun $identity $up" >"$change/events") 2>/dev/null || {
-    change=
-    [ -s "$home/pending/events" ] || unlock
-    echo "its events could not be written to $home/pending, or another change was quicker"
+  # not where this shell was stopped for so long that another one took the directory away
+  (umask 077 && echo "$3 begun $identity $up ." >"$home/pending/$3/events") 2>/dev/null || {
+    unlock "$3"
+    echo "its events could not be written to $home/pending/$3"
     return 1
   }
+  mine=$3
+  change=$home/pending/$mine
+  suffix=.$mine.nft-offload-new
   for _gone in "$home"/gone.*; do rm -rf "$_gone"; done
   if ! finish_commit "${1%/*}/committing"; then
     echo "what was confirmed before could not be put in place"
@@ -57,28 +66,17 @@ begin() {
   return 1
 }
 
-# clear_leftovers DIR: what an earlier change of a ruleset staged, where a power cut or a file system that was read-only
-# then kept it. What other tasks stage there does not wait for the lock, and may be in use.
+# clear_leftovers DIR: what an earlier change staged, where a power cut or a file system that was read-only then kept it.
+# What other tasks stage there does not wait for the lock, and may be in use; it has no id.
 clear_leftovers() {
-  for _left in "$1"/confirmed "$1"/cut "$1"/devices "$1"/emergency.nft "$1"/ruleset.* "$1"/history/*; do
-    _left=${_left%.nft-offload-new}.nft-offload-new
+  for _left in "$1"/*-????????.nft-offload-new "$1"/history/*-????????.nft-offload-new "$1"/committing.*; do
     [ ! -f "$_left" ] || rm -f "$_left" || return
   done
-  for _left in "$1"/committing.*; do [ ! -f "$_left" ] || rm -f "$_left" || return; done
 }
 
-# unlock [ID]: in one rename; of that change, or of one that has no events, and of no other one that came in between
+# unlock ID: in one rename, of that change and no other one
 unlock() {
-  _released=
-  read -r _released _rest 2>/dev/null <"$home/pending/events"
-  [ "$_released" = "$1" ] || return
-  _released=
-  mv "$home/pending" "$home/gone.$$" && read -r _released _rest 2>/dev/null <"$home/gone.$$/events"
-  [ "$_released" = "$1" ] || {
-    mv "$home/gone.$$" "$home/pending"
-    return 1
-  }
-  rm -rf "$home/gone.$$"
+  mv "$home/pending/$1" "$home/gone.$1" && rm -rf "$home/gone.$1"
 }
 
 # as_holder VERB [ARGUMENT...]: a shell that was stopped for long goes on in nobody else's change
@@ -90,9 +88,7 @@ as_holder() {
 
 # is_mine: whether the pending change is still the one of this shell, which may have been stopped for long
 is_mine() {
-  _first=
-  read -r _first _rest 2>/dev/null <"$change/events"
-  if [ -z "$mine" ] || [ "$_first" != "$mine" ] || ! is_pending "$mine"; then
+  if [ -z "$mine" ] || ! is_pending "$mine"; then
     echo "change $mine is over"
     return 1
   fi
@@ -151,11 +147,10 @@ keep() {
 # take_over DIR: a change that nothing guards any more, and that nobody is about to begin or to put in place. A guard is
 # started again, which brings it to its end.
 take_over() {
-  empty=
   if [ ! -s "$1/events" ]; then
-    # one that has only begun has none yet; one of an older version never has. Whoever writes the first ones has it.
+    # one that has only begun has none yet. Where it goes on after that, its directory is gone.
     sleep 5
-    [ ! -s "$1/events" ] && [ ! -e "$1/guard" ] && empty=yes
+    [ ! -s "$1/events" ] && [ ! -e "$1/guard" ] && unlock "${1##*/}"
     return
   fi
   guarded "$1"
@@ -192,7 +187,7 @@ wait_for_end() {
   seconds_up
   _until=$((up + 90))
   _unguarded=$((up + 5))
-  while has_id "$1" "$2"; do
+  while is_pending "$2"; do
     seconds_up
     [ "$up" -lt "$_until" ] || return
     ! guarded "$1" || _unguarded=$((up + 5))
@@ -281,40 +276,30 @@ load_guarded() {
 }
 
 # start_guard DIR: two of them, in sessions of their own, and again whenever one ends with anything but 0: killed, or, as
-# sh does, with 2 when a fork fails. Not for the next change, which has the same place.
+# sh does, with 2 when a fork fails
 start_guard() {
   guarded=yes
-  _guarded=
-  read -r _guarded 2>/dev/null <"$1/id"
   # no setsid and no nohup on a small router
   if has setsid; then
-    setsid /bin/sh "$1/guard" supervise "$_guarded" </dev/null >/dev/null 2>&1 &
+    setsid /bin/sh "$1/guard" supervise </dev/null >/dev/null 2>&1 &
   elif has start-stop-daemon; then
-    start-stop-daemon -S -b -q -p /dev/null -x /bin/sh -- "$1/guard" supervise "$_guarded" </dev/null >/dev/null 2>&1 &
+    start-stop-daemon -S -b -q -p /dev/null -x /bin/sh -- "$1/guard" supervise </dev/null >/dev/null 2>&1 &
   fi
   if [ -d /run/systemd/system ] && has systemd-run; then
     # shellcheck disable=SC2016 # for that shell to expand
-    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-$_guarded-$$" \
+    systemd-run --quiet --collect --no-block --unit="nft-offload-guard-${1##*/}-$$" \
       -p Restart=on-failure -p RestartSec=1 -p StartLimitIntervalSec=0 -p TimeoutStopSec=20 -p DefaultDependencies=no \
-      /bin/sh -c 'cd "$0" 2>/dev/null && read -r id <id && [ "$id" = "$1" ] || exit 0; exec /bin/sh ./guard watch' \
-      "$1" "$_guarded" </dev/null >/dev/null 2>&1 &
+      /bin/sh -c 'cd "$0" 2>/dev/null || exit 0; exec /bin/sh ./guard watch' "$1" </dev/null >/dev/null 2>&1 &
   else
     # nobody's child, deaf to hangups, and with no end of the connection in hand
-    ( (trap '' HUP && exec /bin/sh "$1/guard" supervise "$_guarded") </dev/null >/dev/null 2>&1 &) \
+    ( (trap '' HUP && exec /bin/sh "$1/guard" supervise) </dev/null >/dev/null 2>&1 &) \
       </dev/null >/dev/null 2>&1
   fi
 }
 
-# is_pending ID
+# is_pending ID: by the shell alone, for a tool that fails is no sign that it is over
 is_pending() {
-  has_id "$home/pending" "$1"
-}
-
-# has_id DIR ID: by the shell alone, for a tool that fails is no sign that it is over
-has_id() {
-  _held=
-  read -r _held 2>/dev/null <"$1/id"
-  [ "$_held" = "$2" ]
+  [ -e "$home/pending/$1/id" ]
 }
 
 # hold DIR ID: go on with a change that an earlier exec began
@@ -324,8 +309,9 @@ hold() {
     echo "last=$(head -n 1 "$home/last" 2>/dev/null)"
     return 1
   fi
-  change=$home/pending
   mine=$2
+  change=$home/pending/$mine
+  suffix=.$mine.nft-offload-new
 }
 
 # confirm NEW: decide for the change. NEW is "new" when the connection must be another one than the one that loaded it.
@@ -364,8 +350,8 @@ as_loaded() {
     if [ "$_listing" = - ]; then
       _live=$(nft -t list table "$_family" "$_table" 2>&1) || case $_live in *Error:*'No such file'*) continue ;; esac
     else
-      _live=$(nft -s -t list table "$_family" "$_table" 2>&1 | normalise_listing)
-      [ -n "$_live" ] && [ "$_live" = "$(normalise_listing <"$_listing.nft-offload-new")" ] && continue
+      _live=$(nft -s -t list table "$_family" "$_table" 2>/dev/null | normalise_listing)
+      [ -n "$_live" ] && [ "$_live" = "$(normalise_listing <"$_listing$suffix")" ] && continue
     fi
     echo "table $_family $_table is not what was loaded any more: somebody else changed it since"
     return 1
@@ -383,18 +369,20 @@ commit_change() {
   _list=$1
   shift
   [ -z "$change" ] || is_mine || return
+  [ -z "$change" ] || read_events "$change" "$mine" || return
   for _file in "$@"; do
-    [ ! -e "$_file.nft-offload-new" ] || to_disk "$_file.nft-offload-new" || return
-    # a step before, or another shell, may have put it in place
-    [ -e "$_file.nft-offload-new" ] || [ -e "$_file" ] || {
-      echo "$_file.nft-offload-new: it was staged, and is gone"
+    if [ -e "$_file$suffix" ]; then
+      to_disk "$_file$suffix" || return
+    elif [ "$decision" != committed ] && ! is_placed "$_file"; then
+      # else another shell has put it in place
+      echo "$_file$suffix: it was staged, and is gone"
       return 1
-    }
+    fi
   done
   # whole by this name, since a guard may go on with it
   _new=$_list.${mine:-new}.$$
   if [ "$#" != 0 ]; then
-    (umask 077 && printf '%s\n' "$@" >"$_list.part.$$") && to_disk "$_list.part.$$" && mv -f "$_list.part.$$" "$_new" || return
+    (umask 077 && for _file in "$@"; do echo "$suffix $_file" || exit; done >"$_list.part.$$") && to_disk "$_list.part.$$" && mv -f "$_list.part.$$" "$_new" || return
   fi
   if [ -n "$change" ]; then
     identify && record "$change" "$mine" committed "$identity"
@@ -415,6 +403,12 @@ commit_change() {
   [ "$#" != 0 ] || return 0
   to_disk "${_list%/*}"
   finish_commit "$_list"
+}
+
+# is_placed PATH: a script of the load, which said so, has put it in place before
+is_placed() {
+  while read -r _placed; do [ "$_placed" != "$1" ] || return 0; done 2>/dev/null <"$change/placed"
+  return 1
 }
 
 # await_turn: until this shell is the one that puts the files in place; sets over where another one, or a guard, has
@@ -505,7 +499,7 @@ resolve() {
 give_up() {
   change_home "$1"
   is_pending "$2" || return 0
-  _pending=$home/pending
+  _pending=$home/pending/$2
   record "$_pending" "$2" undo "$3"
   read_events "$_pending" "$2"
   if [ "$decision" = confirmed ]; then

@@ -6,6 +6,8 @@ live=
 committed=
 staged=
 made=
+# what is behind the name of a file that is staged: a change has its id there, so that nothing of one ever acts on another
+suffix=.nft-offload-new
 # the function that a step is run by, where not every shell may take it
 holder=
 
@@ -32,7 +34,7 @@ undo() {
 
 # finish: clear away what is still staged
 finish() {
-  for _file in $staged; do rm -f "$_file.nft-offload-new"; done
+  for _file in $staged; do rm -f "$_file$suffix"; done
   for _dir in $made; do rmdir "$_dir" 2>/dev/null; done
   staged=
 }
@@ -60,11 +62,12 @@ stage() {
   fi
   staged="$staged $1"
   # what a run before has left, which may have other permissions, or be a link
-  rm -f "$1.nft-offload-new" || return
+  rm -f "$1$suffix" || return
+  [ -z "$holder" ] || for _left in "$1".*-????????.nft-offload-new; do rm -f "$_left" || return; done
   # cat prints why it cannot write, a shell's own printf only that it cannot
-  (umask 077 && printf '%s' "$3" | cat >"$1.nft-offload-new") || return
-  chmod "$2" "$1.nft-offload-new" || return
-  [ "$(cat "$1.nft-offload-new" && echo .)" = "$3." ] || {
+  (umask 077 && printf '%s' "$3" | cat >"$1$suffix") || return
+  chmod "$2" "$1$suffix" || return
+  [ "$(cat "$1$suffix" && echo .)" = "$3." ] || {
     echo "$1: what was written does not read back"
     return 1
   }
@@ -79,13 +82,13 @@ removable() {
 commit() {
   sync
   committed=yes
-  for _file in $staged; do mv -f "$_file.nft-offload-new" "$_file" || return; done
+  for _file in $staged; do mv -f "$_file$suffix" "$_file" || return; done
   staged=
 }
 
 # remove PATH: and its directory when that is ours and empty now
 remove() {
-  rm -f "$1" "$1.nft-offload-new" || return
+  rm -f "$1" "$1$suffix" || return
   case ${1%/*} in */nft-offload | */nft-offload/history | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
   return 0
 }

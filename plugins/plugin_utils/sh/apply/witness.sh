@@ -271,12 +271,13 @@ _flowtable_priorities() {
   '
 }
 
-# _default_devices: those of default routes, also of such as a small router's ip does not show
+# _default_devices: those of default routes, also of such as a small router's ip does not show; but for names that would
+# mean something else in a text for nft
 _default_devices() {
   {
     awk '$2 == "00000000" && $8 == "00000000" { print $1 }' /proc/net/route
     awk '$1 ~ /^0+$/ && $2 == "00" && $NF != "lo" { print $NF }' /proc/net/ipv6_route
-  } 2>/dev/null | sort -u
+  } 2>/dev/null | grep -v '["*\\]' | sort -u
 }
 
 # _list_leaves: up|down NAME ether|none of each device that is up and has no other below it: bridges, VLANs and PPPoE are

@@ -9,7 +9,7 @@ while read -r device statement; do
   case $device in
   "$name") ;;
   *'*')
-    case $name in "${device%\*}"*) ;; *) continue ;; esac
+    case $name in *[\"*]*) continue ;; "${device%\*}"*) ;; *) continue ;; esac
     statement=${statement%%"\"$device\""*}\"$name\"${statement#*"\"$device\""}
     ;;
   *) continue ;;

@@ -15,7 +15,8 @@
 # under another name, for which nobody staged anything. That also keeps what `uci commit` does to a full disk away from it.
 config=/etc/config/firewall
 # uci lists what has no dot before its name as a configuration
-new=/etc/config/.firewall.nft-offload-new
+read -r id <"${0%/*}/id"
+new=/etc/config/.firewall.$id.nft-offload-new
 copy=${0%/*}/copy
 # what fw4 complains of
 complained=${0%/*}/complained
@@ -26,6 +27,8 @@ reloading=${0%/*}/reloading
 found=${0%/*}/found
 # there from just before this change adds a section of its own, and then has its name
 added=${0%/*}/section
+# names the record once that is in place, for whoever puts the other files there
+placed=${0%/*}/placed
 # there from when this change is the first to write the record
 recorded=${0%/*}/recorded
 # fw4's state before this change, and a mark that its networks are others now
@@ -377,9 +380,10 @@ to_disk() {
 commit() {
   [ -n "$1" ] || return 0
   lock_config && compose "$1" && to_disk "$new" || return
-  if [ -e "$record.nft-offload-new" ]; then
+  staged=$record.$id.nft-offload-new
+  if [ -e "$staged" ]; then
     [ -e "$record" ] || : >"$recorded" || return
-    to_disk "$record.nft-offload-new" && mv -f "$record.nft-offload-new" "$record" && to_disk "${record%/*}" || return
+    to_disk "$staged" && echo "$record" >>"$placed" && mv -f "$staged" "$record" && to_disk "${record%/*}" || return
   fi
   mv -f "$new" "$config" && to_disk "${config%/*}" && unstage
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # needs events installed/guard_tables installed/guard_others
 # Written by kmod.nft_offload: loads one change of the firewall, and puts back what was there unless it is confirmed.
-# usage: guard supervise ID | guard watch | guard load | guard restore | guard copies | guard unchanged | guard normalise
+# usage: guard supervise | guard watch | guard load | guard restore | guard copies | guard unchanged | guard normalise
 # Its directory holds all that it needs; it writes nothing but there. Before these lines stand events.sh with
 # what happens to a change, guard_tables.sh with how a table is put back, guard_others.sh with how those of others are
 # watched. Two guards watch over each change, in sessions of their own: one acts, and the other one stands by.
@@ -19,7 +19,8 @@
 #   load.N    what to load, one after the other: a transaction of nft, or a script that takes load and restore
 #   printed.A what the action A printed: load, restore
 #   staged, made  files and directories to clear
-#   reloading a script has begun to change tables
+#   placed    files that a script of the load has put in place already
+#   reloading it has begun to change tables
 #   told      what a script tells of what it put back
 #   outcome   how it ended, or what keeps it from being undone
 cd "${0%/*}" || exit 1
@@ -49,21 +50,22 @@ outcome() {
 
 # release: the outcome to where the next one looks for it, then the lock, in one rename
 release() {
-  held=
-  read -r held 2>/dev/null <../pending/id
-  [ "$held" != "$id" ] || {
-    { [ ! -e outcome ] || mv -f outcome ../last; } && mv ../pending "../gone.$$" && rm -rf "../gone.$$"
+  home=${PWD%/pending/*}
+  [ ! -d "$home/pending/$id" ] || {
+    { [ ! -e outcome ] || mv -f outcome "$home/last"; } && mv "$home/pending/$id" "$home/gone.$id" && rm -rf "$home/gone.$id"
   }
 }
 
-# touches_tables: a script says so just before it does; what others loaded until then is theirs
+# touches_tables: it says so just before it does; what others loaded until then is theirs
 touches_tables() {
-  ! is_script load.1 || [ -e reloading ]
+  [ -e reloading ]
 }
 
 # restore ATTEMPT: every table; in between those that were not there, since they may hold devices that another one wants
 # back. Then what belongs to a script, and the tables of others.
 restore() {
+  # nobody may have seen this process yet when another one was done with it
+  read_events . "$id" && [ "$decision" = undo ] && [ -z "$undone" ] || return
   status=0
   gone=0
   for part in full empty full; do
@@ -85,7 +87,7 @@ restore() {
 }
 
 clear_staged() {
-  while read -r file; do rm -f "$file.nft-offload-new"; done <staged
+  while read -r file; do rm -f "$file.$id.nft-offload-new"; done <staged
   while read -r made; do rmdir "$made"; done <made
 } 2>/dev/null
 
@@ -99,6 +101,8 @@ load() {
   # nobody may have seen this process yet when it was decided
   read_events . "$id" && [ -z "$decision" ] || return
   is_script load.1 || {
+    # what was away while it was copied, or changed since, an undo would not bring back
+    unchanged || return
     list_others >others.new && is_whole others.new && mv others.new others || return
     # not more than a small router has room for
     { utc nft -s list ruleset && echo @@; } | head -c 4194304 >other.full
@@ -108,7 +112,7 @@ load() {
     if is_script "$text"; then
       sh "./$text" load || return
     else
-      nft -f "$text"
+      true >reloading && nft -f "$text"
       code=$?
       # what nft refused touched nothing
       [ "$code$text" != 1load.1 ] || rm -f others
@@ -164,7 +168,7 @@ unchanged() {
 
 # note WORD...: an event
 note() {
-  printf '%s\n' "$id $*" >&5
+  printf '%s\n' "$id $* ." >&5
 }
 
 # start_child ACTION...: marked, so that whoever comes later finds it and all that it started
@@ -203,7 +207,7 @@ hold() {
   if [ -z "$loading" ]; then
     # a script renders and checks before it touches anything, at the pace of the router
     prepares=0
-    ! is_script load.1 || prepares=$limit
+    if is_script load.1; then prepares=$limit; else touching=yes; fi
     # what must undo it is armed before it is loaded
     note deadline "$((up + prepares + limit + timeout))" && note loading && read_events . "$id" || return
     [ -z "$decision" ] || return
@@ -356,7 +360,7 @@ watch() {
 # supervise: watch, where no systemd starts it again when it did not end by itself. A shell that cannot fork ends, but
 # not before it became another one, which needs no fork.
 supervise() {
-  trap 'exec /bin/sh ./guard supervise "$id"' EXIT
+  trap 'exec /bin/sh ./guard supervise' EXIT
   while [ -e id ]; do
     /bin/sh ./guard watch && break
     sleep 1
@@ -365,7 +369,7 @@ supervise() {
 }
 
 case $1 in
-supervise) [ "$2" != "$id" ] || supervise ;;
+supervise) supervise ;;
 watch) watch ;;
 load) load ;;
 restore) restore "$2" ;;

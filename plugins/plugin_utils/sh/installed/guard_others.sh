@@ -8,7 +8,8 @@
 list_others() {
   ours=$(print_file tables) && [ -n "$ours" ] && listing=$(utc nft -s -t list ruleset) &&
     listing=$(printf '%s\n' "$listing" | normalise_listing) || return
-  printf '%s\n@@\n%s\n' "$ours" "$listing" | awk "$whole_lines"'
+  printf '%s\n@@\n%s\n' "$ours" "$listing" | awk -v breaks=1 "$whole_lines"'
+    torn != "" && !skip { print torn }
     !named && $0 == "@@" { named = 1; next }
     !named { ours["table " $1 " " $2]; next }
     /^table / { skip = ("table " $2 " " $3) in ours || $3 ~ /^nft_offload_(sample|witness|rehearsal)_/ }
@@ -28,8 +29,9 @@ list_differing() {
   {
     print_file others
     printf '%s\n' "$now"
-  } | awk "$whole_lines"'
+  } | awk -v breaks=1 "$whole_lines"'
     BEGIN { now = 0 }
+    torn != "" && name != "" { text[now, name] = text[now, name] "\n" torn }
     $0 == "@@" { now++; name = ""; next }
     /^table / { name = $2 " " $3; names[name]; there[now, name] }
     name != "" { text[now, name] = text[now, name] "\n" $0 }
@@ -40,17 +42,39 @@ list_differing() {
     }'
 }
 
-# means TABLE: no where nothing that was to be loaded can mean it, by its name, by a handle, or with all the rest. Then
+# means TABLE: no where nothing that was to be loaded can mean it: it is not named outside of blocks, but for what stands
+# behind one of our own tables' names, and there is no handle, variable or file, and nothing that means all tables. Then
 # somebody else was at it meanwhile. In doubt the answer is yes.
 means() {
-  for text in load.*; do print_file "$text"; done | awk -v name="$1" '
+  {
+    print_file tables
+    for text in load.*; do echo @@ && print_file "$text"; done
+    echo @@
+  } | awk -v name="$1" '
+    $0 == "@@" { found += depth != 0; depth = 0; begun = 1; last = ""; next }
+    !begun { own[$2]; next }
     {
-      gsub(/type (filter|nat|route) |priority [a-z]+/, " ")
-      found += /ruleset|handle/
-      words = split($0, word, /[^A-Za-z0-9_.\/\\-]+/)
-      for (i = 1; i <= words; i++) found += word[i] == name
+      line = ""
+      for (rest = $0; match(rest, /["#]/); rest = substr(rest, RSTART + 1)) {
+        line = line substr(rest, 1, RSTART - 1) " "
+        if (substr(rest, RSTART, 1) == "#") { rest = ""; break }
+        rest = substr(rest, RSTART + 1)
+        # a string goes on in the next line
+        if (!match(rest, /"/)) { found++; rest = ""; break }
+      }
+      line = line rest
+      gsub(/[{}]/, " & ", line)
+      words = split(line, word, /[^A-Za-z0-9_.\/\\${}-]+/)
+      for (i = 1; i <= words; i++) {
+        if (word[i] == "") continue
+        if (word[i] == "}" && --depth < 0) found++
+        if (word[i] == "include") found++
+        if (!depth && (word[i] ~ /^(ruleset|handle)$|[$]/ || (word[i] == name && !(last in own)))) found++
+        if (word[i] == "{") depth++
+        last = word[i]
+      }
     }
-    END { print found ? "yes" : "no" }'
+    END { print found || !begun ? "yes" : "no" }'
 }
 
 # list_touched: lines new|changed FAMILY TABLE of others that differ and may be meant; @@ at the end
@@ -63,6 +87,15 @@ list_touched() {
 $differing
 END
   echo @@
+}
+
+# copy_of FAMILY TABLE BREAKS: what that table of somebody else held
+copy_of() {
+  awk -v start="table $1 $2 {" -v breaks="$3" "$whole_lines"'
+    inside && torn != "" { print torn; exit }
+    index($0, start) == 1 { inside = 1 }
+    inside
+    inside && /^}/ { exit }' other.full
 }
 
 # restore_others ATTEMPT: where the load did not come to its good end, and only once: what they change later is theirs. What
@@ -80,10 +113,8 @@ restore_others() {
     @@) ;;
     new) is_gone "$family" "$table" || nft delete table "$family" "$table" ;;
     changed)
-      copy=$(awk -v start="table $family $table {" "$whole_lines"'
-        index($0, start) == 1 { inside = 1 }
-        inside
-        inside && /^}/ { exit }' other.full)
+      copy=$(copy_of "$family" "$table" 0)
+      [ -n "$copy" ] || copy=$(copy_of "$family" "$table" 1)
       [ -n "$copy" ] && printf '%s\n' "$copy" >before.other && [ "$(print_file before.other)" = "$copy" ] &&
         back "$family" "$table" other </dev/null
       ;;

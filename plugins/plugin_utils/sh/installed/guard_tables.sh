@@ -3,11 +3,13 @@
 # How the guard puts a table back: what it was is in before.N and text.N, see guard.sh.
 
 # what the programs of awk begin with: nft lists a line end in a string as it is, which ends no line then. It lists a quote
-# in a string as it is too, and that one may be without an end; it does not hide where the next listing begins.
+# in a string as it is too, and that one may be without an end; it does not hide where the next listing begins. With
+# breaks=1, nor what looks like the next table; what is left of its own is in torn.
 # shellcheck disable=SC2016 # for awk to expand
-whole_lines='gsub(/"/, "\"") % 2 {
+whole_lines='{ torn = "" }
+gsub(/"/, "\"") % 2 {
   while ((getline following) > 0) {
-    if (following == "@@") { $0 = following; break }
+    if (following == "@@" || (breaks && following ~ /^table [a-z0-9]+ [^ ]+ [{]$/)) { torn = $0; $0 = following; break }
     $0 = $0 "\n" following
     if (gsub(/"/, "\"", following) % 2) break
   }

@@ -76,12 +76,12 @@ run_nft() {
 
 # clear_leftovers: what a change of the ruleset staged that the power was cut in, before it was confirmed
 clear_leftovers() {
-  [ ! -d "$run/pending" ] && [ ! -d "/var$run/pending" ] && [ ! -e "$home/committing" ] || return
   set +f
-  for file in "$home"/confirmed "$home"/cut "$home"/devices "$home"/emergency.nft "$home"/ruleset.* "$home"/history/*; do
-    file=${file%.nft-offload-new}.nft-offload-new
-    [ ! -f "$file" ] || rm -f "$file"
-  done
+  set -- "$home"/*-????????.nft-offload-new "$home"/history/*-????????.nft-offload-new
+  # what is staged from here on has another name
+  [ ! -e "$home/committing" ] || return
+  for file in "$run"/pending/* "/var$run"/pending/*; do [ ! -d "$file" ] || return; done
+  for file; do [ ! -f "$file" ] || rm -f "$file"; done
 }
 
 # finish CODE: only now, because a disk may let sync wait. What it has not written by then, the next start puts in place.
@@ -89,7 +89,8 @@ finish() {
   input=
   hung=
   [ -n "$left" ] || limited "$disk_patience" sync || [ -z "$hung" ] || left=yes
-  [ -n "$left" ] || rm -f "$home/committing"
+  # not the one of a change that came since
+  [ -n "$left" ] || [ "$(list_committing)" != "$journal" ] || rm -f "$home/committing"
   [ "$left" = yes ] || clear_leftovers
   [ "$answer" = /dev/null ] || rm -f "$answer"
   exit "$1"
@@ -106,10 +107,19 @@ record() {
   printf 'loaded=%s\ncomplaint=%.500s\n' "$*" "${complaint%%"$line_end"*}" >"$run/boot"
 } 2>/dev/null
 
+# list_committing: what is to be put in place, by the shell itself
+list_committing() {
+  while read -r suffix target; do echo "$suffix $target"; done <"$home/committing"
+}
+
 # confirmed NAME: sets file to the one that was confirmed, which may not have come into its place
 confirmed() {
   file=$home/$1
-  [ ! -f "$home/committing" ] || [ ! -f "$file.nft-offload-new" ] || file=$file.nft-offload-new
+  while read -r suffix target; do
+    [ "$target" != "$home/$1" ] || [ ! -f "$target$suffix" ] || file=$target$suffix
+  done <<EOF
+$journal
+EOF
 }
 
 # table_of FILE: sets table to the family and name that the file begins with
@@ -188,6 +198,8 @@ attach_all() {
     set +f
     for path in /sys/class/net/"${1%\*}"*; do
       set -f
+      # it would mean something else to nft
+      case ${path##*/} in *[\"*]*) continue ;; esac
       attach "${path##*/}" "${2%%"\"$1\""*}\"${path##*/}\"${2#*"\"$1\""}"
     done
     set -f
@@ -266,11 +278,13 @@ start() {
 }
 
 left=nothing
+journal=
 if [ -f "$home/committing" ]; then
   # the power was cut while a confirmed change was put in place: the rest of it, so that what boots is all new
   left=
-  while read -r file; do
-    [ ! -e "$file.nft-offload-new" ] || mv -f "$file.nft-offload-new" "$file" || left=yes
+  journal=$(list_committing)
+  while read -r suffix file; do
+    [ ! -e "$file$suffix" ] || mv -f "$file$suffix" "$file" || left=yes
   done <"$home/committing"
 fi
 umask 077

@@ -14,18 +14,35 @@ read_change() {
   section change _change
 }
 
+# find_pending: sets pending to the directory of the change that waits, whose name is its id, so that a name never means
+# another one; empty where there is none. After change_home.
+find_pending() {
+  pending=
+  for _entry in "$home"/pending/*; do [ ! -d "$_entry" ] || pending=$_entry; done
+}
+
 _change() {
   seconds_up
   echo "now=$up"
-  if [ -d "$home/pending" ]; then
-    for _key in id timeout; do echo "$_key=$(cat "$home/pending/$_key" 2>/dev/null)"; done
-    if guarded "$home/pending"; then echo guard=alive; fi
+  find_pending
+  if [ -n "$pending" ]; then
+    for _key in id timeout; do echo "$_key=$(cat "$pending/$_key" 2>/dev/null)"; done
+    if guarded "$pending"; then echo guard=alive; fi
     echo "began=$begun_at"
     echo "deadline=$deadline"
     echo "decision=$decision"
-    echo "trouble=$(head -n 1 "$home/pending/outcome" 2>/dev/null | grep ' broken ')"
+    echo "trouble=$(head -n 1 "$pending/outcome" 2>/dev/null | grep ' broken ')"
   fi
   if [ -f "$home/last" ]; then echo "last=$(head -n 1 "$home/last")"; fi
+}
+
+# read_leftovers PATH...: what an earlier change staged for these files
+read_leftovers() {
+  for _file in "$@"; do
+    for _left in "$_file".*-????????.nft-offload-new; do
+      [ ! -f "$_left" ] || section "file.$_left" cat "$_left"
+    done
+  done
 }
 
 # guarded DIR: whether anything guards that change; what is known of it is in the variables of read_events then

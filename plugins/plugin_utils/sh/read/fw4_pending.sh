@@ -12,7 +12,8 @@
 read_fw4_pending() {
   has fw4 && has uci && [ -z "$fw4_held" ] || return 0
   change_home "$1"
-  [ ! -d "$home/pending" ] || return 0
+  find_pending
+  [ -z "$pending" ] || return 0
   section fw4.pending _fw4_pending
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154 # the nonce stands before all fragments, and flowtables.sh found the flowtables
 # SPDX-License-Identifier: GPL-3.0-or-later
-# needs read/conntrack
+# needs read/conntrack read/processor
 # What traverses the forward chain, what the fast path takes before it, and what leaves again, over a few seconds and
 # beside any firewall: counted by tables of our own, which only count, and which go again whatever happens to this shell.
 # Of packets that a NIC forwards by itself they see nothing; for those there are its counters and conntrack's.
@@ -12,7 +12,9 @@ read_sample() {
   if [ "$1" -gt 0 ]; then
     case $3:${_found-} in yes:*"flowtable "*) _begin_sample "$1" ;; esac
     remember_flows "$2"
+    remember_processor
     sleep "$1"
+    read_processor
   fi
   [ -z "$_sample" ] || section sample _end_sample
   read_conntrack "$2" "$1"

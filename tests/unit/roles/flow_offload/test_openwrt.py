@@ -256,6 +256,7 @@ def test_a_firewall_is_taken_out_when_that_is_said(router: OpenWrt) -> None:
 
 THEIRS = "table inet nft_offload {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n\t}\n}\n"
 OVERLAY = {"flow_offload_ruleset": "overlay"}
+PLACE = "/var/run/nft-offload/pending/1-00000001"
 PENDING = {"id": "7-00000001\n", "began": "0\n", "deadline": "4000000000\n", "timeout": "30\n"}
 
 
@@ -284,8 +285,12 @@ def needs_everything(router: OpenWrt) -> None:
             "this would remove the router's firewall",
         ),
         ({}, {"flow_offload_ruleset": "other.nft.j2"}, "is not the table that this task owns"),
-        ({f"/var/run/nft-offload/pending/{name}": text for name, text in PENDING.items()}, OVERLAY, "is pending"),
-        ({f"/var/run/nft-offload/pending/{name}": text for name, text in PENDING.items()}, {}, "is pending"),
+        (
+            {f"{PLACE}/{name}": text for name, text in PENDING.items()},
+            OVERLAY,
+            "is pending",
+        ),
+        ({f"{PLACE}/{name}": text for name, text in PENDING.items()}, {}, "is pending"),
     ],
     ids=["foreign", "adopted firewall", "firewall", "text", "pending", "pending, fw4"],
 )

@@ -96,14 +96,14 @@ def test_a_tool_behind_a_link(place: Place) -> None:
 
 @SHELL
 def test_stages_of_a_change(place: Place) -> None:
-    pending = place.root / "run/pending"
+    pending = place.root / "run/pending/1-a"
     asks = ". /root/stages; for stage in locked loaded confirmed undoing; do ! $stage || echo $stage; done"
     assert place.run(asks) == ""
     pending.mkdir(parents=True)
-    (pending / "events").write_text("1-a guard 12 34\n1-a loading\n")
+    (pending / "events").write_text("1-a guard 12 34 .\n1-a loading .\n")
     assert place.run(asks) == "locked\n"
     with (pending / "events").open("a") as events:
-        events.write("1-a loaded\n1-a undo why it is\n")
+        events.write("1-a loaded .\n1-a undo why it is .\n")
     assert place.run(asks) == "locked\nloaded\nundoing\n"
 
 

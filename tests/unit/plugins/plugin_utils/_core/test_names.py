@@ -41,6 +41,7 @@ def test_what_they_stand_for() -> None:
     there = {"lan0", "ppp1", "ppp0", "veth1"}
     assert expand(["wan0", "ppp*", "lan0", "wg*"], there) == ["ppp0", "ppp1", "lan0"]
     assert expand(["ppp0", "ppp*"], there) == ["ppp0", "ppp1"]
+    assert expand(["ppp*"], {*there, 'ppp"};#', "ppp,x"}) == ["ppp0", "ppp1"], "what nft would read as something else"
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,18 @@ from ansible_collections.kmod.nft_offload.plugins.action.fw4_offload import Acti
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._fw4 import plan as _fw4
 
-from tests.unit.helpers.events import add_event
-from tests.unit.helpers.openwrt_fw4 import HARDWARE, SOFTWARE, Lost, end_window, flash, flowtable, settled, stocked
+from tests.unit.helpers.openwrt_fw4 import (
+    HARDWARE,
+    SOFTWARE,
+    Lost,
+    end_window,
+    find_pending,
+    flash,
+    flowtable,
+    settled,
+    stocked,
+)
 from tests.unit.helpers.openwrt_root import Execs, OpenWrt
 
 
@@ -57,7 +65,7 @@ def test_a_change_that_nobody_guards_any_more(router: OpenWrt, then: dict[str, s
     with pytest.raises(KeyboardInterrupt):
         router.do(ActionModule, SOFTWARE, way=Killed)
     assert "flow_offloading" in router.sh("uci changes")
-    add_event(router.path("/var/run/nft-offload/pending"), "deadline 0")
+    end_window(router)
     with pytest.raises(OffloadError, match=r"it was rolled back just now.*run the play again"):
         router.do(ActionModule, then)
     assert (flowtable(router), router.sh("uci changes")) == ("", "")
@@ -118,7 +126,8 @@ def test_a_power_cut_before_the_confirmation(router: OpenWrt) -> None:
         router.do(ActionModule, SOFTWARE, way=Cut)
     assert router.sh("ls -A /etc/config | grep -F firewall") == "firewall\n", "nothing that uci would list"
     gone, _execs = router.do(ActionModule, {"offload": "disabled"})
-    assert gone["actions"] == [f"remove {path}" for path in _fw4.LEFTOVERS[:2]]
+    staged = [re.sub(r"[.]\d+-\w{8}[.]nft-offload-new$", "", action) for action in gone["actions"]]
+    assert staged == [f"remove {path}" for path in (paths.FW4_FOUND, paths.FW4_KEEP)]
     assert {path: text for path, (text, _when) in flash(router).items()} == before
     assert not router.do(ActionModule, {"offload": "disabled"})[0]["changed"]
     assert (flowtable(router), router.sh("uci get firewall.@defaults[0].flow_offloading")) == (
@@ -153,7 +162,7 @@ def test_a_power_cut_after_the_configuration_was_written(router: OpenWrt) -> Non
 
 def test_a_power_cut_with_something_left_to_do(router: OpenWrt) -> None:
     class Half(CutWhileConfirmed):
-        left = f"mv {paths.FW4_KEEP} {paths.FW4_KEEP}.nft-offload-new"
+        left = f"mv {paths.FW4_KEEP} {paths.FW4_KEEP}.1-0badcafe.nft-offload-new"
 
     with pytest.raises(OffloadError, match=rf"it is confirmed, and this is left to do: write {paths.FW4_KEEP}"):
         router.do(ActionModule, SOFTWARE, way=Half)
@@ -191,7 +200,8 @@ class WithoutUci(Execs):
         end_window(self._router)
         until = time.monotonic() + 60
         while 3 not in self.begun and time.monotonic() < until:
-            outcome = self._router.read("/var/run/nft-offload/pending/outcome") or ""
+            file = find_pending(self._router) / "outcome"
+            outcome = file.read_text(encoding="utf-8") if file.exists() else ""
             if found := re.match(r"\S+ broken (\d+) .* after attempt (\d+),", outcome):
                 self.begun.setdefault(int(found[2]), int(found[1]))
             time.sleep(0.1)

@@ -27,6 +27,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.options 
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.rehearsal import plan_rehearsal
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.state import TableState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import SOFTWARE_HEAD
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.verbs import Rehearse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_system import ServiceState
 
@@ -370,6 +371,14 @@ def test_the_emergency_ruleset_is_that_of_the_first_table() -> None:
     filtering = replace(table, content=content)
     assert render_emergency(filtering, ()) == render_emergency(replace(filtering, software=None), ())
     assert plan_rehearsal(table, TOKEN, False).text == table.boot_text()
+
+
+def test_a_comment_like_the_second_tables_first_line_is_the_users() -> None:
+    state = after(present(ROUTER))
+    table = _ruleset.read_kept_table(state.files[paths.RULESET], state.files[paths.DEVICES])
+    content = f"{table.content}\n{SOFTWARE_HEAD}\n{CONTENT}"
+    again = replace(table, content=content)
+    assert _ruleset.read_kept_table(again.boot_text(), state.files[paths.DEVICES]) == again
 
 
 def test_an_undo_that_left_the_second_table_behind_is_told() -> None:

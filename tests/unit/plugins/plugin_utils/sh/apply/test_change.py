@@ -39,7 +39,7 @@ def test_loaded_and_confirmed(router: Sandbox) -> None:
     assert router.settled(0)
     assert outcome(router) == ("confirmed", "")
     assert sorted(os.listdir(router.place / "etc")) == ["listing", "ruleset.nft"]
-    assert os.listdir(router.home) == ["last"]
+    assert sorted(os.listdir(router.home)) == ["last", "pending"] and not router.pending.exists()
 
 
 def test_a_cut_that_fails_is_owed_to_the_next_run(router: Sandbox) -> None:
@@ -79,7 +79,7 @@ def test_not_confirmed(router: Sandbox) -> None:
     assert router.table() == OLD
     assert outcome(router) == ("rolled_back", "not confirmed within 3 s")
     assert os.listdir(router.place / "etc") == []
-    assert os.listdir(router.home) == ["last"]
+    assert sorted(os.listdir(router.home)) == ["last", "pending"] and not router.pending.exists()
 
 
 def test_too_late(router: Sandbox) -> None:
@@ -325,7 +325,7 @@ def test_a_directory_where_the_file_should_be(router: Sandbox) -> None:
 def test_a_staged_file_is_gone(router: Sandbox) -> None:
     change = router.change()
     router.load(change)
-    (router.place / "etc/ruleset.nft.nft-offload-new").unlink()
+    (router.place / "etc/ruleset.nft.1-00000001.nft-offload-new").unlink()
     failed = failed_step(change.phases()[1], router.confirm(change))
     assert failed is not None and "is gone" in failed[1]
     assert (router.table(), router.settled(0)) == (OLD, True)
@@ -335,8 +335,8 @@ def test_the_next_change_finishes_what_a_killed_shell_left(router: Sandbox) -> N
     """Else a boot would take what this one stages for confirmed."""
     etc = router.place / "etc"
     (etc / "ruleset.nft").write_text(OLD)
-    (etc / "ruleset.nft.nft-offload-new").write_text("earlier")
-    (etc / "committing").write_text(f"{etc}/ruleset.nft\n")
+    (etc / "ruleset.nft.0-0badcafe.nft-offload-new").write_text("earlier")
+    (etc / "committing").write_text(f".0-0badcafe.nft-offload-new {etc}/ruleset.nft\n")
     router.load(router.change(timeout=1))
     assert not (etc / "committing").exists()
     assert router.settled()
@@ -347,8 +347,9 @@ def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
     etc = router.place / "etc"
     (etc / "ruleset.nft").write_text(OLD)
     (etc / "devices").write_text("")
-    (etc / "ruleset.nft.nft-offload-new").write_text(NEW)
-    (etc / "committing").write_text(f"{etc}/ruleset.nft\n{etc}/gone\n")
+    staged = ".0-0badcafe.nft-offload-new"
+    (etc / f"ruleset.nft{staged}").write_text(NEW)
+    (etc / "committing").write_text(f"{staged} {etc}/ruleset.nft\n{staged} {etc}/gone\n")
     script = paths.installed("ruleset.sh").replace("/etc/nft-offload", str(etc))
     (router.place / "boot.sh").write_text(script)
     mv = router.place / "bin/mv"
@@ -364,11 +365,11 @@ def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
 
 def test_what_an_earlier_change_staged_and_left_goes(router: Sandbox) -> None:
     (router.place / "etc/history").mkdir()
-    left = router.place / "etc/history/1-0badcafe.nft.nft-offload-new"
+    left = router.place / "etc/history/1-0badcafe.nft.1-0badcafe.nft-offload-new"
     left.write_text("staged")
     change = router.change()
     raise_failed_change(change, change.phases()[0], router.load(change))
-    assert not left.exists() and (router.place / "etc/ruleset.nft.nft-offload-new").exists()
+    assert not left.exists() and (router.place / "etc/ruleset.nft.1-00000001.nft-offload-new").exists()
 
 
 def test_what_is_kept_of_a_change_is_for_root_only(router: Sandbox) -> None:

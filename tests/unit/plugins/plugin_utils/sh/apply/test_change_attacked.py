@@ -11,8 +11,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -238,7 +239,7 @@ def test_a_lock_that_was_only_begun_is_taken_by_who_writes_into_it_first(router:
     first, second = router.change(timeout=5), router.change(name="1-00000002", timeout=5)
     flag = router.place / "made"
     stops = f'[ -e {flag} ] || {{ : >{flag}; /bin/mkdir "$@"; while [ ! -e {flag}-go ]; do sleep 0.1; done; exit 0; }}'
-    router.before("mkdir", f'case "$*" in *pending*) {stops} ;; esac')
+    router.before("mkdir", f'case "$*" in *pending/*) {stops} ;; esac')
     with beside(lambda: router.load(first)) as answers:
         await_true(flag.exists)
         load(router, second)
@@ -248,3 +249,96 @@ def test_a_lock_that_was_only_begun_is_taken_by_who_writes_into_it_first(router:
     assert failed is not None and failed[0].summary == "keep a copy of what the router runs"
     assert (router.pending / "id").read_text() == "1-00000002\n"
     assert router.settled() and router.table() == OLD
+
+
+def test_guests_with_large_environments_do_not_keep_it_from_being_undone(router: Sandbox) -> None:
+    """To look through those of all processes takes less time than the other guard waits for a sign of life."""
+    large = {f"V{number}": "\n" * 130_000 for number in range(14)}
+    words = ["/bin/sleep", "600"]
+    guests = [subprocess.Popen(words, env=large, start_new_session=True, user=65534) for _ in range(20)]
+    try:
+        load(router, router.change(timeout=2))
+        assert router.settled(90)
+    finally:
+        for guest in guests:
+            guest.kill()
+            guest.wait()
+    assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
+
+
+@pytest.mark.parametrize("fails", ["sleep 300", "exit 1", "exit 127"])
+def test_a_grep_that_does_not_answer_keeps_no_load_alive(router: Sandbox, fails: str) -> None:
+    """As where the environment of one process cannot be read; the shell looks by itself then."""
+    router.before("grep", f'case "$*" in *environ*) {fails} ;; esac')
+    left = router.place / "left"
+    router.before("nft", f'case "$*" in "-f load.1") (sleep 40; : >{left}) & sleep 301.{os.getpid()} ;; esac')
+    with pytest.raises(OffloadError):
+        load(router, router.change(limit=3))
+    assert router.settled(90)
+    assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
+    assert not list_processes(f"sleep\x00301.{os.getpid()}\x00") and not left.exists()
+
+
+def list_processes(line: str) -> list[int]:
+    """Those of that command line, with zero bytes behind its words."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if file.read_bytes().decode(errors="replace") == line:
+                found.append(int(file.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("cut", ["confirmed 12 34 5", "undo", "committed 1", "deadline 9"])
+def test_an_event_that_was_cut_off_is_none(router: Sandbox, cut: str) -> None:
+    """A page was full, then there was room again; what comes next joins it."""
+    load(router, router.change(timeout=4))
+    with (router.pending / "events").open("a") as events:
+        events.write(f"1-00000001 {cut}")
+    assert router.settled()
+    assert (router.table(), outcome(router)) == (OLD, ("rolled_back", "not confirmed within 4 s"))
+
+
+def test_a_table_that_was_away_while_it_was_copied(router: Sandbox) -> None:
+    """The system's firewall is being restarted: an undo would delete what comes back."""
+    (router.place / "tables/inet-t").rename(router.place / "kept")
+    back = f"[ -e {router.place}/tables/inet-t ] || cp {router.place}/kept {router.place}/tables/inet-t"
+    router.before("chmod", f'case "$*" in *ruleset.nft*) {back} ;; esac')
+    with pytest.raises(OffloadError, match="table inet t was changed since it was copied; run the play again"):
+        load(router, router.change(timeout=3))
+    assert router.settled()
+    assert router.table() == OLD
+
+
+@pytest.mark.parametrize("table", ["mangle", "input", "t", "forward"])
+def test_an_object_of_ours_with_the_name_of_their_table(router: Sandbox, table: str) -> None:
+    """What they change while ours is loaded is theirs, and no reason to undo it."""
+    file = router.place / f"tables/ip-{table}"
+    text = f"table ip {table} {{\n\tchain {table} {{\n\t\taccept\n\t}}\n}}\n"
+    file.write_text(text)
+    (router.place / "later").write_text(text.replace("accept", "drop"))
+    router.before("nft", f'case "$*" in "-f load.1") cp {router.place}/later {file} ;; esac')
+    content = NEW.replace("chain forward", f"chain {table}")
+    if table == "mangle":
+        router.set_table(OLD.replace("chain forward", "chain mangle"))
+        content = f"delete chain inet t mangle\n{NEW}"
+    change = router.change(router.plan(content))
+    if table == "t":  # in doubt
+        with pytest.raises(OffloadError, match="changed what is not its own: table ip t"):
+            load(router, change)
+        return
+    load(router, change)
+    assert "drop" in file.read_text()
+
+
+def test_a_quote_of_theirs_hides_no_table(router: Sandbox) -> None:
+    """nft lists one in a comment as it is; what stands behind it is looked at all the same."""
+    (router.place / "tables/inet-a").write_text('table inet a {\n\tchain c {\n\t\taccept comment "19" rack"\n\t}\n}\n')
+    foreign = "table inet foreign {\n\tchain c {\n\t\taccept\n\t}\n}\n"
+    router.set_table(foreign, "foreign")
+    does = f"rm -f {router.place}/tables/inet-foreign; sed -n '/^table inet t/,$p' load.1 >only"
+    router.before("nft", f'case "$*" in "-f load.1") {does}; exec "$0.real" -f only ;; esac')
+    with pytest.raises(OffloadError, match="it changed what is not its own: table inet foreign"):
+        load(router, router.change(router.plan(f"delete table inet foreign\n{NEW}")))
+    assert router.settled()
+    assert (router.table(), router.table("foreign")) == (OLD, foreign)

@@ -97,7 +97,7 @@ def test_the_guard_is_killed_for_good(router: Sandbox) -> None:
 
 
 def test_a_lock_that_nothing_came_of(router: Sandbox) -> None:
-    router.pending.mkdir(parents=True)
+    (router.home / "pending/1-00000009").mkdir(parents=True)
     change = router.change()
     raise_failed_change(change, change.phases()[0], router.load(change))
     assert router.table() == NEW
@@ -182,15 +182,14 @@ def test_nobody_takes_over_while_it_is_undone(router: Sandbox) -> None:
 
 
 def test_a_guard_leaves_the_next_change_alone(router: Sandbox) -> None:
-    """Which has the same place."""
     router.load(router.change(timeout=4))
-    router.pending.rename(router.home / "gone.1")
-    router.pending.mkdir()
+    (router.home / "pending/1-00000001").rename(router.home / "gone.1")
+    (router.home / "pending/1-00000002").mkdir()
     (router.pending / "id").write_text("1-00000002\n")
-    (router.pending / "events").write_text("1-00000002 begun 1 1 0\n")
+    (router.pending / "events").write_text("1-00000002 begun 1 1 0 .\n")
     shutil.rmtree(router.home / "gone.1")
     time.sleep(6)
-    assert (router.pending / "events").read_text() == "1-00000002 begun 1 1 0\n"
+    assert (router.pending / "events").read_text() == "1-00000002 begun 1 1 0 .\n"
     assert router.table() == NEW
 
 
@@ -220,8 +219,8 @@ def test_whoever_began_a_change_is_ended_before_it_is_taken_over(router: Sandbox
     stopped = subprocess.Popen(["sleep", "300"])
     try:
         stat = Path(f"/proc/{stopped.pid}/stat").read_text().rpartition(")")[2].split()[19]
-        router.pending.mkdir(parents=True)
-        (router.pending / "events").write_text(f"1-00000009 begun {stopped.pid} {stat} 0\n")
+        (router.home / "pending/1-00000009").mkdir(parents=True)
+        (router.pending / "events").write_text(f"1-00000009 begun {stopped.pid} {stat} 0 .\n")
         change = router.change()
         raise_failed_change(change, change.phases()[0], router.load(change))
         assert (router.table(), stopped.wait(10)) == (NEW, -signal.SIGKILL)
@@ -247,8 +246,8 @@ def test_one_that_is_just_begun_is_left_alone(router: Sandbox) -> None:
     try:
         stat = Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].split()[19]
         up = Path("/proc/uptime").read_text().split(".")[0]
-        router.pending.mkdir(parents=True)
-        (router.pending / "events").write_text(f"1-00000009 begun {other.pid} {stat} {up}\n")
+        (router.home / "pending/1-00000009").mkdir(parents=True)
+        (router.pending / "events").write_text(f"1-00000009 begun {other.pid} {stat} {up} .\n")
         (router.pending / "id").write_text("1-00000009\n")
         change = router.change()
         with pytest.raises(OffloadError, match="change 1-00000009 is pending: begun"):
@@ -273,7 +272,7 @@ def test_whoever_puts_the_files_in_place_is_killed(router: Sandbox) -> None:
     assert not (router.place / "etc/committing").exists()
 
 
-@pytest.mark.parametrize("place", ["committing.1-00000001*/committing", "ruleset.nft.nft-offload-new*"])
+@pytest.mark.parametrize("place", ["committing.1-00000001*/committing", "ruleset.nft.1-00000001.nft-offload-new*"])
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_file_cannot_be_put_in_place_at_first(router: Sandbox, place: str, times: int) -> None:
     """As on a file system that is read-only for a moment. The lock is let go only once a boot would do the rest."""

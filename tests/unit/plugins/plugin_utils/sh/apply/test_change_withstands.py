@@ -174,9 +174,9 @@ def test_a_recycled_process_id_is_no_guard(router: Sandbox) -> None:
     try:
         events = router.pending / "events"
         lines = events.read_text().splitlines()
-        change, word, _pid, start = next(line for line in lines if " guard " in line).split()
+        change, word, _pid, start = next(line for line in lines if " guard " in line).removesuffix(" .").split()
         kept = [line for line in lines if " guard " not in line]
-        events.write_text("\n".join([*kept, f"{change} {word} {other.pid} {start}"]) + "\n")
+        events.write_text("\n".join([*kept, f"{change} {word} {other.pid} {start} ."]) + "\n")
         pending = router.state().pending
         assert pending is not None and not pending.guarded
     finally:

@@ -322,3 +322,20 @@ def test_users_without_tcp_that_stop_before_they_are_forwarded(users: Users) -> 
     found = users.judge(f"kill {many[0].pid} {many[1].pid} {many[2].pid}; {early('prerouting')}")
     assert found.verdict == "stopped", found.as_result()
     assert "IPv4 to the WAN side" in found.reasons[0]
+
+
+def test_a_name_that_nft_would_read_as_a_rule_is_left_out() -> None:
+    """The kernel takes it, up to 15 characters without blanks."""
+    network = Network()
+    try:
+        name = 'wan"}drop;#'
+        network.run("ip", "tuntap", "add", "dev", name, "mode", "tun")
+        network.run("ip", "addr", "add", "192.0.2.77/31", "dev", name)
+        network.run("ip", "link", "set", name, "up")
+        network.run("ip", "route", "add", "default", "dev", name)
+        calls = [("section", "all", "cut", "-f", "1", "/proc/net/route"), ("section", "devices", "_default_devices")]
+        answer = parse(network.run("dash", "-s", text=compose(NONCE, ("apply/witness",), calls)), NONCE)
+        assert name in answer.text("all")
+        assert answer.text("devices").strip() == ""
+    finally:
+        network.close()

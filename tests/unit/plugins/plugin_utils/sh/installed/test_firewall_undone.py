@@ -25,16 +25,16 @@ from tests.unit.helpers.firewalls import NFT, golden, needs_namespaces, without_
 CHANGE = """
 set -e
 nft -f old.nft
-mkdir -p home/pending && cd home/pending
-cp ../../guard.sh guard
+mkdir -p home/pending/7-0badcafe && cd home/pending/7-0badcafe
+cp ../../../guard.sh guard
 echo 7-0badcafe >id; echo 1 >timeout; printf '%4000s.' '' >outcome; : >staged; : >made; : >expected
-echo 60 >limit; echo 7-0badcafe begun 1 1 0 >events
+echo 60 >limit; echo 7-0badcafe begun 1 1 0 . >events
 echo "inet nft_offload" >tables
 nft -s list table inet nft_offload >before.1
-cp ../../new.nft load.1
-cp before.1 ../../before
+cp ../../../new.nft load.1
+cp before.1 ../../../before
 sh "$PWD/guard" watch
-cd ../..
+cd ../../..
 cat home/last
 nft -s list table inet nft_offload >after
 """

@@ -41,13 +41,13 @@ def router(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
 
 def prepare(place: Path, *before: str) -> Path:
     """The directory of a change of table inet t (and inet t1) that is to be undone."""
-    pending = place / "run/nft-offload/pending"
+    pending = place / "run/nft-offload/pending/1-00000001"
     pending.mkdir(parents=True)
     (pending / "guard").write_text(guard_script())
     (pending / "id").write_text("1-00000001\n")
     events = ("begun 1 1 0", "deadline 0", "loading", "loaded", "undo test")
-    (pending / "events").write_text("".join(f"1-00000001 {event}\n" for event in events))
-    for name in ("staged", "made", "outcome"):
+    (pending / "events").write_text("".join(f"1-00000001 {event} .\n" for event in events))
+    for name in ("staged", "made", "outcome", "reloading"):
         (pending / name).write_text("")
     (pending / "tables").write_text("".join(f"inet t{n or ''}\n" for n in range(len(before))))
     for number, text in enumerate(before, start=1):
@@ -319,8 +319,8 @@ def test_hours_come_back_in_any_zone(shell: str, zone: str, tmp_path: Path, monk
     rule = 'meta hour "23:00"-"23:30" drop comment "the night"'
     change = f"""
     nft 'add rule inet t input {rule}' && nft list table inet t >at_first
-    TZ=UTC0 nft -s list table inet t >run/nft-offload/pending/before.1
-    {shell} run/nft-offload/pending/guard copies || exit 9
+    TZ=UTC0 nft -s list table inet t >run/nft-offload/pending/1-00000001/before.1
+    {shell} run/nft-offload/pending/1-00000001/guard copies || exit 9
     nft 'flush chain inet t input'
     """
     table = against_kernel(shell, tmp_path, change)
@@ -339,8 +339,8 @@ def test_a_line_end_in_a_string_ends_no_line(shell: str, words: str, tmp_path: P
     change = f"""
     nft 'add table inet other; add chain inet other c'
     printf 'add rule inet t input counter comment "{words}"\\n' | nft -f -
-    TZ=UTC0 nft -s list table inet t >run/nft-offload/pending/before.1
-    {shell} run/nft-offload/pending/guard copies || exit 9
+    TZ=UTC0 nft -s list table inet t >run/nft-offload/pending/1-00000001/before.1
+    {shell} run/nft-offload/pending/1-00000001/guard copies || exit 9
     nft 'flush chain inet t input; add chain inet t chain_x'
     """
     table = against_kernel(shell, tmp_path, change)
@@ -386,7 +386,7 @@ def test_a_quote_without_an_end_in_a_table_of_somebody_else(shell: str, tmp_path
     pending = prepare(tmp_path / "load")
     (pending / "tables").write_text("inet t\n")
     (pending / "load.1").write_text(OTHER)
-    (pending / "events").write_text("1-00000001 begun 1 1 0\n")
+    (pending / "events").write_text("1-00000001 begun 1 1 0 .\n")
     script = f"{LONE.format(table='aa')}\n{shell} {pending}/guard load"
     done = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)

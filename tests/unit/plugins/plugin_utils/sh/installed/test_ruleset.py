@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.boot import MARK
 
-from tests.unit.helpers.boot import COMMANDS, BootRouter, filter_text, overlay_text
+from tests.unit.helpers.boot import COMMANDS, STAGED, BootRouter, filter_text, overlay_text
 from tests.unit.helpers.firewalls import needs_namespaces
 from tests.unit.helpers.shells import ROUTER_SHELLS
 
@@ -344,9 +344,9 @@ def test_a_power_cut_at_any_step_of_a_start_is_recovered_from(router: BootRouter
         shutil.rmtree(router.run, ignore_errors=True)
         (router.place / "steps").unlink(missing_ok=True)
         router.confirm(filter_text(3), 3, {2: filter_text(2)})
-        router.write("devices.nft-offload-new", "")
+        router.write(f"devices{STAGED}", "")
         router.stage("ruleset.nft", filter_text(4))
-        (router.home / "committing").write_text(f"{router.home}/devices\n{router.home}/ruleset.nft\n")
+        (router.home / "committing").write_text(f"{STAGED} {router.home}/devices\n{STAGED} {router.home}/ruleset.nft\n")
         kill = (
             'echo >>"$place/steps"\n'
             f'[ "$(wc -l <"$place/steps")" -ne {cut} ] || {{ kill -9 "$PPID"; exit 1; }}\n'
@@ -373,11 +373,11 @@ def test_a_power_cut_at_any_step_of_a_start_is_recovered_from(router: BootRouter
 @pytest.mark.parametrize("pending", [False, True], ids=["after a power cut", "while a change waits"])
 def test_what_was_staged_and_never_confirmed_goes(router: BootRouter, pending: bool) -> None:
     router.confirm(filter_text(3))
-    staged = [f"{name}.nft-offload-new" for name in ("ruleset.nft", "confirmed", "history/4-00000004.nft")]
+    staged = [f"{name}{STAGED}" for name in ("ruleset.nft", "confirmed", "history/4-00000004.nft")]
     for name in staged:
         router.write(name, filter_text(4))
     if pending:
-        (router.run / "pending").mkdir(parents=True)
+        (router.run / "pending/9-0badcafe").mkdir(parents=True)
     started = router.start()
     assert (started.code, "dport 3 " in started.tables) == (0, True)
     assert [(router.home / name).exists() for name in staged] == [pending] * 3
