@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ..plugin_utils._core.action import OffloadAction, Options
@@ -21,6 +22,7 @@ from ..plugin_utils._observe.reading import (
     require_whole,
     validate_sample,
 )
+from ..plugin_utils._verify.cost import measure_cost
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "gather_subset": {"type": "str", "choices": ["all", "min"], "default": "all"},
@@ -45,7 +47,9 @@ class ActionModule(OffloadAction):
             return {"router": read_choice(answer)}
         validate_sample(options["sample"])
         asked = {name: options[name] for name in ("family", "table", "sample")}
-        calls = list_calls(**asked, measure=not self.check_mode)
+        calls = list_calls(**asked, measure="no" if self.check_mode else "always")
         answer = router.run(FRAGMENTS, calls=calls)
         require_whole(answer)
-        return {"router": read_state(answer).as_result()}
+        state = read_state(answer)
+        cost = measure_cost(state)
+        return {"router": state.as_result(), "cost": asdict(cost) if cost else None}

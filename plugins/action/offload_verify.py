@@ -13,8 +13,10 @@ from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.names import DEVICE, require_table_name
 from ..plugin_utils._core.router import Router
+from ..plugin_utils._core.values import build
 from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, require_whole, validate_sample
 from ..plugin_utils._observe.state import Flows
+from ..plugin_utils._verify.cost import Cost, compare_costs, measure_cost
 from ..plugin_utils._verify.finding import RUNGS, Expectation
 from ..plugin_utils._verify.overview import describe_traffic, list_drivers
 from ..plugin_utils._verify.subject import Subject
@@ -27,6 +29,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "sample": {"type": "int", "default": 3},
     "slow_share": {"type": "int", "default": 50},
     "least_packets": {"type": "int", "default": 100},
+    "cost_before": {"type": "dict"},
     "family": {"type": "str", "choices": ["inet", "ip", "ip6"], "default": "inet"},
     "table": {"type": "str", "default": "nft_offload"},
 }
@@ -40,11 +43,13 @@ class ActionModule(OffloadAction):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """The verdict with its evidence; failed where a rung does not hold or the required one is not proven."""
         expectation = _build_expectation(options)
+        before = _read_cost(options["cost_before"]) if options["cost_before"] else None
         seconds = 0 if expectation.expect == "disabled" else options["sample"]
-        calls = list_calls(options["family"], options["table"], seconds, measure=not self.check_mode)
+        calls = list_calls(options["family"], options["table"], seconds, measure="no" if self.check_mode else "yes")
         answer = router.run(FRAGMENTS, calls=calls)
         require_whole(answer)
         state = read_state(answer)
+        cost = measure_cost(state)
         subject = Subject(state, expectation)
         verdict = judge(subject)
         result = {
@@ -57,6 +62,8 @@ class ActionModule(OffloadAction):
             "flows": _count_flows(state.flows),
             "traffic": asdict(traffic) if (traffic := describe_traffic(subject)) else None,
             "sample": asdict(state.sample) if state.sample else None,
+            "cost": asdict(cost) if cost else None,
+            "cost_compared": compare_costs(before, cost) if options["cost_before"] else "",
             "kernel": state.platform.kernel,
             "firewall": ", ".join(state.firewalls),
         }
@@ -92,6 +99,14 @@ def _build_expectation(options: Options) -> Expectation:
         slow_share=options["slow_share"],
         least_packets=options["least_packets"],
     )
+
+
+def _read_cost(value: dict[str, Any]) -> Cost:
+    """What offload_info or offload_verify returned as ``cost``; raises OffloadError."""
+    try:
+        return build(Cost, value, "option cost_before")
+    except ValueError as error:
+        raise OffloadError(str(error), "give it what offload_info or offload_verify returned as cost") from error
 
 
 def _count_flows(flows: Flows | None) -> dict[str, Any] | None:

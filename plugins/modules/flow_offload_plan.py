@@ -50,6 +50,11 @@ order:
   returned: with O(part=role)
   type: str
   sample: hardware
+measure:
+  description: Seconds for which what forwarding costs is measured before the steps; 0 for not at all.
+  returned: with O(part=role)
+  type: int
+  sample: 3
 kernel:
   description: Options of M(kmod.nft_offload.kernel_support).
   returned: with O(part=role)

@@ -44,7 +44,8 @@ options:
       - For how many seconds traffic is watched, from 0, which looks once and measures nothing, to 60.
       - Meanwhile a table of the name C(nft_offload_sample_...) counts what traverses the forward chain, and another one
         what comes in before and after the flowtables. They only count, no other table is touched, and they go again
-        also when the connection is lost. In check mode and without a flowtable there are none.
+        also when the connection is lost. In check mode there are none; without a flowtable all packets are counted as
+        those of the slow path.
     type: int
     default: 0
   family:
@@ -356,7 +357,7 @@ router:
     sample:
       description:
         - What traversed the forward chain over the sample, and what the flowtables took before it; null where nothing
-          was measured, as with O(sample=0), in check mode, without a flowtable, or where nft refused.
+          was measured, as with O(sample=0), in check mode, or where nft refused.
         - A packet counts as the kernel handles it, so that what a NIC or GRO has merged is one. Packets that a NIC
           forwards by itself are in none of the counts but RV(router.sample.nic_bytes) and RV(router.flows.carried).
       type: dict
@@ -412,6 +413,9 @@ router:
         slow_bytes:
           description: Bytes of late and slow packets.
           type: int
+        traversed_bytes:
+          description: Bytes of all packets through the forward chain.
+          type: int
         bypassed_bytes:
           description: Bytes of bypassed packets.
           type: int
@@ -457,6 +461,26 @@ router:
         nic_sent:
           description: Device to bytes, at least, that its NIC sent and the kernel never saw, of the busiest ones.
           type: dict
+    processor:
+      description:
+        - What the processor did while traffic was watched; null with O(sample=0), and where that cannot be seen.
+      type: dict
+      contains:
+        seconds:
+          description: Seconds that it really took.
+          type: float
+        cores:
+          description:
+            - Its cores, in order, with C(ticks), of which a second has 100; C(busy), those in which it neither was idle
+              nor waited for a disk; C(softirq), those of them in software interrupts, where the kernel forwards;
+              C(packets) that it took from NICs or other cores, C(dropped) for a full queue, and C(squeezed), how often
+              it stopped with packets left.
+          type: list
+          elements: dict
+        threaded:
+          description: Devices whose packets are taken by threads, which no software interrupt shows.
+          type: list
+          elements: str
     driver_table:
       description:
         - The driver's own table of flows, where it publishes one (MediaTek and Airoha, in debugfs); else null.
@@ -796,6 +820,7 @@ router:
       slow_protocols: {}
       slow_bytes: 0
       bypassed_bytes: 1183000
+      traversed_bytes: 83208
       nic_bytes: 0
       nic_devices: {}
       taken: {lan0: 448, wan0: 448}
@@ -808,6 +833,11 @@ router:
       unwatched: ""
       sent: {lan0: 455, wan0: 453}
       nic_sent: {}
+    processor:
+      seconds: 3.02
+      cores:
+        - {ticks: 302, busy: 41, softirq: 36, packets: 8211, dropped: 0, squeezed: 0}
+      threaded: []
     driver_table: null
     work: {}
     other_handlers:
@@ -850,4 +880,76 @@ router:
     fw4: null
     unseen: {}
     not_understood: []
+cost:
+  description:
+    - What forwarding cost during O(sample); null where no traffic was watched, or nothing could be measured.
+    - The processor's time is that of software interrupts, in which the kernel forwards what takes the slow path or the
+      one of a flowtable. They do other work too, so that forwarding takes at most that. A number that the traffic or
+      the kernel's clock is too little for is null, and RV(cost.unproven) says why.
+  returned: when the router could be read
+  type: dict
+  contains:
+    seconds:
+      description: Seconds over which the processor was watched.
+      type: float
+    slow:
+      description: What went through the forward chain in a second, C(packets) and C(bits).
+      type: dict
+    software:
+      description: The same of what flowtables took; null where that could not be counted.
+      type: dict
+    hardware:
+      description:
+        - The same of what NICs forwarded by themselves. C(bits) are at least those that NICs received and the kernel
+          never saw; C(packets) are null where connection tracking does not count them, or is too long to be read.
+      type: dict
+    bits:
+      description: Bits a second, of all of these.
+      type: float
+    cores:
+      description: Cores of the processor.
+      type: int
+    softirq:
+      description:
+        - Percent of one core that software interrupts took on all cores together, so that it may be above 100. Null
+          where threads take packets (C(threaded) of a device in sysfs), since no counter shows their time.
+      type: float
+    softirq_error:
+      description: Percentage points by which that may be off, in 95 of 100 cases.
+      type: float
+    busiest_core:
+      description: Percent of its time that the core with the most of them spent in software interrupts.
+      type: float
+    nanoseconds:
+      description: Nanoseconds of them for each packet that the kernel forwarded.
+      type: float
+    nanoseconds_error:
+      description: Nanoseconds by which that may be off, in 95 of 100 cases.
+      type: float
+    dropped:
+      description: Packets that found the queue of a core full.
+      type: int
+    squeezed:
+      description: Times that a core stopped with packets left.
+      type: int
+    unproven:
+      description: Why a number is missing; empty where none is.
+      type: str
+  sample:
+    seconds: 3.02
+    slow: {packets: 31.1, bits: 83208.0}
+    software: {packets: 26104.0, bits: 309114010.0}
+    hardware: {packets: null, bits: 0.0}
+    bits: 309197218.0
+    cores: 4
+    softirq: 4.3
+    softirq_error: 2.7
+    busiest_core: 3.9
+    nanoseconds: null
+    nanoseconds_error: null
+    dropped: 0
+    squeezed: 0
+    unproven: >-
+      software interrupts took 4.3 % of a core, give or take 2.7: too little for the kernel's clock to tell what a
+      packet costs; watch for longer (option sample)
 """

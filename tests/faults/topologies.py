@@ -80,11 +80,13 @@ ip -n wan {family} route replace {lan} dev tun0 via {near.partition("/")[0]} src
 def pppoe(nic: str, address: int, host: str = "wan", below: str = "eth0") -> str:
     """sh that makes a PPPoE session over a NIC the way to a far host, with Debian's server on the other side.
 
-    ``address``: of the network between both, 100.64.ADDRESS.0, of the far host and of its session.
+    ``address``: of the network between both, 100.64.ADDRESS.0, of the far host and of its session. The server reads
+    frames as they are, and a sender behind a veth leaves checksums to whoever sends on a wire. Here it makes them.
     """
     near, beyond = f"100.64.{address}.1", f"100.64.{address}.2"
     return f"""
 modprobe pppoe
+ip netns exec lan ethtool -K eth0 tx off >/dev/null
 printf 'noauth\\nlcp-echo-interval 0\\n' >/etc/ppp/server-options
 ip netns exec {host} pppoe-server -I {below} -L {beyond} -R {near} -N 1 -O /etc/ppp/server-options \\
   </dev/null >/dev/null 2>&1

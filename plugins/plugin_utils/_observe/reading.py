@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from .._core import paths
 from .._core.errors import OffloadError
@@ -84,13 +84,13 @@ def list_calls(
     family: str = "inet",
     table: str = "nft_offload",
     sample: int = 0,
-    measure: bool = True,
+    measure: Literal["yes", "always", "no"] = "yes",
 ) -> list[Call]:
     """The calls, for the scripts FRAGMENTS, that read the whole state of a router.
 
     ``family`` and ``table`` name the table that this collection keeps on the router. Traffic is watched for ``sample``
-    seconds. With ``measure``, tables of our own meanwhile count what traverses the forward chain; without it nothing on
-    the router is touched.
+    seconds. Meanwhile tables of our own count what traverses the forward chain: with ``measure`` "yes" where there is a
+    flowtable, with "always" anywhere; with "no" nothing on the router is touched.
     """
     return [
         ("read_platform",),
@@ -106,7 +106,7 @@ def list_calls(
         *list_state_calls("ruleset", "features"),
         ("read_services", *SERVICES, *AGENTS),
         ("read_fw4",),
-        ("read_sample", str(sample), str(LINES), "yes" if measure else "no"),
+        ("read_sample", str(sample), str(LINES), measure),
         ("read_driver_table", str(LINES), str(sample)),
     ]
 

@@ -23,6 +23,8 @@ COLUMNS = (
     *RUNGS,
     "errors",
     "warnings",
+    "softirq_percent",
+    "megabits_per_second",
     "change",
     "findings",
     "messages",
@@ -54,6 +56,9 @@ def _list_cells(name: str, router: RouterReport, change: str) -> Iterator[str]:
     yield from (name, router.state, router.stands, str(router.rung))
     yield from (router.statuses.get(rung, "").replace("_", " ") for rung in RUNGS)
     yield from (str(severities.count(severity)) for severity in ("error", "warning"))
+    cost = router.cost
+    yield "" if cost is None or cost.softirq is None else f"{cost.softirq:.1f}"
+    yield "" if cost is None else f"{cost.bits / 1e6:.1f}"
     yield change
     yield " ".join(dict.fromkeys(finding.id for finding in router.findings))
     yield "; ".join(finding.message for finding in router.findings)

@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from .._core.text import show
+from .._core.values import build, prune
+from .._verify.cost import Cost
 from .._verify.finding import Kind, Severity, Status
 from .._verify.overview import Traffic
-from .values import build, prune
 
 UNREACHABLE = Kind(
     "fleet.unreachable",
@@ -139,6 +140,10 @@ class RouterReport:
     """None where connection tracking could not be read"""
     traffic: Traffic | None = None
     """None where nothing was measured"""
+    cost: Cost | None = None
+    """the same"""
+    cost_compared: str = ""
+    """that before a change and now, in a sentence; empty where there is none from before"""
 
     @property
     def statuses(self) -> dict[str, str]:

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from .._core.errors import OffloadError
+from .._core.values import build
 from .fleet import FleetReport
 from .format import Format
-from .values import build
 
 VERSION: Final = 1
 """of the form, which docs/fleet_report.schema.json describes: another one where a reader of this one would go wrong"""

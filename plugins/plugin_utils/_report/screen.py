@@ -151,6 +151,9 @@ def _headlines(name: str, router: RouterReport, width: int) -> Iterator[Line]:
     rung = f" (rung {router.rung} of 7)" if router.rung else ""
     for line in _wrap([f"{name}: {router.stands}{rung}"], width, 0):
         yield Line(line, COLORS.get(router.state))
+    if router.cost_compared:
+        for line in _wrap([router.cost_compared], width, 2):
+            yield Line(f"  {line}")
 
 
 def _finding_lines(router: RouterReport, width: int, severities: Iterable[str]) -> Iterator[Line]:

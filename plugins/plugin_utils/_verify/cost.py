@@ -78,11 +78,11 @@ def measure_cost(state: RouterState) -> Cost | None:
         return None
     slow = _per_second(sample.total.traversed, sample.traversed_bytes, sample.seconds)
     software = _per_second(sample.total.bypassed, sample.bypassed_bytes, sample.seconds)
-    if sample.unhooked:
+    if sample.unhooked and state.flowtables:
         software = Rate(None, None)
     hardware = _rate_hardware(state, sample)
     softirq, error = _share_of_core(processor)
-    reason = _explain_missing(sample, processor)
+    reason = _explain_missing(state, sample, processor)
     each = each_error = None
     if not reason and softirq is not None and error is not None:
         # of a second, by the packets of a second: the two were not watched for exactly the same time
@@ -131,14 +131,14 @@ def _tell_cost(cost: Cost) -> str:
     return f"{percent} of a core at {cost.bits / 1e6:.3g} Mbit/s"
 
 
-def _explain_missing(sample: Sample, processor: Processor) -> str:
+def _explain_missing(state: RouterState, sample: Sample, processor: Processor) -> str:
     """Why the time for a packet cannot be told; empty where it can, as far as the traffic goes."""
     if processor.threaded:
         names = ", ".join(processor.threaded[:8])
         return f"threads take the packets of {names}, and no counter shows their time"
     if min(core.ticks for core in processor.cores) < LEAST_TICKS:
         return "traffic was watched for less than a second; watch for longer (option sample)"
-    if sample.unhooked:
+    if sample.unhooked and state.flowtables:
         return f"packets that the flowtables took could not be counted: {sample.unhooked}"
     forwarded = sample.total.traversed + sample.total.bypassed
     if forwarded < LEAST_PACKETS:

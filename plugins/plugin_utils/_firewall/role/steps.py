@@ -73,6 +73,7 @@ def plan_removal(request: Request) -> dict[str, Any]:
         "order": "disabled",
         "kernel": {"state": "absent"},
         "nic": {"state": "absent"},
+        "measure": 0,
         "ruleset": {"kind": "none", "tasks": "absent"},
         "change": change_options(request.values),
         "verify": verify_options(request.values, "disabled"),
@@ -110,6 +111,9 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
     ruleset = _ruleset_step(request, state, devices, kind, undelivered)
     steps = {
         "order": _order(asks_nics, bool(leaving), ruleset["kind"]),
+        "measure": 0
+        if state.flowtables or not request.values["flow_offload_measure"]
+        else request.values["flow_offload_sample"],
         "kernel": {"state": "present", "packages": _packages(request, state)},
         "nic": {"state": "absent"},
         "ruleset": ruleset,

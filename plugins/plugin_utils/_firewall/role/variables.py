@@ -59,6 +59,7 @@ SPEC: dict[str, Any] = {
     "flow_offload_require": _choice(RUNGS, "bound"),
     "flow_offload_sample": _number(3),
     "flow_offload_slow_share": _number(50),
+    "flow_offload_measure": FLAG,
 }
 """the role's variables, as an argument spec"""
 FOR_PLAYBOOKS: dict[str, Any] = {

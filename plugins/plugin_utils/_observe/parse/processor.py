@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
-from ..._core.text import iterate_lines, read_decimal, split_words
+from ..._core.text import iterate_lines, read_decimal, read_number, split_words
 from ..state import Core, Processor
 
-_DIGITS = {10: re.compile(r"[0-9]{1,18}"), 16: re.compile(r"[0-9a-f]{1,8}")}
+_DIGITS = {"": re.compile(r"[0-9]{1,18}"), "0x": re.compile(r"[0-9a-f]{1,8}")}
 _Queue = tuple[int, int, int]
 """packets, dropped, squeezed"""
 
@@ -31,9 +32,9 @@ def parse_processor(text: str, unknown: list[str] | None = None) -> Processor | 
         match split_words(line):
             case ["seconds", value]:
                 seconds = read_decimal(value)
-            case ["core", *words] if len(numbers := _read_numbers(words, 10)) == 4:
+            case ["core", *words] if len(numbers := _read_numbers(words, "")) == 4:
                 ticks[numbers[0]] = numbers[1], numbers[2], numbers[3]
-            case [("before" | "after") as when, *words] if len(numbers := _read_numbers(words, 16)) in (3, 4):
+            case [("before" | "after") as when, *words] if len(numbers := _read_numbers(words, "0x")) in (3, 4):
                 # where the kernel does not number them, they are those that are online, in order
                 core = numbers[3] if len(numbers) == 4 else len(queues[when])
                 queues[when][core] = numbers[0], numbers[1], numbers[2]
@@ -45,9 +46,9 @@ def parse_processor(text: str, unknown: list[str] | None = None) -> Processor | 
     return Processor(seconds, cores, tuple(threaded)) if cores and seconds > 0 else None
 
 
-def _read_numbers(words: list[str], base: int) -> list[int]:
-    """The words as numbers; none where one of them is no number."""
-    return [int(word, base) for word in words] if all(map(_DIGITS[base].fullmatch, words)) else []
+def _read_numbers(words: list[str], base: Literal["", "0x"]) -> list[int]:
+    """The words as numbers, decimal or hexadecimal ones; none where one of them is no number."""
+    return [read_number(base + word) for word in words] if all(map(_DIGITS[base].fullmatch, words)) else []
 
 
 def _count_since(queues: dict[str, dict[int, _Queue]], core: int) -> _Queue:

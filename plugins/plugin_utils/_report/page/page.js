@@ -139,6 +139,7 @@ function page(router) {
   if (router.change) parts.push(paragraph([changeOf(router.change)]));
   if (router.findings.length) parts.push(section("What was found", ...router.findings.map(findingOf)));
   if (router.expected) parts.push(section("Desired and actual", desired(router)));
+  if (router.cost) parts.push(section("Cost of forwarding", ...cost(router)));
   if (router.traffic || router.flows) parts.push(section("Traffic", ...traffic(router)));
   if (router.rungs.length) parts.push(section("Rungs", element("ul", { class: "rungs" }, ...router.rungs.map(rungOf))));
   return parts;
@@ -182,13 +183,29 @@ function desired(router) {
     lines.push(["rung", require, status], ["devices", devices.join(", ") || "any", [...hardware, ...software].join(", ") || "none"]);
   }
   lines.push(["drivers", "", Object.entries(router.drivers).map(([device, driver]) => `${device} ${driver}`).join(", ")]);
-  const head = ["", "desired", "actual"].map((text) => (text ? element("th", { scope: "col" }, text) : element("td")));
+  return table(["", "desired", "actual"], lines);
+}
+
+/** Each line begins with its heading. */
+function table(titles, lines) {
+  const head = titles.map((text) => (text ? element("th", { scope: "col" }, text) : element("td")));
   return element(
     "table",
     {},
     element("thead", {}, element("tr", {}, ...head)),
     element("tbody", {}, ...lines.map(([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name), ...cells.map((cell) => element("td", {}, cell))))),
   );
+}
+
+/** What forwarding took of the processor, and what it came to on each path. */
+function cost(router) {
+  const { softirq, softirq_error: error, nanoseconds, unproven, dropped, slow, software, hardware } = router.cost;
+  const share = softirq === null ? "" : `${softirq} % of a core in software interrupts, give or take ${error}`;
+  const each = nanoseconds === null ? "" : `${nanoseconds} ns a packet`;
+  const rate = (name, { bits, packets }) => [name, bits === null ? "not counted" : `${(bits / 1e6).toFixed(1)} Mbit/s`, packets === null ? "" : `${packets}/s`];
+  const rows = [rate("slow path", slow), rate("flowtable, in software", software), rate("hardware, at least", hardware)];
+  const parts = [paragraph([router.cost_compared]), paragraph([share, each, dropped ? `${dropped} packets dropped` : "", unproven])];
+  return [...parts.filter((part) => part.textContent), table(["path", "bits", "packets"], rows)];
 }
 
 function traffic(router) {

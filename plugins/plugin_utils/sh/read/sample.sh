@@ -5,12 +5,12 @@
 # beside any firewall: counted by tables of our own, which only count, and which go again whatever happens to this shell.
 # Of packets that a NIC forwards by itself they see nothing; for those there are its counters and conntrack's.
 
-# read_sample SECONDS LINES MEASURE: MEASURE is yes, or no where nothing on the router may be touched; LINES of
-# conntrack. Needs flowtables.sh and nftables.sh before it, and measures only where that found a flowtable.
+# read_sample SECONDS LINES MEASURE: MEASURE is yes to measure where there is a flowtable, always, or no where nothing on
+# the router may be touched; LINES of conntrack. Needs flowtables.sh and nftables.sh before it.
 read_sample() {
   _sample=
   if [ "$1" -gt 0 ]; then
-    case $3:${_found-} in yes:*"flowtable "*) _begin_sample "$1" ;; esac
+    case $3:${_found-} in yes:*"flowtable "* | always:*) ! has nft || _begin_sample "$1" ;; esac
     remember_flows "$2"
     remember_processor
     sleep "$1"
@@ -40,7 +40,8 @@ _begin_sample() {
   _exits=
   [ -z "$_hooked" ] || _exits=$({ printf '%s\n' "$_listed" && _lowers && sed -n 's/^ *\([^: ]*\):.*/\1/p' /proc/net/dev; } | _to_watch)
   _ct=no
-  _has_ct && _ct=yes
+  # without a flowtable, to ask for it may start it
+  case ${_found-} in *"flowtable "*) _has_ct && _ct=yes ;; esac
   _start_guard
   trap '_drop_sample; exit 143' INT TERM
   trap _drop_sample EXIT
@@ -73,9 +74,9 @@ _place() {
       if (n == 1 || at > high) high = at
     }
     END {
-      family = "ip"
-      if (fed["ip6"]) family = "ip6"
-      if (fed["inet"] || (fed["ip"] && fed["ip6"])) family = "inet"
+      family = "inet"
+      if (fed["ip"] && !fed["ip6"] && !fed["inet"]) family = "ip"
+      if (fed["ip6"] && !fed["ip"] && !fed["inet"]) family = "ip6"
       print family, low - 1, high + 1
     }
   '

@@ -31,7 +31,7 @@ INSTEAD = "Use parse_count, read_number or read_decimal of _core/text.py."
 ALLOWED = {
     "plugin_utils/_core/text.py": "the parser",
     "plugin_utils/_core/arguments.py": "what the user writes, a number already",
-    "plugin_utils/_report/values.py": "a number already, which was tested",
+    "plugin_utils/_core/values.py": "a number already, which was tested",
     "plugin_utils/_firewall/names.py": "what the user writes, as an argument spec has read it",
     "plugin_utils/_firewall/services.py": "what the user writes, of a form that was tested",
     "plugin_utils/_firewall/elements.py": "what the user writes, of a form that was tested",

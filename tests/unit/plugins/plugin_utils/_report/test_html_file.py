@@ -154,7 +154,8 @@ def test_nothing_stands_in_the_way_of_a_screen_reader(open_report: Open, scheme:
 def test_a_router_that_is_to_be_off_is_not_asked_for_a_rung(open_report: Open) -> None:
     off = replace(FLEET.routers["edge-hw"], verdict="none", rung=0, expected=Expected("disabled", "bound", ()))
     page = open_report(FleetReport({"off": replace(off, offload=ListedDevices())}), "#off")
-    lines = page.get_by_role("dialog").locator("tbody tr").all_inner_texts()
+    wanted = page.get_by_role("dialog").locator("section", has_text="Desired and actual")
+    lines = wanted.locator("tbody tr").all_inner_texts()
     assert [line.split("\t") for line in lines] == [
         ["flowtables", "disabled", "none"],
         ["drivers", "", "lan0 labnic, wan0 labnic"],

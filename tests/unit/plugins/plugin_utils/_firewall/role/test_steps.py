@@ -72,6 +72,7 @@ def refused(state: RouterState, **given: Any) -> str:
 def test_what_is_planned_where_nothing_is_asked_for() -> None:
     assert steps(debian()) == {
         "order": "hardware",
+        "measure": 0,
         "kernel": {"state": "present", "packages": ["nftables", "ethtool"]},
         "nic": {"state": "present", "devices": ["lan0", "wan0"], "leaving": [], "unsupported": "skip"},
         "ruleset": {
@@ -651,3 +652,10 @@ def test_a_template_has_to_leave_it_out_itself() -> None:
     named = request(**TEMPLATE, flow_offload_devices=["lan0", "tun0", "wan0"])
     planned, warnings = plan_steps(named, ds_lite(debian()))
     assert planned["ruleset"]["flowtables"][0]["devices"] == ["lan0", "tun0", "wan0"] and len(warnings) == 1
+
+
+def test_what_forwarding_costs_is_measured_before_there_is_a_flowtable() -> None:
+    asked = {"flow_offload_measure": True, "flow_offload_sample": 7}
+    assert steps(debian(), **asked)["measure"] == 7
+    assert steps(replace(debian(), flowtables=(Flowtable("inet", "nft_offload", "ft"),)), **asked)["measure"] == 0
+    assert plan_removal(request(flow_offload_mode="disabled", **asked))["measure"] == 0

@@ -171,6 +171,7 @@ after4 lan1 202 20000
     assert unknown == []
     assert sample == Sample(
         seconds=3.06,
+        traversed_bytes=2700,
         total=Share(147, 25, 100, 315, *estimate_share(125, 315)),
         entrances=(
             Entrance(112, 0, 100, 200, *estimate_share(100, 200), "ipv4", "br0", ("lan0", "lan1")),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""Plain values, as JSON has them, into the dataclasses of a report. Pure: no I/O."""
+"""Plain values, as JSON has them, into dataclasses. Pure: no I/O."""
 
 from __future__ import annotations
 
