@@ -188,7 +188,12 @@ owner_lives() {
 # finish_commit JOURNAL: the rest of it; of an earlier change too, whose shell was killed, before the next one stages
 # files that a boot would take for confirmed ones
 finish_commit() {
-  [ -f "$1" ] || return 0
+  [ -e "$1" ] || return 0
+  # a list that was moved into a directory would be one that nobody finds
+  [ -f "$1" ] || {
+    echo "$1: it is no file"
+    return 1
+  }
   while read -r _suffix _file; do
     [ ! -e "$_file$_suffix" ] || mv -f "$_file$_suffix" "$_file" || return
     to_disk "${_file%/*}"

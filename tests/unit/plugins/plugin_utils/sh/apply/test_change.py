@@ -343,6 +343,15 @@ def test_the_next_change_finishes_what_a_killed_shell_left(router: Sandbox) -> N
     assert (router.table(), router.etc("ruleset.nft")) == (OLD, "earlier")
 
 
+def test_a_directory_in_the_place_of_the_list_is_refused(router: Sandbox) -> None:
+    """Moved into it, the list would be where nobody looks for it."""
+    (router.place / "etc/committing").mkdir()
+    change = router.change()
+    with pytest.raises(OffloadError, match="committing: it is no file"):
+        raise_failed_change(change, change.phases()[0], router.load(change))
+    assert (router.table(), router.settled(0)) == (OLD, True)
+
+
 def test_boot_finishes_what_a_power_cut_left(router: Sandbox) -> None:
     etc = router.place / "etc"
     (etc / "ruleset.nft").write_text(OLD)
