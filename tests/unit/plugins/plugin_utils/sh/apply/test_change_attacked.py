@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,34 +24,9 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors impo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call
 
+from tests.unit.helpers.changes import THIRD, await_true, beside, load
 from tests.unit.helpers.events import add_event, has_event
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
-
-THIRD = NEW.replace("policy drop", "policy accept").replace("priority 0", "priority 5")
-PATIENCE = 120
-"""seconds; a busy machine is slow"""
-
-
-def await_true(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-@contextmanager
-def beside(act: Callable[[], Answer]) -> Iterator[list[Answer]]:
-    """Runs it in a thread, until its end behind the block; its answer is in the list then."""
-    answers: list[Answer] = []
-    thread = threading.Thread(target=lambda: answers.append(act()))
-    thread.start()
-    yield answers
-    thread.join(PATIENCE)
-    assert answers
-
-
-def load(router: Sandbox, change: Change) -> None:
-    raise_failed_change(change, change.phases()[0], router.load(change))
 
 
 def hold_until(router: Sandbox, tool: str, pattern: str, name: str) -> None:
@@ -270,13 +244,12 @@ def test_guests_with_large_environments_do_not_keep_it_from_being_undone(router:
 def test_a_grep_that_does_not_answer_keeps_no_load_alive(router: Sandbox, fails: str) -> None:
     """As where the environment of one process cannot be read; the shell looks by itself then."""
     router.before("grep", f'case "$*" in *environ*) {fails} ;; esac')
-    left = router.place / "left"
-    router.before("nft", f'case "$*" in "-f load.1") (sleep 40; : >{left}) & sleep 301.{os.getpid()} ;; esac')
+    router.before("nft", f'case "$*" in "-f load.1") sleep 302.{os.getpid()} & sleep 301.{os.getpid()} ;; esac')
     with pytest.raises(OffloadError):
         load(router, router.change(limit=3))
     assert router.settled(90)
     assert (router.table(), outcome(router)[0]) == (OLD, "rolled_back")
-    assert not list_processes(f"sleep\x00301.{os.getpid()}\x00") and not left.exists()
+    assert not [number for number in (301, 302) if list_processes(f"sleep\x00{number}.{os.getpid()}\x00")]
 
 
 def list_processes(line: str) -> list[int]:

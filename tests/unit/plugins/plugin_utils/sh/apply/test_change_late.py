@@ -18,8 +18,8 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import path
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.plan import failed_step
 
+from tests.unit.helpers.changes import THIRD, await_true, beside, load
 from tests.unit.helpers.sandbox import NEW, OLD, Sandbox, outcome
-from tests.unit.plugins.plugin_utils.sh.apply.test_change_attacked import THIRD, await_true, beside, load
 
 
 def make_late(router: Sandbox, tool: str, pattern: str, first: str = ":") -> Path:

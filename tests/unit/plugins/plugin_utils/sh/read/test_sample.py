@@ -170,7 +170,7 @@ def test_what_nft_refuses_is_reported_and_takes_as_long(tmp_path: Path) -> None:
 def test_a_look_touches_nothing(seconds: int, measure: str, tmp_path: Path) -> None:
     watch = "nft monitor >events & monitor=$!\nsleep 0.3\nsh -s <script\nkill $monitor\ncat events"
     answer = inside(watch, tmp_path, script=sampling(seconds, measure))
-    assert parse(answer, NONCE).keys() == {"conntrack"}
+    assert parse(answer, NONCE).keys() == {"conntrack", *(["processor"] if seconds else [])}
     assert answer.endswith("end\n")
 
 
@@ -237,3 +237,18 @@ def test_what_was_left_is_swept(tmp_path: Path) -> None:
     tables = inside(left, tmp_path, script=sampling(1)).partition("end\n")[2].splitlines()
     kept = ["f", "nft_offload_sample_99999999999_abcdef0123456789", "nft_offload_sample_mine"]
     assert tables == [f"table inet {name}" for name in kept]
+
+
+@pytest.mark.parametrize("measure", ["always", "yes"])
+def test_without_a_flowtable_it_counts_where_it_is_asked_to(measure: str, tmp_path: Path) -> None:
+    """Before offload is turned on, that is; connection tracking is not asked for anything then."""
+    script = compose(NONCE, ("read/conntrack", "read/sample"), [("read_sample", "1", "100", measure)])
+    commands = "\n".join([TRAFFIC, "sh -s <script >answer", "kill $source $sink", "nft list tables"])
+    assert inside(commands, tmp_path, script=script) == "table inet f\n"
+    answer = (tmp_path / "answer").read_text()
+    if measure == "yes":
+        assert "sample" not in parse(answer, NONCE)
+        return
+    sample = sampled(answer)
+    assert not sample.classed and sample.unhooked == "no flowtable lists a device that there is"
+    assert 100 <= sample.total.traversed <= 800 and sample.traversed_bytes >= 100 * sample.total.traversed
