@@ -43,7 +43,7 @@ class ActionModule(OffloadAction):
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """The verdict with its evidence; failed where a rung does not hold or the required one is not proven."""
         expectation = _build_expectation(options)
-        before = _read_cost(options["cost_before"]) if options["cost_before"] else None
+        before = None if options["cost_before"] is None else _read_cost(options["cost_before"])
         seconds = 0 if expectation.expect == "disabled" else options["sample"]
         calls = list_calls(options["family"], options["table"], seconds, measure="no" if self.check_mode else "yes")
         answer = router.run(FRAGMENTS, calls=calls)
@@ -63,7 +63,7 @@ class ActionModule(OffloadAction):
             "traffic": asdict(traffic) if (traffic := describe_traffic(subject)) else None,
             "sample": asdict(state.sample) if state.sample else None,
             "cost": asdict(cost) if cost else None,
-            "cost_compared": compare_costs(before, cost) if options["cost_before"] else "",
+            "cost_compared": "" if before is None else compare_costs(before, cost),
             "kernel": state.platform.kernel,
             "firewall": ", ".join(state.firewalls),
         }

@@ -882,74 +882,24 @@ router:
     not_understood: []
 cost:
   description:
-    - What forwarding cost during O(sample); null where no traffic was watched, or nothing could be measured.
-    - The processor's time is that of software interrupts, in which the kernel forwards what takes the slow path or the
-      one of a flowtable. They do other work too, so that forwarding takes at most that. A number that the traffic or
-      the kernel's clock is too little for is null, and RV(cost.unproven) says why.
-  returned: when the router could be read
+    - What forwarding cost during O(sample), with the keys of RV(kmod.nft_offload.offload_verify#module:cost), for
+      O(kmod.nft_offload.offload_verify#module:cost_before); null where nothing was measured. What is forwarded without
+      a flowtable counts as that of the slow path.
+  returned: with O(gather_subset=all)
   type: dict
-  contains:
-    seconds:
-      description: Seconds over which the processor was watched.
-      type: float
-    slow:
-      description: What went through the forward chain in a second, C(packets) and C(bits).
-      type: dict
-    software:
-      description: The same of what flowtables took; null where that could not be counted.
-      type: dict
-    hardware:
-      description:
-        - The same of what NICs forwarded by themselves. C(bits) are at least those that NICs received and the kernel
-          never saw; C(packets) are null where connection tracking does not count them, or is too long to be read.
-      type: dict
-    bits:
-      description: Bits a second, of all of these.
-      type: float
-    cores:
-      description: Cores of the processor.
-      type: int
-    softirq:
-      description:
-        - Percent of one core that software interrupts took on all cores together, so that it may be above 100. Null
-          where threads take packets (C(threaded) of a device in sysfs), since no counter shows their time.
-      type: float
-    softirq_error:
-      description: Percentage points by which that may be off, in 95 of 100 cases.
-      type: float
-    busiest_core:
-      description: Percent of its time that the core with the most of them spent in software interrupts.
-      type: float
-    nanoseconds:
-      description: Nanoseconds of them for each packet that the kernel forwarded.
-      type: float
-    nanoseconds_error:
-      description: Nanoseconds by which that may be off, in 95 of 100 cases.
-      type: float
-    dropped:
-      description: Packets that found the queue of a core full.
-      type: int
-    squeezed:
-      description: Times that a core stopped with packets left.
-      type: int
-    unproven:
-      description: Why a number is missing; empty where none is.
-      type: str
   sample:
     seconds: 3.02
-    slow: {packets: 31.1, bits: 83208.0}
-    software: {packets: 26104.0, bits: 309114010.0}
+    slow: {packets: 26104.0, bits: 312114010.0}
+    software: {packets: 0.0, bits: 0.0}
     hardware: {packets: null, bits: 0.0}
-    bits: 309197218.0
+    bits: 312114010.0
     cores: 4
-    softirq: 4.3
-    softirq_error: 2.7
-    busiest_core: 3.9
-    nanoseconds: null
-    nanoseconds_error: null
+    softirq: 71.2
+    softirq_error: 6.4
+    busiest_core: 68.9
+    nanoseconds: 27275.5
+    nanoseconds_error: 2451.7
     dropped: 0
-    squeezed: 0
-    unproven: >-
-      software interrupts took 4.3 % of a core, give or take 2.7: too little for the kernel's clock to tell what a
-      packet costs; watch for longer (option sample)
+    squeezed: 3
+    unproven: ""
 """

@@ -400,7 +400,7 @@ cost:
       description: What went through the forward chain in a second, C(packets) and C(bits).
       type: dict
     software:
-      description: The same of what flowtables took; null where that could not be counted.
+      description: C(packets) and C(bits) of what flowtables took; null where that could not be counted.
       type: dict
     hardware:
       description:

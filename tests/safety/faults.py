@@ -729,7 +729,7 @@ SURROUNDINGS = [
         prepare="mkdir -p /run/nft-offload/pending/1-0000dead",
         options=PATIENT,
         ends=("new", "old"),
-        heal="rmdir /run/nft-offload/pending/1-0000dead 2>/dev/null || true",
+        heal="[ ! -d /run/nft-offload/pending/1-0000dead ] || rmdir /run/nft-offload/pending/1-0000dead",
         suites=TRIXIE,
     ),
 ]

@@ -63,7 +63,8 @@ stage() {
   staged="$staged $1"
   # what a run before has left, which may have other permissions, or be a link
   rm -f "$1$suffix" || return
-  [ -z "$holder" ] || for _left in "$1".*-????????.nft-offload-new; do rm -f "$_left" || return; done
+  # only whoever has the lock knows that those of others are over
+  [ -z "${change-}" ] || for _left in "$1".*-????????.nft-offload-new; do rm -f "$_left" || return; done
   # cat prints why it cannot write, a shell's own printf only that it cannot
   (umask 077 && printf '%s' "$3" | cat >"$1$suffix") || return
   chmod "$2" "$1$suffix" || return

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the kmod.nft_offload authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What offload_info documents is what it returns: every field of RouterState and of what that is made of."""
+"""What offload_info and offload_verify document is what they return: every field of RouterState, and of Cost."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import Any, get_args, get_type_hints
 
 import yaml
 from ansible_collections.kmod.nft_offload.plugins.modules.offload_info import RETURN
+from ansible_collections.kmod.nft_offload.plugins.modules.offload_verify import RETURN as VERIFY_RETURN
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import read_state
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import RouterState
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.cost import Cost
 
 
 def find_dataclass(annotation: Any) -> type | None:
@@ -46,6 +48,13 @@ def list_differences(described: type, documented: Mapping[str, Any], path: str) 
 
 def test_every_field_is_documented() -> None:
     assert list(list_differences(RouterState, yaml.safe_load(RETURN)["router"], "router")) == []
+
+
+def test_every_part_of_the_cost_is_documented() -> None:
+    """By the one, and of the other one a whole example."""
+    documented = yaml.safe_load(VERIFY_RETURN)["cost"]
+    assert list(list_differences(Cost, documented, "cost")) == []
+    assert yaml.safe_load(RETURN)["cost"]["sample"].keys() == documented["sample"].keys()
 
 
 def test_a_difference_is_seen() -> None:

@@ -343,6 +343,15 @@ def test_the_next_change_finishes_what_a_killed_shell_left(router: Sandbox) -> N
     assert (router.table(), router.etc("ruleset.nft")) == (OLD, "earlier")
 
 
+def test_a_task_without_the_lock_leaves_what_a_change_staged(router: Sandbox) -> None:
+    change = router.change()
+    raise_failed_change(change, change.phases()[0], router.load(change))
+    path = str(router.place / "etc/ruleset.nft")
+    assert router.run([("step", "1", "stage", path, "0600", "of another task")])["step.1"].rc == 0
+    assert failed_step(change.phases()[1], router.confirm(change)) is None
+    assert router.etc("ruleset.nft") == NEW
+
+
 def test_a_directory_in_the_place_of_the_list_is_refused(router: Sandbox) -> None:
     """Moved into it, the list would be where nobody looks for it."""
     (router.place / "etc/committing").mkdir()
