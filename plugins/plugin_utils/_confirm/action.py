@@ -49,7 +49,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
     """
 
     FRAGMENTS: ClassVar[Sequence[str]] = ("read/platform", "read/files", "read/change", "read/login")
-    VERBS: ClassVar[Sequence[str]] = ("apply/change", "apply/checks", "apply/witness")
+    VERBS: ClassVar[Sequence[str]] = ("apply/change", "apply/commit", "apply/checks", "apply/witness")
 
     def work(self, router: Router, options: Options) -> dict[str, Any]:
         """Refuses confirm_timeout and checks that make no sense before anything is read."""

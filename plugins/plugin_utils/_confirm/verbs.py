@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # PRIVATE to the collection: may change at any time.
-"""What a confirmed change is made of on the router: sh/apply/change.sh."""
+"""What a confirmed change is made of on the router: sh/apply/change.sh, commit.sh and checks.sh."""
 
 from __future__ import annotations
 

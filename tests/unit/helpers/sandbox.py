@@ -32,7 +32,7 @@ from tests.unit.helpers.shells import NONCE
 
 FRAGMENTS = (
     *("events", "apply/steps", "apply/ruleset", "read/ruleset", "read/change", "read/login"),
-    *("apply/change", "apply/checks", "apply/witness"),
+    *("apply/change", "apply/commit", "apply/checks", "apply/witness"),
 )
 
 OLD = "table inet t {\n\tchain forward {\n\t\ttype filter hook forward priority 0; policy accept;\n\t}\n}\n"

@@ -1,7 +1,10 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # apply/change.sh sets the change
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What must work before a change is confirmed, beside what apply/change.sh has.
+# needs events
+# What must work before a change is confirmed.
+# checks that were made
+checked=0
 
 # check_command TEXT yes|no [WORD]...: does it succeed? It is run by a shell of its own, which gets it on standard input:
 # every user of a router can read arguments. With "no" nothing is kept of what it prints; show_check has the rest.
@@ -56,4 +59,69 @@ _hide_end() {
     _left=${_left#*[[:space:]]}
     case $_printed in "$_left"*) _printed="***${_printed#"$_left"}" ;; esac
   done
+}
+
+# check_here SECONDS COMMAND [ARGUMENT...]: a small router has no timeout(1). A check that takes too long is ended, with all
+# that it started; what it prints must neither hold the connection open nor fill /run. How it ended is what its shell says,
+# and nothing that was printed.
+check_here() {
+  _limit=$1
+  shift
+  _mark=
+  read -r _mark 2>/dev/null <"$change/mark"
+  checked=$((checked + 1))
+  _mark="NFT_OFFLOAD_CHECK=${_mark:-$change} $$ $checked"
+  rm -f "$change/checked" "$change/check"
+  {
+    {
+      export "${_mark?}"
+      "$@"
+      _code=$?
+      (umask 077 && echo "$_code" >"$change/checked.new")
+      mv "$change/checked.new" "$change/checked"
+    } 2>&1 | (umask 077 && tail -c 2001 >"$change/check.new" && mv "$change/check.new" "$change/check")
+  } </dev/null >/dev/null 2>&1 &
+  _child=$!
+  seconds_up
+  _until=$((up + _limit))
+  while [ ! -e "$change/checked" ]; do
+    seconds_up
+    if [ "$up" -gt "$_until" ]; then
+      end_marked "$_mark" "$_child"
+      echo "no answer within $_limit s"
+      return 1
+    fi
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  _code=
+  read -r _code 2>/dev/null <"$change/checked"
+  # the last of what it printed; what it left behind may hold that back, and stays where the check is a good one
+  _has_printed || [ "$_code" = 0 ] || {
+    end_marked "$_mark"
+    _has_printed
+  }
+  [ ! -e "$change/check" ] || show_check 2000 "$@"
+  return "${_code:-1}"
+}
+
+# _has_printed: in a moment, if nothing holds its output any more
+_has_printed() {
+  for _round in 1 2 3 4 5; do
+    [ ! -e "$change/check" ] || return 0
+    sleep 0.1 2>/dev/null || sleep 1
+  done
+  [ -e "$change/check" ]
+}
+
+# reach ADDRESS: one packet there and back, which is a flow of its own
+reach() {
+  case $1 in
+  *:*) if has ping6; then ping6 -c 1 "$1"; else ping -6 -c 1 "$1"; fi ;;
+  *) ping -c 1 "$1" ;;
+  esac
+}
+
+# resolve NAME
+resolve() {
+  if has getent; then getent ahosts "$1"; else nslookup "$1"; fi
 }

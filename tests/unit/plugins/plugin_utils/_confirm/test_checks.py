@@ -203,7 +203,7 @@ def test_no_process_of_the_controller_has_a_command_in_its_arguments(tmp_path: P
 def check_on_a_router(shell: list[str], verb: Verb, place: Path) -> str:
     """What a router prints for a check."""
     calls = [("eval", f"change={shlex.quote(str(place))}"), ("section", "check", *verb.call)]
-    return run_script(shell, compose(NONCE, ("apply/change",), calls), place)
+    return run_script(shell, compose(NONCE, ("apply/checks",), calls), place)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
