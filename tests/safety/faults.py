@@ -565,7 +565,7 @@ COMMIT_TOOLS = [
         reboot=True,
         options=PATIENT,
     )
-    for tool in ("mv", "sync", "cat", "rm")
+    for tool in ("mv", "sync", "rm")
     for words, when in (("once", "first"), ("three times", "at_most 3"))
 ]
 
