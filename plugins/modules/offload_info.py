@@ -120,8 +120,9 @@ router:
           type: str
         init:
           description:
-            - V(systemd) or V(procd). Of others, which this collection is not started by, their name where it is known,
-              such as V(openrc), V(sysvinit), V(runit), V(s6) or V(busybox); else that of the first process, or empty.
+            - V(systemd), V(procd) or V(openrc). Of others, which this collection is not started by, their name where
+              it is known, such as V(openrc-diskless) (Alpine without a disk), V(sysvinit), V(runit), V(s6) or
+              V(busybox); else that of the first process, or empty.
           type: str
         commands:
           description: Those of the commands that this collection can use that the router has.
@@ -161,6 +162,11 @@ router:
         accounting:
           description: Whether C(net.netfilter.nf_conntrack_acct) is on, null while connection tracking is not loaded.
           type: bool
+        neighbours:
+          description:
+            - Address family to the number of neighbours that the router knows, and how many of them it keeps when they
+              are not used (C(gc_thresh1)).
+          type: dict
     devices:
       description:
         - Each network device by name. It has C(name), C(index), C(kind), C(driver), C(up), C(master), C(lowers)
@@ -445,7 +451,8 @@ router:
           description:
             - Of each C(family) and C(protocol) the packets that the flowtables took (C(packets)), and those of them
               that C(left) again, which are those that devices sent less those that went through postrouting. What
-              leaves inside of PPPoE, a tunnel or IPsec is in neither.
+              leaves inside of PPPoE, a tunnel or IPsec is in neither. C(astray) are packets that left for the MAC
+              address 00:00:00:00:00:00, and are lost.
           type: list
           elements: dict
         exits:
@@ -669,6 +676,9 @@ router:
             - Each unit or rules file that boot starts from, to whether it will. With an init system that is not
               supported, each script that boot would have to run, to V(false).
           type: dict
+        watched:
+          description: Whether the script of M(kmod.nft_offload.watch) is there.
+          type: bool
     firewall:
       description: Services with rules of their own that are active, separated by commas.
       type: str
@@ -712,6 +722,7 @@ router:
       flowtable_sysctl: true
       other_kernels: []
       accounting: false
+      neighbours: {ipv4: [14, 128], ipv6: [9, 128]}
     devices:
       lan0:
         name: lan0
@@ -828,7 +839,7 @@ router:
       full: false
       unhooked: ""
       deliveries:
-        - {family: ipv4, protocol: tcp, packets: 896, left: 894}
+        - {family: ipv4, protocol: tcp, packets: 896, left: 894, astray: 0}
       exits: [lan0, mgmt0, wan0]
       unwatched: ""
       sent: {lan0: 455, wan0: 453}
@@ -872,6 +883,7 @@ router:
         lan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "lan0" }; flags offload; }'
         wan0: 'add flowtable inet nft_offload ft { hook ingress priority 0; devices = { "wan0" }; flags offload; }'
       features: {lan0 hw-tc-offload: "on", wan0 hw-tc-offload: "on"}
+      watched: false
       enabled:
         /etc/systemd/system/nft-offload.service: true
         /etc/udev/rules.d/80-nft-offload-features.rules: true

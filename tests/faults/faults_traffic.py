@@ -26,6 +26,7 @@ STOP = "ip netns pids lan | xargs -r kill\n"
 FAST = "for l4 in tcp udp; do echo 2 >/proc/sys/net/netfilter/nf_flowtable_${l4}_timeout; done\n"
 SEND = "ip netns exec lan python3 /usr/lib/lab/traffic.py send --seconds 180 --rate 25 --background\n"
 
+ASKS = "the fast path asks for a neighbour's address up to Linux 6.18.44"
 OLDER = {"6.1": "tunnels have paths from Linux 7.0 on", "6.12": "tunnels have paths from Linux 7.0 on"}
 
 FAULTS = (
@@ -102,6 +103,16 @@ FAULTS = (
             ("ds-lite-with-its-nic", "ds-lite", "lan0, tun0, wan0", "7.2", OLDER),
             ("ds-lite-without-the-tunnel", "ds-lite", "lan0, wan0", "7.2", OLDER),
         )
+    ),
+    Fault(
+        "neighbour-forgotten",
+        # by hand, what many hosts on a link bring about by themselves
+        ["bypassing.not-delivered"],
+        5,
+        during="sleep 1\nip neigh flush dev wan0 nud all\n",
+        topology="software-veth",
+        traffic=Traffic(arrives=False),
+        impossible={"6.1": ASKS, "6.12": ASKS},
     ),
     Fault("little-traffic", ["bypassing.little-traffic"], 5, topology="software", traffic=Traffic(rate=1.0)),
     Fault(

@@ -100,7 +100,7 @@ def list_calls(
         ("read_devices",),
         ("read_nic_features", FEATURE),
         ("read_conflicts",),
-        ("read_boot", paths.RULESET, *list_starter_paths()),
+        ("read_boot", paths.RULESET, *list_starter_paths(), paths.WATCH_SCRIPT),
         ("read_boot_record", *paths.BOOT_RECORDS),
         ("read_files", *boot.READ),
         *list_state_calls("ruleset", "features"),

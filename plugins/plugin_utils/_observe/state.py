@@ -60,6 +60,12 @@ class Platform:
         return (self.os_id, *self.os_like)
 
     @property
+    def kernel_numbers(self) -> tuple[int, ...]:
+        """(major, minor, patch) as far as the release has them: ``6.12.86+deb13-amd64`` -> (6, 12, 86)."""
+        found = re.match(r"[0-9]{1,18}(\.[0-9]{1,3}){1,2}", self.kernel)
+        return tuple(read_number(part) for part in found[0].split(".")) if found else ()
+
+    @property
     def kernel_version(self) -> tuple[int, int]:
         """(major, minor); (0, 0) when the release is not understood."""
         found = re.match(r"([0-9]{1,18})\.([0-9]{1,3})", self.kernel)
@@ -82,6 +88,9 @@ class Kernel:
     """releases that are installed, do not run, and have the module nft_flow_offload on disk"""
     accounting: bool | None = None
     """net.netfilter.nf_conntrack_acct; None while conntrack is not loaded"""
+    neighbours: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """address family -> neighbours that are known, and how many of them are kept unused (net.FAMILY.neigh.default.
+    gc_thresh1); left out where that could not be read"""
 
 
 @dataclass(frozen=True)
@@ -419,7 +428,10 @@ class Taken:
     """tcp or udp"""
     packets: int
     left: int
-    """packets that devices sent, less those that went through postrouting; 0 where they could not be counted"""
+    """packets that devices sent to somebody, less those that went through postrouting; 0 where they could not be
+    counted"""
+    astray: int = 0
+    """packets that devices sent to the MAC address 00:00:00:00:00:00, which no host has: they are lost"""
 
 
 @dataclass(frozen=True)
@@ -525,6 +537,8 @@ class Boot:
     """(device, feature) -> on or off, set when the device appears"""
     enabled: Mapping[str, bool] = field(default_factory=dict)
     """boot piece (unit or rules file) -> will boot use it"""
+    watched: bool = False
+    """is the script there that measures again and again (sh/installed/watch.sh)"""
 
 
 @dataclass(frozen=True)

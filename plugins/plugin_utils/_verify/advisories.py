@@ -83,6 +83,14 @@ def _find_stacked_vlans(situation: Situation) -> str:
     return ""
 
 
+def _find_many_neighbours(situation: Situation) -> str:
+    """More than are kept without being used: those that were idle for a minute are dropped."""
+    for family, (known, kept) in situation.state.kernel.neighbours.items():
+        if known > kept:
+            return f"{family}: {known} neighbours, of which {kept} are kept (net.{family}.neigh.default.gc_thresh1)"
+    return ""
+
+
 def _find_port_ranges(situation: Situation) -> str:
     found = _PORT_RANGES.search(situation.state.boot.live or "")
     return f"the live table has {' '.join(found[0].split())}" if found else ""
@@ -96,6 +104,7 @@ def _name_first(devices: Mapping[str, Device], holds: Callable[[Device], bool]) 
 CONDITIONS: Mapping[str, Condition] = {
     "bridge listed": _find_listed_bridge,
     "l2tp": _find_l2tp,
+    "many neighbours": _find_many_neighbours,
     "map of port ranges": _find_port_ranges,
     "stacked vlans": _find_stacked_vlans,
     "wireless": _find_wireless,
@@ -110,8 +119,8 @@ def match_advisory(advisory: Advisory, situation: Situation) -> tuple[str, ...] 
     if advisory.hardware is not None and advisory.hardware is not situation.hardware:
         return None
     if advisory.since or advisory.before:
-        kernel = platform.kernel_version
-        if kernel == (0, 0) or kernel < (advisory.since or ()) or (advisory.before and kernel >= advisory.before):
+        kernel = platform.kernel_numbers
+        if not kernel or kernel < (advisory.since or ()) or (advisory.before and kernel >= advisory.before):
             return None
     if advisory.nft_before:
         if platform.nft_version is None or platform.nft_version >= advisory.nft_before:

@@ -56,7 +56,9 @@ NOT_DELIVERED = Kind(
     "Packets came in, a flowtable took them, and they never left again, or nothing ever came back: connections through"
     " the router are cut, while all that nft, ethtool and connection tracking show looks like offload at its best."
     " Known to do it: IPv4 routes with an IPv6 gateway, for which a flowtable takes the destination itself for the next"
-    " hop, and from Linux 7.0 on IPv4 in IPv6 (DS-Lite) with the device below the tunnel in the flowtable.",
+    " hop, and from Linux 7.0 on IPv4 in IPv6 (DS-Lite) with the device below the tunnel in the flowtable. Where"
+    " packets left for 00:00:00:00:00:00, the kernel did not know the MAC address of the next hop, and newer ones do"
+    " not ask for it (known.neighbour-forgotten).",
     "take offload out now (flow_offload_mode: disabled) and run the role again, which leaves out what is known to be"
     " lost; where it finds nothing, leave the family and device out yourself (flow_offload_exclude), and report it",
     under_fw4=f"{offload_in('disabled')} now, and run the role again, which uses the overlay where it knows"

@@ -8,9 +8,10 @@
 What the kernel's fast path takes has to be sent by a device, as what it was: packets of each family and protocol are
 counted where they come in and where they go out, less those that went through postrouting. Queueing and shaping come
 after that, so what a shaper drops was delivered to it; and what is never answered (logging, television) left all the
-same. What leaves inside of something else (PPPoE, a tunnel that the fast path sees through, IPsec) cannot be counted
-so: of TCP there remain the answers, which leave on the side that asked. What a NIC takes by itself the kernel sees
-neither come nor go: connection tracking has its packets of both directions, and the NIC's own counters what it sent.
+same. What leaves for the MAC address of nobody is lost: newer kernels send so where a neighbour is not known. What
+leaves inside of something else (PPPoE, a tunnel that the fast path sees through, IPsec) cannot be counted so: of TCP
+there remain the answers, which leave on the side that asked. What a NIC takes by itself the kernel sees neither come
+nor go: connection tracking has its packets of both directions, and the NIC's own counters what it sent.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ def see_delivery(subject: Subject, sample: Sample, nic_bytes: int, nic_packets: 
         if taken.packets < FEWEST:
             continue
         line = f"{taken.family} {taken.protocol}: the fast path took {taken.packets} packets, {taken.left} left again"
+        if taken.astray:
+            line += f", {taken.astray} for 00:00:00:00:00:00, which is the MAC address of nobody"
         match _judge_taken(subject, sample, taken, hidden):
             case True:
                 shown.append(line)
@@ -91,6 +94,8 @@ def _judge_taken(subject: Subject, sample: Sample, taken: Taken, hidden: str) ->
     """Were the packets delivered? None: it cannot be seen."""
     if not sample.exits:
         return _judge_by_device_counters(subject, sample)
+    if taken.astray >= FEWEST:
+        return False
     if not hidden:
         return True if taken.left >= SHOWN * taken.packets else False if taken.left < LOST * taken.packets else None
     if taken.left >= ANSWERED * taken.packets:

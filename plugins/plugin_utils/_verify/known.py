@@ -125,6 +125,24 @@ ADVISORIES = (
         under_fw4="use flow_offload_ruleset: overlay, which lists the bridge's ports",
     ),
     Advisory(
+        "known.neighbour-forgotten",
+        "warning",
+        "Connections stop when the kernel drops the address of an idle host",
+        "From Linux 6.18.45 on, the fast path of a software flowtable sends to 00:00:00:00:00:00 once the kernel has"
+        " dropped the next hop from its table of neighbours, and no longer asks for its MAC address. What it does not"
+        " count as use is the fast path's own traffic: hosts that only have offloaded connections are idle after a"
+        " minute, and dropped while there are more than gc_thresh1 of them.",
+        "Long connections of single hosts stall until somebody else asks for that host; tcpdump -e shows their packets"
+        " with the destination 00:00:00:00:00:00.",
+        "set net.ipv4.neigh.default.gc_thresh1 and net.ipv6.neigh.default.gc_thresh1 to more than the hosts that this"
+        " router can have, and gc_thresh2 and gc_thresh3 to more than that",
+        "https://github.com/openwrt/openwrt/pull/24800",
+        "2026-12-01",
+        since=(6, 18, 45),
+        hardware=False,
+        needs=("many neighbours",),
+    ),
+    Advisory(
         "known.stacked-vlans-ipv6-nat",
         "info",
         "Offloading IPv6 NAT over stacked VLANs to hardware writes past a list",

@@ -623,6 +623,19 @@ BYPASSING = {
     "few were taken and lost": case(
         with_sample(SOFT, "lost 4 lan0 19", "fast 6 lan0 150", "fast 6 wan0 150"), "", "bypassing", bypassing="proven"
     ),
+    "logging that leaves for the MAC address of nobody": case(
+        with_sample(SOFT, "before4 lan0 udp 500 9", "left4 wan0 udp 499 9", "astray4 wan0 udp 499 9"),
+        "bypassing.not-delivered",
+        "offloading",
+        "took 500 packets, 0 left again, 499 for 00:00:00:00:00:00",
+        bypassing="failed",
+    ),
+    "a part leaves for the MAC address of nobody": case(
+        with_sample(SOFT, "before4 lan0 udp 500 9", "left4 wan0 udp 499 9", "astray4 wan0 udp 20 9"),
+        "bypassing.not-delivered",
+        "offloading",
+        bypassing="failed",
+    ),
     "logging that nobody answers": case(
         with_sample(SOFT, "before4 lan0 udp 500 9", "left4 wan0 udp 499 9"), "", "bypassing", bypassing="proven"
     ),

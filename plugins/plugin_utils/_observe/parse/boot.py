@@ -114,6 +114,7 @@ def read_boot(answer: Answer) -> Boot:
             for what, starter in find_starters(init).items()
             if needed[what] or any(path in existing for path in starter.files)
         },
+        watched=paths.WATCH_SCRIPT in existing,
     )
 
 

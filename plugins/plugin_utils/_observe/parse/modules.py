@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -54,6 +54,15 @@ def _parse_loaded(line: str) -> tuple[str, LoadedModule]:
     return name, LoadedModule(parse_count(references) or 0, held_by)
 
 
+def _parse_neighbours(lines: Iterable[str]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """FAMILY KNOWN KEPT: ``ipv4 12 128``; other lines are left out."""
+    for line in lines:
+        family, known, kept = [*line.split(), "", "", ""][:3]
+        numbers = parse_count(known), parse_count(kept)
+        if family in ("ipv4", "ipv6") and numbers[0] is not None and numbers[1] is not None:
+            yield family, (numbers[0], numbers[1])
+
+
 def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> ModuleFacts:
     """Key=value lines of read_modules -> ModuleFacts; ``wanted``: the modules whose state ``kernel`` has."""
     lines: dict[str, list[str]] = {}
@@ -88,6 +97,7 @@ def parse_module_facts(text: str, wanted: Iterable[str] = FLOWTABLE_MODULES) -> 
             modules_disabled="modules_disabled" in lines,
             other_kernels=tuple(release for release in lines.get("other", []) if release),
             accounting={"0": False, "1": True}.get(lines.get("acct", [""])[-1]),
+            neighbours=dict(_parse_neighbours(lines.get("neighbours", []))),
             flowtable_sysctl=FLOWTABLE_SYSCTL in sysctls if CONNTRACK_SYSCTL in sysctls else None,
         ),
     )

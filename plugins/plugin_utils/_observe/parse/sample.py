@@ -32,7 +32,7 @@ WRAPPING = ("ppp", "ipip", "ip6tnl", "sit", "gre", "ip6gre", "wireguard", "vxlan
 
 _NUMBERS = re.compile(r"[0-9]{1,18}")
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_SET = re.compile(r"(traversed|late|slow|before|after|left|sent)([46])")
+_SET = re.compile(r"(traversed|late|slow|before|after|left|astray|sent)([46])")
 
 
 @dataclass
@@ -53,6 +53,8 @@ class _Counts:
     """the same as bypassed by family and protocol, where the protocol is known"""
     left: Counter[tuple[str, str]] = field(default_factory=Counter)
     """packets by family and protocol that devices sent"""
+    astray: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """those of left that were sent to the MAC address of nobody"""
     sent: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """packets through postrouting: family, protocol, device"""
     transmitted: Counter[str] = field(default_factory=Counter)
@@ -153,6 +155,8 @@ def _count_set(counts: _Counts, name: str, family: str, words: Sequence[str]) ->
             )
         case ["left", _device, protocol, packets, size] if _are_numbers([packets, size]):
             counts.left[family, PROTOCOLS.get(protocol, protocol)] += read_number(packets)
+        case ["astray", _device, protocol, packets, size] if _are_numbers([packets, size]):
+            counts.astray[family, PROTOCOLS.get(protocol, protocol)] += read_number(packets)
         case ["sent", device, protocol, packets, size] if _are_numbers([packets, size]):
             counts.sent[family, PROTOCOLS.get(protocol, protocol), device] += read_number(packets)
         case _:
@@ -179,7 +183,8 @@ def _list_taken(counts: _Counts, devices: Mapping[str, Device], exits: Sequence[
             for (of_family, of_protocol, device), number in counts.sent.items()
             if (of_family, of_protocol) == (family, protocol)
         )
-        found.append(Taken(family, protocol, packets, max(counts.left[family, protocol] - slow, 0)))
+        astray = counts.astray[family, protocol]
+        found.append(Taken(family, protocol, packets, max(counts.left[family, protocol] - astray - slow, 0), astray))
     return tuple(found)
 
 

@@ -29,7 +29,20 @@ _modules() {
     [ ! -e "/proc/sys/net/netfilter/$_name" ] || echo "sysctl=$_name"
   done
   sed 's/^/acct=/' /proc/sys/net/netfilter/nf_conntrack_acct 2>/dev/null
+  _neighbours ipv4 arp
+  _neighbours ipv6 ndisc
   _other_kernels | grep -vxF "$(uname -r)" | sort -u | head -n 8 | sed 's/^/other=/'
+}
+
+# _neighbours FAMILY TABLE: neighbours that are known, and how many of them are kept when they are not used
+_neighbours() {
+  {
+    read -r _ && read -r _entries _
+  } 2>/dev/null <"/proc/net/stat/$2_cache" && read -r _kept 2>/dev/null <"/proc/sys/net/$1/neigh/default/gc_thresh1" || return 0
+  case $_entries in
+  '' | *[!0-9a-f]*) ;;
+  *) echo "neighbours=$1 $((0x$_entries)) $_kept" ;;
+  esac
 }
 
 # Releases that have a module of the fast path on disk, whichever kernel runs

@@ -208,13 +208,15 @@ _of() {
 }
 
 # What comes in before the flowtables, and what they left: by version of IP and protocol, also in PPPoE, there without
-# the protocol; all bytes before them; and what leaves: TCP and UDP by version of IP, and all bytes
+# the protocol; all bytes before them; and what leaves: TCP and UDP by version of IP, and all bytes. Astray is what leaves for
+# the MAC address of nobody: from 'netfilter: flowtable: consolidate xmit path' on the fast path sends to a neighbour whose
+# address is not known (nf_flow_table_ip.c: neigh->ha), where it asked for it before.
 _ingress_table() {
   echo "table netdev $_sample {"
   for _set in arrived pppoe_before4 pppoe_before6 pppoe_after4 pppoe_after6 departed; do
     echo "set $_set { type ifname; size 256; flags dynamic; }"
   done
-  for _set in before4 before6 after4 after6 left4 left6; do
+  for _set in before4 before6 after4 after6 left4 left6 astray4 astray6; do
     echo "set $_set { type ifname . inet_proto; size 1024; flags dynamic; }"
   done
   for _at in "before $_low" "after $_high"; do
@@ -233,6 +235,8 @@ _ingress_table() {
     echo 'meta l4proto != { tcp, udp } return'
     echo 'meta protocol ip update @left4 { oifname . meta l4proto counter }'
     echo 'meta protocol ip6 update @left6 { oifname . meta l4proto counter }'
+    echo '@ll,0,48 0 meta protocol ip update @astray4 { oifname . meta l4proto counter }'
+    echo '@ll,0,48 0 meta protocol ip6 update @astray6 { oifname . meta l4proto counter }'
     echo '}'
   fi
   echo '}'

@@ -50,7 +50,15 @@ INNER = Device("wan0.100.7", 25, kind="vlan", up=True, lowers=("wan0.100",), for
 MAP = "\t\tmeta l4proto tcp snat ip to 203.0.113.97:numgen inc mod 2 map { 0 : 5136-5151, 1 : 9232-9247 }"
 NAMED = "\tmap ports {\n\t\ttype mark : inet_service\n\t\tflags interval\n\t\telements = { 0x1 : 5136-5151 }\n\t}"
 
+
+def known(kernel: str, **neighbours: tuple[int, int]) -> Situation:
+    """A router that knows so many neighbours, and keeps so many."""
+    state = with_platform(router(), kernel=kernel)
+    return on(replace(state, kernel=replace(state.kernel, neighbours=neighbours)), hardware=False)
+
+
 AFFECTED = {
+    "known.neighbour-forgotten": known("7.2.12-1", ipv4=(12, 128), ipv6=(129, 128)),
     "known.wed-connections-end": on(beside(mediatek(), RADIO)),
     "known.l2tp-hardware": on(beside(mediatek("6.6.110"), L2TP)),
     "known.roaming-hardware": on(beside(router(), RADIO, BRIDGE, PORT)),
@@ -61,6 +69,13 @@ AFFECTED = {
     "known.listing-of-port-ranges": on(listing(MAP)),
 }
 NOT_AFFECTED = {
+    "known.neighbour-forgotten": (
+        known("7.2.12-1", ipv4=(128, 128)),
+        known("7.2.12-1"),
+        known("6.18.44", ipv4=(900, 128)),
+        known("6.12.118+deb13-amd64", ipv4=(900, 128)),
+        replace(known("7.2.12-1", ipv4=(900, 128)), hardware=True),
+    ),
     "known.wed-connections-end": (
         on(beside(mediatek("6.12.80"), RADIO)),
         on(beside(mediatek("6.19.1"), RADIO)),

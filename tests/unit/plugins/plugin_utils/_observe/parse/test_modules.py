@@ -114,3 +114,25 @@ def test_kernels_that_have_the_modules(shell: list[str], tmp_path: Path) -> None
         (tmp_path / path).touch()
     script = fragment("read/kernel").replace("/lib/modules", str(tmp_path)) + "\n_other_kernels\n"
     assert run_script(shell, script, tmp_path).splitlines() == ["6.1 x", "5.15.167"]
+
+
+def test_neighbours() -> None:
+    text = "neighbours=ipv4 130 128\nneighbours=ipv6 2 128\nneighbours=ipx 1 1\nneighbours=ipv4\nneighbours=ipv6 x 1\n"
+    assert parse_modules(text).neighbours == {"ipv4": (130, 128), "ipv6": (2, 128)}
+    assert parse_modules("").neighbours == {}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_neighbours_as_the_kernel_counts_them(shell: list[str], tmp_path: Path) -> None:
+    """In hexadecimal digits, once for each processor; /proc/net/stat may be missing."""
+    text = fragment("read/kernel").replace("/proc/", f"{tmp_path}/")
+    calls = f"{text}\n_neighbours ipv4 arp\n_neighbours ipv6 ndisc\n"
+    assert run_script(shell, calls, tmp_path) == ""
+    (tmp_path / "net/stat").mkdir(parents=True)
+    (tmp_path / "net/stat/arp_cache").write_text(
+        "entries  allocs destroys\n00000082  00000001 00000000\n00000082 0 0\n"
+    )
+    place = tmp_path / "sys/net/ipv4/neigh/default"
+    place.mkdir(parents=True)
+    (place / "gc_thresh1").write_text("128\n")
+    assert run_script(shell, calls, tmp_path) == "neighbours=ipv4 130 128\n"

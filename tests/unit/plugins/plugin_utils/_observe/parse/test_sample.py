@@ -221,6 +221,7 @@ before4 lan0 icmp 9 9
 left4 lan1 tcp 60 9
 left4 wan0 6 330 9
 left6 wan0 17 85 9
+astray4 wan0 6 7 9
 sent4 br0 tcp 20 9
 sent4 wan0.7 tcp 30 9
 sent4 mgmt0 tcp 500 9
@@ -231,7 +232,7 @@ departed wan0 10 1000
     unknown: list[str] = []
     sample = parse_sample(text, DEVICES, unknown)
     assert unknown == []
-    assert sample.deliveries == (Taken("ipv4", "tcp", 350, 340), Taken("ipv6", "udp", 90, 0))
+    assert sample.deliveries == (Taken("ipv4", "tcp", 350, 333, 7), Taken("ipv6", "udp", 90, 0))
     assert sample.exits == ("lan0", "lan1", "wan0")
     assert (sample.sent, sample.nic_sent) == ({"wan0": 700}, {"wan0": 90000 - 2 * (1000 + 24 * 10)})
     assert sample.total.bypassed == 200 + 150 + 40 + 90 + 9
@@ -272,6 +273,7 @@ WORDS = st.sampled_from(
         "before4",
         "after6",
         "left4",
+        "astray4",
         "sent6",
         "exits",
         "departed",
