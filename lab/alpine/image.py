@@ -32,8 +32,8 @@ CMDLINE = "rootfstype=ext4 rootflags=rw modules=virtio_pci,virtio_blk,ext4"
 DISK_SIZE = "1G"
 ENABLED = {
     "sysinit": ("devfs", "dmesg"),
-    "boot": ("bootmisc", "hostname", "localmount", "modules", "sysctl", "syslog", "networking"),
-    "default": ("lab-hosts", "lab-dropbear", "lab-announce"),
+    "boot": ("bootmisc", "hostname", "localmount", "modules", "sysctl", "syslog", "lab-hosts", "networking"),
+    "default": ("lab-dropbear", "lab-announce"),
     "shutdown": ("killprocs", "mount-ro"),
 }
 """runlevel of OpenRC -> services"""

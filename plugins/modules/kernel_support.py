@@ -18,14 +18,15 @@ description:
     and C(nft_flow_offload), and has them loaded at every boot.
   - On Ubuntu it installs C(linux-modules-extra) of the running kernel when that is where the modules are, on Fedora and
     RHEL C(kernel-modules-core) of exactly this kernel. On openSUSE and Arch they are in the kernel's own package, which
-    is never installed or replaced. C(kernel-default-base) of openSUSE leaves them out; the message says so.
+    is never installed or replaced, and so on Alpine. C(kernel-default-base) of openSUSE leaves them out; the message
+    says so.
   - On OpenWrt it installs C(kmod-nft-offload) through C(opkg) or C(apk) when the modules are missing. A feed for
     another kernel than the image has is refused and explained, in check mode too; nothing is ever forced.
   - Records what it brought, so that O(state=absent) leaves a router as it was found.
   - Fails with the reason and a remedy, and changes nothing, where a router cannot be made to offload. The kernel is
     too old or was built without flowtables, it was upgraded and the router not rebooted since,
     C(kernel.modules_disabled) is set, nft is too old, the flash is full, OpenWrt is so old that it has fw3, there is no
-    package manager that this module knows, or the init system is neither systemd nor OpenWrt's C(procd).
+    package manager that this module knows, or the init system is none of systemd, OpenWrt's C(procd) and OpenRC.
   - With C(dnf), C(zypper) and C(pacman) this module was tried in root directories, on packages that are made up. No
     system of their distributions ever ran in its tests.
 extends_documentation_fragment:
@@ -63,10 +64,10 @@ options:
     default: [nftables, ethtool]
 notes:
   - One SSH exec when nothing changes, two when something does.
-  - Installing works through C(apt-get), C(dnf) 4 or 5, C(zypper) or C(pacman), without recommended packages, and on
-    OpenWrt through C(opkg) or C(apk). The package lists are updated only when they do not have a package that is
-    needed, or are older than the feed; those of C(pacman) only where there are none, because newer lists beside older
-    packages are a partial upgrade, which Arch does not support.
+  - Installing works through C(apt-get), C(dnf) 4 or 5, C(zypper) or C(pacman), without recommended packages, on Alpine
+    through C(apk), and on OpenWrt through C(opkg) or C(apk). The package lists are updated only when they do not have a
+    package that is needed, or are older than the feed; those of C(pacman) only where there are none, because newer
+    lists beside older packages are a partial upgrade, which Arch does not support.
   - The files are C(/etc/modules-load.d/nft-offload.conf) and C(/etc/nft-offload/kernel.found). On OpenWrt the packages
     bring a list of modules of their own, and only where they do not, C(/etc/modules.d/90-nft-offload) is written.
   - A package that brings uci-defaults makes OpenWrt commit everything that is staged in UCI, so this module warns of
@@ -132,7 +133,7 @@ boot:
   type: dict
   contains:
     file:
-      description: The file that lists the modules, as systemd, Debian's kmod or OpenWrt's kmodloader read it.
+      description: The file that lists the modules, as systemd, Debian's kmod, OpenRC or OpenWrt's kmodloader read it.
       type: str
     modules:
       description: The modules in it.

@@ -63,15 +63,17 @@ options:
     default: fail
 notes:
   - One SSH exec when nothing changes, two when something does.
-  - Setting the features at boot needs systemd and udev, or OpenWrt. A router with another init system is refused, by
-    the name of that, and nothing is changed.
+  - Setting the features at boot needs systemd and udev, OpenRC, or OpenWrt. A router with another init system is
+    refused, by the name of that, and nothing is changed.
   - On OpenWrt without ethtool, what C(netifd) reports of C(hw-tc-offload) is enough where it is on as requested; most
     drivers there have it on by themselves. To turn it on needs ethtool (see M(kmod.nft_offload.kernel_support)). When
     an upgrade of the image removes ethtool, boot skips the features silently.
   - The files are C(/etc/nft-offload/features), C(/usr/local/lib/nft-offload/features), and with systemd
     C(/etc/systemd/system/nft-offload-features@.service) and C(/etc/udev/rules.d/80-nft-offload-features.rules), on
     OpenWrt C(/etc/init.d/nft-offload-features), C(/etc/hotplug.d/net/60-nft-offload-features) and
-    C(/lib/upgrade/keep.d/nft-offload-features), which has sysupgrade keep all of them.
+    C(/lib/upgrade/keep.d/nft-offload-features), which has sysupgrade keep all of them, and with OpenRC
+    C(/etc/init.d/nft-offload-features) and C(/etc/network/if-pre-up.d/nft-offload-features).
+  - With OpenRC nothing tells when a device appears. It gets its features when it is brought up by C(ifup).
 seealso:
   - module: kmod.nft_offload.kernel_support
   - module: kmod.nft_offload.ruleset

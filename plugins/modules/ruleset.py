@@ -221,8 +221,10 @@ notes:
     deadline of the one that is pending.
   - The router sees whether the connection that confirms is a new one, because it knows where each SSH connection comes
     from. Through other connection plugins, such as C(local), it does not, and such a confirmation proves little.
-  - Boot loads the table through systemd, or on OpenWrt through C(procd). A router with another init system, such as
-    OpenRC, sysvinit or runit, is refused, by the name of that, and nothing is changed.
+  - Boot loads the table through systemd, on OpenWrt through C(procd), and on Alpine through OpenRC. A router with
+    another init system, such as sysvinit or runit, is refused, by the name of that, and nothing is changed; so is
+    Alpine without a disk, where C(lbu) decides what is kept.
+  - With OpenRC nothing tells when a device appears. It joins its flowtable when it is brought up by C(ifup).
   - The router's timer runs apart from the SSH session, as a transient unit where there is systemd. What it needs is in
     C(/run/nft-offload); how the last change ended is there too, and in the router's log.
   - Before a text is loaded, also in check mode, it is tried whether boot would load it, because a name of a device, of

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 
 from lab import api, suites
+from tests.lab.alpine import Alpine
 from tests.lab.openwrt import OpenWrt
 from tests.lab.router import Live
 
@@ -42,7 +43,8 @@ class Rack:
         if self.router is not None and self.router.kind != kind:
             self.clear()
         if self.router is None:
-            make = OpenWrt if suites.is_openwrt(kind.partition("/")[0]) else Live
+            suite = kind.partition("/")[0]
+            make = OpenWrt if suites.is_openwrt(suite) else Alpine if suite.startswith("alpine-") else Live
             short = kind.replace("openwrt-", "owrt").replace(".", "").replace("/", "-")
             self.router = make(f"test-{os.getpid()}-{short}", kind)
         self._bring(self.router, state)

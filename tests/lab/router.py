@@ -60,6 +60,9 @@ class Live:
     ETHTOOL = f"{OBSERVER}/ethtool"
     SESSIONS = "journalctl --sync; journalctl -o cat -b _COMM=sshd + _COMM=sshd-session | grep -c 'Starting session:'"
 
+    TRACKED = "[ ! -e /proc/net/nf_conntrack ] || cat /proc/net/nf_conntrack"
+    """prints a connection a line"""
+
     def __init__(self, name: str, kind: str) -> None:
         self._set_up(name, kind)
         api.up([f"{name}={kind}"])
@@ -192,7 +195,7 @@ class Live:
 
     def _tracked(self) -> dict[str, str]:
         """Addresses and ports -> conntrack's line, of the lab's flows."""
-        lines = self.sh("[ ! -e /proc/net/nf_conntrack ] || cat /proc/net/nf_conntrack").splitlines()
+        lines = self.sh(self.TRACKED).splitlines()
         return {found[0]: line for line in lines if (found := FLOW.search(line))}
 
     def assert_flows_have(self, mark: str) -> None:

@@ -37,6 +37,7 @@ FEATURES_INIT = "/etc/init.d/nft-offload-features"
 FEATURES_RC = "/etc/rc.d/S18nft-offload-features"
 """exists while boot starts it: the firewall, which comes next, may bind a NIC only while its feature is on"""
 FEATURES_HOTPLUG = "/etc/hotplug.d/net/60-nft-offload-features"
+FEATURES_IF_UP = "/etc/network/if-pre-up.d/nft-offload-features"
 FEATURES_KEEP = "/lib/upgrade/keep.d/nft-offload-features"
 """what sysupgrade shall carry over, this list too"""
 
@@ -80,8 +81,21 @@ RULESET_INIT = "/etc/init.d/nft-offload"
 RULESET_RC = "/etc/rc.d/S19nft-offload"
 """exists while OpenWrt's boot starts it: after S19firewall, and before S20network lets anything in"""
 DEVICE_HOTPLUG = "/etc/hotplug.d/net/61-nft-offload-flowtable"
+NFTABLES_RC = "/etc/rc.conf.d/nft-offload.conf"
+DEVICE_IF_UP = "/etc/network/if-up.d/nft-offload-flowtable"
+DEVICE_IF_DOWN = "/etc/network/if-post-down.d/nft-offload-flowtable"
 RULESET_KEEP = "/lib/upgrade/keep.d/nft-offload"
 """what sysupgrade shall carry over, this list too"""
+
+
+# watch
+WATCH_SCRIPT = f"{LIBRARY}/watch"
+WATCH_UNIT = "/etc/systemd/system/nft-offload-watch.service"
+WATCH_TIMER = "/etc/systemd/system/nft-offload-watch.timer"
+WATCH_RUN = "/run/nft-offload-watch"
+"""what was measured last; in memory, as RUN, and for everybody to read"""
+CRONTAB = "/etc/crontabs/root"
+"""root's table of busybox's cron, where a line of ours stands beside those of others"""
 
 
 def installed(name: str) -> str:

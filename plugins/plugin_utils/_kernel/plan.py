@@ -345,10 +345,10 @@ def _require_packages(state: KernelState, lacking: Sequence[str]) -> None:
     require_fw4(state.platform)
     elsewhere = list_package_managers(state.platform.commands)
     if state.manager is None and elsewhere:
-        other = elsewhere[0]
+        where = " or ".join(other.distribution for other in elsewhere)
         raise OffloadError(
-            f"routers with the package manager {other.name} are supported by kernel_support only where they run "
-            f"{other.distribution}",
+            f"routers with the package manager {elsewhere[0].name} are supported by kernel_support only where they run "
+            f"{where}",
             "install nftables, ethtool and the flowtable modules by hand",
         )
     if lacking and state.manager is None:

@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-import re
-
+from .apk import parse_kept
 from .feeds import (
     UNREACHABLE,
     WHOLE_ROUTER,
@@ -42,10 +41,4 @@ class ApkOpenWrt(Feeds):
     remedies = (("Unable to lock database", WAIT),)
 
     def parse_removal(self, output: str) -> frozenset[str]:
-        """``apk del --simulate`` -> packages that need it: ``  PACKAGE: KEEPER KEEPER`` up to an empty line.
-
-        The lines have 50 columns. What apk would purge as well is not in the way: nobody needs that any more.
-        """
-        held = re.search(r"not removed due to:\n((?:  .+\n?)*)", output)
-        words = held[1].split() if held else []
-        return frozenset(word for word in words if not word.endswith(":"))
+        return parse_kept(output)

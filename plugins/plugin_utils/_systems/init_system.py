@@ -29,6 +29,8 @@ RULESET_SCRIPTS: Files = {
     paths.DEVICE_SCRIPT: (paths.PROGRAM, paths.installed("flowtable.sh")),
 }
 """load the ruleset; bring a device into its flowtable"""
+WATCH_SCRIPTS: Files = {paths.WATCH_SCRIPT: (paths.PROGRAM, paths.installed("watch.sh"))}
+"""measure what offload does"""
 FEATURES_SCRIPTS: Files = {paths.FEATURES_SCRIPT: (paths.PROGRAM, paths.installed("features.sh"))}
 """set the features of a device"""
 
@@ -101,6 +103,10 @@ class InitSystem(ABC):
     """file with the names of modules to load at boot, one a line"""
     ruleset: Service
     features: Service
+    timer: Service | None = None
+    """what starts the watch again and again, with @DIRECTORY@ and @INTERVAL@ in its files; None: cron does"""
+    crontab: ClassVar[str] = ""
+    """root's table of cron, where cron starts the watch"""
     reports_features: ClassVar[bool] = False
     """the distribution's own network daemon reports hw-tc-offload, so it can be seen without ethtool"""
 

@@ -29,7 +29,8 @@ class Procd(InitSystem):
     """``/etc/init.d/NAME enable`` makes a link in /etc/rc.d, which exists for as long as boot starts the script."""
 
     name = "procd"
-    scripts = ("apply/procd",)
+    scripts = ("apply/procd", "apply/cron")
+    crontab = paths.CRONTAB
     modules_list = paths.MODULES_D
     reports_features = True
     """netifd (ubus call network.device status); a stock image has no ethtool"""

@@ -13,10 +13,12 @@ from typing import Literal
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.sections import Answer, Call
+from .apk_alpine import ApkAlpine
 from .apk_openwrt import ApkOpenWrt
 from .apt import Apt
 from .dnf import Dnf
 from .init_system import RULESET_SCRIPTS, InitSystem, Service, ServiceState, Starter
+from .openrc import OpenRC
 from .opkg import Opkg
 from .package_manager import PackageManager
 from .pacman import Pacman
@@ -24,9 +26,9 @@ from .procd import Procd
 from .systemd import Systemd
 from .zypper import Zypper
 
-PACKAGE_MANAGERS: tuple[PackageManager, ...] = (Apt(), Dnf(), Zypper(), Pacman(), Opkg(), ApkOpenWrt())
+PACKAGE_MANAGERS: tuple[PackageManager, ...] = (Apt(), Dnf(), Zypper(), Pacman(), Opkg(), ApkOpenWrt(), ApkAlpine())
 """that of the router's distribution is used, else the first that it has"""
-INIT_SYSTEMS: tuple[InitSystem, ...] = (Systemd(), Procd())
+INIT_SYSTEMS: tuple[InitSystem, ...] = (Systemd(), Procd(), OpenRC())
 
 ServiceName = Literal["ruleset", "features"]
 """a service that every init system starts: the ruleset, or the features of NICs"""
@@ -70,7 +72,7 @@ def list_removal_calls(record_path: str) -> list[Call]:
 
 def name_package_managers() -> str:
     """The names of those that are known, for messages."""
-    return ", ".join(manager.name for manager in PACKAGE_MANAGERS)
+    return ", ".join(dict.fromkeys(manager.name for manager in PACKAGE_MANAGERS))
 
 
 def name_init_systems() -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from .._core import paths
 from .._core.plan import Step
 from .._core.sections import Answer, Call
-from .init_system import FEATURES_SCRIPTS, RULESET_SCRIPTS, InitSystem, Service, ServiceState, Starter
+from .init_system import FEATURES_SCRIPTS, RULESET_SCRIPTS, WATCH_SCRIPTS, InitSystem, Service, ServiceState, Starter
 from .verbs import DisableUnit, EnableUnit, ReloadManagers, ReloadUdev
 
 
@@ -41,6 +41,15 @@ class Systemd(InitSystem):
             paths.FEATURES_RULES: (paths.READABLE, paths.installed("features.rules")),
         },
         at_boot=Starter((paths.FEATURES_RULES, paths.FEATURES_UNIT, paths.FEATURES_SCRIPT)),
+    )
+    timer = Service(
+        scripts=WATCH_SCRIPTS,
+        files={
+            paths.WATCH_UNIT: (paths.READABLE, paths.installed("watch.service")),
+            paths.WATCH_TIMER: (paths.READABLE, paths.installed("watch.timer")),
+        },
+        at_boot=Starter((paths.WATCH_TIMER, paths.WATCH_UNIT, paths.WATCH_SCRIPT), must_be_enabled=True),
+        name=paths.WATCH_TIMER.rpartition("/")[2],
     )
 
     def list_state_calls(self, service: Service) -> list[Call]:

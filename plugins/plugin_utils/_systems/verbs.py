@@ -48,6 +48,25 @@ class EnableInit(Verb):
 
 
 @dataclass(frozen=True)
+class EnableService(Verb):
+    """Have OpenRC start a service at boot, before the network."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DisableService(Verb):
+    """Have OpenRC start a service no more."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class RestartCron(Verb):
+    """Have cron run, now and after a boot, and read its table."""
+
+
+@dataclass(frozen=True)
 class UpdatePackages(Verb):
     """Update the package lists."""
 

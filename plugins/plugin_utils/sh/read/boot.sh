@@ -29,7 +29,15 @@ _existing() {
 read_services() {
   if [ -d /run/systemd/system ]; then
     section services systemctl is-active "$@"
+  elif [ -d /run/openrc/started ]; then
+    section services _started_openrc "$@"
   elif [ -d /etc/rc.d ]; then section services _started "$@"; fi
+}
+
+_started_openrc() {
+  for _service in "$@"; do
+    if [ -L "/run/openrc/started/$_service" ]; then echo active; else echo inactive; fi
+  done
 }
 
 # /etc/rc.d/S99NAME

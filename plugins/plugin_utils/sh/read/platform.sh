@@ -13,6 +13,11 @@ _platform() {
     echo init=systemd
   elif [ -x /sbin/procd ]; then
     echo init=procd
+  elif [ -d /run/openrc ] && grep -q '^[^ ]* / tmpfs ' /proc/mounts; then
+    # Alpine's diskless mode: what is not committed with lbu is gone with the power
+    echo init=openrc-diskless
+  elif [ -d /run/openrc ]; then
+    echo init=openrc
   else
     echo "init=$(_other_init)"
   fi
@@ -24,13 +29,9 @@ _platform() {
   return 0
 }
 
-# _other_init: what starts services here, by the name that a message can have. sysvinit, busybox and OpenRC's own call their
-# first process init, and runit, s6 and dinit theirs by their name.
+# _other_init: what starts services here, by the name that a message can have. sysvinit and busybox call their first process
+# init, and runit, s6 and dinit theirs by their name.
 _other_init() {
-  if [ -d /run/openrc ] || has openrc-run; then
-    echo openrc
-    return
-  fi
   _first=$(cat /proc/1/comm 2>/dev/null)
   case $_first in
   runit*) echo runit ;;

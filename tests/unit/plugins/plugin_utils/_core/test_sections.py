@@ -336,14 +336,13 @@ def test_fragments_lose_only_what_a_reader_needs() -> None:
         assert fragment(name).splitlines() == [line for line in lines if line and not line.startswith("#")]
 
 
-@pytest.mark.parametrize("manager", PACKAGE_MANAGERS, ids=lambda manager: manager.name)
+@pytest.mark.parametrize("manager", PACKAGE_MANAGERS, ids=lambda manager: manager.apply_scripts[0])
 def test_fragments_that_meet_in_a_script_name_no_function_alike(manager: PackageManager) -> None:
     """The later one would take the place of the other without a word."""
     scripts = {
-        other.name: {part for script in other.apply_scripts for part in with_needed(script)}
-        for other in PACKAGE_MANAGERS
+        other: {part for script in other.apply_scripts for part in with_needed(script)} for other in PACKAGE_MANAGERS
     }
-    of_others = set().union(*scripts.values()) - scripts[manager.name]
+    of_others = set().union(*scripts.values()) - scripts[manager]
     names = [name for name in NAMES if name not in of_others]
     defined = [
         (function, name)

@@ -26,12 +26,15 @@ for _room in ROOMS:
     importlib.import_module(f"ansible_collections.kmod.nft_offload.plugins.plugin_utils.{_room}.verbs")
 OURS = [verb for verb in Verb.__subclasses__() if verb.__module__.startswith("ansible_collections.")]
 VERBS = sorted(OURS, key=lambda verb: verb.function())
-NEEDED = {m.name: {part for name in m.apply_scripts for part in with_needed(name)} for m in PACKAGE_MANAGERS}
+NEEDED = {
+    m.apply_scripts[0]: {part for name in m.apply_scripts for part in with_needed(name)} for m in PACKAGE_MANAGERS
+}
 OF_PACKAGES = set().union(*NEEDED.values())
 ALL = {f"apply/{file.stem}" for file in (SCRIPTS / "apply").glob("*.sh")}
 APPLY = {
-    manager.name: "\n".join(
-        (SCRIPTS / f"{name}.sh").read_text() for name in ("prelude", *sorted(ALL - OF_PACKAGES | NEEDED[manager.name]))
+    manager.apply_scripts[0]: "\n".join(
+        (SCRIPTS / f"{name}.sh").read_text()
+        for name in ("prelude", *sorted(ALL - OF_PACKAGES | NEEDED[manager.apply_scripts[0]]))
     )
     for manager in PACKAGE_MANAGERS
 }
