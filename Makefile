@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit systems try fuzz docs-check site artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role bench-report report-pictures clean
+        ansible-lint unit alerts systems try fuzz docs-check site artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role bench-report report-pictures clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,7 +71,7 @@ down: venv ## stop the lab
 # Cheap first: the first failure ends the run. Joined with +: three at the same time, the longest first, for a router keeps
 # half a core busy.
 QUICK := mypy+shellcheck+changelog+reuse+codespell+yamllint+ruff+shfmt
-TESTS := $(QUICK) unit+sanity+ansible-lint+docs-check build-collection \
+TESTS := $(QUICK) unit+sanity+ansible-lint+docs-check+alerts build-collection \
          lab-change+molecule+lab-role+lab-openwrt+lab-proof+lab-refusals
 
 test: system venv ## run every check and count the tests
@@ -126,6 +126,9 @@ UNIT_PROCESSES ?= $(shell echo $$(($$(nproc) + 6)))
 unit: venv ## unit tests
 	$(PYTEST) tests/unit --numprocesses=$(UNIT_PROCESSES) --dist=worksteal --junitxml=$(RESULTS)/unit.xml
 
+alerts: venv ## alert rules, by promtool
+	$(PYTEST) tests/prometheus --junitxml=$(RESULTS)/alerts.xml
+
 # Not part of `make test`: the root directory with these programs takes some minutes, once, and is kept beside the lab's images.
 systems: system venv ## package managers of other distributions, the real programs, in a root directory
 	$(PYTEST) tests/systems --junitxml=$(RESULTS)/systems.xml
@@ -161,18 +164,18 @@ sanity: artifact ## ansible-test sanity of what ships, nothing ignored
 
 # What `make test` runs in virtual machines: not the tests of tests/lab/twins.py, which `make lab-test` runs too. On the
 # other two kernels the scenarios run the whole role; the rest of the live tests does with
-# LAB_SUITES="bookworm trixie forky openwrt-24.10 openwrt-25.12".
+# LAB_SUITES="bookworm trixie forky openwrt-24.10 openwrt-25.12 alpine-3.23".
 LAB_SUITES ?= trixie openwrt-24.10
 LAB_TWINS ?= no
 lab-test: LAB_TWINS = yes
-SCENARIOS ?= default software bookworm forky openwrt-opkg openwrt-apk
+SCENARIOS ?= default software bookworm forky openwrt-opkg openwrt-apk alpine
 
 # Parts of about the same length, each with a router of its own; what no part names is in the last.
 LAB := $(wildcard tests/lab/test_*.py)
 lab-refusals := bad_input become broken_router
 lab-change := confirm drift firewall boot
 lab-proof := bypassing labnic faults safety
-lab-openwrt := openwrt openwrt_faults mixed_fleet
+lab-openwrt := openwrt openwrt_faults mixed_fleet alpine
 lab-role := $(filter-out $(lab-refusals) $(lab-change) $(lab-proof) $(lab-openwrt),$(LAB:tests/lab/test_%.py=%))
 LAB_PARTS := lab-refusals lab-change lab-proof lab-openwrt lab-role
 .PHONY: $(LAB_PARTS)

@@ -55,6 +55,12 @@ measure:
   returned: with O(part=role)
   type: int
   sample: 3
+watch:
+  description: Options of M(kmod.nft_offload.watch); its C(state) is V(none) where nothing is to be done.
+  returned: with O(part=role)
+  type: dict
+  sample:
+    state: none
 kernel:
   description: Options of M(kmod.nft_offload.kernel_support).
   returned: with O(part=role)

@@ -51,7 +51,8 @@ def test_every_path_is_in_the_table() -> None:
 
 def test_the_table_has_nothing_else() -> None:
     known = set(constants().values()) | set(written_modes())
-    assert {path for path in TABLE if path not in known and not path.startswith((paths.HOME, paths.RUN))} == set()
+    ours = (f"{paths.HOME}/", f"{paths.RUN}/")
+    assert {path for path in TABLE if path not in known and not f"{path}/".startswith(ours)} == set()
 
 
 def test_the_modes_are_those_of_the_code() -> None:
@@ -61,7 +62,7 @@ def test_the_modes_are_those_of_the_code() -> None:
 
 
 def test_what_is_kept_is_for_root_only() -> None:
-    kept = {path: mode for path, mode in TABLE.items() if path.startswith((paths.HOME, paths.RUN))}
+    kept = {path: mode for path, mode in TABLE.items() if f"{path}/".startswith((f"{paths.HOME}/", f"{paths.RUN}/"))}
     assert {path for path, mode in kept.items() if mode != ("0700" if path in DIRECTORIES else "0600")} == set()
     assert {path for path in DIRECTORIES if path not in kept} == set()
 

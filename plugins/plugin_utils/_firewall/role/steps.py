@@ -77,6 +77,7 @@ def plan_removal(request: Request) -> dict[str, Any]:
         "ruleset": {"kind": "none", "tasks": "absent"},
         "change": change_options(request.values),
         "verify": verify_options(request.values, "disabled"),
+        "watch": {"state": "absent"},
     }
 
 
@@ -121,6 +122,7 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
         "verify": verify_options(
             request.values, "", [] if uses_fw4 else [device for device in devices if device in state.devices]
         ),
+        "watch": _watch_step(request.values, state),
     }
     if asks_nics:
         steps["nic"] = {
@@ -131,6 +133,14 @@ def plan_steps(request: Request, state: RouterState) -> tuple[dict[str, Any], li
             "unsupported": "fail" if mode == "hardware" and not uses_fw4 else "skip",
         }
     return steps, [*_zone_warnings(request, state.devices), *_delivery_warnings(kind, undelivered), *advice]
+
+
+def _watch_step(values: Values, state: RouterState) -> dict[str, Any]:
+    """Options of the module watch; ``none`` for a router that is not watched, and shall not be."""
+    if values["flow_offload_watch"]:
+        directory, interval = values["flow_offload_watch_directory"], values["flow_offload_watch_interval"]
+        return {"state": "present", "interval": interval, **({"directory": directory} if directory else {})}
+    return {"state": "absent" if state.boot.watched else "none"}
 
 
 def _list_undelivered(request: Request, state: RouterState) -> tuple[Undelivered, ...]:

@@ -60,6 +60,9 @@ SPEC: dict[str, Any] = {
     "flow_offload_sample": _number(3),
     "flow_offload_slow_share": _number(50),
     "flow_offload_measure": FLAG,
+    "flow_offload_watch": FLAG,
+    "flow_offload_watch_directory": {"type": "str", "default": ""},
+    "flow_offload_watch_interval": _number(300),
 }
 """the role's variables, as an argument spec"""
 FOR_PLAYBOOKS: dict[str, Any] = {

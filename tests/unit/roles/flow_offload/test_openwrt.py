@@ -160,13 +160,13 @@ def test_converge_again_and_disabled(router: OpenWrt) -> None:
     assert "not found" in router.sh("type ethtool"), "nothing has to be installed first"
     code, said, execs = play(router)
     assert (code, changed(said), execs) == (0, 0, 5), f"{execs} execs: {said}"
-    assert lines(said) == (8, 1), said
+    assert lines(said) == (8, 2), said
     code, said, execs = play(router, flow_offload_mode="disabled")
     assert (code, flowtable(router)) == (0, ""), said
     assert "flow_offloading" not in str(router.read("/etc/config/firewall")) and "flow_offloading" not in config
     code, said, execs = play(router, flow_offload_mode="disabled")
-    assert (code, changed(said), execs) == (0, 0, 5), f"{execs} execs: {said}"
-    assert lines(said) == (9, 1), said
+    assert (code, changed(said), execs) == (0, 0, 6), f"{execs} execs: {said}"
+    assert lines(said) == (10, 1), said
 
 
 def test_check_mode(router: OpenWrt) -> None:
@@ -185,7 +185,7 @@ def test_a_template_beside_the_playbook(router: OpenWrt) -> None:
     (router.root.parent / "templates").mkdir()
     (router.root.parent / "templates/mine.nft.j2").write_text(TEMPLATE)
     code, said, execs = play(router, "--check", flow_offload_ruleset="mine.nft.j2")
-    assert (code, changed(said), execs, lines(said)) == (0, 1, 8, (9, 2)), f"{execs} execs: {said}"
+    assert (code, changed(said), execs, lines(said)) == (0, 1, 8, (9, 3)), f"{execs} execs: {said}"
     modules = ("kernel modules", "check your template", "NICs take flows", "Load the table", "its options back")
     places = [[found.start() for found in re.finditer(rf"TASK .*{module}", said)] for module in modules]
     assert all(len(place) == 1 for place in places) and places == sorted(places), said
@@ -197,7 +197,7 @@ def test_files_where_ansible_is_started_are_not_the_roles(router: OpenWrt, monke
         (router.root.parent / f"{name}.yml").write_text("- ansible.builtin.fail:\n")
     monkeypatch.chdir(router.root.parent)
     code, said, _execs = play(router, "--check")
-    assert (code, lines(said)) == (0, (7, 2)), said
+    assert (code, lines(said)) == (0, (7, 3)), said
 
 
 TWICE = """
@@ -338,7 +338,7 @@ def test_software(router: OpenWrt) -> None:
     code, said, _execs = play(router, flow_offload_mode="software")
     assert (code, flowtable(router)) == (0, 'devices = { "br-lan", "wan" }\n'), said
     code, said, execs = play(router, flow_offload_mode="software")
-    assert (code, changed(said), execs, lines(said)) == (0, 0, 5, (8, 1)), said
+    assert (code, changed(said), execs, lines(said)) == (0, 0, 5, (8, 2)), said
 
 
 def test_the_role_has_tags_of_the_play(router: OpenWrt) -> None:

@@ -73,6 +73,7 @@ def test_what_is_planned_where_nothing_is_asked_for() -> None:
     assert steps(debian()) == {
         "order": "hardware",
         "measure": 0,
+        "watch": {"state": "none"},
         "kernel": {"state": "present", "packages": ["nftables", "ethtool"]},
         "nic": {"state": "present", "devices": ["lan0", "wan0"], "leaving": [], "unsupported": "skip"},
         "ruleset": {
@@ -652,6 +653,19 @@ def test_a_template_has_to_leave_it_out_itself() -> None:
     named = request(**TEMPLATE, flow_offload_devices=["lan0", "tun0", "wan0"])
     planned, warnings = plan_steps(named, ds_lite(debian()))
     assert planned["ruleset"]["flowtables"][0]["devices"] == ["lan0", "tun0", "wan0"] and len(warnings) == 1
+
+
+def test_a_router_is_watched_while_that_is_asked_for() -> None:
+    there = debian()
+    watched = replace(there, boot=replace(there.boot, watched=True))
+    assert steps(there)["watch"] == {"state": "none"}, "an exec for nothing"
+    assert steps(watched)["watch"] == {"state": "absent"}
+    asked = {"flow_offload_watch": True, "flow_offload_watch_interval": 60}
+    for state in (there, watched):
+        assert steps(state, **asked)["watch"] == {"state": "present", "interval": 60}
+    named = steps(there, **asked, flow_offload_watch_directory="/srv/textfile")["watch"]
+    assert named == {"state": "present", "interval": 60, "directory": "/srv/textfile"}
+    assert plan_removal(request(flow_offload_mode="disabled", **asked))["watch"] == {"state": "absent"}
 
 
 def test_what_forwarding_costs_is_measured_before_there_is_a_flowtable() -> None:
