@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # What a user gets; the first four work without the rest.
-SHIPPED = ["meta", "plugins", "roles", "playbooks", "docs", "changelogs"]
+SHIPPED = ["meta", "plugins", "roles", "playbooks", "docs", "changelogs", "extensions"]
 SHIPPED_FILES = {
     "CHANGELOG.md",
     "CODE_OF_CONDUCT.md",

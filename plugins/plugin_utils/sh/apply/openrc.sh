@@ -9,6 +9,9 @@ enable_service() {
 
 # disable_service NAME: in no runlevel, and OpenRC does not remember that it was started
 disable_service() {
-  rc-update --quiet --all delete "$1" || return
+  for _link in /etc/runlevels/*/"$1"; do
+    _level=${_link%/*}
+    [ ! -L "$_link" ] || rc-update --quiet delete "$1" "${_level##*/}" || return
+  done
   [ ! -L "/run/openrc/started/$1" ] || rc-service --quiet "$1" zap
 }

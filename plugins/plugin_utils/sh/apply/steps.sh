@@ -90,6 +90,6 @@ commit() {
 # remove PATH: and its directory when that is ours and empty now
 remove() {
   rm -f "$1" "$1$suffix" || return
-  case ${1%/*} in */nft-offload | */nft-offload/history | */nftables.service.d) rmdir "${1%/*}" 2>/dev/null ;; esac
+  case ${1%/*} in */nft-offload | */nft-offload/history | */nftables.service.d | */rc.conf.d) rmdir "${1%/*}" 2>/dev/null ;; esac
   return 0
 }
