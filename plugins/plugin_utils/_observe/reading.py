@@ -122,7 +122,7 @@ def list_choice_calls(family: str = "inet", table: str = "nft_offload") -> list[
         ("read_live_table", family, table),
         ("read_devices",),
         ("read_nic_features", FEATURE),
-        ("read_boot", paths.RULESET),
+        ("read_boot", paths.RULESET, paths.WATCH_SCRIPT),
         ("read_files", *boot.READ),
     ]
 
