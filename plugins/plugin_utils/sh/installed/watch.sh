@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Written by kmod.nft_offload: what offload does on this router, as gauges in the text format of Prometheus, which an
-# exporter reads in the directory $1, every $2 seconds. It measures and judges nothing, and changes nothing but its own file, which is in memory
-# (/run): in $1 there is a link to it.
+# exporter reads in the directory $1, every $2 seconds. It measures and judges nothing, and changes nothing but its own file,
+# which is in memory (/run): in $1 there is a link to it.
 umask 022
 export LC_ALL=C
 home=/run/nft-offload-watch
