@@ -16,7 +16,7 @@ from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._kernel import plan as _kernel
 from ..plugin_utils._observe.require import require_root
 from ..plugin_utils._observe.state import FLOWTABLE_MODULES
-from ..plugin_utils._systems.registry import list_package_calls, list_package_scripts, list_removal_calls
+from ..plugin_utils._systems.package_registry import list_package_calls, list_package_scripts, list_removal_calls
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -15,7 +15,7 @@ from ..plugin_utils._core.plan import Plan
 from ..plugin_utils._core.sections import Answer, Call
 from ..plugin_utils._nic import plan as _nic
 from ..plugin_utils._observe.require import require_root
-from ..plugin_utils._systems.registry import list_state_calls, list_state_scripts, reports_features
+from ..plugin_utils._systems.init_registry import list_state_calls, list_state_scripts, reports_features
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

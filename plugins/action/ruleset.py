@@ -32,7 +32,7 @@ from ..plugin_utils._ruleset.owner import (
 from ..plugin_utils._ruleset.state import FEATURE, TableState, list_own_files, read_state
 from ..plugin_utils._ruleset.table import require_own_table
 from ..plugin_utils._ruleset.verbs import DryLoad
-from ..plugin_utils._systems.registry import list_state_calls, list_state_scripts
+from ..plugin_utils._systems.init_registry import list_state_calls, list_state_scripts
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent", "restored"], "default": "present"},

@@ -31,9 +31,10 @@ RUNS = PLACE / "runs.jsonl"
 MATRIX = PLACE / "matrix.json"
 FORGOTTEN = ".forgotten"
 """suffix of the file beside it with the runs that were put aside"""
-ACTIONS = ("ruleset", "fw4_offload", "kernel_support", "nic_features")
-"""those that runs change a router with, and that prepare it"""
-_FRAGMENT = re.compile(r"\"(read/[a-z_0-9]+)\"")
+ACTIONS = ("ruleset", "fw4_offload")
+"""those that runs change a router with; whether what prepares it did its work, a run sees"""
+_NAME = re.compile(r"[a-z0-9_./]+")
+_FILE_NAME = re.compile(r"[a-z0-9_]+\.[a-z]+")
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,19 @@ def digest_source() -> str:
 
 
 def list_sources() -> list[Path]:
-    """The actions of a run, with all that they import, and every script but those that only verify sends."""
+    """The actions of a run with all that they import, and every file of sh/ that these name."""
     code = _list_imported([PLUGINS / "action" / f"{name}.py" for name in ACTIONS])
-    used = {name for path in code for name in _FRAGMENT.findall(path.read_text(encoding="utf-8"))}
-    sent = set(_FRAGMENT.findall((PLUGINS / "plugin_utils/_observe/reading.py").read_text(encoding="utf-8")))
-    names = [str(path.relative_to(SCRIPTS)).removesuffix(".sh") for path in SCRIPTS.rglob("*.sh")]
-    needed = {part for name in names if name not in sent - used for part in with_needed(name)}
-    return sorted([*code, *(SCRIPTS / f"{name}.sh" for name in needed)])
+    words = {word for path in code for word in _list_words(path)}
+    scripts = {part for word in words if (SCRIPTS / f"{word}.sh").is_file() for part in with_needed(word)}
+    installed = (SCRIPTS / "installed" / word for word in words if _FILE_NAME.fullmatch(word))
+    return sorted({*code, *(SCRIPTS / f"{name}.sh" for name in scripts), *filter(Path.is_file, installed)})
+
+
+def _list_words(path: Path) -> Iterator[str]:
+    """The strings of a file that may name a fragment or a file of sh/."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _NAME.fullmatch(node.value):
+            yield node.value
 
 
 def _list_imported(pending: list[Path]) -> set[Path]:

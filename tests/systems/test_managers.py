@@ -13,7 +13,7 @@ from ansible_collections.kmod.nft_offload.plugins.action.kernel_support import A
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs import Verb
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import PackageManager
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import PACKAGE_MANAGERS
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_registry import PACKAGE_MANAGERS
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.verbs import (
     InstallPackages,
     SimulateInstall,

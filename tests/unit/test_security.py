@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.checks import HIDDEN, OUTPUT
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths, sections
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._report import writing
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import INIT_SYSTEMS
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_registry import INIT_SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "SECURITY.md").read_text()

@@ -24,14 +24,9 @@ from .._observe.parse.platform import parse_platform
 from .._observe.require import require_fw4
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT, ModuleState, Platform
 from .._systems.apt import Apt
+from .._systems.init_registry import list_modules_files, require_init_system
 from .._systems.package_manager import Inventory, PackageManager, parse_upstream_version
-from .._systems.registry import (
-    find_package_manager,
-    list_modules_files,
-    list_package_managers,
-    name_package_managers,
-    require_init_system,
-)
+from .._systems.package_registry import find_package_manager, list_package_managers, name_package_managers
 from .._systems.verbs import InstallPackages, SimulateInstall, UninstallNew, UninstallPackages, UpdatePackages
 from .unload import add_modules_on_top, plan_unloading, predict_references
 from .verbs import LoadModules, UnloadModules, UnloadNew

@@ -25,8 +25,7 @@ from .._core.text import iterate_lines
 from .._observe.parse.ethtool import parse_driver, parse_feature_record, parse_features, parse_netifd
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Platform
-from .._systems.init_system import InitSystem, ServiceState
-from .._systems.registry import (
+from .._systems.init_registry import (
     find_init_scripts,
     find_init_system,
     list_features_paths,
@@ -34,6 +33,7 @@ from .._systems.registry import (
     reports_features,
     require_init_system,
 )
+from .._systems.init_system import InitSystem, ServiceState
 from .verbs import SetFeature
 
 HW_TC = "hw-tc-offload"

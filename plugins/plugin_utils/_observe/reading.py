@@ -14,7 +14,7 @@ from typing import Any, Literal
 from .._core import paths
 from .._core.errors import OffloadError
 from .._core.sections import HUNG, Answer, Call
-from .._systems.registry import list_starter_paths, list_state_calls, list_state_scripts
+from .._systems.init_registry import list_starter_paths, list_state_calls, list_state_scripts
 from .forwarding import find_guests
 from .parse import boot, policy
 from .parse.conntrack import find_lost_line, parse_conntrack

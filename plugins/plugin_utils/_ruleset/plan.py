@@ -27,7 +27,7 @@ from .._observe.parse.nft import (
     parse_objects,
 )
 from .._observe.parse.nft_errors import parse_errors
-from .._systems.registry import find_init_scripts, find_init_system, require_init_system
+from .._systems.init_registry import find_init_scripts, find_init_system, require_init_system
 from . import history
 from .emergency import render_emergency
 from .flush import DevicePair, add_flush

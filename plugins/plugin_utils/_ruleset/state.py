@@ -21,8 +21,8 @@ from .._observe.parse.ethtool import parse_driver, parse_features
 from .._observe.parse.nft import parse_flowtables
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Feature, Flowtable, Platform
+from .._systems.init_registry import list_ruleset_paths, read_service_state
 from .._systems.init_system import ServiceState
-from .._systems.registry import list_ruleset_paths, read_service_state
 from .history import confirmation, kept_ids
 
 FEATURE = "hw-tc-offload"

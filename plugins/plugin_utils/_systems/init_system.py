@@ -5,7 +5,7 @@
 # PRIVATE to the collection: may change at any time.
 """What is known of every init system: how boot and a device's arrival start what this collection installs.
 
-One more init system is a file beside this one with a subclass of ``InitSystem``, a row in registry.py, and a row in
+One more init system is a file beside this one with a subclass of ``InitSystem``, a row in init_registry.py, and one in
 sh/read/platform.sh, which recognises it. Where no path shows whether a service is enabled, there is also a fragment of
 sh/read with what asks for it, which prints nothing on a router that has another init system. Pure: no I/O.
 """

@@ -5,7 +5,7 @@
 # PRIVATE to the collection: may change at any time.
 """What is known of every package manager: how it is asked, what packages are called, how its errors read.
 
-One more is a file beside this one with a subclass of ``PackageManager``, a row in registry.py, its command in
+One more is a file beside this one with a subclass of ``PackageManager``, a row in package_registry.py, its command in
 sh/read/platform.sh, and two fragments: in sh/read what its calls call, which print nothing where its command is
 missing, and in sh/apply a function for each verb of verbs.py that is about packages. Pure: no I/O.
 """

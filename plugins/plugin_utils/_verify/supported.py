@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from .._observe.state import FLOWTABLE_MODULES, OLDEST_KERNEL, OLDEST_NFT
-from .._systems.registry import reports_features
+from .._systems.init_registry import reports_features
 from .finding import Finding, Kind, RungResult, conclude_rung
 from .subject import Subject, describe_flowtable, run_checks
 

@@ -19,8 +19,8 @@ from .._core.sections import Answer, Call
 from .._observe.parse.platform import parse_platform
 from .._observe.state import Platform
 from .._systems.cron import drop_line, set_line
+from .._systems.init_registry import INIT_SYSTEMS, find_init_scripts, find_init_system, require_init_system
 from .._systems.init_system import WATCH_SCRIPTS, InitSystem, Service, ServiceState
-from .._systems.registry import INIT_SYSTEMS, find_init_scripts, find_init_system, require_init_system
 from .._systems.verbs import RestartCron
 
 DIRECTORY = re.compile(r"(/[A-Za-z0-9_.-]+)+")

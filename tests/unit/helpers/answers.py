@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Section, fragment
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import find_starters
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_registry import find_starters
 
 from tests.unit.helpers.captures import answer
 from tests.unit.helpers.routers import HARDWARE_LINE, SLOW_LINE, listing, router

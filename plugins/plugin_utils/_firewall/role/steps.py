@@ -22,7 +22,7 @@ from ..._observe.parse.ethtool import CHANGEABLE
 from ..._observe.paths import Undelivered, list_below, list_undelivered
 from ..._observe.state import Device, RouterState
 from ..._observe.topology import find_guest_ports, map_hook_devices, pick_flowtable_devices, sees_lowers
-from ..._systems.registry import reports_features
+from ..._systems.init_registry import reports_features
 from ..._verify.advisories import Situation, find_advisories
 from ..offload import exclude_device
 from .request import (

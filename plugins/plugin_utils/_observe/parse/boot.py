@@ -14,7 +14,7 @@ from ..._core import paths
 from ..._core.names import NAME, SOFTWARE
 from ..._core.sections import Answer
 from ..._core.text import iterate_lines
-from ..._systems.registry import find_starters, read_service_state
+from ..._systems.init_registry import find_starters, read_service_state
 from ..state import Boot
 from .ethtool import parse_feature_record
 from .nft import diff_listings, normalise_listing, parse_filtered_families, parse_statements

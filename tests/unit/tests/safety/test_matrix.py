@@ -84,18 +84,21 @@ def test_a_matrix_tells_what_is_not_made(tmp_path: Path) -> None:
 
 
 def test_a_run_is_of_what_it_runs() -> None:
-    """The guard and what loads it, and no judging: a finding that is worded anew makes no run stale."""
+    """The guard, what loads it, what boots; no judging, and no packages: a finding in new words makes no run stale."""
     names = {str(path.relative_to(PLUGINS)) for path in list_sources()}
     for own in ("action/ruleset.py", "plugin_utils/_confirm/change.py", "plugin_utils/_core/router.py"):
         assert own in names
-    shell = {name.removeprefix("plugin_utils/sh/") for name in names if name.endswith(".sh")}
+    shell = {name.removeprefix("plugin_utils/sh/") for name in names if name.startswith("plugin_utils/sh/")}
     assert {
         "prelude.sh",
         "tally.sh",
         "installed/guard.sh",
+        "installed/guard_others.sh",
+        "installed/ruleset.service",
+        "installed/flowtable.hotplug",
         "apply/change.sh",
         "read/platform.sh",
         "read/change.sh",
     } <= shell
-    assert not shell & {"read/nftables.sh", "read/sample.sh", "read/conntrack.sh"}
+    assert not shell & {"read/nftables.sh", "read/sample.sh", "read/conntrack.sh", "read/dnf.sh", "apply/apt.sh"}
     assert not [name for name in names if "/_verify/" in name]

@@ -30,7 +30,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._nic import plan 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.fw4 import read_fw4
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import state as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import PackageManager
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import PACKAGE_MANAGERS
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_registry import PACKAGE_MANAGERS
 from hypothesis import given
 from hypothesis import strategies as st
 

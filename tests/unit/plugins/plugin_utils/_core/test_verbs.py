@@ -19,7 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.verbs impor
     Stage,
     Verb,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import PACKAGE_MANAGERS
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_registry import PACKAGE_MANAGERS
 
 ROOMS = sorted(file.parent.name for file in SCRIPTS.parent.glob("_*/verbs.py"))
 for _room in ROOMS:

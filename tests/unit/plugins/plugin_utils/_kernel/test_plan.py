@@ -25,7 +25,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.mo
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import FLOWTABLE_MODULES, Kernel, Platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset.table import DesiredTable
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import Inventory
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import name_package_managers
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_registry import name_package_managers
 
 TOOLS = ("nftables", "ethtool")
 NEEDS = {

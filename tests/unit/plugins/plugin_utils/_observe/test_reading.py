@@ -34,7 +34,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state im
     Flowtable,
     Hook,
 )
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import find_package_manager
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_registry import find_package_manager
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

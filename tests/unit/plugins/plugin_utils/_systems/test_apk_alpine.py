@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import Answer, Call, compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.apk_alpine import ApkAlpine
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import find_package_manager
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_registry import find_package_manager
 
 from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 

@@ -35,7 +35,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Feature, Platform
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import plan as _ruleset
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._ruleset import state as _ruleset_state
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems import registry
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems import init_registry
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_system import (
     FEATURES_SCRIPTS,
     RULESET_SCRIPTS,
@@ -51,11 +51,11 @@ from tests.unit.helpers.shells import NONCE, SHELLS, run_script
 # --- what holds for every row
 
 
-@pytest.mark.parametrize("init", registry.INIT_SYSTEMS, ids=lambda init: init.name)
+@pytest.mark.parametrize("init", init_registry.INIT_SYSTEMS, ids=lambda init: init.name)
 class TestEveryRow:
     def test_it_is_recognised(self, init: InitSystem) -> None:
         assert f"echo init={init.name}\n" in fragment("read/platform"), "sh/read/platform.sh needs a row for it"
-        assert registry.find_init_system(init.name) is init
+        assert init_registry.find_init_system(init.name) is init
 
     def test_its_scripts_are_there(self, init: InitSystem) -> None:
         assert all((SCRIPTS / f"{name}.sh").is_file() for name in (*init.read_scripts, *init.scripts))
@@ -100,7 +100,7 @@ class TestEveryRow:
 
 
 def test_no_two_have_one_name() -> None:
-    names = [init.name for init in registry.INIT_SYSTEMS]
+    names = [init.name for init in init_registry.INIT_SYSTEMS]
     assert len(names) == len(set(names))
 
 
@@ -170,7 +170,7 @@ PLANTED = {"sprout table": Section("planted", 0), "sprout features": Section("pl
 @pytest.fixture
 def sprout(monkeypatch: pytest.MonkeyPatch) -> Platform:
     """A router with it; the row is all that is added."""
-    monkeypatch.setattr(registry, "INIT_SYSTEMS", (*registry.INIT_SYSTEMS, Sprout()))
+    monkeypatch.setattr(init_registry, "INIT_SYSTEMS", (*init_registry.INIT_SYSTEMS, Sprout()))
     return replace(FRESH.platform, init="sprout")
 
 
@@ -183,19 +183,21 @@ def written(plan: Plan) -> dict[str, Section]:
 def test_it_is_asked() -> None:
     for service in (Sprout.ruleset, Sprout.features):
         assert ("read_sprout", service.name) in list_calls()
-    assert ("read_sprout", "features") in registry.list_state_calls("features")
-    assert ("read_sprout", "table") in registry.list_state_calls("ruleset")
-    assert "read/sprout" in registry.list_state_scripts("features")
-    assert "read/sprout" in registry.list_state_scripts("ruleset")
+    assert ("read_sprout", "features") in init_registry.list_state_calls("features")
+    assert ("read_sprout", "table") in init_registry.list_state_calls("ruleset")
+    assert "read/sprout" in init_registry.list_state_scripts("features")
+    assert "read/sprout" in init_registry.list_state_scripts("ruleset")
 
 
 def test_only_its_own_answer_counts(sprout: Platform) -> None:
     systemd = {"unit": Section("UnitFileState=enabled\nActiveState=active", 0)}
-    assert registry.read_service_state("systemd", Answer(systemd), "ruleset") == ServiceState(enabled=True, active=True)
-    assert registry.read_service_state("systemd", Answer(PLANTED), "ruleset") == ServiceState()
-    assert registry.read_service_state(sprout.init, Answer(systemd), "ruleset") == ServiceState()
-    assert registry.read_service_state(sprout.init, Answer(PLANTED), "ruleset") == ServiceState(enabled=True)
-    assert registry.read_service_state("no such", Answer(PLANTED | systemd), "ruleset") == ServiceState()
+    assert init_registry.read_service_state("systemd", Answer(systemd), "ruleset") == ServiceState(
+        enabled=True, active=True
+    )
+    assert init_registry.read_service_state("systemd", Answer(PLANTED), "ruleset") == ServiceState()
+    assert init_registry.read_service_state(sprout.init, Answer(systemd), "ruleset") == ServiceState()
+    assert init_registry.read_service_state(sprout.init, Answer(PLANTED), "ruleset") == ServiceState(enabled=True)
+    assert init_registry.read_service_state("no such", Answer(PLANTED | systemd), "ruleset") == ServiceState()
 
 
 def test_the_ruleset_is_loaded_at_boot_and_taken_back(sprout: Platform) -> None:
@@ -232,7 +234,7 @@ def test_features_are_set_at_boot_and_taken_back(sprout: Platform) -> None:
 @pytest.mark.usefixtures("sprout")
 def test_verifying_sees_what_boot_will_start() -> None:
     existing = [*Sprout.ruleset.paths, *Sprout.features.paths]
-    assert set(existing) <= {*registry.list_starter_paths()}
+    assert set(existing) <= {*init_registry.list_starter_paths()}
     answer = {
         "platform": ANSWER["platform"],
         "boot.ruleset": Section("table inet t {\n}", 0),
@@ -249,7 +251,7 @@ def test_verifying_sees_what_boot_will_start() -> None:
 def test_without_the_row_it_is_refused(name: str) -> None:
     platform = replace(FRESH.platform, init=name)
     reason = f"started by {name or 'an init system that is not known'}, and this collection only by "
-    with pytest.raises(OffloadError, match=f"{reason}{registry.name_init_systems()}: .*nothing was changed"):
+    with pytest.raises(OffloadError, match=f"{reason}{init_registry.name_init_systems()}: .*nothing was changed"):
         present(replace(FRESH, platform=platform))
     with pytest.raises(OffloadError, match=reason):
         _nic.plan_present(NicState(platform=platform, names=frozenset()), ["lan0"], {"hw-tc-offload": True}, skip=True)

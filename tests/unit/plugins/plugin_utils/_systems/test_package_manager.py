@@ -21,7 +21,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections im
     fragment,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._kernel import plan as _kernel
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems import registry
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems import package_registry
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.package_manager import (
     PackageManager,
     Reason,
@@ -36,13 +36,13 @@ from hypothesis import strategies as st
 # --- what holds for every row
 
 
-@pytest.mark.parametrize("manager", registry.PACKAGE_MANAGERS, ids=lambda manager: manager.name)
+@pytest.mark.parametrize("manager", package_registry.PACKAGE_MANAGERS, ids=lambda manager: manager.name)
 class TestEveryRow:
     def test_it_is_recognised(self, manager: PackageManager) -> None:
         commands = re.search(r"for _command in (.*); do", fragment("read/platform"))
         assert commands and manager.command in commands[1].split(), "sh/read/platform.sh has to look for its command"
-        assert registry.find_package_manager(manager.init, {"nft", manager.command}, ()) is manager
-        assert manager in registry.list_package_managers({manager.command})
+        assert package_registry.find_package_manager(manager.init, {"nft", manager.command}, ()) is manager
+        assert manager in package_registry.list_package_managers({manager.command})
 
     def test_one_distribution_is_named(self, manager: PackageManager) -> None:
         assert bool(manager.init) == bool(manager.distribution)
@@ -57,8 +57,8 @@ class TestEveryRow:
 
 
 def test_a_command_of_another_distribution_is_none() -> None:
-    assert registry.find_package_manager("systemd", {"apk"}, ()) is None
-    assert [one.distribution for one in registry.list_package_managers({"apk"})] == ["OpenWrt", "Alpine"]
+    assert package_registry.find_package_manager("systemd", {"apk"}, ()) is None
+    assert [one.distribution for one in package_registry.list_package_managers({"apk"})] == ["OpenWrt", "Alpine"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_command_of_another_distribution_is_none() -> None:
     ],
 )
 def test_the_distribution_decides_where_a_router_has_several(systems: tuple[str, ...], command: str) -> None:
-    found = registry.find_package_manager("systemd", {"pacman", "zypper", "dnf", "apt-get"}, systems)
+    found = package_registry.find_package_manager("systemd", {"pacman", "zypper", "dnf", "apt-get"}, systems)
     assert found is not None and found.command == command
 
 
@@ -89,7 +89,7 @@ def test_no_text_is_too_much(lines: list[tuple[str, str]]) -> None:
     text = "\n".join(key + value for key, value in lines)
     parse_candidates(text)
     parse_statuses(text)
-    for manager in registry.PACKAGE_MANAGERS:
+    for manager in package_registry.PACKAGE_MANAGERS:
         manager.parse_removal(text)
         manager.explain(text, "")
 
@@ -131,14 +131,14 @@ ANSWER = {
 @pytest.fixture
 def crate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row is all that is added."""
-    monkeypatch.setattr(registry, "PACKAGE_MANAGERS", (*registry.PACKAGE_MANAGERS, Crate()))
+    monkeypatch.setattr(package_registry, "PACKAGE_MANAGERS", (*package_registry.PACKAGE_MANAGERS, Crate()))
 
 
 @pytest.mark.usefixtures("crate")
 def test_what_is_asked() -> None:
-    assert ("read_crates", "nft-tools", "ethtool") in registry.list_package_calls(["nftables", "ethtool"])
-    assert ("read_crate_removal", paths.KERNEL_FOUND) in registry.list_removal_calls(paths.KERNEL_FOUND)
-    assert "read/crate" in registry.list_package_scripts()
+    assert ("read_crates", "nft-tools", "ethtool") in package_registry.list_package_calls(["nftables", "ethtool"])
+    assert ("read_crate_removal", paths.KERNEL_FOUND) in package_registry.list_removal_calls(paths.KERNEL_FOUND)
+    assert "read/crate" in package_registry.list_package_scripts()
 
 
 @pytest.mark.usefixtures("crate")

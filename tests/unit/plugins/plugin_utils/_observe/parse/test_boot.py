@@ -19,7 +19,7 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.parse.bo
     read_boot,
 )
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.state import Boot
-from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.registry import (
+from ansible_collections.kmod.nft_offload.plugins.plugin_utils._systems.init_registry import (
     find_starters,
     list_starter_paths,
 )
