@@ -15,6 +15,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 
 from ..plugin_utils._confirm.change import parse_change, refuse_pending
+from ..plugin_utils._confirm.checks import read_checks
 from ..plugin_utils._confirm.proof import parse_login, refuse_login, refuse_plugin
 from ..plugin_utils._core import paths
 from ..plugin_utils._core.action import OffloadAction, Options
@@ -63,7 +64,8 @@ class ActionModule(OffloadAction):
     def _role(self, router: Router) -> dict[str, Any]:
         values = self._variables()
         request = read_request(values, self._on_controller(values))
-        timeout, checks = values["flow_offload_confirm_timeout"], values["flow_offload_checks"]
+        timeout = values["flow_offload_confirm_timeout"]
+        checks = read_checks(values["flow_offload_checks"], timeout)
         refuse_plugin(router.connection, timeout, checks, variables.PREFIX)
         if request.mode == "disabled":
             return plan_removal(request)

@@ -287,6 +287,23 @@ CONTROLLERS = [
         suites=SOME,
     ),
     Fault(
+        "connection cut while the text is tried",
+        DROPS_SSH,
+        prepare=stand_in("nft", called('"-c -f -"'), "sleep 8"),
+        inject="connection",
+        suites=SOME,
+    ),
+    Fault(
+        "connection cut while a check runs that fails",
+        inject="connection",
+        after="[ -e /root/checking ]",
+        options={
+            "checks": [{"command": "true"}, {"command": ": >/root/checking; sleep 4; false"}],
+            "confirm_timeout": 40,
+        },
+        suites=SOME,
+    ),
+    Fault(
         "sshd restarted in the window",
         inject="systemctl restart ssh || systemctl restart sshd",
         after="loaded",

@@ -89,7 +89,7 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         settled = carry_out(router, lambda calls: self.run_verbs(router, plan, [*calls, *reading_calls]), change)
         if not settled.confirmed:
             raise self._undone(plan, before, settled)
-        if change.waits and settled.outcome is None:
+        if not settled.whole:
             self._require_nothing_left(settled, options)
         outcome = self.prove(plan, settled.answer, options)
         if change.live:
@@ -112,12 +112,12 @@ class ConfirmedAction(ChangeAction[ConfirmedPlan]):
         return OffloadError(problem, TRAFFIC_REMEDY if stopped else REMEDY, change=settled.change, **details)
 
     def _require_nothing_left(self, settled: Settled, options: Options) -> None:
-        """Raise OffloadError where a restart ended the steps that follow the confirmation, which itself is on flash."""
+        """Raise OffloadError where the steps that follow the confirmation came to no end, as in a restart."""
         left = self.plan(settled.answer, options)
         if left.changed:
             raise OffloadError(
-                "the router was restarted while the confirmed change was put on flash: it is confirmed, and this is "
-                f"left to do: {'; '.join(left.actions())}",
+                "the shell that confirmed the change came to no end, or the router was restarted: it is confirmed, and "
+                f"this is left to do: {'; '.join(left.actions())}",
                 "run the play again",
                 changed=True,
                 change=settled.change,

@@ -54,6 +54,8 @@ class Settled:
     change: dict[str, Any]
     """the task's ``change``"""
     outcome: Outcome | None = None
+    whole: bool = True
+    """whether this answer shows that all was done which follows the confirmation"""
 
 
 def carry_out(router: Router, run: Run, change: Change) -> Settled:
@@ -116,11 +118,11 @@ def _confirm(
     if outcome is not None and outcome.word == "confirmed":
         if failed is not None and not isinstance(failed[0].verb, Hold):
             raise_failed_change(change, confirming, answer)
-        return Settled(answer, True, change_result(change, at=at, confirmed=True), outcome)
+        return Settled(answer, True, change_result(change, at=at, confirmed=True), outcome, whole=failed is None)
     if failed is not None and not isinstance(failed[0].verb, Hold):
         return _unconfirmed(change, answer, at, f"{failed[0].summary}: {failed[1]}")
     if outcome is None and committed_by(change, answer):
-        return Settled(answer, True, change_result(change, at=at, confirmed=True))
+        return Settled(answer, True, change_result(change, at=at, confirmed=True), whole=False)
     return _unconfirmed(change, answer, at, "no new SSH connection could be made in time")
 
 

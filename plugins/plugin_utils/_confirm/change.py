@@ -91,6 +91,8 @@ class Pending:
     now: int
     undone: bool = False
     """it was decided to undo it, which goes on until it is done"""
+    confirmed: bool = False
+    """it was decided to keep it, and its files are being put in place"""
     trouble: str = ""
     """what kept the last attempt to undo it from its end"""
 
@@ -104,6 +106,10 @@ class Pending:
         if self.undone:
             trouble = f": {self.trouble}" if self.trouble else ""
             return f"change {self.id} is pending: begun {self.age} s ago, and being undone{trouble}"
+        if self.confirmed:
+            return (
+                f"change {self.id} is pending: begun {self.age} s ago, confirmed, and its files are being put in place"
+            )
         if self.deadline is None:
             return f"change {self.id or '(just begun)'} is pending: begun {self.age} s ago, and still loading"
         left = self.deadline - self.now
@@ -141,6 +147,7 @@ def parse_change(text: str) -> ChangeState:
             values.get("guard") == "alive",
             now,
             undone=values.get("decision") == "undo",
+            confirmed=values.get("decision") in ("confirmed", "committed"),
             trouble=trouble.reason if trouble else "",
         )
     return ChangeState(pending, _outcome(values.get("last", "")))
@@ -204,7 +211,9 @@ class ConfirmedPlan(Plan):
     listings: Sequence[StageListing] = ()
     """stage how the kernel lists the tables that were loaded; the first one is the table that was tried before"""
     leaving: Sequence[Step] = ()
-    """once confirmed, before files are put in place"""
+    """once confirmed, before files are put in place; undone with the change where they fail"""
+    stopping: Sequence[Step] = ()
+    """once it cannot be undone any more, before files are removed: what starts at boot"""
     records: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """files like those in ``files`` that record the change rather than being it: its id, the ruleset before it"""
     forgotten: Sequence[str] = ()
@@ -219,11 +228,12 @@ class ConfirmedPlan(Plan):
 
     @property
     def changed(self) -> bool:
-        return bool(self.texts or self.leaving or self.records) or super().changed
+        return bool(self.texts or self.leaving or self.stopping or self.records) or super().changed
 
     def actions(self) -> list[str]:
         loaded = [text.summary for text in self.texts]
-        return [*loaded, *(step.summary for step in (*self.listing_steps, *self.leaving)), *super().actions()]
+        steps = (*self.listing_steps, *self.leaving, *self.stopping)
+        return [*loaded, *(step.summary for step in steps), *super().actions()]
 
 
 @dataclass(frozen=True)
@@ -312,6 +322,7 @@ class Change:
         in_place = sorted([*plan.files, *plan.records, *_listing_paths(plan)])
         steps += plan.leaving
         steps.append(Step("put the files in place", CommitChange(paths.COMMITTING, tuple(in_place))))
+        steps += plan.stopping
         steps += [Step(f"remove {path}", Remove(path)) for path in (*plan.forgotten, *plan.removed)]
         return [*steps, *plan.closing]
 
@@ -379,6 +390,8 @@ def raise_failed_change(change: Change, steps: Sequence[Step], answer: Answer) -
         )
     elif committed:
         outcome = f"the change is confirmed, and the steps before it stay done; {describe_left(steps, step)}"
+    elif ended is not None and ended.word == "confirmed":
+        outcome = "the change stays: another try of this run, whose answer was lost, has confirmed it"
     elif ended is not None and (ended.word == "broken" or LOSS in ended.reason):
         outcome = ended.reason
     elif _is_pending(change, answer):

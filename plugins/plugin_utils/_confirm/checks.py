@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
 import secrets
@@ -85,6 +86,11 @@ class Check:
     """what messages call it"""
     silent: bool = False
     """whether messages leave out what it printed"""
+
+    @property
+    def proves(self) -> bool:
+        """Whether it shows that packets get through: a name may stand in a file, and a gateway may answer ARP only."""
+        return self.kind == "command" or (self.kind == "reach" and not _is_loopback(self.what))
 
     def __str__(self) -> str:
         side = "the router" if self.on_router else "the controller"
@@ -267,6 +273,13 @@ def _read_name(name: str | None) -> str:
             "correct it, or leave it out",
         )
     return name.strip()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower() in ("localhost", "ip6-localhost", "localhost.localdomain")
 
 
 def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int, *, silent: bool = False) -> list[Check]:

@@ -23,8 +23,8 @@ WITHOUT_NETWORK = {
 """connection plugins, by the last part of their names, that open no connection to the router's own SSH server"""
 
 REMEDY = (
-    "reach the router over SSH; or add to {checks} what proves it from outside, such as {{from: controller, reach: "
-    "ADDRESS, port: 22}}; or set {timeout}: 0 to go without a timer"
+    "reach the router over SSH; or add to {checks} what proves it, a reach or a command, such as {{from: controller, "
+    "reach: ADDRESS, port: 22}}; or set {timeout}: 0 to go without a timer"
 )
 
 
@@ -66,19 +66,19 @@ def parse_login(text: str) -> Login:
     return Login(values.get("ssh", "").strip(), values.get("device", "").strip(), values.get("tunnel", "") == "yes")
 
 
-def refuse_plugin(plugin: str, timeout: int, checks: Sequence[object], prefix: str = "") -> None:
-    """Raise OffloadError for a connection plugin that makes no network connection, unless something else is a proof.
+def refuse_plugin(plugin: str, timeout: int, checks: Sequence[Check], prefix: str = "") -> None:
+    """Raise OffloadError for a connection plugin that makes no network connection, unless a check is a proof.
 
     ``plugin`` is its name, also with that of its collection; ``prefix`` is what the options' names begin with.
     """
-    if timeout > 0 and not checks and plugin.rpartition(".")[2] in WITHOUT_NETWORK:
+    if timeout > 0 and not any(check.proves for check in checks) and plugin.rpartition(".")[2] in WITHOUT_NETWORK:
         raise _nothing_to_prove(f"ansible_connection is {plugin}", prefix)
 
 
-def refuse_login(plugin: str, login: Login, timeout: int, checks: Sequence[object], prefix: str = "") -> None:
+def refuse_login(plugin: str, login: Login, timeout: int, checks: Sequence[Check], prefix: str = "") -> None:
     """The same, and for a router that sees no SSH connection behind this shell."""
     refuse_plugin(plugin, timeout, checks, prefix)
-    if timeout > 0 and not checks and not login.peer:
+    if timeout > 0 and not any(check.proves for check in checks) and not login.peer:
         raise _nothing_to_prove("the router sees no SSH connection behind this login", prefix)
 
 

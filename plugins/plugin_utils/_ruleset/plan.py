@@ -573,7 +573,9 @@ def _live_diffs(state: TableState, desired: DesiredTable, load: bool) -> list[Di
 
 
 def _sources(state: TableState) -> dict[tuple[str, str], str]:
-    """The file for boot as the source of the live table, where that is still as it was loaded."""
+    """The file for boot as the source of the live table, where that is as it was loaded, and the file as confirmed."""
+    if state.tampered:
+        return {}
     ours = parse_our_table(state.files.get(paths.RULESET, ""))
     recorded = normalise_listing(state.files.get(paths.LISTING, ""))
     return {ours: paths.RULESET} if ours and recorded and recorded == normalise_listing(state.table or "") else {}
@@ -621,7 +623,7 @@ def plan_absent(state: TableState, family: str, table: str, token: str, adopt: b
         texts=[Transaction(f"drop table {path}", f"{made.get(path, '')}delete table {path}\n") for path in names],
         tables=list(listings),
         sources=_sources(state),
-        leaving=init.plan_before_removing(init.ruleset, state.service) if init else [],
+        stopping=init.plan_before_removing(init.ruleset, state.service) if init else [],
         removed=changes.removed,
         forgotten=forgotten,
         # nothing is removed before the confirmation

@@ -8,7 +8,7 @@ change=
 mine=
 # whether this shell has started a guard
 guarded=
-# how nft lists what shall be loaded; empty where that is not known
+# how nft lists the tables that shall be loaded, with @@ between two; empty where that is not known
 wanted=
 # whether another shell has done what is left to do
 over=
@@ -48,6 +48,10 @@ begin() {
   change=$home/pending/$mine
   suffix=.$mine.nft-offload-new
   for _gone in "$home"/gone.*; do rm -rf "$_gone"; done
+  # of a shell that has not come here in an hour, nothing comes any more
+  for _gone in "$home"/given_up.*; do
+    if ! read -r _when 2>/dev/null <"$_gone" || [ "$up" -gt "$((_when + 3600))" ]; then rm -f "$_gone"; fi
+  done
   if ! finish_commit "${1%/*}/committing"; then
     echo "what was confirmed before could not be put in place"
   elif ! clear_leftovers "${1%/*}"; then
@@ -55,11 +59,22 @@ begin() {
   elif [ "$(cat "$1" 2>/dev/null)" != "$2" ]; then
     echo "another change was confirmed since the router was read: $(cat "$1" 2>/dev/null)"
   else
-    keep journal "${1%/*}/committing" && shift 2 && keep_all "$@" && return
+    keep journal "${1%/*}/committing" && shift 2 && keep_all "$@" && is_wanted && return
   fi
   change=
   unlock "$mine"
   return 1
+}
+
+# is_wanted: whether it was neither given up while this shell came here, nor made by another one: whoever gives up a change
+# leaves word of it, and then looks whether it has an id
+is_wanted() {
+  _id=
+  { read -r _id _rest <"$home/last"; } 2>/dev/null
+  if [ -e "$home/given_up.$mine" ] || [ "$_id" = "$mine" ]; then
+    echo "it was over before it began"
+    return 1
+  fi
 }
 
 # clear_leftovers DIR: what an earlier change staged, where a power cut or a file system that was read-only then kept it.
@@ -210,12 +225,16 @@ stage_listing() {
   _listing=$(nft -s -t list table "$2" "$3") || return
   if [ -n "$wanted" ]; then
     _sorted=$(printf '%s\n' "$_listing" | sort_listing)
-    if [ -z "$_sorted" ] || [ "$_sorted" != "$(printf '%s\n' "$wanted" | sort_listing)" ]; then
+    _next=${wanted#*"
+@@
+"}
+    if [ -z "$_sorted" ] || [ "$_sorted" != "$(printf '%s\n' "${wanted%%"
+@@"*}" | sort_listing)" ]; then
       echo "table $2 $3 is not what was to be loaded"
       return 1
     fi
-    # of one table
-    wanted=
+    [ "$_next" != "$wanted" ] || _next=
+    wanted=$_next
   fi
   echo "$2 $3 $1" >>"$change/expected" || return
   stage "$1" 0600 "$_listing
@@ -318,7 +337,11 @@ hold() {
 # give_up DIR ID REASON: back to what the router ran before, now; fails when it runs something else then
 give_up() {
   change_home "$1"
+  seconds_up
+  # where it has not begun, whoever had it in hand must not begin it any more
+  (umask 077 && mkdir -p "$home" && echo "$up" >"$home/given_up.$2") || return
   is_pending "$2" || return 0
+  rm -f "$home/given_up.$2"
   _pending=$home/pending/$2
   record "$_pending" "$2" undo "$3"
   read_events "$_pending" "$2"
@@ -348,7 +371,14 @@ give_up() {
     return 1
   }
   read -r _id _word _rest <"$home/last"
-  case "$_id $_word" in "$2 rolled_back" | "$2 failed") ;; *) return 1 ;; esac
+  case "$_id $_word" in
+  "$2 rolled_back" | "$2 failed") ;;
+  "$2 confirmed")
+    echo "it was confirmed by another try of this run"
+    return 1
+    ;;
+  *) return 1 ;;
+  esac
 }
 
 # abandon DIR ID REASON: when a step failed after the lock was taken, and before any file was in place

@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # needs events
 # What must work before a change is confirmed.
-# checks that were made
+# checks that this shell made
 checked=0
+# what the names of the last one's files begin with: another shell may go on with the same change
+_check=
 
 # check_command TEXT yes|no [WORD]...: does it succeed? It is run by a shell of its own, which gets it on standard input:
 # every user of a router can read arguments. With "no" nothing is kept of what it prints; show_check has the rest.
@@ -13,17 +15,15 @@ check_command() {
 }
 
 _run_check() {
-  sh -c 'nft_offload_check=$(cat) && eval "$nft_offload_check" </dev/null' <<END
-$1
-END
+  printf '%s\n' "$1" | sh -c 'nft_offload_check=$(cat) && eval "$nft_offload_check" </dev/null'
 }
 
 # show_check MOST CHECK [ARGUMENT...]: the last lines of what it printed, which was cut to MOST bytes where it was more.
 # Of a command with asterisks for each WORD. A part of a word would not be found, so what was cut begins behind a blank.
 show_check() {
-  _printed=$(cat "$change/check")
+  _printed=$(cat "$_check.said")
   _cut=
-  [ "$(wc -c <"$change/check")" -le "$1" ] || _cut=yes
+  [ "$(wc -c <"$_check.said")" -le "$1" ] || _cut=yes
   if [ -n "$_cut" ]; then
     case $_printed in
     *[[:space:]]*) _printed=${_printed#*[[:space:]]} ;;
@@ -71,20 +71,20 @@ check_here() {
   read -r _mark 2>/dev/null <"$change/mark"
   checked=$((checked + 1))
   _mark="NFT_OFFLOAD_CHECK=${_mark:-$change} $$ $checked"
-  rm -f "$change/checked" "$change/check"
+  _check=$change/check.$$.$checked
   {
     {
       export "${_mark?}"
       "$@"
       _code=$?
-      (umask 077 && echo "$_code" >"$change/checked.new")
-      mv "$change/checked.new" "$change/checked"
-    } 2>&1 | (umask 077 && tail -c 2001 >"$change/check.new" && mv "$change/check.new" "$change/check")
+      (umask 077 && echo "$_code" >"$_check.code.new")
+      mv "$_check.code.new" "$_check.code"
+    } 2>&1 | (umask 077 && tail -c 2001 >"$_check.said.new" && mv "$_check.said.new" "$_check.said")
   } </dev/null >/dev/null 2>&1 &
   _child=$!
   seconds_up
   _until=$((up + _limit))
-  while [ ! -e "$change/checked" ]; do
+  while [ ! -e "$_check.code" ]; do
     seconds_up
     if [ "$up" -gt "$_until" ]; then
       end_marked "$_mark" "$_child"
@@ -94,23 +94,23 @@ check_here() {
     sleep 0.1 2>/dev/null || sleep 1
   done
   _code=
-  read -r _code 2>/dev/null <"$change/checked"
+  read -r _code 2>/dev/null <"$_check.code"
   # the last of what it printed; what it left behind may hold that back, and stays where the check is a good one
   _has_printed || [ "$_code" = 0 ] || {
     end_marked "$_mark"
     _has_printed
   }
-  [ ! -e "$change/check" ] || show_check 2000 "$@"
+  [ ! -e "$_check.said" ] || show_check 2000 "$@"
   return "${_code:-1}"
 }
 
 # _has_printed: in a moment, if nothing holds its output any more
 _has_printed() {
   for _round in 1 2 3 4 5; do
-    [ ! -e "$change/check" ] || return 0
+    [ ! -e "$_check.said" ] || return 0
     sleep 0.1 2>/dev/null || sleep 1
   done
-  [ -e "$change/check" ]
+  [ -e "$_check.said" ]
 }
 
 # reach ADDRESS: one packet there and back, which is a flow of its own

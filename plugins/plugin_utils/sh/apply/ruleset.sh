@@ -19,7 +19,8 @@ dry_load() {
 # that gets no packet, and refused with NAMED, which says what of it boot would not find by what the text looks like, and
 # where it names a host that /etc/hosts does not know. The same text makes the same
 # listing: what the router must list once the text is live, but for the order of its objects, devices and elements of
-# sets, is then in $wanted. A text that nft takes and does not list is refused: it may do nothing at all.
+# sets, is then in $wanted, of a second table of the text (TABLE_software) behind the first. A text that nft takes and does
+# not list is refused: it may do nothing at all.
 rehearse() {
   wanted=
   _before=
@@ -45,7 +46,10 @@ rehearse() {
 
 _rehearse() {
   shift
-  wanted=$({ printf '%s\n' "$3" | _in_empty_network "$1" "$2"; } 2>/dev/null)
+  _second=
+  case $3 in *"
+table $1 ${2}_software "*) _second=${2}_software ;; esac
+  wanted=$({ printf '%s\n' "$3" | _in_empty_network "$1" "$2" "$_second"; } 2>/dev/null)
   case $? in
   0) ;;
   40)
@@ -65,7 +69,7 @@ _rehearse() {
   esac
 }
 
-# _in_empty_network FAMILY TABLE: how nft lists the text on standard input, or with exit code 40 why it does not load it.
+# _in_empty_network FAMILY TABLE SECOND: how nft lists the text on standard input, or with exit code 40 why it does not load it.
 # Name services that are asked through sockets in /run would answer there too.
 _in_empty_network() {
   # shellcheck disable=SC2016 # for that shell to expand
@@ -76,6 +80,7 @@ _in_empty_network() {
     nft list tables >&2 || exit 42
     said=$(nft -f - 2>&1) || { printf "%s\n" "$said"; exit 40; }
     nft -s -t list table "$1" "$2" || exit 41
+    [ -z "$3" ] || { echo @@ && nft -s -t list table "$1" "$3"; } || exit 41
     nft delete table "$1" "$2" >&2 || :' sh "$@"
 }
 

@@ -77,11 +77,12 @@ gateway() {
     echo "no default route of $1 has a gateway"
     return 1
   }
-  while read -r _n _address _device; do
-    ! _gateway_answers "$_address" "$_device" || return 0
-  done <<END
-$_found
-END
+  printf '%s\n' "$_found" | {
+    while read -r _n _address _device; do
+      ! _gateway_answers "$_address" "$_device" || exit 0
+    done
+    exit 1
+  } && return
   echo "no answer from: $_found"
   return 1
 }

@@ -97,13 +97,17 @@ is_script() {
 }
 
 # load: what is queued, and then whether all else is as it was. What a script runs may have its reasons to change others.
+# With 100 it was not nft, or the script, that failed: why, it has printed.
 load() {
   # nobody may have seen this process yet when it was decided
   read_events . "$id" && [ -z "$decision" ] || return
   is_script load.1 || {
     # what was away while it was copied, or changed since, an undo would not bring back
-    unchanged || return
-    list_others >others.new && is_whole others.new && mv others.new others || return
+    unchanged || return 100
+    if ! list_others >others.new || ! is_whole others.new || ! mv others.new others; then
+      echo "what the other tables hold could not be kept"
+      return 100
+    fi
     # not more than a small router has room for
     { utc nft -s list ruleset && echo @@; } | head -c 4194304 >other.full
     is_whole other.full || printf '' >other.full
@@ -112,7 +116,11 @@ load() {
     if is_script "$text"; then
       sh "./$text" load || return
     else
-      true >reloading && nft -f "$text"
+      true >reloading || {
+        echo "there is no room in $PWD"
+        return 100
+      }
+      nft -f "$text"
       code=$?
       # what nft refused touched nothing
       [ "$code$text" != 1load.1 ] || rm -f others
@@ -120,15 +128,13 @@ load() {
     fi
   done
   [ -e others ] || return 0
-  touched=$(list_touched) || return
+  touched=$(list_touched) || touched=
   case $touched in
-  @@) ;;
-  *@@)
-    echo "it changed what is not its own: $(printf '%s\n' "$touched" | sed -n 's/^[a-z]* \(.* .*\)/table \1/p')"
-    return 1
-    ;;
-  *) return 1 ;;
+  @@) return 0 ;;
+  *@@) echo "it changed what is not its own: $(printf '%s\n' "$touched" | sed -n 's/^[a-z]* \(.* .*\)/table \1/p')" ;;
+  *) echo "whether it changed what is not its own could not be seen" ;;
   esac
+  return 100
 }
 
 # copies: whether nft would load again what it listed; it does not always
@@ -214,7 +220,9 @@ hold() {
     start_child load
     load_until=$((up + prepares + limit))
   elif [ -n "$load" ]; then
-    [ "$up" -lt "$deadline" ] || note undo "not confirmed within $timeout s"
+    why="not confirmed within $timeout s"
+    [ "$timeout" -gt 0 ] || why="it was left behind"
+    [ "$up" -lt "$deadline" ] || note undo "$why"
   elif [ -z "$load_until" ]; then
     note undo "its guard was killed while it loaded"
   elif [ -z "$child" ] || child_ended; then
@@ -225,7 +233,9 @@ hold() {
     else
       who=nft
       ! is_script load.1 || who=fw4
-      note failed && note undo "$who refused it (exit code $code)"
+      why="$who refused it (exit code $code)"
+      [ "$code" != 100 ] || { read -r why <printed.load; } 2>/dev/null || why="it could not be loaded"
+      note failed && note undo "$why"
     fi
   elif [ -z "$touching" ] && touches_tables; then
     touching=yes
@@ -283,6 +293,16 @@ complete_commit() {
   release && exit 0
 }
 
+# replace_owner: five minutes are enough to put files in place; who is stopped or hangs goes, with what it started
+replace_owner() {
+  [ -n "$committed_until" ] || committed_until=$((up + 300))
+  if [ "$up" -ge "$committed_until" ] && owner_lives; then
+    list_family "${owner% *}"
+    # shellcheck disable=SC2086 # numbers
+    kill -9 $family 2>/dev/null
+  fi
+}
+
 # finish: what nft refused is there to be read, for a while
 finish() {
   [ -n "$undone" ] || note undone || return
@@ -330,6 +350,7 @@ watch() {
   finishing=
   woke=
   idle=0
+  committed_until=
   # without a decision: the other one goes on, and this one is started again
   trap 'exit 1' TERM INT
   # open from now on: a /run that becomes read-only keeps nobody from writing
@@ -340,6 +361,7 @@ watch() {
     if [ "$active" != "$identity" ]; then
       stand_by
     elif [ "$decision" = committed ]; then
+      [ "$owner" = "$identity" ] || replace_owner
       if [ "$owner" = "$identity" ] || ! owner_lives; then complete_commit; fi
     elif [ "$decision" = confirmed ]; then
       # the controller may try again, when the answer was lost

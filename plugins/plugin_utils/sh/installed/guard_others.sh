@@ -64,7 +64,7 @@ means() {
       }
       line = line rest
       gsub(/[{}]/, " & ", line)
-      words = split(line, word, /[^A-Za-z0-9_.\/\\${}-]+/)
+      words = split(line, word, /[^A-Za-z0-9_.\/${}-]+/)
       for (i = 1; i <= words; i++) {
         if (word[i] == "") continue
         if (word[i] == "}" && --depth < 0) found++
@@ -81,12 +81,11 @@ means() {
 list_touched() {
   differing=$(list_differing) || return
   case $differing in *@@) ;; *) return 1 ;; esac
-  while read -r how family table; do
-    [ "$how" = @@ ] || [ "$(means "$table")" = no ] || printf '%s %s %s\n' "$how" "$family" "$table"
-  done <<END
-$differing
-END
-  echo @@
+  printf '%s\n' "$differing" | while read -r how family table; do
+    if [ "$how" = @@ ]; then echo @@; else
+      [ "$(means "$table")" = no ] || printf '%s %s %s\n' "$how" "$family" "$table"
+    fi
+  done
 }
 
 # copy_of FAMILY TABLE BREAKS: what that table of somebody else held
@@ -103,11 +102,28 @@ copy_of() {
 restore_others() {
   read_events . "$id" || return
   [ "$load" != loaded ] && [ -e others ] || return 0
-  touched=$(list_touched) || {
+  touched=$(list_touched) || touched=
+  case $touched in
+  *@@) ;;
+  *)
     [ "$1" -ge 8 ] && mv others unknown
     return
-  }
-  names=
+    ;;
+  esac
+  names=$(printf '%s\n' "$touched" | restore_touched)
+  case $names in
+  @@) rm -f others ;;
+  *@@)
+    [ "$1" -ge 5 ] || return
+    names=${names%, @@}
+    if printf '%s\n' "$names" >lost && [ "$(print_file lost)" = "$names" ]; then rm -f others; else mv others unknown; fi
+    ;;
+  *) return 1 ;;
+  esac
+}
+
+# restore_touched: those of list_touched on standard input; the names of those that are not back, and @@
+restore_touched() {
   while read -r how family table; do
     case $how in
     @@) ;;
@@ -116,14 +132,9 @@ restore_others() {
       copy=$(copy_of "$family" "$table" 0)
       [ -n "$copy" ] || copy=$(copy_of "$family" "$table" 1)
       [ -n "$copy" ] && printf '%s\n' "$copy" >before.other && [ "$(print_file before.other)" = "$copy" ] &&
-        back "$family" "$table" other </dev/null
+        back "$family" "$table" other
       ;;
-    esac || names="${names:+$names, }table $family $table"
-  done <<END
-$touched
-END
-  if [ -z "$names" ]; then rm -f others; else
-    [ "$1" -ge 5 ] || return
-    if printf '%s\n' "$names" >lost && [ "$(print_file lost)" = "$names" ]; then rm -f others; else mv others unknown; fi
-  fi
+    esac </dev/null >&2 || printf 'table %s %s, ' "$family" "$table"
+  done
+  echo @@
 }

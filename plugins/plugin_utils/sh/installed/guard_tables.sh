@@ -186,16 +186,14 @@ keeping_flowtables() (
   printf 'flush table %s %s\n' "$1" "$2"
   IFS=,
   for kind in $object_kinds; do
-    while IFS= read -r line; do
+    printf '%s\n' "$listing" | while IFS= read -r line; do
       case $line in
       "	$kind "*" {")
         line=${line#"	$kind "}
         printf 'delete %s %s %s %s\n' "$kind" "$1" "$2" "${line% \{}"
         ;;
       esac
-    done <<END
-$listing
-END
+    done || return
   done
 )
 

@@ -40,9 +40,7 @@ limited() {
   until=$((${up%%.*} + $1))
   looks=$1
   shift
-  "$@" >"$answer" 2>&1 <<EOF &
-$input
-EOF
+  printf '%s\n' "$input" | "$@" >"$answer" 2>&1 &
   child=$!
   while is_running "$child"; do
     sleep 0.1 2>/dev/null || sleep 1
@@ -115,11 +113,13 @@ list_committing() {
 # confirmed NAME: sets file to the one that was confirmed, which may not have come into its place
 confirmed() {
   file=$home/$1
-  while read -r suffix target; do
-    [ "$target" != "$home/$1" ] || [ ! -f "$target$suffix" ] || file=$target$suffix
-  done <<EOF
-$journal
-EOF
+  fields=$IFS
+  IFS=$line_end
+  for entry in $journal; do
+    target=${entry#* }
+    [ "$target" != "$home/$1" ] || [ ! -f "$target${entry%% *}" ] || file=$target${entry%% *}
+  done
+  IFS=$fields
 }
 
 # table_of FILE: sets table to the family and name that the file begins with

@@ -300,7 +300,7 @@ def test_no_word_of_a_command_is_shown_whole_or_in_part(command: str, secrets: l
 
 
 def test_both_sides_start_a_command_in_the_same_way() -> None:
-    assert f"sh -c {shlex.quote(FROM_INPUT)} <<" in (SCRIPTS / "apply/checks.sh").read_text()
+    assert f"| sh -c {shlex.quote(FROM_INPUT)}\n" in (SCRIPTS / "apply/checks.sh").read_text()
 
 
 def test_this_machine_would_show_it(tmp_path: Path) -> None:

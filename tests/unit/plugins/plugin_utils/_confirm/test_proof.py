@@ -17,7 +17,15 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._confirm.proof im
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.errors import OffloadError
 
 SSH = Login("192.0.2.1 50000 192.0.2.2 22", "wan0")
-ON_ROUTER = Check(True, "resolve", "localhost", 0, 5)
+ON_ROUTER = Check(True, "reach", "192.0.2.9", 0, 5)
+WEAK = (
+    Check(True, "resolve", "localhost", 0, 5),
+    Check(True, "gateway", "ipv4", 0, 5),
+    Check(True, "reach", "127.0.0.1", 0, 5),
+    Check(True, "reach", "::1", 0, 5),
+    Check(True, "reach", "localhost", 0, 5),
+)
+"""they hold on a router that drops every packet: a name may stand in a file, ARP is no matter of rules for IP"""
 OUTSIDE = Check(False, "reach", "192.0.2.2", 22, 5)
 
 
@@ -48,7 +56,9 @@ def test_a_total_drop_over_no_network_is_not_confirmed(plugin: str) -> None:
             OffloadError, match=f"ansible_connection is {plugin}.*would be confirmed.*checks.*: 0 to go"
         ):
             refuse_login(plugin, login, 30, [])
-        refuse_login(plugin, login, 30, [ON_ROUTER])
+        with pytest.raises(OffloadError, match="a reach or a command"):
+            refuse_login(plugin, login, 30, WEAK)
+        refuse_login(plugin, login, 30, [*WEAK, ON_ROUTER])
         refuse_login(plugin, login, 0, [])
 
 

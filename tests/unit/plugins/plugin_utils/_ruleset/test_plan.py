@@ -221,7 +221,7 @@ def test_an_emergency_ruleset_that_goes_is_empty_before_it_is_removed() -> None:
 def test_absent_takes_everything_out_and_then_nothing() -> None:
     plan = _ruleset.plan_absent(converged(), "inet", "nft_offload", TOKEN)
     assert [one.text for one in plan.texts] == ["delete table inet nft_offload\n"]
-    assert [step.verb.call[0] for step in plan.leaving] == ["disable_unit"]
+    assert [step.verb.call[0] for step in plan.stopping] == ["disable_unit"]
     assert set(plan.removed) == {*TEXTS, *Systemd.ruleset.written} - {paths.EMERGENCY, paths.SOFTWARE_LISTING}
     assert not _ruleset.plan_absent(FRESH, "inet", "nft_offload", TOKEN).changed
 
@@ -274,7 +274,7 @@ def test_openwrt_loads_it_at_boot_too() -> None:
     files = {path: text for path, (_mode, text) in plan.files.items()} | {paths.RULESET_RC: "a link to the script"}
     absent = _ruleset.plan_absent(replace(FRESH, files=files), "inet", "nft_offload", TOKEN)
     assert set(absent.removed) == files.keys()
-    assert (absent.leaving, absent.closing) == ([], [])
+    assert (absent.stopping, absent.closing) == ([], [])
 
 
 def test_nft_and_kernel_must_be_new_enough() -> None:

@@ -212,7 +212,7 @@ def test_the_ruleset_is_loaded_at_boot_and_taken_back(sprout: Platform) -> None:
     assert not present(state).closing
     gone = _ruleset.plan_absent(state, "inet", "nft_offload", "00000000")
     assert set(gone.removed) == set(state.files)
-    assert [step.verb for step in gone.leaving] == [Uproot("table")]
+    assert [step.verb for step in gone.stopping] == [Uproot("table")]
     assert gone.system_scripts == ("apply/sprout",)
 
 
