@@ -63,7 +63,7 @@ def test_at_most_three_execs(router: Live) -> None:
     assert first.result["change"]["confirmed"] and first.result["change"]["armed"]
     again = load(router, rules())
     assert not again.changed and len(again.execs) == 1
-    assert set(router.sh("ls /run/nft-offload").split()) - {"boot"} == {"last", "pending"}
+    assert set(router.sh("ls /run/nft-offload").split()) - {"boot"} == {"last", "pending", "used"}
     assert router.sh("ls /run/nft-offload/pending") == ""
     # the guard that stood by looks once a second
     router.sh("for n in 1 2 3 4 5 6 7 8 9; do pgrep -f '[g]uard watch' >/dev/null || break; sleep 1; done")

@@ -26,6 +26,7 @@ from .change import (
     committed_by,
     deadline,
     is_half_committed,
+    is_left_to_another,
     judge_traffic,
     outcome_of,
     parse_change,
@@ -118,7 +119,8 @@ def _confirm(
     if outcome is not None and outcome.word == "confirmed":
         if failed is not None and not isinstance(failed[0].verb, Hold):
             raise_failed_change(change, confirming, answer)
-        return Settled(answer, True, change_result(change, at=at, confirmed=True), outcome, whole=failed is None)
+        whole = failed is None and not is_left_to_another(confirming, answer)
+        return Settled(answer, True, change_result(change, at=at, confirmed=True), outcome, whole)
     if failed is not None and not isinstance(failed[0].verb, Hold):
         return _unconfirmed(change, answer, at, f"{failed[0].summary}: {failed[1]}")
     if outcome is None and committed_by(change, answer):

@@ -64,6 +64,15 @@ NO_SOURCE = "-"
 NUMBER = re.compile("[0-9]{1,18}")
 """what a router prints for one, as _core/text.py takes it"""
 
+KEPT = {
+    "confirmed": "confirmed, and undone by the router unless its files are put in place within five minutes",
+    "committed": "confirmed, and its files are being put in place",
+}
+"""decision of a change that is pending -> what becomes of it; nothing undoes one that is committed"""
+
+LEFT_TO_ANOTHER = "left to another shell"
+"""what a step prints that this shell did not take, as another one of the change is ahead of it; see as_holder"""
+
 OUTCOMES = ("confirmed", "rolled_back", "failed", "broken")
 
 
@@ -91,8 +100,8 @@ class Pending:
     now: int
     undone: bool = False
     """it was decided to undo it, which goes on until it is done"""
-    confirmed: bool = False
-    """it was decided to keep it, and its files are being put in place"""
+    kept: str = ""
+    """of KEPT; empty: it was not decided to keep it"""
     trouble: str = ""
     """what kept the last attempt to undo it from its end"""
 
@@ -106,10 +115,9 @@ class Pending:
         if self.undone:
             trouble = f": {self.trouble}" if self.trouble else ""
             return f"change {self.id} is pending: begun {self.age} s ago, and being undone{trouble}"
-        if self.confirmed:
-            return (
-                f"change {self.id} is pending: begun {self.age} s ago, confirmed, and its files are being put in place"
-            )
+        if self.kept:
+            lost = "" if self.guarded else "; nothing guards it any more, so the next change of this router ends it"
+            return f"change {self.id} is pending: begun {self.age} s ago, {KEPT[self.kept]}{lost}"
         if self.deadline is None:
             return f"change {self.id or '(just begun)'} is pending: begun {self.age} s ago, and still loading"
         left = self.deadline - self.now
@@ -147,7 +155,7 @@ def parse_change(text: str) -> ChangeState:
             values.get("guard") == "alive",
             now,
             undone=values.get("decision") == "undo",
-            confirmed=values.get("decision") in ("confirmed", "committed"),
+            kept=next((word for word in KEPT if word == values.get("decision")), ""),
             trouble=trouble.reason if trouble else "",
         )
     return ChangeState(pending, _outcome(values.get("last", "")))
@@ -409,6 +417,12 @@ def _is_pending(change: Change, answer: Answer) -> bool:
 def is_half_committed(step: Step, answer: Answer) -> bool:
     """Whether a step that failed is the commit of a change that was decided for: nothing undoes that any more."""
     return isinstance(step.verb, CommitChange) and "abandon" not in answer
+
+
+def is_left_to_another(steps: Sequence[Step], answer: Answer) -> bool:
+    """Whether another shell of this change was to take some of the steps; that it did, this answer does not show."""
+    sections = (step_section(answer, number) for number, _step in enumerate(steps))
+    return any(section is not None and section.text.strip() == LEFT_TO_ANOTHER for section in sections)
 
 
 def _refuse_second(output: str) -> None:

@@ -279,7 +279,12 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
-        return host.rstrip(".").lower() in ("localhost", "ip6-localhost", "localhost.localdomain")
+        # 127.1 is one too
+        return host.startswith("127.") or host.rstrip(".").lower() in (
+            "localhost",
+            "ip6-localhost",
+            "localhost.localdomain",
+        )
 
 
 def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int, *, silent: bool = False) -> list[Check]:

@@ -48,10 +48,10 @@ begin() {
   change=$home/pending/$mine
   suffix=.$mine.nft-offload-new
   for _gone in "$home"/gone.*; do rm -rf "$_gone"; done
-  # of a shell that has not come here in an hour, nothing comes any more
-  for _gone in "$home"/given_up.*; do
-    if ! read -r _when 2>/dev/null <"$_gone" || [ "$up" -gt "$((_when + 3600))" ]; then rm -f "$_gone"; fi
-  done
+  # of a shell that has not come here in a day, nothing comes any more
+  for _gone in "$home"/used/*/*; do
+    [ ! -d "$_gone" ] || [ "$up" -le "$((${_gone##*/} + 86400))" ] || rmdir "$_gone" "${_gone%/*}"
+  done 2>/dev/null
   if ! finish_commit "${1%/*}/committing"; then
     echo "what was confirmed before could not be put in place"
   elif ! clear_leftovers "${1%/*}"; then
@@ -66,15 +66,17 @@ begin() {
   return 1
 }
 
-# is_wanted: whether it was neither given up while this shell came here, nor made by another one: whoever gives up a change
-# leaves word of it, and then looks whether it has an id
+# use ID: for once: of those that begin a change and those that give it up before, one is the first
+use() {
+  (umask 077 && mkdir -p "$home/used" && mkdir "$home/used/$1" && mkdir "$home/used/$1/$up") 2>/dev/null
+}
+
+# is_wanted: whether it was neither given up while this shell came here, nor made by another one before. Whoever gives it up
+# looks for what is pending after that, so this comes once it has its id.
 is_wanted() {
-  _id=
-  { read -r _id _rest <"$home/last"; } 2>/dev/null
-  if [ -e "$home/given_up.$mine" ] || [ "$_id" = "$mine" ]; then
-    echo "it was over before it began"
-    return 1
-  fi
+  use "$mine" && return
+  [ -d "$home/used/$mine" ] && echo "it was over before it began" || echo "there is no room in $home"
+  return 1
 }
 
 # clear_leftovers DIR: what an earlier change staged, where a power cut or a file system that was read-only then kept it.
@@ -92,7 +94,10 @@ unlock() {
 
 # as_holder VERB [ARGUMENT...]: a shell that was stopped for long goes on in nobody else's change
 as_holder() {
-  [ -z "$over" ] || return 0
+  [ -z "$over" ] || {
+    echo "left to another shell"
+    return 0
+  }
   [ -z "$mine" ] || is_mine || return
   "$@"
 }
@@ -338,10 +343,13 @@ hold() {
 give_up() {
   change_home "$1"
   seconds_up
-  # where it has not begun, whoever had it in hand must not begin it any more
-  (umask 077 && mkdir -p "$home" && echo "$up" >"$home/given_up.$2") || return
-  is_pending "$2" || return 0
-  rm -f "$home/given_up.$2"
+  use "$2"
+  is_pending "$2" || {
+    # where it has not begun, whoever had it in hand must not begin it any more
+    [ -d "$home/used/$2" ] && return
+    echo "there is no room in $home to say that it is over"
+    return 1
+  }
   _pending=$home/pending/$2
   record "$_pending" "$2" undo "$3"
   read_events "$_pending" "$2"

@@ -72,6 +72,8 @@ check_here() {
   checked=$((checked + 1))
   _mark="NFT_OFFLOAD_CHECK=${_mark:-$change} $$ $checked"
   _check=$change/check.$$.$checked
+  # of a shell that had this number before
+  rm -f "$_check".*
   {
     {
       export "${_mark?}"

@@ -59,7 +59,7 @@ table $1 ${2}_software "*) _second=${2}_software ;; esac
     ;;
   41)
     wanted=
-    echo "nft took the text, and lists no table $1 $2"
+    echo "nft took the text, and lists no table $1 $2${_second:+, or no table $1 $_second}"
     return 1
     ;;
   *)

@@ -97,7 +97,7 @@ is_script() {
 }
 
 # load: what is queued, and then whether all else is as it was. What a script runs may have its reasons to change others.
-# With 100 it was not nft, or the script, that failed: why, it has printed.
+# With 100 it was not nft, or the script, that failed: why, is the last line that it has printed.
 load() {
   # nobody may have seen this process yet when it was decided
   read_events . "$id" && [ -z "$decision" ] || return
@@ -131,7 +131,7 @@ load() {
   touched=$(list_touched) || touched=
   case $touched in
   @@) return 0 ;;
-  *@@) echo "it changed what is not its own: $(printf '%s\n' "$touched" | sed -n 's/^[a-z]* \(.* .*\)/table \1/p')" ;;
+  *@@) echo "it changed what is not its own: $(printf '%s\n' "$touched" | awk '$1 != "@@" { printf "%stable %s %s", comma, $2, $3; comma = ", " }')" ;;
   *) echo "whether it changed what is not its own could not be seen" ;;
   esac
   return 100
@@ -234,7 +234,10 @@ hold() {
       who=nft
       ! is_script load.1 || who=fw4
       why="$who refused it (exit code $code)"
-      [ "$code" != 100 ] || { read -r why <printed.load; } 2>/dev/null || why="it could not be loaded"
+      if [ "$code" = 100 ]; then
+        why="it could not be loaded"
+        while read -r line; do why=$line; done <printed.load
+      fi 2>/dev/null
       note failed && note undo "$why"
     fi
   elif [ -z "$touching" ] && touches_tables; then
@@ -293,14 +296,11 @@ complete_commit() {
   release && exit 0
 }
 
-# replace_owner: five minutes are enough to put files in place; who is stopped or hangs goes, with what it started
+# replace_owner: five minutes are enough to put files in place; who is stopped or hangs goes. What it started acts on names
+# of this change alone, and may have this guard among it.
 replace_owner() {
-  [ -n "$committed_until" ] || committed_until=$((up + 300))
-  if [ "$up" -ge "$committed_until" ] && owner_lives; then
-    list_family "${owner% *}"
-    # shellcheck disable=SC2086 # numbers
-    kill -9 $family 2>/dev/null
-  fi
+  [ "$committing" = "$owner" ] || committing=$owner committing_until=$((up + 300))
+  [ "$up" -lt "$committing_until" ] || ! owner_lives || kill -9 "${owner% *}" 2>/dev/null
 }
 
 # finish: what nft refused is there to be read, for a while
@@ -350,7 +350,7 @@ watch() {
   finishing=
   woke=
   idle=0
-  committed_until=
+  committing=
   # without a decision: the other one goes on, and this one is started again
   trap 'exit 1' TERM INT
   # open from now on: a /run that becomes read-only keeps nobody from writing

@@ -39,7 +39,7 @@ def test_loaded_and_confirmed(router: Sandbox) -> None:
     assert router.settled(0)
     assert outcome(router) == ("confirmed", "")
     assert sorted(os.listdir(router.place / "etc")) == ["listing", "ruleset.nft"]
-    assert sorted(os.listdir(router.home)) == ["last", "pending"] and not router.pending.exists()
+    assert sorted(os.listdir(router.home)) == ["last", "pending", "used"] and not router.pending.exists()
 
 
 def test_a_cut_that_fails_is_owed_to_the_next_run(router: Sandbox) -> None:
@@ -79,7 +79,7 @@ def test_not_confirmed(router: Sandbox) -> None:
     assert router.table() == OLD
     assert outcome(router) == ("rolled_back", "not confirmed within 3 s")
     assert os.listdir(router.place / "etc") == []
-    assert sorted(os.listdir(router.home)) == ["last", "pending"] and not router.pending.exists()
+    assert sorted(os.listdir(router.home)) == ["last", "pending", "used"] and not router.pending.exists()
 
 
 def test_too_late(router: Sandbox) -> None:

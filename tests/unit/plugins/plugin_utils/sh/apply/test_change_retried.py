@@ -82,13 +82,42 @@ def test_a_change_that_is_over_is_not_begun_again(router: Sandbox) -> None:
     assert (router.table(), router.settled(0)) == (OLD, True)
 
 
-def test_what_was_given_up_is_forgotten_after_an_hour(router: Sandbox) -> None:
+def test_what_was_given_up_is_forgotten_after_a_day(router: Sandbox) -> None:
     change = router.change()
     router.run(change.give_up("the connection was lost"))
-    (given_up,) = router.home.glob("given_up.*")
-    given_up.write_text("-4000\n")
+    (used,) = router.home.glob("used/*/*")
+    used.rename(used.with_name("-86500"))
     load(router, router.change(name="1-00000002"))
-    assert not given_up.exists()
+    assert [path.name for path in router.home.glob("used/*")] == ["1-00000002"]
+
+
+def test_one_that_was_undone_by_another_shell_is_not_begun_later(router: Sandbox) -> None:
+    """Whatever became of it, and however many changes ended since."""
+    first = router.change(timeout=2)
+    load(router, first)
+    assert router.settled()
+    load(router, router.change(name="1-00000002", timeout=1))
+    assert router.settled()
+    with pytest.raises(OffloadError, match="it was over before it began"):
+        load(router, first)
+    assert (router.table(), router.settled(0)) == (OLD, True)
+
+
+def test_it_is_undone_at_once_where_no_word_can_be_left(router: Sandbox) -> None:
+    """As where /run is full: its events have their page already."""
+    change = router.change(timeout=60)
+    load(router, change)
+    router.before("mkdir", f'case "$*" in *{router.home}/used*) echo "No space left on device" >&2; exit 1 ;; esac')
+    answer = router.run(change.give_up("a check failed"))
+    assert answer["abandon"].rc == 0
+    assert (router.table(), router.settled(0)) == (OLD, True)
+
+
+def test_where_no_word_can_be_left_it_is_told(router: Sandbox) -> None:
+    change = router.change()
+    router.before("mkdir", f'case "$*" in *{router.home}/used*) exit 1 ;; esac')
+    answer = router.run(change.give_up("the connection was lost"))
+    assert answer["abandon"].rc == 1 and "to say that it is over" in answer["abandon"].text
 
 
 def test_what_starts_at_boot_stays_where_a_removal_is_undone(router: Sandbox) -> None:
@@ -160,7 +189,8 @@ def test_a_second_table_that_was_not_loaded_is_not_confirmed(router: Sandbox) ->
 
 def test_the_reason_is_that_of_what_failed(router: Sandbox) -> None:
     change = router.change()
-    router.before("nft", 'case "$*" in "-s -t list ruleset") exit 1 ;; esac')
+    warns = 'echo "# Warning: table ip nat is managed by iptables-nft, do not touch!" >&2'
+    router.before("nft", f'{warns}; case "$*" in "-s -t list ruleset") exit 1 ;; esac')
     with pytest.raises(OffloadError, match="what the other tables hold could not be kept"):
         load(router, change)
     assert router.settled()
