@@ -65,7 +65,7 @@ NUMBER = re.compile("[0-9]{1,18}")
 """what a router prints for one, as _core/text.py takes it"""
 
 KEPT = {
-    "confirmed": "confirmed, and undone by the router unless its files are put in place within five minutes",
+    "confirmed": "confirmed, and undone by the router unless its files are put in place within minutes",
     "committed": "confirmed, and its files are being put in place",
 }
 """decision of a change that is pending -> what becomes of it; nothing undoes one that is committed"""
@@ -116,8 +116,7 @@ class Pending:
             trouble = f": {self.trouble}" if self.trouble else ""
             return f"change {self.id} is pending: begun {self.age} s ago, and being undone{trouble}"
         if self.kept:
-            lost = "" if self.guarded else "; nothing guards it any more, so the next change of this router ends it"
-            return f"change {self.id} is pending: begun {self.age} s ago, {KEPT[self.kept]}{lost}"
+            return f"change {self.id} is pending: begun {self.age} s ago, {KEPT[self.kept]}"
         if self.deadline is None:
             return f"change {self.id or '(just begun)'} is pending: begun {self.age} s ago, and still loading"
         left = self.deadline - self.now
@@ -435,9 +434,9 @@ def _refuse_second(output: str) -> None:
 
 
 def outcome_of(change: Change, answer: Answer) -> Outcome | None:
-    """How this change ended, as the router recorded it; None where it has no record of it."""
+    """How this change ended, as the router recorded it; None where it has no record of it, or where it is not over."""
     last = parse_change(answer.text("change")).last
-    return last if last is not None and last.id == change.id else None
+    return last if last is not None and last.id == change.id and not _is_pending(change, answer) else None
 
 
 def committed_by(change: Change, answer: Answer) -> bool:

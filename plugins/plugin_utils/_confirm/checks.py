@@ -56,6 +56,7 @@ SPEC: dict[str, Any] = {
 }
 
 
+_LOOPBACK = re.compile(r"[0-9]+|127(\.[0-9]+)+|(.+\.)?localhost(\.localdomain)?\.?|ip6-localhost")
 OUTPUT = 300
 """characters of what a failed check printed that a message shows"""
 LONGEST_NAME = 80
@@ -276,15 +277,12 @@ def _read_name(name: str | None) -> str:
 
 
 def _is_loopback(host: str) -> bool:
+    """Also in the forms that only the C library takes for an address, such as 127.1 and 0."""
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        # 127.1 is one too
-        return host.startswith("127.") or host.rstrip(".").lower() in (
-            "localhost",
-            "ip6-localhost",
-            "localhost.localdomain",
-        )
+        return _LOOPBACK.fullmatch(host.lower()) is not None
+    return address.is_loopback or address.is_unspecified
 
 
 def read_checks(items: Sequence[Mapping[str, Any]], confirm_timeout: int, *, silent: bool = False) -> list[Check]:

@@ -38,9 +38,9 @@ begin() {
   done
   seconds_up
   identify
-  # not where this shell was stopped for so long that another one took the directory away
-  (umask 077 && echo "$3 begun $identity $up ." >"$home/pending/$3/events") 2>/dev/null || {
-    unlock "$3"
+  # not where this shell was stopped for so long that another one took the directory away, or has its events there
+  (umask 077 && set -C && echo "$3 begun $identity $up ." >"$home/pending/$3/events") 2>/dev/null || {
+    [ -s "$home/pending/$3/events" ] || unlock "$3"
     echo "its events could not be written to $home/pending/$3"
     return 1
   }
@@ -50,7 +50,8 @@ begin() {
   for _gone in "$home"/gone.*; do rm -rf "$_gone"; done
   # of a shell that has not come here in a day, nothing comes any more
   for _gone in "$home"/used/*/*; do
-    [ ! -d "$_gone" ] || [ "$up" -le "$((${_gone##*/} + 86400))" ] || rmdir "$_gone" "${_gone%/*}"
+    case ${_gone##*/} in *[!0-9-]* | ?*-*) continue ;; esac
+    [ "$up" -le "$((${_gone##*/} + 86400))" ] || rmdir "$_gone" "${_gone%/*}"
   done 2>/dev/null
   if ! finish_commit "${1%/*}/committing"; then
     echo "what was confirmed before could not be put in place"
@@ -68,7 +69,7 @@ begin() {
 
 # use ID: for once: of those that begin a change and those that give it up before, one is the first
 use() {
-  (umask 077 && mkdir -p "$home/used" && mkdir "$home/used/$1" && mkdir "$home/used/$1/$up") 2>/dev/null
+  (umask 077 && mkdir -p "$home/used" && mkdir "$home/used/$1" && { mkdir "$home/used/$1/$up" || :; }) 2>/dev/null
 }
 
 # is_wanted: whether it was neither given up while this shell came here, nor made by another one before. Whoever gives it up

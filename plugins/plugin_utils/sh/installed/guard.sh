@@ -296,11 +296,18 @@ complete_commit() {
   release && exit 0
 }
 
-# replace_owner: five minutes are enough to put files in place; who is stopped or hangs goes. What it started acts on names
-# of this change alone, and may have this guard among it.
+# replace_owner: five minutes are enough to put files in place. Who is stopped or hangs goes, with all that it started but
+# guards: they watch over this change.
 replace_owner() {
   [ "$committing" = "$owner" ] || committing=$owner committing_until=$((up + 300))
-  [ "$up" -lt "$committing_until" ] || ! owner_lives || kill -9 "${owner% *}" 2>/dev/null
+  [ "$up" -lt "$committing_until" ] || ! owner_lives || {
+    list_family "${owner% *}"
+    for one in $family; do
+      words=
+      read -r words <"/proc/$one/cmdline"
+      case $words in *guard*) ;; *) kill -9 "$one" ;; esac
+    done 2>/dev/null
+  }
 }
 
 # finish: what nft refused is there to be read, for a while

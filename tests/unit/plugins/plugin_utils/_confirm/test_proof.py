@@ -23,7 +23,7 @@ WEAK = (
     Check(True, "gateway", "ipv4", 0, 5),
     Check(True, "reach", "127.0.0.1", 0, 5),
     Check(True, "reach", "::1", 0, 5),
-    Check(True, "reach", "localhost", 0, 5),
+    *(Check(True, "reach", host, 0, 5) for host in ("localhost", "127.1", "0", "0.0.0.0", "::", "2130706433")),
 )
 """they hold on a router that drops every packet: a name may stand in a file, ARP is no matter of rules for IP"""
 OUTSIDE = Check(False, "reach", "192.0.2.2", 22, 5)
@@ -59,6 +59,7 @@ def test_a_total_drop_over_no_network_is_not_confirmed(plugin: str) -> None:
         with pytest.raises(OffloadError, match="a reach or a command"):
             refuse_login(plugin, login, 30, WEAK)
         refuse_login(plugin, login, 30, [*WEAK, ON_ROUTER])
+        refuse_login(plugin, login, 30, [Check(False, "reach", "127.example.net", 22, 5)])
         refuse_login(plugin, login, 0, [])
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -87,8 +88,9 @@ def test_what_was_given_up_is_forgotten_after_a_day(router: Sandbox) -> None:
     router.run(change.give_up("the connection was lost"))
     (used,) = router.home.glob("used/*/*")
     used.rename(used.with_name("-86500"))
+    (router.home / "used/nonsense/no number").mkdir(parents=True)
     load(router, router.change(name="1-00000002"))
-    assert [path.name for path in router.home.glob("used/*")] == ["1-00000002"]
+    assert {path.name for path in router.home.glob("used/*")} == {"1-00000002", "nonsense"}
 
 
 def test_one_that_was_undone_by_another_shell_is_not_begun_later(router: Sandbox) -> None:
@@ -118,6 +120,24 @@ def test_where_no_word_can_be_left_it_is_told(router: Sandbox) -> None:
     router.before("mkdir", f'case "$*" in *{router.home}/used*) exit 1 ;; esac')
     answer = router.run(change.give_up("the connection was lost"))
     assert answer["abandon"].rc == 1 and "to say that it is over" in answer["abandon"].text
+
+
+def test_one_that_comes_late_takes_nothing_from_the_one_that_was_first(router: Sandbox) -> None:
+    """Both are execs of one task; the first one was stopped while it made its directory."""
+    change = router.change()
+    flag = router.place / "stopped"
+    waits = f'[ -e {flag} ] || {{ : >{flag}; {shutil.which("mkdir")} "$@"; while [ ! -e {flag}-go ]; do sleep 0.1; done; exit 0; }}'
+    router.before("mkdir", f'case "$*" in *pending/{change.id}) {waits} ;; esac')
+    calls = change.calls(change.phases()[0])
+    with beside(lambda: router.run(calls)) as late:
+        await_true(flag.exists)
+        load(router, change)
+        (router.place / "stopped-go").touch()
+    failed = failed_step(change.phases()[0], late[0])
+    assert failed is not None and "its events could not be written" in failed[1]
+    assert router.state().pending is not None, "the one that was loaded is guarded as before"
+    assert failed_step(change.phases()[1], router.confirm(change)) is None
+    assert (router.table(), outcome(router)[0]) == (NEW, "confirmed")
 
 
 def test_what_starts_at_boot_stays_where_a_removal_is_undone(router: Sandbox) -> None:
