@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
+
 from ..plugin_utils._core.action import OffloadAction, Options
 from ..plugin_utils._core.errors import OffloadError
 from ..plugin_utils._core.names import DEVICE, require_table_name
 from ..plugin_utils._core.router import Router
 from ..plugin_utils._core.values import build
+from ..plugin_utils._core.verbs import PrintSection
 from ..plugin_utils._observe.reading import FRAGMENTS, list_calls, read_state, require_whole, validate_sample
 from ..plugin_utils._observe.state import Flows
 from ..plugin_utils._verify.cost import Cost, compare_costs, measure_cost
@@ -21,6 +24,7 @@ from ..plugin_utils._verify.finding import RUNGS, Expectation
 from ..plugin_utils._verify.overview import describe_traffic, list_drivers
 from ..plugin_utils._verify.subject import Subject
 from ..plugin_utils._verify.verdict import judge, summarise
+from ..plugin_utils._watch.verdict import RecordVerdict, format_verdict
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "expect": {"type": "str", "choices": ["hardware", "software", "disabled", "any"], "default": "any"},
@@ -67,11 +71,24 @@ class ActionModule(OffloadAction):
             "kernel": state.platform.kernel,
             "firewall": ", ".join(state.firewalls),
         }
-        if notes := [f"{f.id}: {f.message}" for f in verdict.findings if f.severity == "warning"]:
+        notes = [f"{f.id}: {f.message}" for f in verdict.findings if f.severity == "warning"]
+        if state.boot.watched and not self.check_mode:
+            notes += _record(router, format_verdict(verdict, expectation))
+        if notes:
             result["warnings"] = [f"{router.name}: {note}" for note in notes]
         if problems := [*verdict.errors(), *filter(None, [result["shortfall"]])]:
             result |= {"failed": True, "msg": f"{router.name}: {' | '.join(problems)}"}
         return result
+
+
+def _record(router: Router, lines: str) -> list[str]:
+    """Leave the verdict on a router that is watched; what keeps that from it, in words, is no matter of offload."""
+    try:
+        answer = router.run(("apply/verdict",), calls=[PrintSection("recorded", RecordVerdict(lines)).call])
+    except (AnsibleConnectionFailure, OffloadError) as error:
+        return [f"the watch does not know of this verdict: {error}"]
+    section = answer.require("recorded")
+    return [] if section.rc == 0 else [f"the watch does not know of this verdict: {section.complaint}"]
 
 
 def _build_expectation(options: Options) -> Expectation:

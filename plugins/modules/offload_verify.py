@@ -102,7 +102,8 @@ options:
     type: str
     default: nft_offload
 notes:
-  - One SSH exec. Its cost does not grow with the connection tracking table, of which the first 2048 entries are
+  - One SSH exec, and a second one on a router with M(kmod.nft_offload.watch), where the verdict is left in memory for
+    Prometheus. The cost does not grow with the connection tracking table, of which the first 2048 entries are
     looked at. They are a fair sample, because the kernel lists them in the order of a hash, and RV(flows.error) is how
     far a share of them may be off.
   - While traffic is watched, each packet passes a few rules more, in one hook at the forward chain and two at the
