@@ -41,6 +41,7 @@ RULES = {
     "kept until journalled": "a lock is released once a boot would finish what is confirmed, whatever failed",
     "confirmer counts": "nobody takes a change over while its confirming exec lives",
     "own directory": "an actor writes into its own change only",
+    "begun once": "a change that was given up before it began is not begun",
     "one commits": "of those that committed a change the first one that lives puts its files in place",
 }
 """what the protocol consists of; the search must find a fault when any one of them is left out"""
@@ -77,6 +78,8 @@ class State(NamedTuple):
     program: str = ""
     """what loads: forked (nobody can tell what it is yet), seen, loading, loaded, done; empty: none"""
     loader: str = "begin"
+    used: bool = False
+    """its id is spent: it was begun, or given up before"""
     confirmers: tuple[str, str] = ("", "")
     committers: tuple[int, ...] = ()
     """who committed it, in that order, less those that died: EXECS, and guards from GUARD on"""
@@ -119,7 +122,13 @@ def steps(s: State, rules: frozenset[str], kills: int) -> Iterator[Step]:
 
 def _loader(s: State, rules: frozenset[str]) -> Iterator[Step]:
     if s.loader == "begin" and s.lock == FREE:
-        yield Step("loader: takes the lock", s._replace(lock=OURS, loader="write"))
+        yield Step("loader: takes the lock", s._replace(lock=OURS, loader="id"))
+    elif s.loader == "id":
+        yield Step("loader: puts its id there", _own(s, s._replace(loader="use"), rules))
+    elif s.loader == "use":
+        over = s.used and "begun once" in rules
+        after = _released(s, rules)._replace(loader="") if over else s._replace(used=True, loader="write")
+        yield Step("loader: spends its id", _own(s, after, rules))
     elif s.loader == "write":
         armed = "armed before the load" in rules
         yield Step("loader: notes all", _own(s, s._replace(armed=armed, loader="start"), rules))
@@ -145,6 +154,8 @@ def _program(s: State, rules: frozenset[str]) -> Iterator[Step]:
         yield Step("program: looks again", s._replace(program="" if stale else "loading"))
     elif s.program == "loading":
         wrong = "" if s.lock == OURS else "loaded after the lock was released"
+        if s.told == "undone":
+            wrong = "loaded after the task said that it is undone"
         yield Step("program: loads", s._replace(program="loaded", live="new", wrong=wrong))
     elif s.program == "loaded":  # fair or not: it may hang for ever
         yield Step("program: ends", s._replace(program="done"), fair=False)
@@ -219,20 +230,28 @@ def _commit(s: State, at: str, rules: frozenset[str]) -> State:
         return s._replace(boot="half" if s.boot == "old" else s.boot, wrong=wrong)
     if at == "placed":
         return s._replace(boot="new", journal=False, wrong=wrong)
-    return _released(s)
+    return _released(s, rules)
 
 
-def _released(s: State) -> State:
+def _released(s: State, rules: frozenset[str]) -> State:
     """The lock is gone with all that is in its directory. Who still writes there reaches nobody."""
     if s.lock == NEXT:
-        return s._replace(wrong="released another change's lock")
+        return s if "own directory" in rules else s._replace(wrong="released another change's lock")
     return s._replace(lock=FREE, load="", armed=False, late=False, committers=())
 
 
 def _quitter(s: State, rules: frozenset[str]) -> Iterator[Step]:
     """An exec that gives up, since a check failed or a connection was lost; and what the task learns in the end."""
-    if s.quitter == "" and s.loader != "begin" and s.lock == OURS and not s.cut:
-        yield Step("controller: gives up", s._replace(quitter="decide"), fair=False)
+    if s.quitter == "" and (s.loader == "begin" or s.lock == OURS) and not s.cut:
+        yield Step("controller: gives up", s._replace(quitter="use"), fair=False)
+    elif s.quitter == "use":
+        yield Step("quitter: spends the id", s._replace(used=True, quitter="look"))
+    elif s.quitter == "look":
+        if s.lock == OURS and s.loader not in ("begin", "id"):
+            yield Step("quitter: finds it pending", s._replace(quitter="decide"))
+        else:
+            told = s.told or ("" if s.decision else "undone")
+            yield Step("quitter: finds nothing pending", s._replace(quitter="end", told=told))
     elif s.quitter == "decide":
         yield Step("quitter: notes undo", _note(s, "undo", rules)._replace(quitter="withdraw"))
     elif s.quitter == "withdraw":
@@ -293,7 +312,7 @@ def _undo(s: State, who: int, rules: frozenset[str]) -> Iterator[Step]:
         ends = "undo ends the load" in rules and s.program != "forked"
         early = "undo before release" not in rules
         after = s._replace(program="" if ends else s.program)
-        yield Step(f"{name}: ends the program", _set(_released(after) if early else after, who, "restore"))
+        yield Step(f"{name}: ends the program", _set(_released(after, rules) if early else after, who, "restore"))
     elif at == "restore":
         wrong = "confirmed and undone" if s.decision != "undo" or s.boot != "old" else ""
         if s.lock == NEXT:
@@ -305,7 +324,7 @@ def _undo(s: State, who: int, rules: frozenset[str]) -> Iterator[Step]:
         following = {"journal": "place", "place": "placed", "placed": "release"}[at]
         yield Step(f"{name}: {at} for the confirmer", _set(_commit(s, at, rules), who, following))
     elif at == "release":
-        yield Step(f"{name}: releases", _set(_released(s), who, "end"))
+        yield Step(f"{name}: releases", _set(_released(s, rules), who, "end"))
 
 
 def _look(s: State, who: int, rules: frozenset[str]) -> Iterator[Step]:

@@ -20,7 +20,7 @@ ARROWS = {
     "_confirm": {"_core"},
     "_kernel": {"_core", "_systems", "_observe"},
     "_nic": {"_core", "_systems", "_observe"},
-    "_watch": {"_core", "_systems", "_observe"},
+    "_watch": {"_core", "_systems", "_observe", "_verify"},
     "_ruleset": {"_core", "_systems", "_observe", "_confirm"},
     "_fw4": {"_core", "_systems", "_observe", "_confirm"},
     "_firewall": {"_core"},

@@ -126,7 +126,9 @@ def test_one_that_comes_late_takes_nothing_from_the_one_that_was_first(router: S
     """Both are execs of one task; the first one was stopped while it made its directory."""
     change = router.change()
     flag = router.place / "stopped"
-    waits = f'[ -e {flag} ] || {{ : >{flag}; {shutil.which("mkdir")} "$@"; while [ ! -e {flag}-go ]; do sleep 0.1; done; exit 0; }}'
+    waits = f"while [ ! -e {flag}-go ]; do sleep 0.1; done; exit 0"
+    first = f'{shutil.which("mkdir")} "$@"'
+    waits = f"[ -e {flag} ] || {{ : >{flag}; {first}; {waits}; }}"
     router.before("mkdir", f'case "$*" in *pending/{change.id}) {waits} ;; esac')
     calls = change.calls(change.phases()[0])
     with beside(lambda: router.run(calls)) as late:
