@@ -22,7 +22,7 @@ export MOLECULE_GLOB := molecule/*/molecule.yml
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # the system's packages come before the environment that needs them
 .PHONY: help system venv pins demo down test lint format findings ruff shfmt shellcheck codespell yamllint reuse changelog mypy \
-        ansible-lint unit alerts systems try fuzz docs-check site artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role bench-report report-pictures clean
+        ansible-lint unit dashboard alerts systems try fuzz docs-check site artifact build-collection sanity lab-test molecule molecule-rootfs faults safety safety-page faults-page model storm cost bench-role bench-report report-pictures clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,7 +126,10 @@ UNIT_PROCESSES ?= $(shell echo $$(($$(nproc) + 6)))
 unit: venv ## unit tests
 	$(PYTEST) tests/unit --numprocesses=$(UNIT_PROCESSES) --dist=worksteal --junitxml=$(RESULTS)/unit.xml
 
-alerts: venv ## alert rules, by promtool
+dashboard: venv ## write the dashboard for Grafana
+	$(VENV)/bin/python -m tests.tools.dashboard
+
+alerts: venv ## alert rules and dashboard, by promtool
 	$(PYTEST) tests/prometheus --junitxml=$(RESULTS)/alerts.xml
 
 # Not part of `make test`: the root directory with these programs takes some minutes, once, and is kept beside the lab's images.

@@ -7,46 +7,17 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core import paths
 
-from lab.host import cache_root, lock
+from tests.prometheus.programs import run
 
 HERE = Path(__file__).resolve().parent
 RULES = HERE.parents[1] / "extensions/prometheus/nft_offload.rules.yml"
 TESTS = HERE / "rules_test.yml"
 ALERTS = {rule["alert"]: rule for rule in yaml.safe_load(RULES.read_text())["groups"][0]["rules"]}
-
-
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    """The installed one, or Debian's, unpacked beside the lab's images: its package would start a server."""
-    if found := shutil.which("promtool"):
-        return found
-    place = cache_root() / "promtool"
-    program = place / "usr/bin/promtool"
-    with lock(cache_root() / "locks" / "promtool", "promtool"):
-        if not program.exists():
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(parents=True)
-            download = ["apt-get", "-qq", "download", "prometheus"]
-            if subprocess.run(download, cwd=place, check=False).returncode != 0:
-                subprocess.run(["apt-get", "-qq", "update"], check=True)
-                subprocess.run(download, cwd=place, check=True)
-            (package,) = place.glob("prometheus_*.deb")
-            subprocess.run(["dpkg-deb", "-x", package.name, "."], cwd=place, check=True)
-            package.unlink()
-    return str(program)
-
-
-def run(promtool: str, *words: str | Path) -> str:
-    done = subprocess.run([promtool, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_prometheus_takes_them(promtool: str) -> None:

@@ -306,7 +306,11 @@ def find_false_claim(fault: Fault, runs: str, results: Sequence[dict[str, Any]])
     return ""
 
 
+NOTE = 1000
+"""characters that a run keeps of what its tasks said"""
+
+
 def summarise(results: Sequence[dict[str, Any]]) -> str:
-    """Status and message of each task, 300 characters at most."""
+    """Status and message of each task, NOTE characters at most."""
     parts = [f"{result.get('status', 'killed')} {result.get('result', {}).get('msg', '')}" for result in results]
-    return " | ".join(part.strip() for part in parts)[:300]
+    return " | ".join(part.strip() for part in parts)[:NOTE]

@@ -30,7 +30,7 @@ from multiprocessing.connection import Connection, wait
 from lab import api, routers
 from lab.host import LabError
 from tests.lab.router import Live, sweep
-from tests.safety.bench import Ending, NotInjectedError, run_once
+from tests.safety.bench import NOTE, Ending, NotInjectedError, run_once
 from tests.safety.evidence import keep_evidence, place_of
 from tests.safety.faults import EVERYWHERE, FAULTS, QUICK, Fault
 from tests.safety.look import Known
@@ -85,7 +85,7 @@ class Bench:
         except (NotInjectedError, LabError, AssertionError, OSError, subprocess.TimeoutExpired) as error:
             # once it is injected, a router that does not answer is one that was lost
             void = isinstance(error, NotInjectedError)
-            note = f"did not come to its end: {error}"[:300]
+            note = f"did not come to its end: {error}"[:NOTE]
             ending = Ending("" if void else note, 0.0, note, reached=not void)
             keep_evidence(router, place, note)
             kernel = self.kernel
@@ -271,7 +271,7 @@ def plan(given: argparse.Namespace) -> list[Cell]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", action="append", help="default: each that the fault is for")
+    parser.add_argument("--suite", action="append", choices=EVERYWHERE, help="default: each that the fault is for")
     parser.add_argument("--runs", type=int, default=0, help="runs in all, at least one of each")
     parser.add_argument("--jobs", type=int, default=2, help="routers at the same time")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no run after that")
@@ -280,6 +280,9 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="show what would be run")
     parser.add_argument("names", nargs="*")
     given = parser.parse_args()
+    for name in given.names:
+        if not any(name in fault.name for fault in FAULTS):
+            parser.error(f"no fault has {name!r} in its name; --list names them all")
     source = digest_source()
     cells = plan(given)
     if given.again:

@@ -183,7 +183,13 @@ def refuse_pending(state: ChangeState) -> None:
 
 def _pending_error(pending: Pending) -> OffloadError:
     details = {"id": pending.id, "age": pending.age, "deadline": pending.deadline}
-    return OffloadError(str(pending), "wait until it is confirmed or undone, then run the play again", pending=details)
+    remedy = "wait until it is confirmed or undone, then run the play again"
+    if pending.trouble:
+        remedy = (
+            "log in, look for nft-offload in the log (logread, journalctl -t nft-offload), remove what keeps nft from "
+            "loading what was there; SECURITY.md of this collection has the steps under 'When something is left'"
+        )
+    return OffloadError(str(pending), remedy, pending=details)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def test_what_is_missing() -> None:
 def test_what_was_lost_before() -> None:
     lost = {"fault": "nft *hangs*", "kernel": "6.1", "lost": "safety-12-bookworm runs a mixture"}
     text = page({"planned": 1, "missing": [], "sources": 1, "lost_before": [lost], "rows": [ROW]}, MADE)
-    assert "\n\n1 more were lost, and are made again since" in text
+    assert "\n\nBefore that some were lost. They were made again" in text
     assert "\n- nft \\*hangs\\*, 6.1: the router runs a mixture\n\n" in text
 
 
