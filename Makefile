@@ -196,7 +196,7 @@ COST ?=
 ROLE_BENCH ?=
 PYTHON_WITH_COLLECTION := PYTHONPATH=$(CURDIR)/build/collections $(VENV)/bin/python
 
-faults: system venv ## every fault and healthy router that can be built, on three kernels: hours
+faults: system venv ## every fault and healthy router that can be built, on four kernels: hours
 	$(PYTHON_WITH_COLLECTION) -m tests.faults $(FAULTS)
 
 faults-page: venv ## write the page of that matrix

@@ -24,18 +24,20 @@ from tests.faults.bench import Bench
 from tests.faults.catalogue import FAULTS
 from tests.faults.matrix import Cell, Matrix, format_counts, format_matrix
 from tests.faults.model import KERNELS, NONE, Topology, value_for
+from tests.faults.plain import fit_fault, fit_topology
 from tests.faults.topologies import ALL
 from tests.lab.plays import control_paths
-from tests.lab.router import Live, sweep
+from tests.lab.rack import make_router
+from tests.lab.router import sweep
 
 Job = tuple[str, Topology, Callable[[Bench], Cell]]
 """fault, topology, and the function that makes the cell"""
 
 
-def select_jobs(only: list[str]) -> Iterator[Job]:
+def select_jobs(only: list[str], suite: str) -> Iterator[Job]:
     """The jobs whose names match; none given: all. One topology after the other, because their states are saved."""
     jobs: list[Job] = []
-    for topology in ALL:
+    for topology in (fit_topology(one, suite) for one in ALL):
         jobs.append((NONE, topology, partial(Bench.check_healthy, topology=topology)))
         jobs += [
             (fault.name, topology, partial(Bench.check_fault, fault=fault))
@@ -54,9 +56,9 @@ def attempt(bench: Bench, job: Job) -> Cell:
     try:
         return work(bench)
     except (AssertionError, LabError, OffloadError, OSError, subprocess.TimeoutExpired) as error:
-        known = next((known for known in FAULTS if known.name == fault), None)
-        expected = list(value_for(known.ids, bench.release, ())) if known else []
-        rung = value_for(known.rung, bench.release, 0) if known else topology.rung
+        known = next((fit_fault(one, topology, bench.suite) for one in FAULTS if one.name == fault), None)
+        expected = list(value_for(known.ids, bench.suite, ())) if known else []
+        rung = value_for(known.rung, bench.suite, 0) if known else topology.rung
         kernel = next(router.kernel for router in api.list_routers() if router.name == bench.live.name)
         return Cell(fault, topology.name, kernel, expected, [], rung, None, None, [str(error)])
 
@@ -76,7 +78,9 @@ def print_cell(cell: Cell, seconds: float, verbose: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults FAULTS=", description=__doc__)
-    parser.add_argument("--kernel", action="append", choices=list(KERNELS), help="a release of Debian; all by default")
+    parser.add_argument(
+        "--kernel", action="append", choices=list(KERNELS), help="the suite that it is of; all by default"
+    )
     parser.add_argument("--only", action="append", default=[], help="a fault's name, or healthy:TOPOLOGY; * is any")
     parser.add_argument("--router", help="a router that is up already, and stays up; for one --kernel")
     parser.add_argument(
@@ -89,17 +93,17 @@ def main() -> int:
     made: list[Cell] = []
     began = time.monotonic()
     try:
-        for release in args.kernel or KERNELS:
-            known = {
-                cell.key[:2] for cell in matrix.cells.values() if cell.good and cell.kernel.startswith(KERNELS[release])
-            }
-            todo = [job for job in select_jobs(args.only) if not (args.missing and (job[0], job[1].name) in known)]
-            for number, kind in enumerate(dict.fromkeys(job[1].kind_of_router(release) for job in todo)):
-                name = args.router or f"faults-{os.getpid()}-{release}-{number}"
-                bench = Bench(Live(name, kind))
+        for suite in args.kernel or KERNELS:
+            known = {cell.key[:2] for cell in matrix.cells.values() if cell.good and cell.series == KERNELS[suite]}
+            todo = [
+                job for job in select_jobs(args.only, suite) if not (args.missing and (job[0], job[1].name) in known)
+            ]
+            for number, kind in enumerate(dict.fromkeys(job[1].kind_of_router(suite) for job in todo)):
+                name = args.router or f"faults-{os.getpid()}-{suite.replace('.', '')}-{number}"
+                bench = Bench(make_router(name, kind))
                 try:
                     for job in todo:
-                        if job[1].kind_of_router(release) == kind:
+                        if job[1].kind_of_router(suite) == kind:
                             start = time.monotonic()
                             cell = attempt(bench, job)
                             matrix.add(cell)

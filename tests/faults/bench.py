@@ -13,7 +13,8 @@ from __future__ import annotations
 import secrets
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._core.sections import compose, parse
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._observe.reading import (
@@ -26,10 +27,11 @@ from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.finding i
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.subject import Subject
 from ansible_collections.kmod.nft_offload.plugins.plugin_utils._verify.verdict import Verdict, judge
 
-from lab import routers
+from lab import routers, suites
 from lab.login import command_line
 from tests.faults.matrix import Cell
 from tests.faults.model import Fault, Topology, Traffic, value_for
+from tests.faults.plain import fit_fault, fit_topology
 from tests.faults.topologies import TOPOLOGIES
 from tests.lab.router import Live
 
@@ -57,13 +59,28 @@ if traffic.detach():
 """runs in a host behind the router, on the lab's own traffic.py; Python there may have no json. Prints a line for each
 flow once all have got answers, and goes on in the background"""
 
+ELSEWHERE = """
+if [ ! -d /tmp/lab/tools ]; then
+  mkdir /tmp/lab/tools
+  for tool in ip bridge tc ss python3; do
+    printf '#!/bin/sh\nexec /usr/lib/lab/inside %s "$@"\n' "$tool" >/tmp/lab/tools/$tool
+    chmod +x /tmp/lab/tools/$tool
+  done
+fi
+PATH=/tmp/lab/tools:$PATH
+"""
+"""sh in front of scripts for a router whose hosts have a disk of their own: programs that it has not, on its network"""
+TOOLS: Mapping[str, dict[str, Any]] = {"alpine-3.23": {"packages": ["nftables", "ethtool", "conntrack"]}}
+"""suite -> options of kernel_support: where connection tracking has no file, only the command shows it"""
+
 
 class Bench:
     """A lab router and the states that it can be brought back to."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
-        self.release = live.kind.partition("/")[0].removesuffix("-generic")
+        self.suite = live.kind.partition("/")[0].removesuffix("-generic")
+        self.prologue = ELSEWHERE if suites.hosts_prefix(self.suite) else ""
 
     # --- states
 
@@ -84,7 +101,7 @@ class Bench:
             self.live.restore(name)
         elif name == "tools":
             self.live.restore("bare")
-            task = self.live.module("kernel_support", state="present")
+            task = self.live.module("kernel_support", state="present", **TOOLS.get(self.suite, {}))
             assert task.status == "ok", task.msg
             self.live.sh("modprobe nft_ct")
             self._save(name)
@@ -103,6 +120,7 @@ class Bench:
 
     def check_healthy(self, topology: Topology) -> Cell:
         """The cell of a healthy topology with traffic; its findings are those above information."""
+        topology = fit_topology(topology, self.suite)
         if topology.impossible:
             return self._cell("none", topology, (), topology.rung, impossible=topology.impossible)
         self.bring_to(topology)
@@ -112,11 +130,12 @@ class Bench:
 
     def check_fault(self, fault: Fault) -> Cell:
         """The cell of a fault on its topology."""
-        topology = TOPOLOGIES[fault.topology]
-        ids = value_for(fault.ids, self.release, ())
-        rung = value_for(fault.rung, self.release, 0)
-        inject = value_for(fault.inject, self.release, "")
-        why = value_for(fault.impossible, self.release, "") or topology.impossible
+        fault = fit_fault(fault, TOPOLOGIES[fault.topology], self.suite)
+        topology = fit_topology(TOPOLOGIES[fault.topology], self.suite)
+        ids = value_for(fault.ids, self.suite, ())
+        rung = value_for(fault.rung, self.suite, 0)
+        inject = value_for(fault.inject, self.suite, "")
+        why = value_for(fault.impossible, self.suite, "") or topology.impossible
         if why:
             if inject and not topology.impossible:
                 self.bring_to(topology)
@@ -157,12 +176,12 @@ class Bench:
 
     def run(self, script: str) -> None:
         """Run a shell script, every line of which must succeed."""
-        done = self._shell(["sh", "-se"], script)
+        done = self._shell(["sh", "-se"], self.prologue + script)
         assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr.strip()}\n{script}"
 
     def read_refusal(self, script: str) -> str:
         """The router's error message for a script that must fail."""
-        done = self._shell(["sh", "-se"], script)
+        done = self._shell(["sh", "-se"], self.prologue + script)
         assert done.returncode, f"it should be impossible, but worked:\n{script}"
         return next((line.strip() for line in done.stderr.splitlines() if line.strip()), "no message")
 
@@ -173,7 +192,8 @@ class Bench:
                 "kinds": list(traffic.kinds), "count": traffic.count, "rate": traffic.rate, "ipv4": ipv4, "ipv6": ipv6,
                 "patience": 30 if traffic.arrives else 2, "lasting": LASTING,
             }  # fmt: skip
-            done = self._shell(["ip", "netns", "exec", side, "python3", "-", repr(wanted)], SENDER)
+            inside = suites.hosts_prefix(self.suite).split()
+            done = self._shell([*inside, "ip", "netns", "exec", side, "python3", "-", repr(wanted)], SENDER)
             assert done.returncode == 0, done.stderr
             silent = [line for line in done.stdout.splitlines() if line.split()[2] == "0"]
             assert not (silent and traffic.arrives), f"nothing came back: {silent}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.faults.model import QUIET, Fault
+from tests.faults.faults_kernel import NO_SETPRIV
+from tests.faults.model import EVERYWHERE, QUIET, Fault
 from tests.faults.rulesets import DELETE_OURS, OURS, load_table, other_table
 
 NO_IPV4 = "for file in /proc/sys/net/ipv4/conf/*/forwarding; do echo 0 >$file; done\n"
@@ -50,7 +51,7 @@ EOT
 """
 BREAK_BOOT = f"""echo 'add rule {OURS} forward iif "gone0" accept' >>/etc/nft-offload/ruleset.nft
 {DELETE_OURS}
-systemctl restart nft-offload || :
+if [ -d /run/systemd/system ]; then systemctl restart nft-offload; else rc-service nft-offload restart; fi || :
 """
 """boot refuses what was confirmed, and starts"""
 
@@ -61,6 +62,7 @@ FAULTS = (
         ["configured.unreadable"],
         5,  # connection tracking can be read, and shows that flows are offloaded
         login=("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"),
+        impossible={"6.18": NO_SETPRIV},
     ),
     by_hand("no-flowtable", "configured.no-flowtable", 2, ""),
     Fault(
@@ -176,9 +178,20 @@ FAULTS = (
         2,
         EMERGENCY + BREAK_BOOT,
     ),
-    Fault("unit-disabled", ["configured.boot-disabled"], 2, "systemctl -q disable nft-offload.service\n"),
     Fault(
-        "rules-file-removed", ["configured.boot-disabled"], 2, "rm /etc/udev/rules.d/81-nft-offload-flowtable.rules\n"
+        "unit-disabled",
+        ["configured.boot-disabled"],
+        2,
+        {EVERYWHERE: "systemctl -q disable nft-offload.service\n", "6.18": "rc-update -q del nft-offload boot\n"},
+    ),
+    Fault(
+        "rules-file-removed",
+        ["configured.boot-disabled"],
+        2,
+        {
+            EVERYWHERE: "rm /etc/udev/rules.d/81-nft-offload-flowtable.rules\n",
+            "6.18": "rm /etc/network/if-up.d/nft-offload-flowtable\n",
+        },
     ),
     Fault("device-not-at-boot", ["configured.attachment-missing"], 2, "sed -i '/^wan0 /d' /etc/nft-offload/devices\n"),
     Fault("table-left-over", ["configured.leftover-table"], 0, options=DISABLED, traffic=QUIET),
@@ -209,6 +222,7 @@ FAULTS = (
 systemctl daemon-reload
 systemctl start docker.service
 """,
+        impossible={"6.18": "the stand-in for Docker is a unit of systemd"},
     ),
     Fault("routing-by-mark", ["configured.mark-routing"], 7, "ip rule add fwmark 1 lookup main\n"),
     Fault(
@@ -217,5 +231,6 @@ systemctl start docker.service
         7,
         "for dir in fwd out; do ip xfrm policy add src 10.10.9.0/24 dst 10.99.0.0/24 dir $dir "
         "tmpl src 10.10.0.1 dst 203.0.113.9 proto esp mode tunnel; done\n",
+        impossible={"6.18": "policies are seen by means of ip, and that of busybox shows none"},
     ),
 )

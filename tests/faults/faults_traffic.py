@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.faults.faults_devices import HIDDEN
 from tests.faults.model import EVERYWHERE, QUIET, Fault, Traffic
 from tests.faults.rulesets import FEATURES_ON, OURS, load_table, set_faults
 from tests.faults.topologies import TOPOLOGIES
@@ -30,9 +31,15 @@ ASKS = "the fast path asks for a neighbour's address up to Linux 6.18.44"
 OLDER = {"6.1": "tunnels have paths from Linux 7.0 on", "6.12": "tunnels have paths from Linux 7.0 on"}
 
 FAULTS = (
-    Fault("no-traffic", ["offloading.no-traffic"], 4, "mount -t tmpfs none /run/netns", traffic=QUIET),
+    Fault(
+        "no-traffic",
+        ["offloading.no-traffic"],
+        4,
+        {EVERYWHERE: "mount -t tmpfs none /run/netns\n", "6.18": ":\n"},
+        traffic=QUIET,
+    ),
     # where the lab's own stand for those in which somebody else forwards
-    Fault("traffic-elsewhere", ["offloading.other-namespaces"], 4, traffic=QUIET),
+    Fault("traffic-elsewhere", ["offloading.other-namespaces"], 4, traffic=QUIET, impossible={"6.18": HIDDEN}),
     Fault(
         "conntrack-unreadable",
         ["offloading.conntrack-unreadable"],

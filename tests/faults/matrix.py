@@ -45,6 +45,11 @@ class Cell:
         return self.kernel.partition("+")[0].partition("-")[0]
 
     @property
+    def series(self) -> str:
+        """Of that kernel: 6.12 of 6.12.118."""
+        return ".".join(self.version.split(".")[:2])
+
+    @property
     def outcome(self) -> str:
         """found, missed, wrong rung, healthy, false alarm, impossible or error"""
         if self.impossible:

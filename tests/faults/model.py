@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-KERNELS = {"bookworm": "6.1", "trixie": "6.12", "forky": "7.2"}
-"""release of Debian -> its kernel, oldest first"""
+KERNELS = {"bookworm": "6.1", "trixie": "6.12", "alpine-3.23": "6.18", "forky": "7.2"}
+"""suite -> its kernel, oldest first"""
 NONE = "none"
 """the fault of a healthy router"""
 EVERYWHERE = "*"
@@ -55,9 +55,9 @@ class Topology:
     traffic: Traffic = field(default_factory=Traffic)
     impossible: str = ""
 
-    def kind_of_router(self, release: str) -> str:
-        """That it is on, of a release of Debian: SUITE/NIC."""
-        return f"{release}{self.kernel and '-'}{self.kernel}/{self.nic}"
+    def kind_of_router(self, suite: str) -> str:
+        """That it is on: SUITE/NIC."""
+        return f"{suite}{self.kernel and '-'}{self.kernel}/{self.nic}"
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ class Fault:
     """Why it cannot be built. If there is something to inject, it is tried and must fail."""
 
 
-def value_for(value: T | Mapping[str, T], release: str, nothing: T) -> T:
-    """The value for the kernel of this release, or ``nothing`` where there is none."""
+def value_for(value: T | Mapping[str, T], suite: str, nothing: T) -> T:
+    """The value for the kernel of this suite, or ``nothing`` where there is none."""
     if isinstance(value, Mapping):
-        return value.get(KERNELS[release], value.get(EVERYWHERE, nothing))
+        return value.get(KERNELS[suite], value.get(EVERYWHERE, nothing))
     return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 OURS = "inet nft_offload"
 RULE = "ct state { established, related } meta l4proto { tcp, udp } flow add @ft"
 BASE = "type filter hook forward priority 20; policy accept;"
+HARDWARE = "flags offload;"
 FEATURES_ON = "for nic in lan0 wan0; do ethtool -K $nic hw-tc-offload on; done"
 GUESTS = """ip netns add guest
 ip link add br-guest type bridge
@@ -32,7 +33,7 @@ def load_table(
     devices: str = "lan0, wan0",
     *,
     name: str = "inet fw",
-    flags: str = "flags offload;",
+    flags: str = HARDWARE,
     rule: str = RULE,
     before: str = "",
     base: str = BASE,
@@ -63,7 +64,8 @@ def set_faults(device: str, *faults: str) -> str:
 def add_nic(device: str, host: str, address: int) -> str:
     """sh that plugs another NIC in, with a host of its own: 10.ADDRESS.0.1 and fd00:ADDRESS::1, the host has 2."""
     return f"""
-/bin/echo "{device} {device}p" >/sys/module/labnic/parameters/add
+if [ -e /sys/module/labnic ]; then /bin/echo "{device} {device}p" >/sys/module/labnic/parameters/add
+else ip link add {device} type veth peer name {device}p; fi
 ip netns list | grep -qw {host} || ip netns add {host}
 ip -n {host} link set lo up
 ip netns exec {host} sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'

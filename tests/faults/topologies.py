@@ -301,6 +301,7 @@ ip link add link br0 name br0.10 type vlan id 10
 ip address flush dev lan1
 ip -n lan address flush dev lan1p
 {FLUSH_LAN}
+modprobe bonding max_bonds=0
 ip link add bond0 type bond mode active-backup miimon 100
 ip -n lan link add bond0 type bond mode active-backup miimon 100
 for nic in lan0 lan1; do ip link set $nic down; ip link set $nic master bond0; done
@@ -389,6 +390,7 @@ ip -6 route replace default via 2001:db8:203::2 vrf red
 ip address flush dev lan1
 ip -n lan address flush dev lan1p
 {FLUSH_LAN}
+modprobe bonding max_bonds=0
 ip link add bond0 type bond mode active-backup miimon 100
 ip -n lan link add bond0 type bond mode active-backup miimon 100
 for nic in lan0 lan1; do ip link set $nic down; ip link set $nic master bond0; done

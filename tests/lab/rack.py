@@ -33,6 +33,13 @@ STATES: dict[str, tuple[str, Callable[[Live], None]]] = {
 }
 
 
+def make_router(name: str, kind: str) -> Live:
+    """A router of the class that its suite needs."""
+    suite = kind.partition("/")[0]
+    make = OpenWrt if suites.is_openwrt(suite) else Alpine if suite.startswith("alpine-") else Live
+    return make(name, kind)
+
+
 class Rack:
     """Holds one router at a time: the machine may be small, and tests are sorted by kind."""
 
@@ -43,10 +50,8 @@ class Rack:
         if self.router is not None and self.router.kind != kind:
             self.clear()
         if self.router is None:
-            suite = kind.partition("/")[0]
-            make = OpenWrt if suites.is_openwrt(suite) else Alpine if suite.startswith("alpine-") else Live
             short = kind.replace("openwrt-", "owrt").replace(".", "").replace("/", "-")
-            self.router = make(f"test-{os.getpid()}-{short}", kind)
+            self.router = make_router(f"test-{os.getpid()}-{short}", kind)
         self._bring(self.router, state)
         return self.router
 
