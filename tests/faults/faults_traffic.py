@@ -28,7 +28,7 @@ FAST = "for l4 in tcp udp; do echo 2 >/proc/sys/net/netfilter/nf_flowtable_${l4}
 SEND = "ip netns exec lan python3 /usr/lib/lab/traffic.py send --seconds 180 --rate 25 --background\n"
 
 ASKS = "the fast path asks for a neighbour's address up to Linux 6.18.44"
-OLDER = {"6.1": "tunnels have paths from Linux 7.0 on", "6.12": "tunnels have paths from Linux 7.0 on"}
+OLDER = dict.fromkeys(("6.1", "6.12", "6.18"), "tunnels have paths from Linux 7.0 on")
 
 FAULTS = (
     Fault(
