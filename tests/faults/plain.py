@@ -43,7 +43,7 @@ def fit_topology(topology: Topology, suite: str) -> Topology:
     if has_nic(suite):
         return topology
     if topology.kernel:
-        return replace(topology, impossible=NO_PROGRAMS)
+        return replace(topology, nic="plain", kernel="", impossible=NO_PROGRAMS)
     return replace(
         topology,
         nic="plain",
