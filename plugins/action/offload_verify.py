@@ -85,9 +85,9 @@ def _record(router: Router, lines: str) -> list[str]:
     """Leave the verdict on a router that is watched; what keeps that from it, in words, is no matter of offload."""
     try:
         answer = router.run(("apply/verdict",), calls=[PrintSection("recorded", RecordVerdict(lines)).call])
+        section = answer.require("recorded")
     except (AnsibleConnectionFailure, OffloadError) as error:
         return [f"the watch does not know of this verdict: {error}"]
-    section = answer.require("recorded")
     return [] if section.rc == 0 else [f"the watch does not know of this verdict: {section.complaint}"]
 
 

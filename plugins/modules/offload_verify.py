@@ -34,7 +34,7 @@ attributes:
   check_mode:
     details:
       - Judges the same as without check mode, but measures nothing, because the tables that count packets are not
-        created. So V(bypassing) is not proven.
+        created. So V(bypassing) is not proven. It leaves no verdict for the watch.
 options:
   expect:
     description:

@@ -25,7 +25,7 @@ from tests.faults.catalogue import FAULTS
 from tests.faults.matrix import Cell, Matrix, format_counts, format_matrix
 from tests.faults.model import KERNELS, NONE, Topology, value_for
 from tests.faults.plain import fit_fault, fit_topology
-from tests.faults.topologies import ALL
+from tests.faults.topologies import ALL, TOPOLOGIES
 from tests.lab.plays import control_paths
 from tests.lab.rack import make_router
 from tests.lab.router import sweep
@@ -56,7 +56,8 @@ def attempt(bench: Bench, job: Job) -> Cell:
     try:
         return work(bench)
     except (AssertionError, LabError, OffloadError, OSError, subprocess.TimeoutExpired) as error:
-        known = next((fit_fault(one, topology, bench.suite) for one in FAULTS if one.name == fault), None)
+        whole = TOPOLOGIES[topology.name]
+        known = next((fit_fault(one, whole, bench.suite) for one in FAULTS if one.name == fault), None)
         expected = list(value_for(known.ids, bench.suite, ())) if known else []
         rung = value_for(known.rung, bench.suite, 0) if known else topology.rung
         kernel = next(router.kernel for router in api.list_routers() if router.name == bench.live.name)

@@ -15,6 +15,7 @@ REFUSED_TILL_6_15 = {
     "6.1": "up to Linux 6.15 a flowtable does not take the name of a missing device",
     "6.12": "up to Linux 6.15 a flowtable does not take the name of a missing device",
 }
+NO_HOOKS = "Alpine's kernel lists no hooks"
 WITHOUT_TC = {"6.18": NO_TC}
 HIDDEN = "on Alpine the lab's namespaces are in a mount namespace of their own, which verify does not see"
 NO_RETURN = """rm -f /etc/udev/rules.d/8*-nft-offload-*.rules /etc/network/if-up.d/nft-offload-flowtable
@@ -324,6 +325,7 @@ FAULTS = (
         3,
         impossible={
             EVERYWHERE: "up to Linux 6.15 a name leaves the flowtable together with its hook",
+            "6.18": NO_HOOKS,
             "7.2": "the kernel binds a device that comes back, and refuses the device where it cannot",
         },
     ),
@@ -333,6 +335,7 @@ FAULTS = (
         3,
         impossible={
             EVERYWHERE: "up to Linux 6.15 a name leaves the flowtable together with its hook",
+            "6.18": NO_HOOKS,
             "7.2": "from Linux 6.17 on the kernel names the flowtable of each hook",
         },
     ),

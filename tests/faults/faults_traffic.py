@@ -44,7 +44,7 @@ FAULTS = (
         "conntrack-unreadable",
         ["offloading.conntrack-unreadable"],
         4,
-        impossible="all three kernels have CONFIG_NF_CONNTRACK_PROCFS, and a flowtable has connections tracked",
+        impossible="the lab's kernels have CONFIG_NF_CONNTRACK_PROCFS, or its routers the command conntrack",
     ),
     Fault(
         "verdict-before-the-rule",

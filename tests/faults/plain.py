@@ -28,7 +28,7 @@ OF_NICS = (
 """what findings begin with that only hardware offload has"""
 SOFTWARE_RUNG = 6
 QUIET_RUNG = 3
-"""what these kernels do not list their hooks for: only packets show that a device is bound"""
+"""of a router without traffic: the kernel of each of these suites lists no hooks, so that only packets show rung 4"""
 
 T = TypeVar("T")
 

@@ -145,6 +145,7 @@ def parse_change(text: str) -> ChangeState:
     began = number("began")
     pending = None
     if "id" in values:
+        decision = values.get("decision", "")
         age = now - began if began is not None else 0
         trouble = _outcome(values.get("trouble", ""))
         pending = Pending(
@@ -153,8 +154,8 @@ def parse_change(text: str) -> ChangeState:
             number("deadline"),
             values.get("guard") == "alive",
             now,
-            undone=values.get("decision") == "undo",
-            kept=next((word for word in KEPT if word == values.get("decision")), ""),
+            undone=decision == "undo",
+            kept=decision if decision in KEPT else "",
             trouble=trouble.reason if trouble else "",
         )
     return ChangeState(pending, _outcome(values.get("last", "")))
